@@ -1,0 +1,216 @@
+//! What both sides of a rotation share of HTTP: how an attempt failed, when to try again, one client with one set of
+//! roots, and server text made harmless.
+
+use std::fmt;
+use std::time::Duration;
+
+use ::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+
+use crate::secret::Redactor;
+
+/// How an attempt failed, as far as its effect goes. What may be repeated follows from this and from the call alone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// It did not take effect, and repeating it would not help.
+    Refused(Refusal),
+    /// It did not take effect; it may if it is repeated.
+    Transient {
+        /// What happened, safe to show.
+        message: String,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// It may have taken effect, or may yet.
+    Unknown {
+        /// What happened, safe to show.
+        message: String,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// A definite no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status, where there was one.
+    pub status: Option<u16>,
+    /// What happened, safe to show.
+    pub message: String,
+    /// What the user can do about it.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// A definite no with no status behind it.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::Refused(Refusal { status: None, message: message.into(), hint: None })
+    }
+
+    /// What happened, safe to show.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        match self {
+            Self::Refused(refusal) => &refusal.message,
+            Self::Transient { message, .. } | Self::Unknown { message, .. } => message,
+        }
+    }
+
+    /// What the user can do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Refused(refusal) => refusal.hint.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// How long the server asked to wait.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(_) => None,
+            Self::Transient { retry_after, .. } | Self::Unknown { retry_after, .. } => *retry_after,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+/// The one retry policy: exponential backoff with full jitter, a server's `Retry-After` obeyed up to a bound.
+#[derive(Clone, Copy, Debug)]
+pub struct Retry {
+    /// Attempts in all, the first included.
+    pub attempts: u32,
+    /// The wait before the second attempt, at the most.
+    pub base: Duration,
+    /// No wait is longer, except one that a server asked for.
+    pub cap: Duration,
+    /// A server that asks for a longer wait than this is not waited for.
+    pub longest_retry_after: Duration,
+}
+
+impl Default for Retry {
+    /// ARouter's docs advise about three tries with backoff; a fourth rides over a restart of a few seconds.
+    fn default() -> Self {
+        Self {
+            attempts: 4,
+            base: Duration::from_millis(250),
+            cap: Duration::from_secs(4),
+            longest_retry_after: Duration::from_secs(120),
+        }
+    }
+}
+
+impl Retry {
+    /// How long to wait before attempt `made + 1`, or `None` when no further attempt is worth it.
+    #[must_use]
+    pub fn wait(&self, made: u32, failure: &Failure, rng: &mut fastrand::Rng) -> Option<Duration> {
+        if made >= self.attempts || matches!(failure, Failure::Refused(_)) {
+            return None;
+        }
+        if let Some(asked) = failure.retry_after() {
+            return (asked <= self.longest_retry_after).then_some(asked);
+        }
+        let ceiling = self.base.saturating_mul(2u32.saturating_pow(made.saturating_sub(1))).min(self.cap);
+        Some(ceiling.mul_f64(0.5 + rng.f64() / 2.0))
+    }
+}
+
+/// Whether a call changes anything, which decides what a lost answer means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Changes nothing: a lost answer may simply be asked for again.
+    Read,
+    /// May change something: after a lost answer nobody knows.
+    Write,
+}
+
+/// What a status other than success says of the effect. 429 is answered before anything is done; a 408 or any 5xx may
+/// come from a gateway whose backend did the work.
+#[must_use]
+pub fn status_failure(
+    call: Call,
+    status: StatusCode,
+    message: String,
+    hint: Option<String>,
+    retry_after: Option<Duration>,
+) -> Failure {
+    match (status.as_u16(), call) {
+        (429, _) => Failure::Transient { message, retry_after },
+        (408 | 500..=599, Call::Read) => Failure::Transient { message, retry_after },
+        (408 | 500..=599, Call::Write) => Failure::Unknown { message, retry_after },
+        (code, _) => Failure::Refused(Refusal { status: Some(code), message, hint }),
+    }
+}
+
+/// What an error of the transport says of the effect: only a connection that was never made is certain.
+#[must_use]
+pub fn transport_failure(call: Call, what: &str, error: &reqwest::Error) -> Failure {
+    let why = if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else if error.is_connect() {
+        format!("no connection ({})", innermost(error))
+    } else {
+        format!("the connection broke ({})", innermost(error))
+    };
+    let message = format!("{what}: {why}");
+    if call == Call::Read || error.is_connect() {
+        Failure::Transient { message, retry_after: None }
+    } else {
+        Failure::Unknown { message, retry_after: None }
+    }
+}
+
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    one_line(&last.to_string())
+}
+
+/// `Retry-After`, in seconds or as an HTTP date against the answer's own `Date`.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let raw = headers.get(::http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = raw.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = http_date(raw)?;
+    Duration::try_from(until.duration_since(server_date(headers)?)).ok()
+}
+
+/// The server's own clock, whole seconds.
+#[must_use]
+pub fn server_date(headers: &HeaderMap) -> Option<Timestamp> {
+    http_date(headers.get(::http::header::DATE)?.to_str().ok()?)
+}
+
+fn http_date(raw: &str) -> Option<Timestamp> {
+    jiff::fmt::rfc2822::parse(raw).ok().map(|zoned| zoned.timestamp())
+}
+
+/// Longest piece of a server's text that is shown.
+const SERVER_TEXT_LIMIT: usize = 300;
+
+/// A server's text as it may be shown: one line, no control characters, no secret, of bounded length.
+#[must_use]
+pub fn server_text(raw: &str, redactor: &Redactor) -> String {
+    let line = one_line(&redactor.scrub(raw));
+    match line.char_indices().nth(SERVER_TEXT_LIMIT) {
+        Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
+        None => line,
+    }
+}
+
+/// Text with every control character and line separator made a space, and runs of spaces made one.
+#[must_use]
+pub fn one_line(raw: &str) -> String {
+    let spaced = raw.replace(|c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'), " ");
+    spaced.split_whitespace().collect::<Vec<_>>().join(" ")
+}

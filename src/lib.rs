@@ -1,0 +1,5 @@
+//! Rotates an API key with no downtime.
+
+pub mod http;
+pub mod rotation;
+pub mod secret;

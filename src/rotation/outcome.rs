@@ -1,0 +1,256 @@
+//! What a rotation came to, as data: everything the summary, the outputs and the exit status are made from.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::rotation::port::KeyId;
+use crate::rotation::step::Step;
+use crate::secret::Secret;
+
+/// The end of a run in one word; the output `outcome`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// Every target holds the new key, and nothing unexpected is left. Exit 0.
+    Rotated,
+    /// The key is young enough; what was pending is finished. Exit 0.
+    NotDue,
+    /// A dry run: nothing was changed. Exit 0.
+    Planned,
+    /// Nothing was changed. Exit 1.
+    Unchanged,
+    /// Everything was put back. Exit 1.
+    RolledBack,
+    /// Safe, but a person should look. Exit 3.
+    Attention,
+}
+
+impl Verdict {
+    /// The process's exit status.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Rotated | Self::NotDue | Self::Planned => 0,
+            Self::Unchanged | Self::RolledBack => 1,
+            Self::Attention => 3,
+        }
+    }
+
+    /// The output `outcome`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rotated => "rotated",
+            Self::NotDue => "not-due",
+            Self::Planned | Self::Unchanged => "unchanged",
+            Self::RolledBack => "rolled-back",
+            Self::Attention => "attention",
+        }
+    }
+}
+
+/// What became of the key that was current when the run began; the output `old-key-status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldKeyStatus {
+    /// Deleted.
+    Deleted,
+    /// Alive until its grace is over.
+    Pending,
+    /// Alive because `retire: keep` asks for it.
+    Kept,
+    /// Alive: it was not replaced, or could not be retired.
+    Alive,
+    /// There was none.
+    None,
+}
+
+impl OldKeyStatus {
+    /// The output `old-key-status`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::Pending => "pending",
+            Self::Kept => "kept",
+            Self::Alive => "alive",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What a target holds at the end, as far as the run knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetState {
+    /// The run did not write to it.
+    Untouched,
+    /// It holds the new key.
+    New,
+    /// It was written and put back, or every write was refused.
+    Old,
+    /// A write may have taken effect: it holds the old or the new key, and both are alive.
+    Either,
+}
+
+/// One target's row in the report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetReport {
+    /// As the user wrote it, with the secret's name.
+    pub name: String,
+    /// What it holds at the end.
+    pub state: TargetState,
+    /// How long its write took.
+    pub took: Option<Duration>,
+    /// Why it failed, or what was noticed there.
+    pub detail: Option<String>,
+}
+
+/// What one key is to this rotation at the end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyFate {
+    /// Made by this run and in every target.
+    New,
+    /// Made by this run and still alive although it was not committed.
+    NewHeld,
+    /// Made by this run and deleted again.
+    NewRevoked,
+    /// The current key, which was not replaced.
+    Current,
+    /// Alive until this time, then retired by a later run.
+    Pending {
+        /// When its grace is over.
+        until: Timestamp,
+    },
+    /// Deleted.
+    Deleted,
+    /// Kept as `retire: keep` asks.
+    Kept,
+    /// Alive, and it should not be: why, and what to do.
+    Stray {
+        /// Why it was not retired.
+        reason: String,
+    },
+    /// Not of this family; listed because `leaked` is set.
+    Foreign,
+}
+
+/// One key's row in the report.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyReport {
+    /// The handle.
+    pub id: KeyId,
+    /// The name at the end.
+    pub name: String,
+    /// When it was made.
+    pub created_at: Option<Timestamp>,
+    /// When it was last used, where shown.
+    pub last_used_at: Option<Timestamp>,
+    /// What became of it.
+    pub fate: KeyFate,
+}
+
+/// Something that went wrong, in the order in which it did: the first error, then the undo's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// What went wrong, naming the target, key or call.
+    pub what: String,
+    /// What to do next.
+    pub next: Option<String>,
+}
+
+/// One step's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepTime {
+    /// Which.
+    pub step: Step,
+    /// From the run's begin.
+    pub began: Duration,
+    /// How long.
+    pub took: Duration,
+}
+
+/// Everything a run came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// In one word.
+    pub verdict: Verdict,
+    /// The family.
+    pub key_name: String,
+    /// Why it rotated, or why not, as one sentence.
+    pub reason: String,
+    /// Every target holds the new key.
+    pub rotated: bool,
+    /// The key that was made, if it lives.
+    pub new_key: Option<(KeyId, String)>,
+    /// The key that was current at the begin.
+    pub old_key: Option<(KeyId, String)>,
+    /// What became of it.
+    pub old_key_status: OldKeyStatus,
+    /// When a pending old key is retired.
+    pub retire_after: Option<Timestamp>,
+    /// Row by row.
+    pub targets: Vec<TargetReport>,
+    /// Row by row: the family, and what else the run touched.
+    pub keys: Vec<KeyReport>,
+    /// First the first.
+    pub problems: Vec<Problem>,
+    /// What the user should know although nothing failed.
+    pub notices: Vec<String>,
+    /// The plan as sentences, for `dry-run`.
+    pub plan: Vec<String>,
+    /// In the order in which they began.
+    pub steps: Vec<StepTime>,
+    /// The run was told to stop.
+    pub interrupted: bool,
+}
+
+/// What happens, while it happens.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A step begins.
+    Began(Step),
+    /// A step ended well.
+    Ended(Step, Duration),
+    /// A sentence about what was found or decided.
+    Note(String),
+    /// A sentence that the user should not miss.
+    Warning(String),
+    /// The plan, as sentences.
+    Plan(&'a [String]),
+    /// A target was written (`done` of `of`).
+    Wrote {
+        /// Its name.
+        target: &'a str,
+        /// How long it took.
+        took: Duration,
+        /// How many are written now.
+        done: usize,
+        /// How many there are.
+        of: usize,
+    },
+    /// An attempt failed and is repeated after a wait.
+    Retrying {
+        /// Which call, to whom.
+        what: String,
+        /// Why.
+        why: String,
+        /// How long the wait is.
+        wait: Duration,
+    },
+    /// The run waits for something that takes long.
+    Waiting {
+        /// For what.
+        what: String,
+        /// How long at the most.
+        at_most: Duration,
+    },
+    /// Something went wrong.
+    Failed(&'a Problem),
+}
+
+/// Watches a rotation: the runner's log, a terminal, or nobody.
+pub trait Observer {
+    /// A new secret exists: hide it before anything else is shown.
+    fn mask(&self, secret: &Secret);
+    /// Something happened.
+    fn event(&self, event: &Event<'_>);
+}

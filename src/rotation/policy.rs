@@ -1,0 +1,90 @@
+//! What the user asked of one rotation, validated.
+
+use std::time::Duration;
+
+use crate::rotation::port::{AllowList, KeyId, Reset};
+use crate::secret::Secret;
+
+/// A right that is either stated or taken over from the key being replaced.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wish<T> {
+    /// As the old key has it.
+    Inherit,
+    /// As the input says.
+    Stated(T),
+}
+
+/// What becomes of a replaced key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retire {
+    /// It is deleted.
+    Delete,
+    /// It stays alive, and the report says so.
+    Keep,
+}
+
+/// Proof by a chat completion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chat {
+    /// With the first model that the new key may use.
+    Auto,
+    /// With this model.
+    Model(String),
+}
+
+/// One rotation as the user asked for it.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The family: new keys are named `<key-name>-<UTC date>-<six hex digits>`.
+    pub key_name: String,
+    /// The value deployed now, if it was given.
+    pub current_key: Option<Secret>,
+    /// A hand-made key to adopt.
+    pub replace_key_id: Option<KeyId>,
+    /// Providers of the new key.
+    pub providers: Wish<AllowList>,
+    /// Models of the new key.
+    pub models: Wish<AllowList>,
+    /// Spending limit in USD of the new key; `None` is "no limit".
+    pub limit: Wish<Option<f64>>,
+    /// When the limit of the new key starts anew.
+    pub reset: Wish<Reset>,
+    /// Lifetime of the new key; `None` is "never ends".
+    pub expires_after: Wish<Option<Duration>>,
+    /// Rotate only when the current key is older.
+    pub rotate_after: Duration,
+    /// How long a replaced key stays alive.
+    pub grace: Duration,
+    /// What becomes of a replaced key.
+    pub retire: Retire,
+    /// The key is known to others.
+    pub leaked: bool,
+    /// Also prove the new key with a chat completion.
+    pub verify_chat: Option<Chat>,
+    /// How long a new key may take to start working.
+    pub verify_timeout: Duration,
+    /// RT of the protocol: for one HTTP request.
+    pub request_timeout: Duration,
+    /// Targets written at once.
+    pub parallel: usize,
+}
+
+impl Policy {
+    /// The grace that applies: none for a leaked key.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        if self.leaked { Duration::ZERO } else { self.grace }
+    }
+
+    /// What becomes of a replaced key: a leaked one is always deleted.
+    #[must_use]
+    pub fn retire(&self) -> Retire {
+        if self.leaked { Retire::Delete } else { self.retire }
+    }
+
+    /// Whether replaced keys stay alive beyond the run that replaces them.
+    #[must_use]
+    pub fn keeps_replaced(&self) -> bool {
+        self.grace() > Duration::ZERO || self.retire() == Retire::Keep
+    }
+}

@@ -1,0 +1,356 @@
+//! What a rotation needs of the world: an issuer of keys, and places that hold a secret.
+//!
+//! Every call is one attempt: repeating, pacing and remembering attempts is the driver's, so that the simulation drives
+//! the same code. A call that writes says through [`Failure`] whether it may have taken effect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::http::Failure;
+use crate::secret::Secret;
+
+/// The issuer's handle on a key: `hash` in OpenRouter's and ARouter's management API, `id` in ARouter's rotation guide.
+/// It is not secret.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub String);
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Whether a key may call models or manage keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Calls models. The only kind that is ever rotated.
+    Regular,
+    /// Creates, lists and deletes keys. Never touched.
+    Management,
+}
+
+/// Providers or models that a key may use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AllowList {
+    /// No restriction.
+    All,
+    /// Only these.
+    Only(BTreeSet<String>),
+}
+
+/// How often a spending limit starts anew, widest last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reset {
+    /// Never: the limit is for the key's lifetime.
+    Never,
+    /// On the first of the month, midnight UTC.
+    Monthly,
+    /// On Monday, midnight UTC.
+    Weekly,
+    /// At midnight UTC.
+    Daily,
+}
+
+/// What the issuer shows of a key's rights. `None`: it does not show this right, which is not the same as "no
+/// restriction".
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ShownRights {
+    /// Providers the key may use.
+    pub providers: Option<AllowList>,
+    /// Models the key may use.
+    pub models: Option<AllowList>,
+    /// Spending limit in USD; the inner `None` is "no limit".
+    pub limit: Option<Option<f64>>,
+    /// When the limit starts anew.
+    pub reset: Option<Reset>,
+    /// When the key ends; the inner `None` is "never".
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Other fields that carry rights (`rate_limit`), as the issuer wrote them.
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+/// One row of the issuer's key list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyRow {
+    /// The handle for later calls.
+    pub id: KeyId,
+    /// The name, which is the rotation's journal.
+    pub name: String,
+    /// Free text, or the masked key (`sk-or-v1-0e6…1c96`).
+    pub label: Option<String>,
+    /// Regular or management.
+    pub kind: KeyKind,
+    /// Switched off by hand or by `retire: disable`.
+    pub disabled: bool,
+    /// Issuer's clock.
+    pub created_at: Option<Timestamp>,
+    /// Issuer's clock; absent in dialects that cannot change a key.
+    pub updated_at: Option<Timestamp>,
+    /// Issuer's clock; absent where the issuer does not show use.
+    pub last_used_at: Option<Timestamp>,
+    /// USD spent since midnight UTC, where shown.
+    pub usage_daily: Option<f64>,
+    /// USD spent over the key's life, where shown.
+    pub usage: Option<f64>,
+    /// What the key may do.
+    pub rights: ShownRights,
+}
+
+/// Which rights the issuer takes when a key is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RightsTaken {
+    /// `allowed_providers`.
+    pub providers: bool,
+    /// `allowed_models`.
+    pub models: bool,
+    /// The spending limit, under whatever name.
+    pub limit: bool,
+    /// `limit_reset`.
+    pub reset: bool,
+    /// `expires_at`.
+    pub expiry: bool,
+}
+
+/// Every page of the key list, with the server's clock.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// All rows, disabled and management keys included.
+    pub keys: Vec<KeyRow>,
+    /// The server's `Date` when it answered the first page.
+    pub date: Timestamp,
+    /// `false` where the dialect is known to have no way to rename a key; `true` promises nothing.
+    pub may_rename: bool,
+    /// What creation takes in this dialect.
+    pub takes: RightsTaken,
+}
+
+/// The rights a new key is asked to have. `None`: nothing is sent for this right.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rights {
+    /// Providers it may use.
+    pub providers: Option<AllowList>,
+    /// Models it may use.
+    pub models: Option<AllowList>,
+    /// Spending limit in USD; the inner `None` is "no limit".
+    pub limit: Option<Option<f64>>,
+    /// When the limit starts anew.
+    pub reset: Option<Reset>,
+    /// When it ends; the inner `None` is "never".
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Other fields that carry rights, sent as they were read.
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+/// A key to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeySpec {
+    /// Its full name.
+    pub name: String,
+    /// What it may do.
+    pub rights: Rights,
+}
+
+/// A key that was made. The only time its value is seen.
+#[derive(Clone, Debug)]
+pub struct CreatedKey {
+    /// The handle.
+    pub id: KeyId,
+    /// The value.
+    pub value: Secret,
+    /// What the answer showed of its rights.
+    pub rights: ShownRights,
+}
+
+/// The issuer's answer to a rename.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Renamed {
+    /// The name that the answer shows, where it shows one.
+    pub name: Option<String>,
+    /// Whether the row in the answer shows that the key was used; `None` where it shows nothing of use.
+    pub used: Option<bool>,
+}
+
+/// The issuer's answer to a delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletion {
+    /// It said that the key was deleted.
+    Deleted,
+    /// It knows no such key. That counts once the key is gone from the list.
+    NotFound,
+}
+
+/// A place where a key can be tried, named for the report (`GET /v1/models`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint(pub &'static str);
+
+/// What the issuer says of the key that asks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct About {
+    /// Its handle, where the answer has one.
+    pub id: Option<KeyId>,
+    /// Its name, where the answer has one.
+    pub name: Option<String>,
+    /// Its label: free text or the masked key.
+    pub label: Option<String>,
+}
+
+/// The outcome of trying a key at an endpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// 2xx with the expected body.
+    Accepted(About),
+    /// 401 or 403: the only answers that refuse a key.
+    Refused,
+    /// The endpoint does not exist here (404, 405).
+    NoSuchEndpoint,
+    /// 429, 5xx, a lost answer or nonsense: says nothing of the key.
+    Undecided(String),
+}
+
+/// The outcome of one small chat completion.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChatVerdict {
+    /// A completion came back from this model.
+    Worked {
+        /// The model that answered.
+        model: String,
+    },
+    /// 401 or 403.
+    Refused(String),
+    /// The model's own 400, 402, 429, 5xx or a lost answer.
+    ProvesNothing(String),
+}
+
+/// Whether the issuer's spelling of the spending limit can be tried another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Respell {
+    /// The rows seen showed the spelling: there is no other to try.
+    Certain,
+    /// The next create uses another name for the limit.
+    Changed,
+    /// Every name was tried.
+    Exhausted,
+}
+
+/// Makes, lists, renames and deletes keys, and lets them be tried.
+#[async_trait(?Send)]
+pub trait KeyIssuer {
+    /// Every page of the list. A read: safe to repeat.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] where the credential may not list, or the list makes no sense.
+    async fn list(&self) -> Result<Listing, Failure>;
+
+    /// Makes a key. Never repeated blindly: there is no idempotency key, the name is the only handle on a lost one.
+    ///
+    /// # Errors
+    /// [`Failure::Unknown`] where the key may exist although no usable answer came.
+    async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure>;
+
+    /// Renames a key. Safe to repeat with the same name.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] also where the issuer has no such call.
+    async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure>;
+
+    /// Deletes a key. Safe to repeat.
+    ///
+    /// # Errors
+    /// As any write.
+    async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure>;
+
+    /// From now on a proved new key signs the calls where live keys manage themselves and no management key was given.
+    fn hand_over(&self, successor: &Secret);
+
+    /// Where a key can be tried, best first.
+    fn endpoints(&self) -> &'static [Endpoint];
+
+    /// Tries a key once. Never fails: what can't be told is [`Verdict::Undecided`].
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict;
+
+    /// One small chat completion; without a model, with the first one the key may use. Never fails.
+    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatVerdict;
+
+    /// The limit of a new key was not taken: spell it another way from now on, if there is one.
+    fn respell_limit(&self) -> Respell;
+
+    /// Where a person deletes a key by hand, as one sentence for the report.
+    fn manual(&self, id: &KeyId) -> String;
+}
+
+/// What a place holds under the secret's name, as far as it can be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// No secret of that name.
+    Nothing,
+    /// A value, last written at this time of the place's own clock.
+    Since(Timestamp),
+}
+
+/// One look at a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sighting {
+    /// What it holds.
+    pub held: Held,
+    /// The place's own clock (`Date`) when it answered.
+    pub date: Timestamp,
+}
+
+/// A write that was answered with success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The place's own clock (`Date`) when it answered.
+    pub date: Timestamp,
+}
+
+/// One place that holds the key: a target.
+#[async_trait(?Send)]
+pub trait SecretStore {
+    /// How the user wrote the target, with the secret's name: `repo:acme/app AROUTER_API_KEY`.
+    fn name(&self) -> String;
+
+    /// Reads what the target holds and proves what can be proved of our access to it. A read: safe to repeat.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] where the place does not exist or the credential may not see it.
+    async fn observe(&self) -> Result<Sighting, Failure>;
+
+    /// Fetches whatever [`write`](Self::write) needs and does not have (a public key), so that the write itself is one
+    /// request. A read: safe to repeat.
+    ///
+    /// # Errors
+    /// As any read.
+    async fn ready(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Writes the value with one request. Safe to repeat with the same value. [`Failure::Transient`] where what
+    /// `ready` fetched is out of date: the next `ready` fetches it anew.
+    ///
+    /// # Errors
+    /// As any write.
+    async fn write(&self, value: &Secret) -> Result<Written, Failure>;
+
+    /// When the target was last written. A read: safe to repeat.
+    ///
+    /// # Errors
+    /// As any read.
+    async fn last_write(&self) -> Result<Sighting, Failure>;
+
+    /// The value, where the place lets it be read back; `Ok(None)` where it can't be.
+    ///
+    /// # Errors
+    /// As any read.
+    async fn read_back(&self) -> Result<Option<Secret>, Failure> {
+        Ok(None)
+    }
+
+    /// Removes the secret, with one request. Safe to repeat; a secret that is not there counts as removed.
+    ///
+    /// # Errors
+    /// As any write.
+    async fn remove(&self) -> Result<(), Failure>;
+}
