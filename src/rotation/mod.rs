@@ -1,6 +1,209 @@
-//! One rotation, by the protocol in `ARCHITECTURE.md`.
+//! One rotation, by the protocol in `ARCHITECTURE.md`: observe, plan, then create, prove, distribute, confirm, commit
+//! and retire; on the way a ledger of every write, and after a failure a decision over that ledger.
 
+mod choice;
+pub mod clock;
+mod commit;
+mod create;
+pub mod describe;
+mod distribute;
+mod due;
+pub mod identity;
+pub mod interrupt;
+pub mod lease;
+pub mod ledger;
+pub mod name;
+pub mod observation;
+mod observe;
 pub mod outcome;
+pub mod pending;
+pub mod plan;
 pub mod policy;
 pub mod port;
+mod prove;
+pub mod recovery;
+pub mod rights;
+mod run;
 pub mod step;
+mod tell;
+mod undo;
+
+use crate::rotation::lease::Mode;
+use crate::rotation::observation::Observation;
+use crate::rotation::outcome::{Event, KeyFate, Outcome};
+use crate::rotation::plan::{Decision, Plan, Rotate, plan};
+use crate::rotation::policy::Policy;
+use crate::rotation::port::{KeyIssuer, SecretStore};
+use crate::rotation::run::{Again, Cause, Run};
+use crate::rotation::step::Step;
+use crate::rotation::tell::End;
+use crate::rotation::undo::Undone;
+
+pub use crate::rotation::run::Surroundings;
+
+/// An issuer that can't rename, found out late, and then two other spellings of a limit: more is not in the dialects.
+const MOST_BEGINNINGS: usize = 4;
+
+/// Rotates: makes true what the policy asks, and is safe to repeat. Never fails: what went wrong is in the outcome.
+pub async fn rotate(
+    issuer: &dyn KeyIssuer,
+    targets: &[Box<dyn SecretStore>],
+    policy: &Policy,
+    surroundings: &Surroundings<'_>,
+) -> Outcome {
+    let run = Run::new(issuer, targets, policy, surroundings);
+    let mut fixed = false;
+    let mut last_seen = None;
+    for _ in 0..MOST_BEGINNINGS {
+        let observed = tokio::select! {
+            biased;
+            observed = run.step(Step::Observe, run.observe(fixed)) => observed,
+            () = surroundings.interrupt.in_flight_over() => Err(Cause::Interrupted),
+        };
+        let (seen, mode) = match observed {
+            Ok(observed) => observed,
+            Err(cause) => return run.blind(cause, last_seen.as_ref()),
+        };
+        let plan = plan(&seen, policy, mode);
+        run.remember(&seen, &plan);
+        run.event(&Event::Plan(&plan.describe(&seen, policy)));
+        match run.carry_out(&seen, plan).await {
+            Ok(end) => {
+                run.last_look().await;
+                return run.outcome(end, Some(&seen));
+            }
+            Err(Again::WithoutRenames) => {
+                run.note("this issuer does not rename keys: beginning again without");
+                fixed = true;
+            }
+            Err(Again::WithOtherSpelling) => run.note("the spending limit was not taken: trying its other name"),
+        }
+        run.begin_again();
+        last_seen = Some(seen);
+    }
+    run.trouble(outcome::Problem {
+        what: "the issuer behaves differently each time".into(),
+        next: Some("run it again later".into()),
+    });
+    run.outcome(End::Undone(Undone::Nothing), last_seen.as_ref())
+}
+
+/// Reads and decides, changes nothing.
+pub async fn dry_run(
+    issuer: &dyn KeyIssuer,
+    targets: &[Box<dyn SecretStore>],
+    policy: &Policy,
+    surroundings: &Surroundings<'_>,
+) -> Outcome {
+    let run = Run::new(issuer, targets, policy, surroundings);
+    let seen = match run.step(Step::Observe, run.look()).await {
+        Ok(seen) => seen,
+        Err(cause) => return run.blind(cause, None),
+    };
+    let mode = if seen.listing.may_rename { Mode::Renaming } else { Mode::Fixed };
+    let plan = plan(&seen, policy, mode);
+    run.remember(&seen, &plan);
+    let lines = plan.describe(&seen, policy);
+    run.event(&Event::Plan(&lines));
+    match plan.decision {
+        Decision::Stop(stop) => run.outcome(End::Stopped(stop), Some(&seen)),
+        _ => run.outcome(End::Planned(lines), Some(&seen)),
+    }
+}
+
+impl Run<'_> {
+    fn blind(&self, cause: Cause, seen: Option<&Observation>) -> Outcome {
+        if let Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) = cause {
+            self.trouble(problem);
+        }
+        self.outcome(End::Blind, seen)
+    }
+
+    fn remember(&self, seen: &Observation, plan: &Plan) {
+        for notice in &plan.notices {
+            self.notice(notice.clone());
+        }
+        let mut memory = self.memory.borrow_mut();
+        memory.current.clone_from(&plan.current);
+        memory.targets.resize_with(self.targets.len(), Default::default);
+        for row in &seen.listing.keys {
+            memory.names.insert(row.id.clone(), row.name.clone());
+        }
+    }
+
+    async fn carry_out(&self, seen: &Observation, plan: Plan) -> Result<End, Again> {
+        let rotate = match plan.decision {
+            Decision::Stop(stop) => return Ok(End::Stopped(stop)),
+            Decision::Rest { reason, attention } => {
+                self.settle_first(&plan.pending).await;
+                return Ok(End::Rested { reason, attention });
+            }
+            Decision::Rotate(rotate) => {
+                self.settle_first(&plan.pending).await;
+                rotate
+            }
+        };
+        let forward = tokio::select! {
+            biased;
+            forward = self.forward(seen, &rotate, plan.mode) => forward,
+            () = self.around.interrupt.in_flight_over() => Err(Cause::Interrupted),
+        };
+        let ended = match forward {
+            Ok(()) => tokio::select! {
+                biased;
+                committed = self.commit(seen, &rotate, plan.mode) => committed,
+                () = self.around.interrupt.deadline() => Ok(()),
+            },
+            Err(cause) => Err(cause),
+        };
+        match ended {
+            Ok(()) => Ok(End::Rotated { reason: rotate.due.clone() }),
+            Err(Cause::BeginAgain(again)) => self.undo_to_begin_again(again).await,
+            Err(cause) => Ok(End::Undone(self.undo_in_time(cause, seen, &rotate).await)),
+        }
+    }
+
+    async fn settle_first(&self, pending: &[pending::Pending]) {
+        if pending.is_empty() {
+            return;
+        }
+        let settling = self.step(Step::Settle, self.settle_pending(pending));
+        tokio::select! {
+            biased;
+            _ = settling => {}
+            () = self.around.interrupt.in_flight_over() => {}
+        }
+    }
+
+    async fn forward(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
+        if let Some(id) = &rotate.adopt {
+            self.step(Step::Adopt, self.adopt(seen, id)).await?;
+        }
+        self.step(Step::Create, self.create(seen, rotate, mode)).await?;
+        self.while_renewing(async {
+            self.step(Step::Prove, self.prove(seen, rotate, mode)).await?;
+            self.step(Step::Distribute, self.distribute(rotate)).await?;
+            let confirm = async { futures_util::try_join!(self.still_works(), self.look_again()).map(|_| ()) };
+            self.step(Step::Confirm, confirm).await
+        })
+        .await?;
+        self.settle().await
+    }
+
+    async fn undo_in_time(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
+        tokio::select! {
+            biased;
+            undone = self.step(Step::Undo, self.undo(cause, seen, rotate)) => undone,
+            () = self.around.interrupt.deadline() => Undone::Held,
+        }
+    }
+
+    /// The new key is deleted before the next attempt; if that fails there is none.
+    async fn undo_to_begin_again(&self, again: Again) -> Result<End, Again> {
+        self.revoke().await;
+        let stray = self
+            .new_key()
+            .is_some_and(|new| matches!(self.memory.borrow().fates.get(&new.id), Some(KeyFate::Stray { .. })));
+        if stray { Ok(End::Undone(Undone::Held)) } else { Err(again) }
+    }
+}

@@ -88,3 +88,36 @@ impl Policy {
         self.grace() > Duration::ZERO || self.retire() == Retire::Keep
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A policy that inherits everything and rotates at once.
+    pub(crate) fn policy() -> Policy {
+        Policy {
+            key_name: "production".into(),
+            current_key: None,
+            replace_key_id: None,
+            providers: Wish::Inherit,
+            models: Wish::Inherit,
+            limit: Wish::Inherit,
+            reset: Wish::Inherit,
+            expires_after: Wish::Inherit,
+            rotate_after: Duration::ZERO,
+            grace: Duration::ZERO,
+            retire: Retire::Delete,
+            leaked: false,
+            verify_chat: None,
+            verify_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_secs(30),
+            parallel: 16,
+        }
+    }
+
+    #[test]
+    fn a_leaked_key_has_no_grace_and_is_deleted() {
+        let policy = Policy { leaked: true, grace: Duration::from_secs(3600), retire: Retire::Keep, ..policy() };
+        assert_eq!((policy.grace(), policy.retire()), (Duration::ZERO, Retire::Delete));
+    }
+}

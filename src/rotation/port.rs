@@ -354,3 +354,33 @@ pub trait SecretStore {
     /// As any write.
     async fn remove(&self) -> Result<(), Failure>;
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed parse fails the test")]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A live regular key with no restriction, named and made as told; its id is its name.
+    pub(crate) fn row(name: &str, created: &str) -> KeyRow {
+        KeyRow {
+            id: KeyId(name.to_owned()),
+            name: name.to_owned(),
+            label: None,
+            kind: KeyKind::Regular,
+            disabled: false,
+            created_at: Some(created.parse().unwrap()),
+            updated_at: Some(created.parse().unwrap()),
+            last_used_at: None,
+            usage_daily: None,
+            usage: None,
+            rights: ShownRights {
+                providers: Some(AllowList::All),
+                models: Some(AllowList::All),
+                limit: Some(None),
+                reset: Some(Reset::Never),
+                expires_at: Some(None),
+                other: BTreeMap::new(),
+            },
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Which key is replaced, and whether the family is this rotation's at all.
+
+use jiff::Timestamp;
+
+use crate::rotation::clock::{earlier, later};
+use crate::rotation::lease::Mode;
+use crate::rotation::observation::commit;
+use crate::rotation::plan::{CLOCK_MARGIN, Situation, Stop};
+use crate::rotation::port::{KeyId, KeyKind, KeyRow};
+
+impl<'a> Situation<'a> {
+    /// The key being replaced; `Ok(None)` means that this is the first key.
+    pub(super) fn current(&self, notices: &mut Vec<String>) -> Result<Option<&'a KeyRow>, Stop> {
+        if self.family.all().any(|row| row.created_at.is_none()) {
+            return Err(Stop::listing(
+                "the issuer does not show when a key of this family was made",
+                "the age of a key decides what may be deleted; delete or rename that key by hand",
+            ));
+        }
+        let named = self.named()?;
+        let held = self.seen.held.as_ref().and_then(|held| held.is.as_ref());
+        match (self.mode, self.family.current()) {
+            (Mode::Fixed, _) if named.is_some() => {}
+            (_, Some(current)) => {
+                if let Some(replace) = &self.policy.replace_key_id
+                    && *replace != current.id
+                {
+                    notices.push(format!(
+                        "replace-key-id {replace} is ignored: {} has replaced it. The input can be removed",
+                        current.name
+                    ));
+                }
+                return self.family_current(current, held).map(Some);
+            }
+            _ => {}
+        }
+        match (named, held) {
+            (Some(named), Some(held)) if named.id != *held && !self.family.has(held) => Err(Stop::listing(
+                format!("current-key is the key {held}, replace-key-id says {}", named.id),
+                "correct one of the two, or leave one out",
+            )),
+            (Some(named), _) => Ok(Some(named)),
+            (None, Some(held)) => self.held_current(held).map(Some),
+            (None, None) => self.first().map(|()| None),
+        }
+    }
+
+    /// The live regular key that `replace-key-id` names, where it still matters.
+    fn named(&self) -> Result<Option<&'a KeyRow>, Stop> {
+        let Some(id) = &self.policy.replace_key_id else { return Ok(None) };
+        if let Some(row) = self.seen.live().into_iter().find(|row| row.id == *id) {
+            return Ok(Some(row));
+        }
+        if self.family.current().is_some() {
+            return Ok(None);
+        }
+        let why = match self.seen.row(id) {
+            None => "is not in the issuer's list",
+            Some(row) if row.disabled => "is disabled",
+            Some(row) if row.kind == KeyKind::Management => "is a management key",
+            Some(_) => "has expired",
+        };
+        Err(Stop::listing(
+            format!("replace-key-id {id} {why}"),
+            "set replace-key-id to the id of the live key that the targets hold now",
+        ))
+    }
+
+    fn family_current(&self, current: &'a KeyRow, held: Option<&KeyId>) -> Result<&'a KeyRow, Stop> {
+        if let Some(held) = held.filter(|held| !self.family.has(held))
+            && self.seen.live().iter().any(|row| row.id == *held)
+        {
+            return Err(Stop::listing(
+                format!("current-key is the live key {held}, which is not of the family {:?}", self.policy.key_name),
+                format!(
+                    "the family's current key is {}: check that key-name and current-key belong together",
+                    current.name
+                ),
+            ));
+        }
+        if self.is_ours(current, held) { Ok(current) } else { Err(self.not_ours(current)) }
+    }
+
+    /// At least one target was last written while a confirmed key of the family was being deployed.
+    fn is_ours(&self, current: &KeyRow, held: Option<&KeyId>) -> bool {
+        if self.policy.replace_key_id.as_ref() == Some(&current.id) {
+            return true;
+        }
+        // Putting back moves a target's last write past every window, and without renames nothing records it.
+        if self.mode == Mode::Fixed && held == Some(&current.id) {
+            return true;
+        }
+        self.family.confirmed.iter().filter_map(|row| self.deployment(row)).any(|(from, to)| {
+            self.seen.targets.iter().filter_map(|target| target.last_write).any(|at| from <= at && at <= to)
+        })
+    }
+
+    /// When the run that made a key wrote it, with the margin between two servers' clocks.
+    pub(super) fn deployment(&self, row: &KeyRow) -> Option<(Timestamp, Timestamp)> {
+        let created = row.created_at?;
+        let end = match self.mode {
+            Mode::Renaming => commit(row)?,
+            Mode::Fixed => later(created, self.policy.verify_timeout + 2 * self.policy.request_timeout),
+        };
+        Some((earlier(created, CLOCK_MARGIN), later(end, CLOCK_MARGIN)))
+    }
+
+    fn not_ours(&self, current: &KeyRow) -> Stop {
+        Stop::listing(
+            format!(
+                "none of the targets was last written when a key of the family {:?} was deployed",
+                self.policy.key_name
+            ),
+            format!(
+                "another repository probably uses the same key-name: choose another one here. If {} really is this \
+                 rotation's key, set replace-key-id to {}",
+                current.name, current.id
+            ),
+        )
+    }
+
+    fn held_current(&self, held: &KeyId) -> Result<&'a KeyRow, Stop> {
+        let Some(row) = self.seen.live().into_iter().find(|row| row.id == *held) else {
+            return Err(self.none_found());
+        };
+        if self.mode == Mode::Fixed {
+            return Err(Stop::listing(
+                "this issuer can't rename keys, so current-key alone does not say which key to replace",
+                format!("set replace-key-id to {held}; it is ignored once that key has been replaced"),
+            ));
+        }
+        Ok(row)
+    }
+
+    /// No key to replace: that is only right before anything was ever deployed, or after a first run that died.
+    fn first(&self) -> Result<(), Stop> {
+        if self.no_foreign_secret() && (self.policy.current_key.is_none() || !self.family.unconfirmed.is_empty()) {
+            return Ok(());
+        }
+        Err(self.none_found())
+    }
+
+    /// Every target that holds the secret was last written after an unconfirmed key of the family was made.
+    fn no_foreign_secret(&self) -> bool {
+        let oldest = self.family.unconfirmed.iter().filter_map(|row| row.created_at).min();
+        self.seen.targets.iter().filter_map(|target| target.last_write).all(|at| oldest.is_some_and(|made| at > made))
+    }
+
+    fn none_found(&self) -> Stop {
+        let holding: Vec<_> = self
+            .seen
+            .targets
+            .iter()
+            .filter(|target| target.last_write.is_some())
+            .map(|target| target.name.as_str())
+            .take(3)
+            .collect();
+        let what = match (&self.policy.current_key, holding.as_slice()) {
+            (Some(_), _) => "current-key can't be matched to any live key in the issuer's list".to_owned(),
+            (None, []) => "there is no key to replace".to_owned(),
+            (None, names) => format!(
+                "{} already holds a secret, but the family {:?} has no key and none was named",
+                names.join(", "),
+                self.policy.key_name
+            ),
+        };
+        Stop::listing(what, "set replace-key-id to the id of the live key that the targets hold now")
+    }
+}

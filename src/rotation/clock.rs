@@ -1,0 +1,154 @@
+//! The run's own clock, and the clocks of servers seen through it.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// An instant of the run, by both of the machine's clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mark {
+    monotonic: Instant,
+    wall: Timestamp,
+}
+
+/// Where the run takes its time from.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    began: Instant,
+    wall: Wall,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Wall {
+    System,
+    Virtual(Timestamp),
+}
+
+impl Clock {
+    /// The machine's clocks.
+    #[must_use]
+    pub fn system() -> Self {
+        Self { began: Instant::now(), wall: Wall::System }
+    }
+
+    /// A clock that shows `epoch` now and follows tokio's time, so that a paused runtime drives it.
+    #[must_use]
+    pub fn starting_at(epoch: Timestamp) -> Self {
+        Self { began: Instant::now(), wall: Wall::Virtual(epoch) }
+    }
+
+    /// This instant.
+    #[must_use]
+    pub fn now(&self) -> Mark {
+        let monotonic = Instant::now();
+        let wall = match self.wall {
+            Wall::System => Timestamp::now(),
+            Wall::Virtual(epoch) => later(epoch, monotonic.saturating_duration_since(self.began)),
+        };
+        Mark { monotonic, wall }
+    }
+
+    /// Time since the run began.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// At least this much time has passed since the mark, whatever was done to the wall clock.
+    #[must_use]
+    pub fn at_least_since(&self, mark: Mark) -> Duration {
+        self.now().monotonic.saturating_duration_since(mark.monotonic)
+    }
+
+    /// At most this much time has passed: a machine that was suspended stops the monotonic clock, not the wall's.
+    #[must_use]
+    pub fn at_most_since(&self, mark: Mark) -> Duration {
+        let wall = Duration::try_from(self.now().wall.duration_since(mark.wall)).unwrap_or_default();
+        self.at_least_since(mark).max(wall)
+    }
+}
+
+impl Mark {
+    /// The instant that lies `after` behind the mark, for sleeping until it.
+    #[must_use]
+    pub fn plus(&self, after: Duration) -> Instant {
+        self.monotonic + after
+    }
+}
+
+/// A server's clock: what its `Date` showed at an instant of the run.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerClock {
+    date: Timestamp,
+    read: Mark,
+}
+
+impl ServerClock {
+    /// What `Date` showed when the answer came.
+    #[must_use]
+    pub fn new(date: Timestamp, read: Mark) -> Self {
+        Self { date, read }
+    }
+
+    /// How long ago the clock was read.
+    #[must_use]
+    pub fn age(&self, clock: &Clock) -> Duration {
+        clock.at_least_since(self.read)
+    }
+
+    /// The same instant, as the other server's clock shows it.
+    #[must_use]
+    pub fn translate(&self, at: Timestamp, to: &Self) -> Timestamp {
+        let behind = at.duration_since(self.date);
+        let between = self.read.ahead_of(&to.read);
+        to.date.saturating_add(behind.saturating_add(between)).unwrap_or(at)
+    }
+}
+
+impl Mark {
+    fn ahead_of(&self, other: &Self) -> SignedDuration {
+        let forth = self.monotonic.saturating_duration_since(other.monotonic);
+        let back = other.monotonic.saturating_duration_since(self.monotonic);
+        signed(forth).saturating_sub(signed(back))
+    }
+}
+
+/// A duration with a sign, saturating.
+#[must_use]
+pub fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
+}
+
+/// `at + by`, saturating.
+#[must_use]
+pub fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_add(signed(by)).unwrap_or(Timestamp::MAX)
+}
+
+/// `at - by`, saturating.
+#[must_use]
+pub fn earlier(at: Timestamp, by: Duration) -> Timestamp {
+    at.saturating_sub(signed(by)).unwrap_or(Timestamp::MIN)
+}
+
+/// Time from `from` to `to`, zero when `to` is earlier.
+#[must_use]
+pub fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_servers_time_is_translated_through_both_dates() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let github = ServerClock::new("2026-11-01T12:05:00Z".parse().unwrap_or_default(), clock.now());
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let issuer = ServerClock::new("2026-11-01T12:00:10Z".parse().unwrap_or_default(), clock.now());
+        let written: Timestamp = "2026-11-01T12:04:00Z".parse().unwrap_or_default();
+        assert_eq!(github.translate(written, &issuer).to_string(), "2026-11-01T11:59:00Z");
+    }
+}

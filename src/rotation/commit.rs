@@ -1,0 +1,184 @@
+//! Behind the pivot: the new key gets its final name, replaced keys go.
+
+use futures_util::future::{join, join_all};
+
+use crate::rotation::clock::later;
+use crate::rotation::lease::Mode;
+use crate::rotation::ledger::Act;
+use crate::rotation::name::FamilyName;
+use crate::rotation::observation::Observation;
+use crate::rotation::outcome::{KeyFate, Problem};
+use crate::rotation::pending::{Pending, Standing};
+use crate::rotation::plan::Rotate;
+use crate::rotation::policy::Retire;
+use crate::rotation::port::{Deletion, KeyId};
+use crate::rotation::run::{Cause, NewKey, Run};
+use crate::rotation::step::Step;
+
+impl Run<'_> {
+    /// Retires what earlier runs left to grace and may go now.
+    pub(super) async fn settle_pending(&self, pending: &[Pending]) -> Result<(), Cause> {
+        for key in pending {
+            let fate = match &key.standing {
+                Standing::InGrace(until) => KeyFate::Pending { until: *until },
+                Standing::Kept => KeyFate::Kept,
+                Standing::Held(reason) => KeyFate::Stray { reason: reason.clone() },
+                Standing::Past => {
+                    self.checkpoint()?;
+                    match self.delete(&key.id).await {
+                        Ok(()) => {
+                            self.note(format!("{} is deleted: its grace is over", key.name));
+                            KeyFate::Deleted
+                        }
+                        Err(problem) => {
+                            self.stray(&key.id, problem);
+                            continue;
+                        }
+                    }
+                }
+            };
+            self.memory.borrow_mut().fates.insert(key.id.clone(), fate);
+        }
+        Ok(())
+    }
+
+    /// Commits; with no grace every older key of the family goes beside it.
+    pub(super) async fn commit(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
+        let Some(new) = self.new_key() else { return Ok(()) };
+        self.checkpoint()?;
+        self.lease_gate()?;
+        self.unstoppable.set(true);
+        self.issuer.hand_over(&new.value);
+        {
+            let mut memory = self.memory.borrow_mut();
+            memory.fates.insert(new.id.clone(), KeyFate::New);
+            for id in &rotate.replaces {
+                let fate = KeyFate::Stray { reason: "replaced, and not retired before the run ended".into() };
+                memory.fates.entry(id.clone()).or_insert(fate);
+            }
+        }
+        let rename = async {
+            match mode {
+                Mode::Renaming => self.step(Step::Commit, self.rename_finally(&new)).await,
+                Mode::Fixed => true,
+            }
+        };
+        if !self.policy.keeps_replaced() {
+            join(rename, self.step(Step::Retire, self.retire(&rotate.replaces))).await;
+        } else if rename.await {
+            self.step(Step::Retire, self.leave_pending(seen, rotate)).await;
+        }
+        Ok(())
+    }
+
+    async fn rename_finally(&self, new: &NewKey) -> bool {
+        let name = new.name.confirmed().to_string();
+        let what = format!("rename the new key to {name}");
+        let act = Act::Rename { id: new.id.clone() };
+        let renamed = self.write(act, &what, async || Ok(()), async || self.issuer.rename(&new.id, &name).await).await;
+        let failed = match renamed {
+            Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => {
+                let mut memory = self.memory.borrow_mut();
+                memory.names.insert(new.id.clone(), name);
+                memory.used = answer.used.or(memory.used);
+                return true;
+            }
+            Ok(_) => Problem { what: format!("{what}: the issuer's answer shows another name"), next: None },
+            Err(unwritten) => match unwritten.into_cause(&what) {
+                Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) => problem,
+                Cause::Interrupted | Cause::BeginAgain(_) => Problem { what, next: None },
+            },
+        };
+        self.memory.borrow_mut().unfinished = true;
+        self.trouble(Problem {
+            what: failed.what,
+            next: Some("every target holds the new key and it works; the next run replaces it in good order".into()),
+        });
+        false
+    }
+
+    async fn retire(&self, replaced: &[KeyId]) {
+        let deletes = replaced.iter().map(async |id| match self.delete(id).await {
+            Ok(()) => {
+                self.memory.borrow_mut().fates.insert(id.clone(), KeyFate::Deleted);
+                self.note(format!("{} is deleted", self.name_of(id)));
+            }
+            Err(problem) => self.stray(id, problem),
+        });
+        join_all(deletes).await;
+    }
+
+    /// Keys of dead runs are renamed, so that they wait with the others; never before the commit, or one of them could
+    /// be taken for the current key.
+    async fn leave_pending(&self, seen: &Observation, rotate: &Rotate) {
+        let until = later(self.issuer_now(seen), self.policy.grace());
+        for id in &rotate.replaces {
+            let fate = match self.policy.retire() {
+                Retire::Keep => KeyFate::Kept,
+                Retire::Delete => KeyFate::Pending { until },
+            };
+            let mut memory = self.memory.borrow_mut();
+            let settled = matches!(memory.fates.get(id), Some(KeyFate::Pending { .. } | KeyFate::Deleted));
+            if !settled && !memory.undeleted.contains(id) {
+                memory.fates.insert(id.clone(), fate);
+            }
+        }
+        for id in &rotate.unconfirmed {
+            let Some(name) = seen.row(id).and_then(|row| FamilyName::parse(&self.policy.key_name, &row.name)) else {
+                continue;
+            };
+            let name = name.confirmed().to_string();
+            let what = format!("rename {} to {name}", self.name_of(id));
+            let act = Act::Rename { id: id.clone() };
+            match self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, &name).await).await {
+                Ok(_) => {
+                    self.memory.borrow_mut().names.insert(id.clone(), name);
+                }
+                Err(unwritten) => {
+                    if let Cause::Failed(problem) = unwritten.into_cause(&what) {
+                        self.stray(id, problem);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The issuer's time now, counted on from its last list.
+    pub(super) fn issuer_now(&self, seen: &Observation) -> jiff::Timestamp {
+        later(seen.now(), seen.clock.age(self.clock()))
+    }
+
+    /// Deletes a key. "Not found" counts when the key is gone from every page of the list.
+    pub(super) async fn delete(&self, id: &KeyId) -> Result<(), Problem> {
+        let what = format!("delete {} ({id})", self.name_of(id));
+        let act = Act::Delete { id: id.clone() };
+        let answer = self.write(act, &what, async || Ok(()), async || self.issuer.delete(id).await).await;
+        let failed = match answer {
+            Ok(Deletion::Deleted) => return Ok(()),
+            Ok(Deletion::NotFound) => Problem { what: format!("{what}: not found, yet still listed"), next: None },
+            Err(unwritten) => match unwritten.into_cause(&what) {
+                Cause::Failed(problem) => problem,
+                _ => Problem { what: format!("{what}: the run was told to stop"), next: None },
+            },
+        };
+        let gone = |listing: &crate::rotation::port::Listing| !listing.keys.iter().any(|row| row.id == *id);
+        match self.list().await {
+            Ok((listing, _)) if gone(&listing) => Ok(()),
+            _ => Err(Problem { next: Some(self.issuer.manual(id)), ..failed }),
+        }
+    }
+
+    /// A key is left alive that should not be.
+    pub(super) fn stray(&self, id: &KeyId, problem: Problem) {
+        let fate = KeyFate::Stray { reason: problem.what.clone() };
+        let mut memory = self.memory.borrow_mut();
+        memory.fates.insert(id.clone(), fate);
+        memory.undeleted.insert(id.clone());
+        drop(memory);
+        self.trouble(problem);
+    }
+
+    pub(super) fn name_of(&self, id: &KeyId) -> String {
+        self.memory.borrow().names.get(id).cloned().unwrap_or_else(|| id.to_string())
+    }
+}

@@ -1,0 +1,97 @@
+//! A plan in sentences.
+
+use std::time::Duration;
+
+use crate::rotation::lease::Mode;
+use crate::rotation::observation::Observation;
+use crate::rotation::pending::Standing;
+use crate::rotation::plan::{Decision, Plan, Rotate};
+use crate::rotation::policy::{Policy, Retire};
+use crate::rotation::port::{AllowList, KeyId, Reset, Rights};
+
+impl Plan {
+    /// The plan in sentences, for people.
+    #[must_use]
+    pub fn describe(&self, seen: &Observation, policy: &Policy) -> Vec<String> {
+        let name = |id: &KeyId| seen.row(id).map_or_else(|| id.to_string(), |row| format!("{} ({id})", row.name));
+        let mut lines = Vec::new();
+        for key in &self.pending {
+            lines.push(match &key.standing {
+                Standing::Past if policy.leaked => format!("delete {}", name(&key.id)),
+                Standing::Past => format!("delete {}: its grace is over", name(&key.id)),
+                Standing::InGrace(until) => format!("leave {} alive until {until}", name(&key.id)),
+                Standing::Kept => format!("keep {}", name(&key.id)),
+                Standing::Held(reason) => format!("leave {} alive: {reason}", name(&key.id)),
+            });
+        }
+        match &self.decision {
+            Decision::Stop(stop) => lines.push(format!("stop: {}", stop.what)),
+            Decision::Rest { reason, attention } => {
+                lines.push(format!("make no key: {reason}"));
+                lines.extend(attention.iter().map(|stop| format!("report: {}", stop.what)));
+            }
+            Decision::Rotate(rotate) => lines.extend(rotate.describe(seen, policy, self.mode, name)),
+        }
+        lines
+    }
+}
+
+impl Rotate {
+    pub(super) fn describe(
+        &self,
+        seen: &Observation,
+        policy: &Policy,
+        mode: Mode,
+        name: impl Fn(&KeyId) -> String,
+    ) -> Vec<String> {
+        let mut lines = vec![format!("rotate: {}", self.due)];
+        if let Some(id) = &self.adopt {
+            lines.push(format!("rename {} into the family {:?}", name(id), policy.key_name));
+        }
+        lines.push(format!("make a key {} with {}", policy.key_name, rights_line(&self.rights)));
+        lines.push("prove that it works".to_owned());
+        lines.extend(
+            self.order.iter().filter_map(|at| seen.targets.get(*at)).map(|target| format!("write {}", target.name)),
+        );
+        lines.push("prove it again and look at every target".to_owned());
+        if mode == Mode::Renaming {
+            lines.push("rename it to its final name".to_owned());
+        }
+        for id in &self.replaces {
+            lines.push(match policy.retire() {
+                Retire::Keep => format!("keep {}", name(id)),
+                Retire::Delete if policy.grace() > Duration::ZERO => {
+                    format!("leave {} alive for {}; a later run deletes it", name(id), span(policy.grace()))
+                }
+                Retire::Delete => format!("delete {}", name(id)),
+            });
+        }
+        lines
+    }
+}
+
+fn rights_line(rights: &Rights) -> String {
+    let list = |list: &Option<AllowList>| match list {
+        None => "as the issuer gives it".to_owned(),
+        Some(AllowList::All) => "all".to_owned(),
+        Some(AllowList::Only(names)) => names.iter().cloned().collect::<Vec<_>>().join(" "),
+    };
+    let limit = match (rights.limit.flatten(), rights.reset) {
+        (None, _) => "no spending limit".to_owned(),
+        (Some(usd), reset) => format!("a limit of {usd} USD, reset {:?}", reset.unwrap_or(Reset::Never)).to_lowercase(),
+    };
+    let end = rights.expires_at.flatten().map_or_else(|| "no expiry".to_owned(), |end| format!("expiry {end}"));
+    format!("providers: {}; models: {}; {limit}; {end}", list(&rights.providers), list(&rights.models))
+}
+
+/// A duration in the unit that a person would use.
+#[must_use]
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}

@@ -1,0 +1,156 @@
+//! Writing the new key to every target, and looking at every target again.
+
+use std::time::Duration;
+
+use futures_util::stream::FuturesUnordered;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::rotation::clock::{earlier, later};
+use crate::rotation::ledger::Act;
+use crate::rotation::outcome::{Event, Problem};
+use crate::rotation::plan::Rotate;
+use crate::rotation::port::{Held, SecretStore, Written};
+use crate::rotation::run::{Cause, NewKey, Run};
+
+/// GitHub shows whole seconds, and the server that stamps a write need not be the one that answers it.
+const STAMP_TOLERANCE: Duration = Duration::from_secs(1);
+
+impl Run<'_> {
+    /// Writes every target: the one not written for longest alone, so that a refusal finds nothing written; then the
+    /// rest, `parallel` at a time. After a failure nothing more is begun; what is under way is waited for.
+    pub(super) async fn distribute(&self, rotate: &Rotate) -> Result<(), Cause> {
+        let Some(new) = self.new_key() else { return Ok(()) };
+        let mut queue = rotate.order.iter().copied();
+        let mut writes = FuturesUnordered::new();
+        if let Some(first) = queue.next() {
+            self.write_target(first, &new).await?;
+        }
+        let mut trouble = None;
+        loop {
+            while writes.len() < self.policy.parallel
+                && trouble.is_none()
+                && let Some(target) = queue.next()
+            {
+                writes.push(self.write_target(target, &new));
+            }
+            match writes.next().await {
+                None => break,
+                Some(Err(cause)) => {
+                    trouble.get_or_insert(cause);
+                }
+                Some(Ok(())) => {}
+            }
+        }
+        trouble.map_or(Ok(()), Err)
+    }
+
+    async fn write_target(&self, target: usize, new: &NewKey) -> Result<(), Cause> {
+        let Some(store) = self.targets.get(target) else { return Ok(()) };
+        let name = store.name();
+        let began = self.clock().elapsed();
+        let gate = async || {
+            self.read(&name, async || store.ready().await).await?;
+            self.lease_gate()
+        };
+        let written = self.write(Act::Write { target }, &name, gate, async || store.write(&new.value).await).await;
+        let took = self.clock().elapsed().saturating_sub(began);
+        let done = {
+            let mut memory = self.memory.borrow_mut();
+            if let Some(progress) = memory.targets.get_mut(target) {
+                progress.took = Some(took);
+                progress.written = written.as_ref().ok().copied();
+            }
+            memory.targets.iter().filter(|progress| progress.written.is_some()).count()
+        };
+        match written {
+            Ok(_) => {
+                self.event(&Event::Wrote { target: &name, took, done, of: self.targets.len() });
+                Ok(())
+            }
+            Err(unwritten) => {
+                let cause = unwritten.into_cause(&name);
+                if let Cause::Failed(problem) = &cause {
+                    self.detail(target, &problem.what);
+                }
+                Err(cause)
+            }
+        }
+    }
+
+    pub(super) fn detail(&self, target: usize, text: &str) {
+        if let Some(progress) = self.memory.borrow_mut().targets.get_mut(target) {
+            progress.detail = Some(text.to_owned());
+        }
+    }
+
+    /// Every target is looked at again: what can be read back is equal, the rest shows no later write than ours.
+    pub(super) async fn look_again(&self) -> Result<(), Cause> {
+        let Some(new) = self.new_key() else { return Ok(()) };
+        let looks: Vec<_> = self
+            .targets
+            .iter()
+            .enumerate()
+            .map(|(target, store)| self.look_at_written(target, store.as_ref(), &new))
+            .collect();
+        stream::iter(looks).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>().await.map(|_| ())
+    }
+
+    async fn look_at_written(&self, target: usize, store: &dyn SecretStore, new: &NewKey) -> Result<(), Cause> {
+        let name = store.name();
+        let written = self.memory.borrow().targets.get(target).and_then(|progress| progress.written);
+        let Some(written) = written else { return Ok(()) };
+        if let Some(value) = self.read(&name, async || store.read_back().await).await?
+            && value != new.value
+        {
+            return Err(self.someone_else(target, &name, "it holds another value than the one written"));
+        }
+        let sighting = self.read(&name, async || store.last_write().await).await?;
+        match sighting.held {
+            Held::Nothing => Err(self.someone_else(target, &name, "the secret is gone")),
+            Held::Since(at) if at > later(written.date, STAMP_TOLERANCE) => {
+                Err(self.someone_else(target, &name, &format!("it was written again at {at}")))
+            }
+            Held::Since(at) if at < earlier(written.date, self.longest_write()) => Err(Cause::Failed(Problem {
+                what: format!("{name}: the write was answered, but the secret still shows a write of {at}"),
+                next: Some("run it again; if it stays so, ask the place's operator".into()),
+            })),
+            Held::Since(_) => Ok(()),
+        }
+    }
+
+    fn longest_write(&self) -> Duration {
+        self.settled_after() + 2 * STAMP_TOLERANCE
+    }
+
+    fn someone_else(&self, target: usize, name: &str, how: &str) -> Cause {
+        self.detail(target, how);
+        Cause::Hold(Problem {
+            what: format!("{name}: {how}, not by this run"),
+            next: Some("find out who else writes this secret; the next run writes it again".into()),
+        })
+    }
+
+    /// Writes the old value back to one target, or removes the secret where there was none.
+    pub(super) async fn put_back_target(
+        &self,
+        target: usize,
+        old: Option<&crate::secret::Secret>,
+    ) -> Result<(), Cause> {
+        let Some(store) = self.targets.get(target) else { return Ok(()) };
+        let name = format!("{}: put back", store.name());
+        let gate = async || {
+            self.read(&name, async || store.ready().await).await?;
+            self.lease_gate()
+        };
+        let send = async || match old {
+            Some(value) => store.write(value).await,
+            None => store.remove().await.map(|()| Written { date: jiff::Timestamp::UNIX_EPOCH }),
+        };
+        self.write(Act::PutBack { target }, &name, gate, send).await.map_err(|failed| failed.into_cause(&name))?;
+        if let Some(progress) = self.memory.borrow_mut().targets.get_mut(target) {
+            progress.put_back = true;
+        }
+        self.note(format!("{}: holds what it held before", store.name()));
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! Whether a new key is due, and what a run that makes none should tell a person.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::rotation::clock::{between, earlier, later};
+use crate::rotation::describe::span;
+use crate::rotation::lease::Mode;
+use crate::rotation::pending::{Pending, Standing};
+use crate::rotation::plan::{CLOCK_MARGIN, Situation, Stop};
+use crate::rotation::port::KeyRow;
+
+/// With more unconfirmed keys than this something keeps failing: at most one new key a day then.
+const MANY_UNCONFIRMED: usize = 5;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Situation<'_> {
+    /// Why a new key is due, if it is.
+    pub(super) fn due(&self, current: Option<&KeyRow>) -> Option<String> {
+        let Some(current) = current else { return Some("this is the first key".to_owned()) };
+        let Some(made) = current.created_at else {
+            return Some("the issuer does not show how old the current key is".to_owned());
+        };
+        let now = self.seen.now();
+        let age = between(made, now);
+        let target = |pick: &dyn Fn(Option<Timestamp>) -> bool| {
+            self.seen.targets.iter().find(|target| pick(target.last_write)).map(|target| target.name.as_str())
+        };
+        if self.policy.leaked {
+            return Some("the key has leaked".to_owned());
+        }
+        if !self.family.unconfirmed.is_empty() {
+            return Some("an earlier run did not finish".to_owned());
+        }
+        if self.mode == Mode::Fixed && self.policy.replace_key_id.as_ref() == Some(&current.id) {
+            return Some("the key named by replace-key-id is still alive".to_owned());
+        }
+        if self.mode == Mode::Fixed && self.family.confirmed.len() > 1 {
+            return Some("the family has more than one live key".to_owned());
+        }
+        if age >= self.policy.rotate_after {
+            return Some(format!("the current key is {} old", span(age)));
+        }
+        if let Some(name) = target(&|at| at.is_none()) {
+            return Some(format!("{name} does not hold the secret yet"));
+        }
+        if let Some(name) = target(&|at| at.is_some_and(|at| at < earlier(made, CLOCK_MARGIN))) {
+            return Some(format!("{name} was last written before the current key was made"));
+        }
+        match current.rights.expires_at {
+            Some(Some(end)) if between(now, end) < between(made, end) / 5 => {
+                Some(format!("the current key expires in {}", span(between(now, end))))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn rest_reason(&self, current: Option<&KeyRow>) -> String {
+        let age = current.and_then(|row| row.created_at).map(|made| between(made, self.seen.now())).unwrap_or_default();
+        format!("the current key is {} old; it is replaced after {}", span(age), span(self.policy.rotate_after))
+    }
+
+    /// What a run that does not rotate can't settle: secrets that someone else wrote, pending keys that are held.
+    pub(super) fn drifted(&self, pending: &[Pending]) -> Vec<Stop> {
+        let mut found = Vec::new();
+        let held = self.seen.held.as_ref().and_then(|held| held.is.as_ref());
+        let known = self.mode == Mode::Fixed && held.is_some() && held == self.family.current().map(|row| &row.id);
+        let newest = match self.mode {
+            Mode::Renaming => self.family.newest_commit().map(|at| later(at, CLOCK_MARGIN)),
+            Mode::Fixed => self.family.current().and_then(|row| self.deployment(row)).map(|(_, end)| end),
+        };
+        for target in &self.seen.targets {
+            if let (Some(at), Some(newest)) = (target.last_write, newest)
+                && at > newest
+                && !known
+            {
+                found.push(Stop::new(
+                    format!("{} was written at {at}, after the current key was deployed", target.name),
+                    "someone else wrote it: find out what it holds, then run once with rotate-after: 0s",
+                ));
+            }
+        }
+        for key in pending {
+            if let Standing::Held(reason) = &key.standing {
+                found.push(Stop::new(
+                    format!("{} ({}) is past its grace and was not retired: {reason}", key.name, key.id),
+                    "the next run looks again; delete it by hand if you know that nothing uses it",
+                ));
+            }
+        }
+        found
+    }
+
+    /// Something keeps failing: no more keys for now.
+    pub(super) fn too_many(&self) -> Option<Stop> {
+        let newest = self.family.unconfirmed.last().and_then(|row| row.created_at)?;
+        let recent = between(newest, self.seen.now()) < DAY;
+        (self.family.unconfirmed.len() > MANY_UNCONFIRMED && recent).then(|| {
+            Stop::new(
+                format!("{} earlier runs made a key and did not finish", self.family.unconfirmed.len()),
+                "mend what their reports say; until then at most one new key a day is made",
+            )
+        })
+    }
+}

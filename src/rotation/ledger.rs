@@ -1,0 +1,170 @@
+//! Every write that was attempted, entered before it is sent. Only time settles an attempt whose answer was lost.
+
+use std::time::Duration;
+
+use crate::rotation::clock::{Clock, Mark};
+use crate::rotation::port::KeyId;
+
+/// What became of one attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It definitely did not take effect.
+    Absent,
+    /// It definitely did.
+    Applied,
+    /// No usable answer: it may have, or may yet until it has settled.
+    Unknown,
+}
+
+/// What was attempted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// A key of this name was to be made.
+    Create {
+        /// Its name.
+        name: String,
+    },
+    /// A key was to be renamed.
+    Rename {
+        /// Which.
+        id: KeyId,
+    },
+    /// The new key was to be written to a target.
+    Write {
+        /// The target's place in the user's list.
+        target: usize,
+    },
+    /// The old value was to be written back, or the secret removed where there was none.
+    PutBack {
+        /// The target's place in the user's list.
+        target: usize,
+    },
+    /// A key was to be deleted.
+    Delete {
+        /// Which.
+        id: KeyId,
+    },
+}
+
+/// One attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// What.
+    pub act: Act,
+    /// When it was begun.
+    pub sent: Mark,
+    /// What became of it.
+    pub effect: Effect,
+}
+
+/// Stands for an attempt whose answer is still awaited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry(usize);
+
+/// The attempts of one run, in their order.
+#[derive(Clone, Debug, Default)]
+pub struct Ledger(Vec<Attempt>);
+
+impl Ledger {
+    /// Enters an attempt that is about to be sent. It counts as unknown until it is answered.
+    pub fn begin(&mut self, act: Act, sent: Mark) -> Entry {
+        self.0.push(Attempt { act, sent, effect: Effect::Unknown });
+        Entry(self.0.len() - 1)
+    }
+
+    /// Enters the answer.
+    pub fn answer(&mut self, entry: Entry, effect: Effect) {
+        if let Some(attempt) = self.0.get_mut(entry.0) {
+            attempt.effect = effect;
+        }
+    }
+
+    /// How much longer an unknown attempt may take effect, when each settles `within` after it was begun.
+    #[must_use]
+    pub fn unsettled_for(&self, clock: &Clock, within: Duration) -> Option<Duration> {
+        self.0
+            .iter()
+            .filter(|attempt| attempt.effect == Effect::Unknown && !matches!(attempt.act, Act::Delete { .. }))
+            .map(|attempt| within.saturating_sub(clock.at_least_since(attempt.sent)))
+            .filter(|left| !left.is_zero())
+            .max()
+    }
+
+    /// The targets where the new key may stand: some write was not definitely refused.
+    #[must_use]
+    pub fn targets_touched(&self) -> Vec<usize> {
+        let mut touched: Vec<_> = self
+            .0
+            .iter()
+            .filter_map(|attempt| match attempt.act {
+                Act::Write { target } if attempt.effect != Effect::Absent => Some(target),
+                _ => None,
+            })
+            .collect();
+        touched.sort_unstable();
+        touched.dedup();
+        touched
+    }
+
+    /// Whether a write to a target was attempted at all.
+    #[must_use]
+    pub fn was_attempted(&self, target: usize) -> bool {
+        self.0.iter().any(|attempt| attempt.act == Act::Write { target })
+    }
+
+    /// Names of keys whose making was not answered.
+    #[must_use]
+    pub fn unanswered_creates(&self) -> Vec<String> {
+        self.0
+            .iter()
+            .filter_map(|attempt| match &attempt.act {
+                Act::Create { name } if attempt.effect == Effect::Unknown => Some(name.clone()),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether a key may have been made.
+    #[must_use]
+    pub fn key_may_exist(&self) -> bool {
+        self.0.iter().any(|attempt| matches!(attempt.act, Act::Create { .. }) && attempt.effect != Effect::Absent)
+    }
+
+    /// Whether anything was changed, or may have been.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.0.iter().all(|attempt| attempt.effect == Effect::Absent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_later_success_does_not_settle_an_earlier_unknown_attempt() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let mut ledger = Ledger::default();
+        let within = Duration::from_secs(30);
+        ledger.begin(Act::Write { target: 0 }, clock.now());
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let second = ledger.begin(Act::Write { target: 0 }, clock.now());
+        ledger.answer(second, Effect::Applied);
+        assert_eq!(ledger.unsettled_for(&clock, within), Some(Duration::from_secs(25)));
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        assert_eq!(ledger.unsettled_for(&clock, within), None);
+        assert_eq!(ledger.targets_touched(), [0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refused_write_touches_nothing_and_an_unanswered_one_does() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let mut ledger = Ledger::default();
+        let refused = ledger.begin(Act::Write { target: 1 }, clock.now());
+        ledger.answer(refused, Effect::Absent);
+        assert!(ledger.targets_touched().is_empty() && ledger.is_clean());
+        ledger.begin(Act::Write { target: 2 }, clock.now());
+        assert_eq!(ledger.targets_touched(), [2]);
+    }
+}

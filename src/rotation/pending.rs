@@ -1,0 +1,107 @@
+//! Replaced keys that are still alive: may they be retired?
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::rotation::clock::{between, earlier, later};
+use crate::rotation::describe::span;
+use crate::rotation::observation::{Family, Observation, commit};
+use crate::rotation::plan::CLOCK_MARGIN;
+use crate::rotation::policy::{Policy, Retire};
+use crate::rotation::port::{KeyId, KeyRow};
+
+/// A write later than the newest commit by more than this was someone else's. Wider, and a person who put the old value
+/// back right after a rotation would have it retired under them.
+pub const SAME_WRITE_MARGIN: Duration = Duration::from_secs(3);
+
+/// Use is looked at over this time at the most.
+const USE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A replaced key that is still alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// Which.
+    pub id: KeyId,
+    /// Its name.
+    pub name: String,
+    /// Whether it may go.
+    pub standing: Standing,
+}
+
+/// Whether a pending key may be retired.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Its grace is over and nothing speaks against it.
+    Past,
+    /// Its grace lasts until then.
+    InGrace(Timestamp),
+    /// `retire: keep`.
+    Kept,
+    /// Its grace is over, but: why it stays.
+    Held(String),
+}
+
+/// How each pending key stands, oldest first.
+#[must_use]
+pub fn standing(seen: &Observation, family: &Family<'_>, policy: &Policy) -> Vec<Pending> {
+    let hold = hold(seen, family);
+    family
+        .confirmed
+        .windows(2)
+        .filter_map(|pair| match pair {
+            [row, successor] => Some(Pending {
+                id: row.id.clone(),
+                name: row.name.clone(),
+                standing: one(seen, row, successor, policy, hold.as_deref()),
+            }),
+            _ => None,
+        })
+        .collect()
+}
+
+fn one(seen: &Observation, row: &KeyRow, successor: &KeyRow, policy: &Policy, hold: Option<&str>) -> Standing {
+    if policy.retire() == Retire::Keep {
+        return Standing::Kept;
+    }
+    let Some(replaced) = commit(successor) else {
+        return Standing::Held("the issuer does not show when it was replaced".to_owned());
+    };
+    let until = later(replaced, policy.grace());
+    if seen.now() < until {
+        return Standing::InGrace(until);
+    }
+    if let Some(reason) = hold {
+        return Standing::Held(reason.to_owned());
+    }
+    match in_use(row, seen.now(), policy) {
+        Some(reason) => Standing::Held(reason),
+        None => Standing::Past,
+    }
+}
+
+/// Why no pending key may go: some target may not hold the current key.
+fn hold(seen: &Observation, family: &Family<'_>) -> Option<String> {
+    let from = earlier(family.current()?.created_at?, CLOCK_MARGIN);
+    let to = later(family.newest_commit()?, SAME_WRITE_MARGIN);
+    seen.targets.iter().find_map(|target| match target.last_write {
+        None => Some(format!("{} does not hold the secret", target.name)),
+        Some(at) if at < from => Some(format!("{} was last written before the current key was made", target.name)),
+        Some(at) if at > to => Some(format!("{} was written at {at}, after the current key was deployed", target.name)),
+        Some(_) => None,
+    })
+}
+
+fn in_use(row: &KeyRow, now: Timestamp, policy: &Policy) -> Option<String> {
+    let window = policy.grace().min(USE_WINDOW);
+    if window.is_zero() || policy.leaked {
+        return None;
+    }
+    match (row.last_used_at, row.usage_daily) {
+        (Some(used), _) if between(used, now) < window => {
+            Some(format!("it was used at {used}, {} ago", span(between(used, now))))
+        }
+        (None, Some(usd)) if usd > 0.0 => Some(format!("{usd} USD were spent with it since midnight UTC")),
+        _ => None,
+    }
+}

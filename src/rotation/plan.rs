@@ -1,0 +1,188 @@
+//! The decision, pure: what was observed and what was asked, to what is to be done.
+//!
+//! Which key is replaced is decided in [`super::choice`], whether it is due in [`super::due`].
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::rotation::clock::{earlier, later};
+use crate::rotation::lease::Mode;
+use crate::rotation::name::FamilyName;
+use crate::rotation::observation::{Family, Observation};
+use crate::rotation::pending::{self, Pending};
+use crate::rotation::policy::Policy;
+use crate::rotation::port::{KeyId, KeyRow, Rights};
+use crate::rotation::rights;
+
+/// Two servers' clocks, compared through their `Date` headers, may be this far apart without anyone noticing (A3).
+pub const CLOCK_MARGIN: Duration = Duration::from_secs(5 * 60);
+
+/// What a run is going to do.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Whether the issuer's names carry the state.
+    pub mode: Mode,
+    /// The key that is deployed now, as far as is known.
+    pub current: Option<KeyId>,
+    /// Replaced keys that are still alive, oldest first.
+    pub pending: Vec<Pending>,
+    /// The main question.
+    pub decision: Decision,
+    /// What the user should know.
+    pub notices: Vec<String>,
+}
+
+/// Rotate, or why not.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Nothing may be made: exit 1.
+    Stop(Stop),
+    /// Not due.
+    Rest {
+        /// When it will be, as a sentence.
+        reason: String,
+        /// What a person should look at.
+        attention: Vec<Stop>,
+    },
+    /// A new key is made.
+    Rotate(Box<Rotate>),
+}
+
+/// Why a run does not go on, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// What is wrong.
+    pub what: String,
+    /// What to do about it.
+    pub next: String,
+    /// The live keys help to decide.
+    pub list_keys: bool,
+}
+
+/// A rotation to carry out.
+#[derive(Clone, Debug)]
+pub struct Rotate {
+    /// Why now.
+    pub due: String,
+    /// A key outside the family that is renamed into it first, and its new name's date.
+    pub adopt: Option<KeyId>,
+    /// What the new key may do.
+    pub rights: Rights,
+    /// The order in which targets are written: the one not written for longest first.
+    pub order: Vec<usize>,
+    /// Keys that the new one replaces: every older live key of the family.
+    pub replaces: Vec<KeyId>,
+    /// Keys of dead runs among them.
+    pub unconfirmed: Vec<KeyId>,
+    /// The targets that provably held the current key, or nothing: these can be put back.
+    pub can_put_back: Vec<bool>,
+}
+
+impl Stop {
+    pub(super) fn new(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { what: what.into(), next: next.into(), list_keys: false }
+    }
+
+    pub(super) fn listing(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { list_keys: true, ..Self::new(what, next) }
+    }
+}
+
+/// What the decision is made from.
+pub(super) struct Situation<'a> {
+    pub(super) seen: &'a Observation,
+    pub(super) policy: &'a Policy,
+    pub(super) mode: Mode,
+    pub(super) family: Family<'a>,
+}
+
+/// Decides.
+#[must_use]
+pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
+    let family = seen.family(&policy.key_name, mode);
+    let situation = Situation { seen, policy, mode, family };
+    let mut notices = Vec::new();
+    let current = situation.current(&mut notices);
+    let pending = match mode {
+        Mode::Renaming => pending::standing(seen, &situation.family, policy),
+        Mode::Fixed => Vec::new(),
+    };
+    let (current, decision) = match current {
+        Err(stop) => (None, Decision::Stop(stop)),
+        Ok(current) => (current, situation.decide(current, &pending, &mut notices)),
+    };
+    Plan { mode, current: current.map(|row| row.id.clone()), pending, decision, notices }
+}
+
+impl<'a> Situation<'a> {
+    fn decide(&self, current: Option<&'a KeyRow>, pending: &[Pending], notices: &mut Vec<String>) -> Decision {
+        if self.mode == Mode::Fixed && self.policy.keeps_replaced() {
+            return Decision::Stop(Stop::new(
+                "this issuer can't rename keys, so a replaced key can't be told from the current one",
+                "set grace-period to 0s and retire to delete",
+            ));
+        }
+        let Some(due) = self.due(current) else {
+            return Decision::Rest { reason: self.rest_reason(current), attention: self.drifted(pending) };
+        };
+        if let Some(stop) = self.too_many() {
+            return Decision::Rest { reason: "too many runs have failed".to_owned(), attention: vec![stop] };
+        }
+        let source = current.or_else(|| self.family.unconfirmed.last().copied());
+        match rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now()) {
+            Err(inputs) => Decision::Stop(Stop::new(
+                format!("the issuer does not show what the old key may do: {}", inputs.join(", ")),
+                format!("state {} (a value, `all`, `none` or `never`)", inputs.join(", ")),
+            )),
+            Ok(rights) => {
+                if rights.limit.flatten().is_none() {
+                    notices.push("the new key has no spending limit; spending-limit sets one".to_owned());
+                }
+                Decision::Rotate(Box::new(self.rotate(current, due, rights)))
+            }
+        }
+    }
+
+    fn rotate(&self, current: Option<&KeyRow>, due: String, rights: Rights) -> Rotate {
+        let mut replaces: Vec<KeyId> = self.family.all().map(|row| row.id.clone()).collect();
+        if let Some(current) = current
+            && !replaces.contains(&current.id)
+        {
+            replaces.push(current.id.clone());
+        }
+        let in_family = |row: &KeyRow| FamilyName::parse(&self.policy.key_name, &row.name).is_some();
+        let adopt = current.filter(|row| self.mode == Mode::Renaming && !in_family(row)).map(|row| row.id.clone());
+        let mut order: Vec<usize> = (0..self.seen.targets.len()).collect();
+        order.sort_by_key(|at| self.seen.targets.get(*at).and_then(|target| target.last_write));
+        Rotate {
+            due,
+            adopt,
+            rights,
+            order,
+            replaces,
+            unconfirmed: self.family.unconfirmed.iter().map(|row| row.id.clone()).collect(),
+            can_put_back: self
+                .seen
+                .targets
+                .iter()
+                .map(|target| self.held_current_key(current, target.last_write))
+                .collect(),
+        }
+    }
+
+    /// Whether a target held the current key, as far as its last write tells, or nothing.
+    fn held_current_key(&self, current: Option<&KeyRow>, last_write: Option<Timestamp>) -> bool {
+        let Some(at) = last_write else { return true };
+        let Some(current) = current else { return false };
+        let Some(made) = current.created_at else { return false };
+        let adopted = FamilyName::parse(&self.policy.key_name, &current.name).is_none();
+        let end = match self.mode {
+            _ if adopted => Some(self.seen.now()),
+            Mode::Renaming => self.family.newest_commit(),
+            // No commit is recorded: the key in hand came from the target, which is all there is to go by.
+            Mode::Fixed => Some(self.seen.now()),
+        };
+        end.is_some_and(|end| earlier(made, CLOCK_MARGIN) <= at && at <= later(end, pending::SAME_WRITE_MARGIN))
+    }
+}

@@ -1,0 +1,250 @@
+//! Proof: the issuer accepts the new key and, at the same endpoint, refuses one that was never issued.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::rotation::describe::span;
+use crate::rotation::lease::Mode;
+use crate::rotation::name::FamilyName;
+use crate::rotation::observation::Observation;
+use crate::rotation::outcome::{Event, Problem};
+use crate::rotation::plan::Rotate;
+use crate::rotation::policy::Chat;
+use crate::rotation::port::{ChatVerdict, Endpoint, KeyId, Listing, Respell, Verdict};
+use crate::rotation::rights::{compare, merged};
+use crate::rotation::run::{Again, Cause, NewKey, Run};
+use crate::secret::Secret;
+
+/// One acceptance may come from the one server that has heard of the key.
+const ACCEPTANCES: usize = 3;
+
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// What one round at one endpoint showed.
+enum Round {
+    Proved,
+    Open,
+    Absent,
+    NotYet(String),
+}
+
+impl Run<'_> {
+    /// Proves the new key; beside it renews the lease and looks once whether another run came in between.
+    pub(super) async fn prove(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
+        let Some(new) = self.new_key() else { return Ok(()) };
+        let first_look = async {
+            let (listing, _) = self.list().await?;
+            self.intruders(seen, &listing, &new)?;
+            self.check_rights(rotate, &listing, &new)
+        };
+        let renewed = async {
+            self.renewed_once(mode).await;
+            Ok(())
+        };
+        let (at, (), ()) = futures_util::try_join!(self.works(&new.value), first_look, renewed)?;
+        self.memory.borrow_mut().proved_at = Some(at);
+        self.note(format!("{} accepts the new key and refuses one that was never issued", at.0));
+        self.chat(&new.value).await
+    }
+
+    /// A family key that was not in the observation, or a vanished current key: another run is at work.
+    fn intruders(&self, seen: &Observation, listing: &Listing, new: &NewKey) -> Result<(), Cause> {
+        let ghosts = self.memory.borrow().ghosts.clone();
+        let stranger = listing.keys.iter().find(|row| {
+            row.id != new.id
+                && seen.row(&row.id).is_none()
+                && !ghosts.contains(&row.name)
+                && FamilyName::parse(&self.policy.key_name, &row.name).is_some()
+        });
+        if let Some(row) = stranger {
+            return Err(Cause::GiveWay(Problem {
+                what: format!("another run made the key {} ({}) meanwhile", row.name, row.id),
+                next: Some("one run of a family at a time: give the workflow a concurrency group".into()),
+            }));
+        }
+        let gone = |id: &&KeyId| !listing.keys.iter().any(|row| row.id == **id && !row.disabled);
+        match rotate_current(seen, self).filter(gone) {
+            Some(id) => Err(Cause::GiveWay(Problem {
+                what: format!("the current key {id} was deleted or disabled meanwhile"),
+                next: Some("run it again".into()),
+            })),
+            None => Ok(()),
+        }
+    }
+
+    fn check_rights(&self, rotate: &Rotate, listing: &Listing, new: &NewKey) -> Result<(), Cause> {
+        let listed = listing.keys.iter().find(|row| row.id == new.id).map(|row| row.rights.clone());
+        let grant = compare(&rotate.rights, &merged(&new.rights, &listed.unwrap_or_default()));
+        if grant.limit_missing {
+            match self.issuer.respell_limit() {
+                Respell::Changed => return Err(Cause::BeginAgain(Again::WithOtherSpelling)),
+                Respell::Exhausted => {
+                    return Err(failed(
+                        "the issuer did not take the spending limit under any name it is known by",
+                        "state spending-limit: none if a key without a limit is acceptable",
+                    ));
+                }
+                Respell::Certain => {}
+            }
+        }
+        if !grant.wider.is_empty() {
+            return Err(failed(
+                format!("the issuer gave the new key more rights than asked: {}", grant.wider.join("; ")),
+                "state the right in the inputs if the wider one is wanted, else ask the issuer",
+            ));
+        }
+        if !grant.unconfirmed.is_empty() {
+            self.notice(format!("not confirmed by the issuer: {}", grant.unconfirmed.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// Three acceptances and one refusal at one endpoint, within `verify-timeout`.
+    async fn works(&self, value: &Secret) -> Result<Endpoint, Cause> {
+        let until = tokio::time::Instant::now() + self.policy.verify_timeout;
+        for at in self.issuer.endpoints() {
+            let mut refused = false;
+            let mut wait = FIRST_WAIT;
+            loop {
+                match self.round(value, *at, &mut refused).await {
+                    Round::Proved => return Ok(*at),
+                    Round::Open => {
+                        self.note(format!("{} lets anyone in: it proves nothing", at.0));
+                        break;
+                    }
+                    Round::Absent => break,
+                    Round::NotYet(why) if tokio::time::Instant::now() + wait > until => {
+                        return Err(failed(
+                            format!("the new key was not proved within {}: {why}", span(self.policy.verify_timeout)),
+                            "run it again; raise verify-timeout if the issuer needs longer",
+                        ));
+                    }
+                    Round::NotYet(why) => {
+                        self.event(&Event::Retrying { what: format!("try the new key at {}", at.0), why, wait });
+                    }
+                }
+                self.pause(wait).await?;
+                wait = (wait * 2).min(LONGEST_WAIT);
+            }
+        }
+        Err(failed(
+            "no endpoint of the issuer tells a live key from a dead one",
+            "check issuer-url: a proxy in front of it may let everyone in",
+        ))
+    }
+
+    async fn round(&self, value: &Secret, at: Endpoint, refused: &mut bool) -> Round {
+        let mut tries = vec![value.clone(); ACCEPTANCES];
+        if !*refused {
+            tries.push(never_issued(value, &mut self.around.rng.borrow_mut()));
+        }
+        let mut verdicts = join_all(tries.iter().map(|value| self.issuer.try_key(value, at))).await;
+        if !*refused {
+            match verdicts.pop() {
+                Some(Verdict::Accepted(_)) => return Round::Open,
+                Some(Verdict::NoSuchEndpoint) => return Round::Absent,
+                Some(Verdict::Refused) => *refused = true,
+                _ => {}
+            }
+        }
+        let mut why = None;
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Accepted(_) => {}
+                Verdict::NoSuchEndpoint => return Round::Absent,
+                Verdict::Refused => why = Some("it is not accepted yet".to_owned()),
+                Verdict::Undecided(text) => why = Some(text),
+            }
+        }
+        match why {
+            None if *refused => Round::Proved,
+            None => Round::NotYet("whether a never-issued key is refused could not be told".to_owned()),
+            Some(why) => Round::NotYet(why),
+        }
+    }
+
+    async fn chat(&self, value: &Secret) -> Result<(), Cause> {
+        let Some(chat) = &self.policy.verify_chat else { return Ok(()) };
+        let model = match chat {
+            Chat::Auto => None,
+            Chat::Model(model) => Some(model.as_str()),
+        };
+        let until = tokio::time::Instant::now() + self.policy.verify_timeout;
+        loop {
+            self.checkpoint()?;
+            match self.issuer.chat(value, model).await {
+                ChatVerdict::Worked { model } => {
+                    self.note(format!("{model} answered a chat completion under the new key"));
+                    return Ok(());
+                }
+                ChatVerdict::ProvesNothing(why) => {
+                    self.notice(format!("verify-chat proved nothing either way: {why}"));
+                    return Ok(());
+                }
+                ChatVerdict::Refused(why) if tokio::time::Instant::now() + LONGEST_WAIT > until => {
+                    return Err(failed(
+                        format!("a chat completion under the new key was refused: {why}"),
+                        "check that the new key's allow-lists hold the model of verify-chat",
+                    ));
+                }
+                ChatVerdict::Refused(_) => self.pause(LONGEST_WAIT).await?,
+            }
+        }
+    }
+
+    /// The new key is still accepted where it was proved.
+    pub(super) async fn still_works(&self) -> Result<(), Cause> {
+        let (Some(new), Some(at)) = (self.new_key(), self.memory.borrow().proved_at) else { return Ok(()) };
+        let mut why = String::new();
+        for made in 1..=self.around.retry.attempts {
+            self.checkpoint()?;
+            why = match self.issuer.try_key(&new.value, at).await {
+                Verdict::Accepted(_) => return Ok(()),
+                Verdict::Refused => "it is refused".to_owned(),
+                Verdict::NoSuchEndpoint => format!("{} is gone", at.0),
+                Verdict::Undecided(text) => text,
+            };
+            if made < self.around.retry.attempts {
+                self.pause(FIRST_WAIT).await?;
+            }
+        }
+        Err(failed(format!("the new key could not be proved a second time: {why}"), "run it again"))
+    }
+}
+
+fn rotate_current<'s>(seen: &'s Observation, run: &Run<'_>) -> Option<&'s KeyId> {
+    let current = run.memory.borrow().current.clone()?;
+    seen.row(&current).map(|row| &row.id)
+}
+
+fn failed(what: impl Into<String>, next: impl Into<String>) -> Cause {
+    Cause::Failed(Problem { what: what.into(), next: Some(next.into()) })
+}
+
+/// A value of the same shape that nobody issued: the type prefix and length of `like`, the rest random.
+#[must_use]
+pub(super) fn never_issued(like: &Secret, rng: &mut fastrand::Rng) -> Secret {
+    let value = like.expose();
+    let window = value.len().min(16);
+    let head = value.get(..window).unwrap_or_default();
+    let kept = head.rfind(['_', '-']).map_or(0, |at| at + 1);
+    let prefix = value.get(..kept).unwrap_or_default();
+    let length = value.chars().count().saturating_sub(kept).max(24);
+    Secret::new(prefix.chars().chain(std::iter::repeat_with(|| rng.alphanumeric()).take(length)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_never_issued_key_looks_like_one_and_is_another() {
+        let mut rng = fastrand::Rng::with_seed(1);
+        let like = Secret::new("lr_live_abcdefghijklmnopqrstuvwxyz".into());
+        let bogus = never_issued(&like, &mut rng);
+        assert!(bogus.expose().starts_with("lr_live_") && bogus != like);
+        assert_eq!(bogus.expose().len(), like.expose().len());
+    }
+}

@@ -1,0 +1,268 @@
+//! The rights of the new key: what is asked for, and whether more was granted.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::rotation::clock::{between, later};
+use crate::rotation::policy::{Policy, Wish};
+use crate::rotation::port::{AllowList, KeyRow, Reset, Rights, RightsTaken, ShownRights};
+
+/// A server may round an expiry up to its next minute.
+const EXPIRY_ROUNDING: Duration = Duration::from_secs(60);
+
+/// Half a cent: a limit that went through a float and back is still the same limit.
+const USD_ROUNDING: f64 = 0.005;
+
+/// The rights to ask for: stated ones, and the old key's. `Err` names the inputs that must be stated because the issuer
+/// takes the right and does not show what the old key has.
+///
+/// # Errors
+/// The names of the inputs.
+pub fn asked(
+    policy: &Policy,
+    old: Option<&KeyRow>,
+    takes: RightsTaken,
+    now: Timestamp,
+) -> Result<Rights, Vec<&'static str>> {
+    let mut missing = Vec::new();
+    let shown = old.map(|row| row.rights.clone()).unwrap_or_default();
+    let mut need = |input: &'static str, taken: bool| {
+        if taken {
+            missing.push(input);
+        }
+    };
+    let providers = wished(&policy.providers, shown.providers, || need("allowed-providers", takes.providers));
+    let models = wished(&policy.models, shown.models, || need("allowed-models", takes.models));
+    let limit = wished(&policy.limit, shown.limit, || need("spending-limit", takes.limit));
+    let old_unlimited = shown.limit == Some(None);
+    let reset = match (&policy.reset, limit) {
+        (Wish::Inherit, Some(None) | None) => None,
+        (Wish::Inherit, _) if old_unlimited && shown.reset.is_none() => Some(Reset::Never),
+        (wish, _) => wished(wish, shown.reset, || need("limit-reset", takes.reset)),
+    };
+    let lifetime = shown.expires_at.and_then(|end| match (end, old.and_then(|row| row.created_at)) {
+        (None, _) => Some(None),
+        (Some(end), Some(created)) => Some(Some(between(created, end))),
+        (Some(_), None) => None,
+    });
+    let lifetime = wished(&policy.expires_after, lifetime, || need("expires-after", takes.expiry));
+    if !missing.is_empty() {
+        return Err(missing);
+    }
+    let expires_at = lifetime.map(|span| span.map(|span| later(now, span)));
+    Ok(Rights { providers, models, limit, reset, expires_at, other: shown.other })
+}
+
+fn wished<T: Clone>(wish: &Wish<T>, old: Option<T>, unknown: impl FnOnce()) -> Option<T> {
+    match wish {
+        Wish::Stated(value) => Some(value.clone()),
+        Wish::Inherit => {
+            if old.is_none() {
+                unknown();
+            }
+            old
+        }
+    }
+}
+
+/// What the issuer shows of a key in one place, completed from another.
+#[must_use]
+pub fn merged(first: &ShownRights, second: &ShownRights) -> ShownRights {
+    let mut other = second.other.clone();
+    other.extend(first.other.clone());
+    ShownRights {
+        providers: first.providers.clone().or_else(|| second.providers.clone()),
+        models: first.models.clone().or_else(|| second.models.clone()),
+        limit: first.limit.or(second.limit),
+        reset: first.reset.or(second.reset),
+        expires_at: first.expires_at.or(second.expires_at),
+        other,
+    }
+}
+
+/// What was granted, held against what was asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// Rights that are wider than asked, as sentences.
+    pub wider: Vec<String>,
+    /// Inputs whose right the issuer does not show.
+    pub unconfirmed: Vec<&'static str>,
+    /// A limit was asked for and there is none in sight.
+    pub limit_missing: bool,
+}
+
+/// Holds what the issuer shows of the new key against what was asked.
+#[must_use]
+pub fn compare(asked: &Rights, shown: &ShownRights) -> Grant {
+    let mut grant = Grant::default();
+    list("allowed-providers", asked.providers.as_ref(), shown.providers.as_ref(), &mut grant);
+    list("allowed-models", asked.models.as_ref(), shown.models.as_ref(), &mut grant);
+    if let Some(Some(limit)) = asked.limit {
+        match shown.limit {
+            None => {
+                grant.limit_missing = true;
+                grant.unconfirmed.push("spending-limit");
+            }
+            Some(None) => {
+                grant.limit_missing = true;
+                grant.wider.push(format!("it has no spending limit where {limit} USD was asked"));
+            }
+            Some(Some(got)) if got > limit + USD_ROUNDING => {
+                grant.wider.push(format!("its spending limit is {got} USD where {limit} USD was asked"));
+            }
+            Some(Some(_)) => {}
+        }
+        let reset = asked.reset.unwrap_or(Reset::Never);
+        match shown.reset {
+            Some(got) if got > reset => {
+                grant.wider.push(format!("its limit resets {got:?} where {reset:?} was asked").to_lowercase());
+            }
+            None if reset != Reset::Never => grant.unconfirmed.push("limit-reset"),
+            _ => {}
+        }
+    }
+    if let Some(Some(end)) = asked.expires_at {
+        match shown.expires_at {
+            None => grant.unconfirmed.push("expires-after"),
+            Some(None) => grant.wider.push(format!("it never expires where {end} was asked")),
+            Some(Some(got)) if got > later(end, EXPIRY_ROUNDING) => {
+                grant.wider.push(format!("it expires {got} where {end} was asked"));
+            }
+            Some(Some(_)) => {}
+        }
+    }
+    for (name, value) in &asked.other {
+        match shown.other.get(name) {
+            None => grant.unconfirmed.push("rights carried over from the old key"),
+            Some(got) if wider_value(value, got) => grant.wider.push(format!("its {name} is not the old key's")),
+            Some(_) => {}
+        }
+    }
+    grant
+}
+
+fn list(input: &'static str, asked: Option<&AllowList>, shown: Option<&AllowList>, grant: &mut Grant) {
+    let Some(AllowList::Only(asked)) = asked else { return };
+    match shown {
+        None => grant.unconfirmed.push(input),
+        Some(AllowList::All) => grant.wider.push(format!("{input}: everything is allowed where a list was asked")),
+        Some(AllowList::Only(got)) => {
+            let extra: Vec<_> = got.difference(asked).map(String::as_str).collect();
+            if !extra.is_empty() {
+                grant.wider.push(format!("{input}: {} allowed beyond what was asked", extra.join(", ")));
+            }
+        }
+    }
+}
+
+/// Whether a rights field grants more than the old key's: a larger number, a missing part, anything else that differs.
+fn wider_value(asked: &Value, got: &Value) -> bool {
+    match (asked, got) {
+        (Value::Number(asked), Value::Number(got)) => got.as_f64() > asked.as_f64(),
+        (Value::Object(asked), Value::Object(got)) => asked.iter().any(|(field, value)| match got.get(field) {
+            Some(got) => wider_value(value, got),
+            None => !value.is_null(),
+        }),
+        (asked, got) => asked != got,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed parse fails the test")]
+mod tests {
+    use super::*;
+    use crate::rotation::policy::tests::policy;
+    use crate::rotation::port::tests::row;
+
+    const ALL: RightsTaken = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
+
+    fn now() -> Timestamp {
+        "2026-12-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn only(names: &[&str]) -> AllowList {
+        AllowList::Only(names.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn everything_is_inherited_and_the_expiry_moves_with_the_key() {
+        let mut old = row("production-2026-11-01", "2026-11-01T00:00:00Z");
+        old.rights.providers = Some(only(&["openai"]));
+        old.rights.limit = Some(Some(500.0));
+        old.rights.reset = Some(Reset::Monthly);
+        old.rights.expires_at = Some(Some("2026-12-16T00:00:00Z".parse().unwrap()));
+        old.rights.other.insert("rate_limit".into(), serde_json::json!({"requests_per_minute": 60}));
+        let rights = asked(&policy(), Some(&old), ALL, now()).unwrap();
+        assert_eq!(rights.providers, Some(only(&["openai"])));
+        assert_eq!(rights.limit, Some(Some(500.0)));
+        assert_eq!(rights.reset, Some(Reset::Monthly));
+        assert_eq!(rights.expires_at, Some(Some("2027-01-15T00:00:00Z".parse().unwrap())));
+        assert!(rights.other.contains_key("rate_limit"));
+    }
+
+    #[test]
+    fn a_right_that_is_taken_but_not_shown_must_be_stated() {
+        let mut old = row("production-2026-11-01", "2026-11-01T00:00:00Z");
+        old.rights = ShownRights { limit: Some(Some(5.0)), ..ShownRights::default() };
+        let missing = asked(&policy(), Some(&old), ALL, now()).unwrap_err();
+        assert_eq!(missing, ["allowed-providers", "allowed-models", "limit-reset", "expires-after"]);
+        let takes = RightsTaken { providers: false, models: false, limit: true, reset: false, expiry: false };
+        assert!(asked(&policy(), Some(&old), takes, now()).is_ok());
+    }
+
+    #[test]
+    fn a_first_key_must_have_its_rights_stated() {
+        assert_eq!(asked(&policy(), None, ALL, now()).unwrap_err().len(), 4);
+        let mut policy = policy();
+        policy.providers = Wish::Stated(AllowList::All);
+        policy.models = Wish::Stated(AllowList::All);
+        policy.limit = Wish::Stated(None);
+        policy.expires_after = Wish::Stated(None);
+        assert!(asked(&policy, None, ALL, now()).is_ok(), "without a limit its reset says nothing");
+    }
+
+    #[test]
+    fn wider_grants_are_found() {
+        let asked = Rights {
+            providers: Some(only(&["openai"])),
+            models: Some(only(&["a", "b"])),
+            limit: Some(Some(10.0)),
+            reset: Some(Reset::Monthly),
+            expires_at: Some(Some(now())),
+            other: [("rate_limit".to_owned(), serde_json::json!({"requests_per_minute": 60}))].into(),
+        };
+        let shown = ShownRights {
+            providers: Some(only(&["openai", "google"])),
+            models: Some(AllowList::All),
+            limit: Some(Some(11.0)),
+            reset: Some(Reset::Daily),
+            expires_at: Some(None),
+            other: [("rate_limit".to_owned(), serde_json::json!({"requests_per_minute": 600}))].into(),
+        };
+        assert_eq!(compare(&asked, &shown).wider.len(), 6);
+        let unlimited = ShownRights { limit: Some(None), ..shown };
+        assert!(compare(&asked, &unlimited).limit_missing);
+    }
+
+    #[test]
+    fn an_equal_or_narrower_grant_is_fine_and_a_hidden_one_is_not_confirmed() {
+        let asked = Rights {
+            providers: Some(only(&["openai", "google"])),
+            limit: Some(Some(10.0)),
+            reset: Some(Reset::Weekly),
+            ..Rights::default()
+        };
+        let shown = ShownRights {
+            providers: Some(only(&["openai"])),
+            limit: Some(Some(10.0)),
+            reset: Some(Reset::Monthly),
+            ..ShownRights::default()
+        };
+        assert_eq!(compare(&asked, &shown), Grant::default());
+        let hidden = compare(&asked, &ShownRights::default());
+        assert_eq!(hidden.unconfirmed, ["allowed-providers", "spending-limit", "limit-reset"]);
+        assert!(hidden.wider.is_empty() && hidden.limit_missing);
+    }
+}

@@ -1,0 +1,395 @@
+//! One run: what it works with, what it remembers, and how it calls the world.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::http::{Failure, Retry};
+use crate::rotation::clock::{Clock, Mark};
+use crate::rotation::interrupt::Interrupt;
+use crate::rotation::lease::{Lease, Mode, settled_after};
+use crate::rotation::ledger::{Act, Effect, Entry, Ledger};
+use crate::rotation::name::FamilyName;
+use crate::rotation::outcome::{Event, KeyFate, Observer, Problem, StepTime};
+use crate::rotation::policy::Policy;
+use crate::rotation::port::{Endpoint, KeyId, KeyIssuer, Renamed, SecretStore, ShownRights, Written};
+use crate::rotation::step::Step;
+use crate::secret::Secret;
+
+/// What a rotation is handed: no clock, chance or policy of its own.
+pub struct Surroundings<'a> {
+    /// Time.
+    pub clock: Clock,
+    /// Chance, for digits and jitter.
+    pub rng: RefCell<fastrand::Rng>,
+    /// When to try again.
+    pub retry: Retry,
+    /// Being told to stop.
+    pub interrupt: Interrupt,
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+}
+
+/// Why the way forward ended.
+#[derive(Clone, Debug)]
+pub(super) enum Cause {
+    Failed(Problem),
+    Interrupted,
+    GiveWay(Problem),
+    Hold(Problem),
+    BeginAgain(Again),
+}
+
+/// What the next attempt has to do otherwise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    WithoutRenames,
+    WithOtherSpelling,
+}
+
+/// How a write that was repeated as often as is sensible ended.
+pub(super) enum Unwritten {
+    Failure(Failure),
+    Cause(Cause),
+}
+
+impl From<Cause> for Unwritten {
+    fn from(cause: Cause) -> Self {
+        Self::Cause(cause)
+    }
+}
+
+impl Unwritten {
+    pub(super) fn into_cause(self, what: &str) -> Cause {
+        match self {
+            Self::Cause(cause) => cause,
+            Self::Failure(failure) => Cause::Failed(problem(what, &failure)),
+        }
+    }
+}
+
+/// The key that this run made.
+#[derive(Clone, Debug)]
+pub(super) struct NewKey {
+    pub(super) id: KeyId,
+    pub(super) value: Secret,
+    pub(super) name: FamilyName,
+    pub(super) rights: ShownRights,
+}
+
+/// How far one target is.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Progress {
+    pub(super) written: Option<Written>,
+    pub(super) took: Option<Duration>,
+    pub(super) put_back: bool,
+    pub(super) detail: Option<String>,
+}
+
+/// What a run remembers.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) ledger: Ledger,
+    pub(super) lease: Option<Lease>,
+    pub(super) current: Option<KeyId>,
+    pub(super) new: Option<NewKey>,
+    pub(super) renewals: u32,
+    pub(super) proved_at: Option<Endpoint>,
+    pub(super) used: Option<bool>,
+    pub(super) ghosts: BTreeSet<String>,
+    /// Something is left over that no key's fate tells: a key that was never seen, a commit that did not come through.
+    pub(super) unfinished: bool,
+    pub(super) targets: Vec<Progress>,
+    pub(super) names: BTreeMap<KeyId, String>,
+    /// Keys that could not be deleted although they should have been.
+    pub(super) undeleted: BTreeSet<KeyId>,
+    pub(super) fates: BTreeMap<KeyId, KeyFate>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) notices: Vec<String>,
+    pub(super) steps: Vec<StepTime>,
+}
+
+/// One run of one rotation.
+pub(super) struct Run<'a> {
+    pub(super) issuer: &'a dyn KeyIssuer,
+    pub(super) targets: &'a [Box<dyn SecretStore>],
+    pub(super) policy: &'a Policy,
+    pub(super) around: &'a Surroundings<'a>,
+    pub(super) memory: RefCell<Memory>,
+    pub(super) first_renewal: Notify,
+    /// Behind the pivot, and while undoing, a signal no longer ends the work; the deadline does.
+    pub(super) unstoppable: Cell<bool>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(
+        issuer: &'a dyn KeyIssuer,
+        targets: &'a [Box<dyn SecretStore>],
+        policy: &'a Policy,
+        around: &'a Surroundings<'a>,
+    ) -> Self {
+        Self {
+            issuer,
+            targets,
+            policy,
+            around,
+            memory: RefCell::default(),
+            first_renewal: Notify::new(),
+            unstoppable: Cell::new(false),
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.around.clock
+    }
+
+    pub(super) fn event(&self, event: &Event<'_>) {
+        self.around.observer.event(event);
+    }
+
+    pub(super) fn note(&self, text: impl Into<String>) {
+        self.event(&Event::Note(text.into()));
+    }
+
+    pub(super) fn notice(&self, text: String) {
+        self.event(&Event::Warning(text.clone()));
+        self.memory.borrow_mut().notices.push(text);
+    }
+
+    pub(super) fn trouble(&self, problem: Problem) {
+        self.event(&Event::Failed(&problem));
+        self.memory.borrow_mut().problems.push(problem);
+    }
+
+    pub(super) fn settled_after(&self) -> Duration {
+        settled_after(self.policy.request_timeout)
+    }
+
+    pub(super) fn new_key(&self) -> Option<NewKey> {
+        self.memory.borrow().new.clone()
+    }
+
+    /// Forgets the attempt that was undone, so that the next begins afresh.
+    pub(super) fn begin_again(&self) {
+        let mut memory = self.memory.borrow_mut();
+        memory.ledger = Ledger::default();
+        memory.lease = None;
+        memory.new = None;
+        memory.renewals = 0;
+        memory.proved_at = None;
+    }
+
+    /// Runs one step, telling when it begins and ends.
+    pub(super) async fn step<T>(&self, step: Step, work: impl Future<Output = T>) -> T {
+        let began = self.clock().elapsed();
+        self.event(&Event::Began(step));
+        let out = work.await;
+        let took = self.clock().elapsed().saturating_sub(began);
+        self.event(&Event::Ended(step, took));
+        self.memory.borrow_mut().steps.push(StepTime { step, began, took });
+        out
+    }
+
+    /// Ends the way forward when the run was told to stop.
+    pub(super) fn checkpoint(&self) -> Result<(), Cause> {
+        if self.around.interrupt.requested() && !self.unstoppable.get() { Err(Cause::Interrupted) } else { Ok(()) }
+    }
+
+    /// Waits, unless the run is told to stop.
+    pub(super) async fn pause(&self, time: Duration) -> Result<(), Cause> {
+        if self.unstoppable.get() {
+            tokio::time::sleep(time).await;
+            return Ok(());
+        }
+        tokio::select! {
+            biased;
+            () = self.around.interrupt.wait() => Err(Cause::Interrupted),
+            () = tokio::time::sleep(time) => Ok(()),
+        }
+    }
+
+    async fn wait_to_repeat(&self, what: &str, made: u32, failure: &Failure) -> Result<bool, Cause> {
+        let wait = self.around.retry.wait(made, failure, &mut self.around.rng.borrow_mut());
+        let Some(wait) = wait else { return Ok(false) };
+        self.event(&Event::Retrying { what: what.to_owned(), why: failure.message().to_owned(), wait });
+        self.pause(wait).await?;
+        Ok(true)
+    }
+
+    /// Asks until there is an answer.
+    pub(super) async fn read<T>(&self, what: &str, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Cause> {
+        let mut made = 0;
+        loop {
+            self.checkpoint()?;
+            match ask().await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => {
+                    made += 1;
+                    if !self.wait_to_repeat(what, made, &failure).await? {
+                        return Err(Cause::Failed(problem(what, &failure)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes until there is a definite answer, entering every attempt in the ledger. `gate` is asked before each.
+    pub(super) async fn write<T>(
+        &self,
+        act: Act,
+        what: &str,
+        gate: impl AsyncFn() -> Result<(), Cause>,
+        send: impl AsyncFn() -> Result<T, Failure>,
+    ) -> Result<T, Unwritten> {
+        let mut made = 0;
+        loop {
+            self.checkpoint()?;
+            gate().await?;
+            let entry = self.enter(act.clone(), self.clock().now());
+            let answer = send().await;
+            self.answered(entry, &answer);
+            match answer {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => {
+                    made += 1;
+                    if !self.wait_to_repeat(what, made, &failure).await? {
+                        return Err(Unwritten::Failure(failure));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn enter(&self, act: Act, sent: Mark) -> Entry {
+        self.memory.borrow_mut().ledger.begin(act, sent)
+    }
+
+    pub(super) fn answered<T>(&self, entry: Entry, answer: &Result<T, Failure>) {
+        let effect = match answer {
+            Ok(_) => Effect::Applied,
+            Err(Failure::Unknown { .. }) => Effect::Unknown,
+            Err(_) => Effect::Absent,
+        };
+        self.memory.borrow_mut().ledger.answer(entry, effect);
+    }
+
+    /// Whether a write to a target that begins now is within this run's lease.
+    pub(super) fn lease_gate(&self) -> Result<(), Cause> {
+        let holds = self.memory.borrow().lease.is_some_and(|lease| lease.may_write(self.clock()));
+        if holds { Ok(()) } else { Err(Cause::GiveWay(lease_lost())) }
+    }
+
+    /// Does the work, renewing the lease beside it. A renewal under way is waited for: a dropped one would be unknown.
+    pub(super) async fn while_renewing<T>(&self, work: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
+        tokio::pin!(work);
+        loop {
+            let Some(due) = self.renewal_due() else { return work.await };
+            tokio::select! {
+                biased;
+                out = &mut work => return out,
+                () = tokio::time::sleep_until(due) => {}
+            }
+            let renewal = self.renew();
+            tokio::pin!(renewal);
+            tokio::select! {
+                biased;
+                renewed = &mut renewal => renewed?,
+                out = &mut work => {
+                    let renewed = renewal.await;
+                    return out.and_then(|out| renewed.map(|()| out));
+                }
+            }
+        }
+    }
+
+    fn renewal_due(&self) -> Option<tokio::time::Instant> {
+        let memory = self.memory.borrow();
+        let due = memory.lease?.next_renewal()?;
+        Some(if memory.renewals == 0 { tokio::time::Instant::now() } else { due })
+    }
+
+    /// Gives the own key new digits. The first renewal also shows whether this issuer can rename at all.
+    async fn renew(&self) -> Result<(), Cause> {
+        loop {
+            let (Some(lease), Some(new)) = (self.memory.borrow().lease, self.new_key()) else { return Ok(()) };
+            if lease.is_lost(self.clock()) {
+                return Err(Cause::GiveWay(lease_lost()));
+            }
+            let name = new.name.renewed(&mut self.around.rng.borrow_mut());
+            let sent = self.clock().now();
+            let entry = self.enter(Act::Rename { id: new.id.clone() }, sent);
+            let asked = name.to_string();
+            let rename = self.issuer.rename(&new.id, &asked);
+            let answer = tokio::time::timeout(lease.renewal_timeout(), rename).await.unwrap_or_else(|_| {
+                Err(Failure::Unknown { message: "no answer to the renewal in time".into(), retry_after: None })
+            });
+            self.answered(entry, &answer);
+            match answer {
+                Ok(renamed) => return self.renewed(name, sent, &renamed),
+                Err(Failure::Refused(_)) if self.memory.borrow().renewals == 0 => {
+                    return Err(Cause::BeginAgain(Again::WithoutRenames));
+                }
+                Err(failure @ Failure::Refused(_)) => {
+                    return Err(Cause::GiveWay(problem("the new key could not be renewed", &failure)));
+                }
+                Err(_) => tokio::time::sleep(lease.renewal_timeout() / 8).await,
+            }
+        }
+    }
+
+    fn renewed(&self, name: FamilyName, sent: Mark, answer: &Renamed) -> Result<(), Cause> {
+        let mut memory = self.memory.borrow_mut();
+        if memory.renewals == 0 && answer.name.as_deref() != Some(&name.to_string()) {
+            return Err(Cause::BeginAgain(Again::WithoutRenames));
+        }
+        memory.renewals += 1;
+        memory.used = answer.used.or(memory.used);
+        if let Some(lease) = memory.lease.as_mut() {
+            lease.renewed(sent);
+        }
+        if let Some(new) = memory.new.as_mut() {
+            new.name = name;
+        }
+        drop(memory);
+        self.first_renewal.notify_one();
+        Ok(())
+    }
+
+    /// Waits until the issuer has shown that it can rename.
+    pub(super) async fn renewed_once(&self, mode: Mode) {
+        while mode == Mode::Renaming && self.memory.borrow().renewals == 0 {
+            self.first_renewal.notified().await;
+        }
+    }
+
+    /// Waits, renewing, until every attempt whose answer was lost has taken effect or never will.
+    pub(super) async fn settle(&self) -> Result<(), Cause> {
+        loop {
+            let left = self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after());
+            let Some(left) = left else { return Ok(()) };
+            self.event(&Event::Waiting {
+                what: "for a write whose answer was lost to have taken effect or not".into(),
+                at_most: left,
+            });
+            self.while_renewing(self.pause(left)).await?;
+        }
+    }
+}
+
+fn lease_lost() -> Problem {
+    Problem {
+        what: "this run's lease on the family ran out: the machine or the issuer stood still for too long".into(),
+        next: Some("run it again; a larger request-timeout makes the lease longer".into()),
+    }
+}
+
+/// A failure as a problem, with the hint that came with it.
+pub(super) fn problem(what: &str, failure: &Failure) -> Problem {
+    let next = failure.hint().map(ToOwned::to_owned).or_else(|| match failure {
+        Failure::Refused(_) => None,
+        _ => Some("run it again once the server answers".to_owned()),
+    });
+    Problem { what: format!("{what}: {}", failure.message()), next }
+}

@@ -1,0 +1,191 @@
+//! What the run remembers, told as an [`Outcome`].
+
+use std::collections::BTreeSet;
+
+use crate::rotation::name::FamilyName;
+use crate::rotation::observation::Observation;
+use crate::rotation::outcome::{
+    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
+};
+use crate::rotation::plan::Stop;
+use crate::rotation::port::{KeyId, KeyRow};
+use crate::rotation::run::Run;
+use crate::rotation::undo::Undone;
+
+/// How a run ended, before what is left over is weighed.
+pub(super) enum End {
+    /// Nothing could be read.
+    Blind,
+    /// A dry run.
+    Planned(Vec<String>),
+    /// The plan says that nothing may be made.
+    Stopped(Stop),
+    /// Not due.
+    Rested { reason: String, attention: Vec<Stop> },
+    /// Every target holds the new key.
+    Rotated { reason: String },
+    /// The way forward ended, and this is what undoing came to.
+    Undone(Undone),
+}
+
+impl Run<'_> {
+    /// The outcome, with everything that should not be left over weighed in.
+    pub(super) fn outcome(&self, end: End, seen: Option<&Observation>) -> Outcome {
+        let list_all = self.policy.leaked || matches!(&end, End::Stopped(stop) if stop.list_keys);
+        let plan = if let End::Planned(plan) = &end { plan.clone() } else { Vec::new() };
+        let (mut verdict, reason) = self.judge(end);
+        let keys = seen.map(|seen| self.keys(seen, list_all)).unwrap_or_default();
+        if keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. })) {
+            verdict = Verdict::Attention;
+        }
+        let memory = self.memory.borrow();
+        let rotated = memory.new.as_ref().is_some_and(|new| memory.fates.get(&new.id) == Some(&KeyFate::New));
+        let old_fate = memory.current.as_ref().and_then(|id| memory.fates.get(id));
+        let retire_after = match old_fate {
+            Some(KeyFate::Pending { until }) => Some(*until),
+            _ => None,
+        };
+        Outcome {
+            verdict,
+            key_name: self.policy.key_name.clone(),
+            reason,
+            rotated,
+            new_key: memory
+                .new
+                .as_ref()
+                .filter(|new| memory.fates.get(&new.id) != Some(&KeyFate::NewRevoked))
+                .map(|new| (new.id.clone(), self.name_of(&new.id))),
+            old_key: memory.current.as_ref().map(|id| (id.clone(), self.name_of(id))),
+            old_key_status: match (memory.current.is_some(), old_fate) {
+                (false, _) => OldKeyStatus::None,
+                (_, Some(KeyFate::Deleted)) => OldKeyStatus::Deleted,
+                (_, Some(KeyFate::Pending { .. })) => OldKeyStatus::Pending,
+                (_, Some(KeyFate::Kept)) => OldKeyStatus::Kept,
+                _ => OldKeyStatus::Alive,
+            },
+            retire_after,
+            targets: self.target_reports(rotated),
+            keys,
+            problems: memory.problems.clone(),
+            notices: memory.notices.clone(),
+            plan,
+            steps: memory.steps.clone(),
+            interrupted: self.around.interrupt.requested(),
+        }
+    }
+
+    fn judge(&self, end: End) -> (Verdict, String) {
+        let finished = !self.memory.borrow().unfinished;
+        let interrupted = self.around.interrupt.requested();
+        match end {
+            End::Blind if interrupted => (Verdict::Unchanged, "the run was told to stop".into()),
+            End::Blind => (Verdict::Unchanged, "what there is could not be read; nothing was changed".into()),
+            End::Planned(_) => (Verdict::Planned, "dry run: nothing was changed".into()),
+            End::Stopped(stop) => {
+                self.trouble(Problem { what: stop.what.clone(), next: Some(stop.next) });
+                (Verdict::Unchanged, stop.what)
+            }
+            End::Rested { reason, attention } => {
+                let quiet = attention.is_empty() && finished;
+                for stop in attention {
+                    self.trouble(Problem { what: stop.what, next: Some(stop.next) });
+                }
+                (if quiet { Verdict::NotDue } else { Verdict::Attention }, reason)
+            }
+            End::Rotated { reason } if finished => (Verdict::Rotated, reason),
+            End::Rotated { reason } => (Verdict::Attention, reason),
+            End::Undone(undone) => self.judge_undone(undone, interrupted),
+        }
+    }
+
+    fn judge_undone(&self, undone: Undone, interrupted: bool) -> (Verdict, String) {
+        let memory = self.memory.borrow();
+        let why = if interrupted { "the run was told to stop" } else { "the rotation failed" };
+        match undone {
+            _ if memory.unfinished => (Verdict::Attention, format!("{why}; a key may be left over")),
+            Undone::Nothing => (Verdict::Unchanged, format!("{why}; nothing was changed")),
+            Undone::Back if memory.new.is_none() => (Verdict::Unchanged, format!("{why}; nothing was changed")),
+            Undone::Back => (Verdict::RolledBack, format!("{why}; every target holds the key it held")),
+            Undone::Held => (Verdict::Attention, format!("{why}; the old and the new key are both alive")),
+        }
+    }
+
+    fn target_reports(&self, rotated: bool) -> Vec<TargetReport> {
+        let memory = self.memory.borrow();
+        let touched: BTreeSet<_> = memory.ledger.targets_touched().into_iter().collect();
+        self.targets
+            .iter()
+            .zip(&memory.targets)
+            .enumerate()
+            .map(|(at, (store, progress))| TargetReport {
+                name: store.name(),
+                state: if rotated {
+                    TargetState::New
+                } else if progress.put_back {
+                    TargetState::Old
+                } else if !touched.contains(&at) {
+                    if memory.ledger.was_attempted(at) { TargetState::Old } else { TargetState::Untouched }
+                } else if progress.written.is_some() {
+                    TargetState::New
+                } else {
+                    TargetState::Either
+                },
+                took: progress.took,
+                detail: progress.detail.clone(),
+            })
+            .collect()
+    }
+
+    /// The family's keys, this run's, and on request every other live key.
+    fn keys(&self, seen: &Observation, all: bool) -> Vec<KeyReport> {
+        let memory = self.memory.borrow();
+        let mut reports = Vec::new();
+        let live: BTreeSet<_> = seen.live().into_iter().map(|row| row.id.clone()).collect();
+        for row in &seen.listing.keys {
+            let family = FamilyName::parse(&self.policy.key_name, &row.name).is_some() && live.contains(&row.id);
+            let fate = match memory.fates.get(&row.id) {
+                Some(fate) => fate.clone(),
+                None if memory.current.as_ref() == Some(&row.id) => KeyFate::Current,
+                None if family => KeyFate::Stray { reason: "an earlier run did not finish".into() },
+                None if all && live.contains(&row.id) => KeyFate::Foreign,
+                None => continue,
+            };
+            reports.push(self.key_report(row.id.clone(), Some(row), fate));
+        }
+        let listed: BTreeSet<_> = seen.listing.keys.iter().map(|row| &row.id).collect();
+        for (id, fate) in memory.fates.iter().filter(|(id, _)| !listed.contains(id)) {
+            reports.push(self.key_report(id.clone(), None, self.left_over(id, fate)));
+        }
+        reports
+    }
+
+    /// A key that this run made, did not commit and did not delete should not be there.
+    fn left_over(&self, id: &KeyId, fate: &KeyFate) -> KeyFate {
+        match fate {
+            KeyFate::NewHeld => KeyFate::Stray {
+                reason: format!("made by this run and not committed; {} still needs it or may", self.holders(id)),
+            },
+            other => other.clone(),
+        }
+    }
+
+    fn holders(&self, _id: &KeyId) -> String {
+        let touched = self.memory.borrow().ledger.targets_touched();
+        match touched.as_slice() {
+            [] => "no target".to_owned(),
+            [one] => self.targets.get(*one).map(|store| store.name()).unwrap_or_default(),
+            several => format!("{} targets", several.len()),
+        }
+    }
+
+    fn key_report(&self, id: KeyId, row: Option<&KeyRow>, fate: KeyFate) -> KeyReport {
+        let name = self.memory.borrow().names.get(&id).cloned();
+        KeyReport {
+            name: name.or_else(|| row.map(|row| row.name.clone())).unwrap_or_else(|| id.to_string()),
+            created_at: row.and_then(|row| row.created_at),
+            last_used_at: row.and_then(|row| row.last_used_at),
+            id,
+            fate,
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! When the way forward ended: back to how it was, or as near as is safe.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::rotation::ledger::Act;
+use crate::rotation::name::FamilyName;
+use crate::rotation::observation::{HeldKey, Observation};
+use crate::rotation::outcome::{KeyFate, Problem};
+use crate::rotation::plan::Rotate;
+use crate::rotation::port::{Endpoint, KeyId};
+use crate::rotation::recovery::{Recovery, Trouble, decide};
+use crate::rotation::run::{Cause, Run};
+use crate::secret::Secret;
+
+/// What undoing came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Undone {
+    /// There was nothing to undo.
+    Nothing,
+    /// Every target holds what it held; the new key is gone, as far as its fate does not say otherwise.
+    Back,
+    /// Both keys are alive.
+    Held,
+}
+
+/// The old value, proved to be the current key's.
+struct Old<'a> {
+    value: &'a Secret,
+    id: KeyId,
+    at: Endpoint,
+}
+
+impl Run<'_> {
+    /// Undoes what the ledger says was done, for this cause.
+    pub(super) async fn undo(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
+        self.unstoppable.set(true);
+        let trouble = match cause {
+            Cause::Failed(problem) => self.tell(problem, Trouble::Failed),
+            Cause::GiveWay(problem) => self.tell(problem, Trouble::GiveWay),
+            Cause::Hold(problem) => self.tell(problem, Trouble::Hold),
+            Cause::Interrupted | Cause::BeginAgain(_) => Trouble::Failed,
+        };
+        let (touched, old) = (self.memory.borrow().ledger.targets_touched(), self.old(seen));
+        let held_it = touched.iter().all(|at| rotate.can_put_back.get(*at).copied().unwrap_or(false));
+        let recovery = decide(&self.memory.borrow().ledger, trouble, old.is_some() && held_it);
+        match recovery {
+            Recovery::Nothing => Undone::Nothing,
+            Recovery::RevokeNew => {
+                self.revoke().await;
+                Undone::Back
+            }
+            Recovery::PutBackThenRevokeNew => match old {
+                Some(old) => self.put_back(seen, &touched, &old).await,
+                None => Undone::Held,
+            },
+            Recovery::HoldBoth => self.hold("the old value can't be put back"),
+            Recovery::GiveWay => self.hold("this run gives way"),
+        }
+    }
+
+    fn tell(&self, problem: Problem, trouble: Trouble) -> Trouble {
+        self.trouble(problem);
+        trouble
+    }
+
+    fn hold(&self, why: &str) -> Undone {
+        self.note(format!("{why}: the old and the new key both stay alive; the next run goes forward"));
+        Undone::Held
+    }
+
+    /// The value in hand, if it provably is the current key and was accepted in this run.
+    fn old(&self, seen: &Observation) -> Option<Old<'_>> {
+        let current = self.memory.borrow().current.clone()?;
+        match (&seen.held, &self.policy.current_key) {
+            (Some(HeldKey { alive: Some(true), is: Some(is), at: Some(at) }), Some(value)) if *is == current => {
+                Some(Old { value, id: current, at: *at })
+            }
+            _ => None,
+        }
+    }
+
+    /// Deletes the new key. Nothing holds it.
+    pub(super) async fn revoke(&self) {
+        let Some(new) = self.new_key() else { return };
+        match self.delete(&new.id).await {
+            Ok(()) => {
+                self.memory.borrow_mut().fates.insert(new.id.clone(), KeyFate::NewRevoked);
+                self.note(format!("{} is deleted again", self.name_of(&new.id)));
+            }
+            Err(problem) => self.stray(&new.id, problem),
+        }
+    }
+
+    async fn put_back(&self, seen: &Observation, touched: &[usize], old: &Old<'_>) -> Undone {
+        match self.try_to_put_back(seen, touched, old).await {
+            Ok(()) => {
+                self.revoke().await;
+                Undone::Back
+            }
+            Err(cause) => {
+                match cause {
+                    Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) => self.trouble(problem),
+                    Cause::Interrupted | Cause::BeginAgain(_) => {}
+                }
+                self.hold("putting back did not succeed")
+            }
+        }
+    }
+
+    async fn try_to_put_back(&self, seen: &Observation, touched: &[usize], old: &Old<'_>) -> Result<(), Cause> {
+        let unsettled = self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after());
+        if self.around.interrupt.requested() && unsettled.is_some() {
+            return Err(no_way_back("there is no time to wait for a write whose answer was lost"));
+        }
+        self.settle().await?;
+        if !self.is_alive(old.value, old.at).await {
+            return Err(no_way_back("the old value was not accepted just now"));
+        }
+        let writes: Vec<_> = touched
+            .iter()
+            .map(|target| {
+                let held = seen.targets.get(*target).is_some_and(|seen| seen.last_write.is_some());
+                self.put_back_target(*target, held.then_some(old.value))
+            })
+            .collect();
+        let writes = stream::iter(writes).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>();
+        self.while_renewing(writes).await?;
+        self.settle().await?;
+        self.commit_old(seen, &old.id).await
+    }
+
+    /// New digits for the current key: its commit is now, so that the writes just made are its own.
+    async fn commit_old(&self, seen: &Observation, id: &KeyId) -> Result<(), Cause> {
+        let name = self.memory.borrow().names.get(id).cloned();
+        let name = name.or_else(|| seen.row(id).map(|row| row.name.clone())).unwrap_or_default();
+        let renames = self.memory.borrow().renewals > 0;
+        let (true, Some(name)) = (renames, FamilyName::parse(&self.policy.key_name, &name)) else { return Ok(()) };
+        let name = name.confirmed().renewed(&mut self.around.rng.borrow_mut()).to_string();
+        let what = format!("rename the current key to {name}");
+        let act = Act::Rename { id: id.clone() };
+        self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, &name).await)
+            .await
+            .map_err(|unwritten| unwritten.into_cause(&what))?;
+        self.memory.borrow_mut().names.insert(id.clone(), name);
+        Ok(())
+    }
+}
+
+fn no_way_back(why: &str) -> Cause {
+    Cause::Failed(Problem {
+        what: format!("the old value can't be put back: {why}"),
+        next: Some("run it again: it goes forward with a new key".into()),
+    })
+}
