@@ -150,3 +150,118 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use ::http::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::http::Refusal;
+    use crate::secret::Secret;
+
+    const DATE: &str = "Tue, 01 Dec 2026 10:00:00 GMT";
+    /// One and a half minutes after [`DATE`].
+    const RESET: &str = "1796119290";
+
+    fn answer(call: Call, status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
+        let headers = headers
+            .iter()
+            .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        Answer { asked: "PUT /x".into(), call, status, headers, body: body.into() }
+    }
+
+    fn failure(call: Call, status: u16, headers: &[(&'static str, &'static str)], message: &str) -> Failure {
+        let body = serde_json::json!({ "message": message }).to_string();
+        answer(call, status, headers, &body).failure(&Redactor::new())
+    }
+
+    fn wait(status: u16, headers: &[(&'static str, &'static str)], message: &str) -> Option<u64> {
+        match failure(Call::Write, status, headers, message) {
+            Failure::Transient { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
+            Failure::Refused(_) => None,
+            Failure::Unknown { .. } => unreachable!("a limit is answered before anything is done"),
+        }
+    }
+
+    #[test]
+    fn both_rate_limits_are_waited_for() {
+        let spent = ("x-ratelimit-remaining", "0");
+        let secondary = "You have exceeded a secondary rate limit.";
+        for status in [403, 429] {
+            assert_eq!(wait(status, &[("retry-after", "7"), spent], ""), Some(7));
+            assert_eq!(wait(status, &[spent, ("x-ratelimit-reset", RESET), ("date", DATE)], ""), Some(90));
+            assert_eq!(wait(status, &[spent, ("x-ratelimit-reset", "1"), ("date", DATE)], ""), Some(1), "past");
+            assert_eq!(wait(status, &[spent, ("x-ratelimit-reset", RESET)], ""), Some(60), "no date");
+            assert_eq!(wait(status, &[spent], ""), Some(60));
+            assert_eq!(wait(status, &[("x-ratelimit-remaining", "4000")], secondary), Some(60));
+        }
+        assert_eq!(wait(429, &[], ""), Some(60));
+    }
+
+    #[test]
+    fn a_missing_permission_is_no_rate_limit() {
+        assert_eq!(wait(403, &[("x-ratelimit-remaining", "4000")], "Resource not accessible"), None);
+        assert_eq!(wait(404, &[("x-ratelimit-remaining", "0")], "Not Found"), None);
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let permissions = ("x-accepted-github-permissions", "secrets=write");
+        for (status, headers, words) in [
+            (401, vec![], vec!["wrong, revoked or expired"]),
+            (403, vec![permissions], vec!["secrets=write", "GITHUB_TOKEN can never"]),
+            (404, vec![permissions], vec!["secrets=write", "cannot see answers 404"]),
+            (403, vec![], vec!["GITHUB_TOKEN can never"]),
+            (403, vec![permissions, ("x-github-sso", "required; url=https://github.com/orgs/a/sso")], vec!["SAML"]),
+        ] {
+            let Failure::Refused(Refusal { hint: Some(hint), status: shown, .. }) =
+                failure(Call::Write, status, &headers, "No")
+            else {
+                unreachable!("{status} is a definite no")
+            };
+            assert_eq!(shown, Some(status));
+            assert!(words.iter().all(|word| hint.contains(word)), "{hint}");
+        }
+        assert_eq!(failure(Call::Write, 422, &[], "No").hint(), None);
+    }
+
+    #[test]
+    fn only_an_unclear_answer_to_a_write_is_unknown() {
+        for status in [408, 500, 502, 504, 200, 202] {
+            assert!(matches!(failure(Call::Write, status, &[], ""), Failure::Unknown { .. }), "{status}");
+        }
+        for status in [408, 500, 502, 504] {
+            assert!(matches!(failure(Call::Read, status, &[], ""), Failure::Transient { .. }), "{status}");
+        }
+        for status in [400, 401, 403, 404, 409, 422] {
+            assert!(matches!(failure(Call::Write, status, &[], ""), Failure::Refused(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_github_says_is_shown_without_secrets_and_line_breaks() {
+        let redactor = Redactor::new();
+        redactor.learn(&Secret::new("ghp_verysecret".into()));
+        let body = r#"{"message": "Bad\n::error::ghp_verysecret", "documentation_url": "https://docs.github.com/x"}"#;
+        let failure = answer(Call::Write, 400, &[], body).failure(&redactor);
+        assert_eq!(
+            failure.message(),
+            "PUT /x: GitHub answered 400 Bad Request: Bad ::error::*** (https://docs.github.com/x)"
+        );
+        for body in ["", "<html>", "[]", r#"{"message": 3}"#] {
+            let failure = answer(Call::Write, 400, &[], body).failure(&redactor);
+            assert_eq!(failure.message(), "PUT /x: GitHub answered 400 Bad Request", "{body}");
+        }
+    }
+
+    #[test]
+    fn without_a_date_a_read_is_refused_and_a_write_unknown() {
+        assert!(matches!(answer(Call::Read, 200, &[], "").date(), Err(Failure::Refused(_))));
+        assert!(matches!(answer(Call::Write, 204, &[], "").date(), Err(Failure::Unknown { .. })));
+        let dated = answer(Call::Write, 204, &[("date", DATE)], "");
+        assert_eq!(dated.date().unwrap().to_string(), "2026-12-01T10:00:00Z");
+    }
+}
