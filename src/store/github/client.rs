@@ -39,12 +39,14 @@ pub struct GitHub {
 }
 
 impl GitHub {
-    /// A client of `api_url` (`https://api.github.com`, `https://ghe.example/api/v3`) that signs with `token`. The
+    /// A client of `api_url` (`https://api.github.com`, `https://ghe.example/api/v3`) that signs with `token`, which the
+    /// redactor learns. The
     /// `client` must not follow redirects and must bound the time of a request. Must be called inside a Tokio runtime.
     ///
     /// # Errors
     /// Refused where the token can't stand in a header.
     pub fn new(client: reqwest::Client, api_url: Url, token: Secret, redactor: Redactor) -> Result<Self, Failure> {
+        redactor.learn(&token);
         // Not Octocrab::builder(): its layers send a second User-Agent, take a route that happens to begin like the base
         // path for complete, keep the token in a header that is not marked sensitive, and panic if it is not fit for one.
         let service = ReqwestConnector::new(client);
