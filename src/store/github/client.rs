@@ -40,8 +40,8 @@ pub struct GitHub {
 
 impl GitHub {
     /// A client of `api_url` (`https://api.github.com`, `https://ghe.example/api/v3`) that signs with `token`, which the
-    /// redactor learns. The
-    /// `client` must not follow redirects and must bound the time of a request. Must be called inside a Tokio runtime.
+    /// redactor learns. The `client` must not follow redirects and must bound the time of a request. Must be called
+    /// inside a Tokio runtime.
     ///
     /// # Errors
     /// Refused where the token can't stand in a header.
