@@ -3,3 +3,4 @@
 pub mod http;
 pub mod rotation;
 pub mod secret;
+pub mod store;

@@ -1,1 +1,6 @@
+//! The library and the program against their peers, in one binary.
 
+mod canned;
+mod github_store;
+mod openapi;
+mod sealed_box;

@@ -1,0 +1,267 @@
+//! What GitHub answered, and what that means: rate limits, missing permissions, tokens that ran out.
+
+use std::time::Duration;
+
+use ::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::http::{Call, Failure, retry_after, server_date, server_text, status_failure};
+use crate::secret::Redactor;
+
+/// "Wait at least one minute before retrying": GitHub's page "Rate limits for the REST API", where no header says more.
+const A_MINUTE: Duration = Duration::from_secs(60);
+
+/// GitHub's clock has whole seconds, so that a reset may look past already while it is not.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
+
+/// One answer of the REST API, whatever its status.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// What was asked, for messages: `GET /repos/acme/app/actions/secrets/public-key`.
+    pub asked: String,
+    /// Whether that may have changed something.
+    pub call: Call,
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, cut off where it is of no use.
+    pub body: Vec<u8>,
+}
+
+/// The body of an error: GitHub's schema `basic-error`.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Complaint {
+    message: Option<String>,
+    documentation_url: Option<String>,
+}
+
+impl Answer {
+    /// GitHub's own clock when it answered, whole seconds.
+    ///
+    /// # Errors
+    /// An answer without `Date`: refused after a read. After a write nothing can be taken back, so that it is unknown.
+    pub fn date(&self) -> Result<Timestamp, Failure> {
+        server_date(&self.headers).ok_or_else(|| {
+            let message =
+                format!("{}: the answer has no Date header, without which no time can be compared", self.asked);
+            match self.call {
+                Call::Read => Failure::refused(message),
+                Call::Write => Failure::Unknown { message, retry_after: None },
+            }
+        })
+    }
+
+    /// The body of a successful read.
+    ///
+    /// # Errors
+    /// Refused where it is not what GitHub documents.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            Failure::refused(format!(
+                "{}: the answer is not what GitHub documents (line {line}, column {column})",
+                self.asked
+            ))
+        })
+    }
+
+    /// What an answer that is not the expected one says of the effect.
+    #[must_use]
+    pub fn failure(&self, redactor: &Redactor) -> Failure {
+        let complaint = self.complaint();
+        let message = self.message(&complaint, redactor);
+        if self.call == Call::Write && self.status.is_success() {
+            return Failure::Unknown { message, retry_after: None };
+        }
+        if let Some(wait) = self.rate_limit(&complaint) {
+            return Failure::Transient { message, retry_after: Some(wait) };
+        }
+        status_failure(self.call, self.status, message, self.hint(redactor), retry_after(&self.headers))
+    }
+
+    fn complaint(&self) -> Complaint {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    fn message(&self, complaint: &Complaint, redactor: &Redactor) -> String {
+        let mut message = format!("{}: GitHub answered {}", self.asked, self.status);
+        for (before, said, after) in [(": ", &complaint.message, ""), (" (", &complaint.documentation_url, ")")] {
+            if let Some(said) = said {
+                message.push_str(before);
+                message.push_str(&server_text(said, redactor));
+                message.push_str(after);
+            }
+        }
+        message
+    }
+
+    /// How long to wait, where this is one of the two rate limits: both answer 403 or 429.
+    fn rate_limit(&self, complaint: &Complaint) -> Option<Duration> {
+        if !matches!(self.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
+            return None;
+        }
+        if let Some(asked) = retry_after(&self.headers) {
+            return Some(asked);
+        }
+        if self.header("x-ratelimit-remaining") == Some("0") {
+            return Some(self.until_reset().unwrap_or(A_MINUTE));
+        }
+        let said = complaint.message.as_deref().unwrap_or_default().to_ascii_lowercase();
+        let named = said.contains("secondary rate limit") || said.contains("abuse detection");
+        (named || self.status == StatusCode::TOO_MANY_REQUESTS).then_some(A_MINUTE)
+    }
+
+    fn until_reset(&self) -> Option<Duration> {
+        let reset = Timestamp::from_second(self.header("x-ratelimit-reset")?.parse().ok()?).ok()?;
+        let wait = Duration::try_from(reset.duration_since(server_date(&self.headers)?)).unwrap_or_default();
+        Some(wait.max(SHORTEST_WAIT))
+    }
+
+    fn hint(&self, redactor: &Redactor) -> Option<String> {
+        match self.status {
+            StatusCode::UNAUTHORIZED => Some("The token is wrong, revoked or expired.".to_owned()),
+            StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Some(self.access_hint(redactor)),
+            _ => None,
+        }
+    }
+
+    fn access_hint(&self, redactor: &Redactor) -> String {
+        if self.headers.contains_key("x-github-sso") {
+            return "The organisation asks for SAML single sign-on: authorise the token for it in the token's settings."
+                .to_owned();
+        }
+        let needed = match self.header("x-accepted-github-permissions").filter(|needed| !needed.is_empty()) {
+            Some(needed) => format!("The token needs the permission {}. ", server_text(needed, redactor)),
+            None => String::new(),
+        };
+        format!(
+            "{needed}GITHUB_TOKEN can never write secrets: use a fine-grained token or a GitHub App. \
+             A repository that the token cannot see answers 404."
+        )
+    }
+
+    /// A header's value, where it is there and plain ASCII.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use ::http::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::http::Refusal;
+    use crate::secret::Secret;
+
+    const DATE: &str = "Tue, 01 Dec 2026 10:00:00 GMT";
+    /// One and a half minutes after [`DATE`].
+    const RESET: &str = "1796119290";
+
+    fn answer(call: Call, status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
+        let headers = headers
+            .iter()
+            .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .collect();
+        let status = StatusCode::from_u16(status).unwrap();
+        Answer { asked: "PUT /x".into(), call, status, headers, body: body.into() }
+    }
+
+    fn failure(call: Call, status: u16, headers: &[(&'static str, &'static str)], message: &str) -> Failure {
+        let body = serde_json::json!({ "message": message }).to_string();
+        answer(call, status, headers, &body).failure(&Redactor::new())
+    }
+
+    fn wait(status: u16, headers: &[(&'static str, &'static str)], message: &str) -> Option<u64> {
+        match failure(Call::Write, status, headers, message) {
+            Failure::Transient { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
+            Failure::Refused(_) => None,
+            Failure::Unknown { .. } => unreachable!("a limit is answered before anything is done"),
+        }
+    }
+
+    #[test]
+    fn both_rate_limits_are_waited_for() {
+        let spent = ("x-ratelimit-remaining", "0");
+        let secondary = "You have exceeded a secondary rate limit.";
+        for status in [403, 429] {
+            assert_eq!(wait(status, &[("retry-after", "7"), spent], ""), Some(7));
+            assert_eq!(wait(status, &[spent, ("x-ratelimit-reset", RESET), ("date", DATE)], ""), Some(90));
+            assert_eq!(wait(status, &[spent, ("x-ratelimit-reset", "1"), ("date", DATE)], ""), Some(1), "past");
+            assert_eq!(wait(status, &[spent, ("x-ratelimit-reset", RESET)], ""), Some(60), "no date");
+            assert_eq!(wait(status, &[spent], ""), Some(60));
+            assert_eq!(wait(status, &[("x-ratelimit-remaining", "4000")], secondary), Some(60));
+        }
+        assert_eq!(wait(429, &[], ""), Some(60));
+    }
+
+    #[test]
+    fn a_missing_permission_is_no_rate_limit() {
+        assert_eq!(wait(403, &[("x-ratelimit-remaining", "4000")], "Resource not accessible"), None);
+        assert_eq!(wait(404, &[("x-ratelimit-remaining", "0")], "Not Found"), None);
+    }
+
+    #[test]
+    fn a_refusal_says_what_to_do() {
+        let permissions = ("x-accepted-github-permissions", "secrets=write");
+        for (status, headers, words) in [
+            (401, vec![], vec!["wrong, revoked or expired"]),
+            (403, vec![permissions], vec!["secrets=write", "GITHUB_TOKEN can never"]),
+            (404, vec![permissions], vec!["secrets=write", "cannot see answers 404"]),
+            (403, vec![], vec!["GITHUB_TOKEN can never"]),
+            (403, vec![permissions, ("x-github-sso", "required; url=https://github.com/orgs/a/sso")], vec!["SAML"]),
+        ] {
+            let Failure::Refused(Refusal { hint: Some(hint), status: shown, .. }) =
+                failure(Call::Write, status, &headers, "No")
+            else {
+                unreachable!("{status} is a definite no")
+            };
+            assert_eq!(shown, Some(status));
+            assert!(words.iter().all(|word| hint.contains(word)), "{hint}");
+        }
+        assert_eq!(failure(Call::Write, 422, &[], "No").hint(), None);
+    }
+
+    #[test]
+    fn only_an_unclear_answer_to_a_write_is_unknown() {
+        for status in [408, 500, 502, 504, 200, 202] {
+            assert!(matches!(failure(Call::Write, status, &[], ""), Failure::Unknown { .. }), "{status}");
+        }
+        for status in [408, 500, 502, 504] {
+            assert!(matches!(failure(Call::Read, status, &[], ""), Failure::Transient { .. }), "{status}");
+        }
+        for status in [400, 401, 403, 404, 409, 422] {
+            assert!(matches!(failure(Call::Write, status, &[], ""), Failure::Refused(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn what_github_says_is_shown_without_secrets_and_line_breaks() {
+        let redactor = Redactor::new();
+        redactor.learn(&Secret::new("ghp_verysecret".into()));
+        let body = r#"{"message": "Bad\n::error::ghp_verysecret", "documentation_url": "https://docs.github.com/x"}"#;
+        let failure = answer(Call::Write, 400, &[], body).failure(&redactor);
+        assert_eq!(
+            failure.message(),
+            "PUT /x: GitHub answered 400 Bad Request: Bad ::error::*** (https://docs.github.com/x)"
+        );
+        for body in ["", "<html>", "[]", r#"{"message": 3}"#] {
+            let failure = answer(Call::Write, 400, &[], body).failure(&redactor);
+            assert_eq!(failure.message(), "PUT /x: GitHub answered 400 Bad Request", "{body}");
+        }
+    }
+
+    #[test]
+    fn without_a_date_a_read_is_refused_and_a_write_unknown() {
+        assert!(matches!(answer(Call::Read, 200, &[], "").date(), Err(Failure::Refused(_))));
+        assert!(matches!(answer(Call::Write, 204, &[], "").date(), Err(Failure::Unknown { .. })));
+        let dated = answer(Call::Write, 204, &[("date", DATE)], "");
+        assert_eq!(dated.date().unwrap().to_string(), "2026-12-01T10:00:00Z");
+    }
+}

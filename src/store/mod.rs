@@ -1,0 +1,3 @@
+//! The places that hold the key.
+
+pub mod github;

@@ -1,0 +1,302 @@
+//! The GitHub store over real HTTP: what it sends is what GitHub documents, and what it makes of answers.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::rc::Rc;
+use std::sync::{Arc, Barrier};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use crypto_box::SecretKey;
+use http::Method;
+use keyrotor::http::Failure;
+use keyrotor::rotation::port::{Held, SecretStore as _};
+use keyrotor::secret::{Redactor, Secret};
+use keyrotor::store::github::{GitHub, GitHubSecret, Place};
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::canned::{Canned, Reply, Seen, reply};
+use crate::openapi::OpenApi;
+
+const NAME: &str = "AROUTER_API_KEY";
+const WRITTEN: &str = "2026-11-30T08:00:00Z";
+
+fn secret_key() -> SecretKey {
+    SecretKey::from_bytes([7; 32])
+}
+
+fn public_key() -> Reply {
+    let key = STANDARD.encode(secret_key().public_key().as_bytes());
+    reply(200, "", &json!({ "key_id": "42", "key": key }).to_string())
+}
+
+fn row() -> Reply {
+    reply(200, "", &json!({ "name": NAME, "created_at": WRITTEN, "updated_at": WRITTEN }).to_string())
+}
+
+fn no_such_thing() -> Reply {
+    reply(404, "", r#"{"message": "Not Found"}"#)
+}
+
+/// A repository that has the secret and takes whatever it is given.
+fn well_behaved(request: &Seen) -> Reply {
+    match request.method.as_str() {
+        "GET" if request.target.ends_with("/public-key") => public_key(),
+        "GET" => row(),
+        _ => reply(204, "", ""),
+    }
+}
+
+fn github(url: &Url) -> Rc<GitHub> {
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_millis(800))
+        .no_proxy()
+        .build()
+        .unwrap();
+    Rc::new(GitHub::new(client, url.clone(), Secret::new("ghp_0123456789".into()), Redactor::new()).unwrap())
+}
+
+fn store(url: &Url) -> GitHubSecret {
+    let place = Place::Repo { owner: "acme".into(), repo: "app".into() };
+    GitHubSecret::new(github(url), place, NAME)
+}
+
+fn value() -> Secret {
+    Secret::new("lr_live_0123456789".into())
+}
+
+fn refusal(failure: &Failure) -> &keyrotor::http::Refusal {
+    match failure {
+        Failure::Refused(refusal) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn every_request_is_one_that_github_documents() {
+    let server = Canned::serve(well_behaved);
+    let store = store(&server.url);
+    store.observe().await.unwrap();
+    store.write(&value()).await.unwrap();
+    store.last_write().await.unwrap();
+    store.remove().await.unwrap();
+    let seen = server.seen();
+    assert_eq!(seen.len(), 5);
+    for Seen { method, target, headers, body } in &seen {
+        OpenApi::github()
+            .request(method, target, headers, body)
+            .unwrap_or_else(|why| panic!("{method} {target}: {why}"));
+        assert_eq!(headers["user-agent"], concat!("keyrotor/", env!("CARGO_PKG_VERSION")));
+        assert!(!headers.contains_key("transfer-encoding"), "a body has a length");
+    }
+    let sent: Value = serde_json::from_slice(&seen[2].body).unwrap();
+    let sealed = STANDARD.decode(sent["encrypted_value"].as_str().unwrap()).unwrap();
+    assert_eq!(secret_key().unseal(&sealed).unwrap(), value().expose().as_bytes());
+    assert_eq!(sent["key_id"], "42");
+}
+
+#[tokio::test]
+async fn a_look_asks_both_at_the_same_time() {
+    let both = Arc::new(Barrier::new(2));
+    let server = Canned::serve(move |request| {
+        both.wait();
+        well_behaved(request)
+    });
+    let sighting = store(&server.url).observe().await.unwrap();
+    assert_eq!(sighting.held, Held::Since(WRITTEN.parse().unwrap()));
+    assert_eq!(sighting.date, "2026-12-01T10:00:00Z".parse().unwrap());
+}
+
+#[tokio::test]
+async fn a_404_is_an_absent_secret_only_where_the_public_key_can_be_read() {
+    let absent = Canned::serve(|it| if it.target.ends_with("/public-key") { public_key() } else { no_such_thing() });
+    assert_eq!(store(&absent.url).observe().await.unwrap().held, Held::Nothing);
+    store(&absent.url).remove().await.unwrap();
+
+    let unseen = Canned::serve(|_| no_such_thing());
+    let failure = store(&unseen.url).observe().await.unwrap_err();
+    assert_eq!(refusal(&failure).status, Some(404));
+    assert!(failure.hint().unwrap().contains("cannot see"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_write_needs_the_public_key_and_is_one_request() {
+    let server = Canned::serve(well_behaved);
+    let store = store(&server.url);
+    assert!(matches!(store.write(&value()).await, Err(Failure::Transient { .. })));
+    assert!(server.seen().is_empty());
+    store.ready().await.unwrap();
+    store.ready().await.unwrap();
+    store.write(&value()).await.unwrap();
+    let methods: Vec<_> = server.seen().into_iter().map(|it| it.method).collect();
+    assert_eq!(methods, ["GET", "PUT"]);
+}
+
+#[tokio::test]
+async fn a_stale_public_key_is_fetched_anew_once() {
+    let refuses =
+        |it: &Seen| if it.method == "PUT" { reply(422, "", r#"{"message": "Bad key"}"#) } else { well_behaved(it) };
+    let server = Canned::serve(refuses);
+    let store = store(&server.url);
+    store.ready().await.unwrap();
+    assert!(matches!(store.write(&value()).await, Err(Failure::Transient { .. })));
+    store.ready().await.unwrap();
+    let failure = store.write(&value()).await.unwrap_err();
+    assert_eq!(refusal(&failure).status, Some(422));
+    assert!(failure.message().contains("Bad key"), "{failure}");
+    let keys = server.seen().iter().filter(|it| it.target.ends_with("/public-key")).count();
+    assert_eq!(keys, 2);
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_and_a_value_that_is_too_long_are_refused_by_name() {
+    let bad = Canned::serve(|_| reply(200, "", r#"{"key_id": "1", "key": "c2hvcnQ="}"#));
+    let failure = store(&bad.url).ready().await.unwrap_err();
+    assert_eq!(refusal(&failure).message, "repo:acme/app AROUTER_API_KEY: the public key has 5 bytes instead of 32");
+
+    let server = Canned::serve(well_behaved);
+    let store = store(&server.url);
+    store.ready().await.unwrap();
+    store.write(&Secret::new("x".repeat(48 * 1024))).await.unwrap();
+    let failure = store.write(&Secret::new("x".repeat(48 * 1024 + 1))).await.unwrap_err();
+    assert!(refusal(&failure).message.contains("49153 bytes"), "{failure}");
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn a_lost_answer_leaves_a_write_unknown_and_a_read_to_be_repeated() {
+    let hang_up = |_: &Seen| Reply::default();
+    let silent = |_: &Seen| {
+        std::thread::sleep(Duration::from_secs(3));
+        Reply::default()
+    };
+    for (server, words) in [(Canned::serve(hang_up), "broke"), (Canned::serve(silent), "in time")] {
+        let failure = store(&server.url).remove().await.unwrap_err();
+        assert!(matches!(failure, Failure::Unknown { .. }) && failure.message().contains(words), "{failure:?}");
+        let failure = store(&server.url).last_write().await.unwrap_err();
+        assert!(matches!(failure, Failure::Transient { .. }) && failure.message().contains(words), "{failure:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_never_reached_a_server_has_no_effect() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = Url::parse(&format!("http://{}", free.local_addr().unwrap())).unwrap();
+    drop(free);
+    let failure = store(&url).remove().await.unwrap_err();
+    assert!(matches!(failure, Failure::Transient { .. }) && failure.message().contains("no connection"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn an_answer_that_breaks_off_counts_by_its_status() {
+    let cut = Canned::serve(|it| match it.method.as_str() {
+        "GET" if it.target.ends_with("/public-key") => public_key(),
+        "GET" => reply(200, "content-length: 99\r\n", ""),
+        _ => reply(201, "content-length: 99\r\n", ""),
+    });
+    let store = store(&cut.url);
+    store.ready().await.unwrap();
+    store.write(&value()).await.unwrap();
+    assert!(matches!(store.last_write().await, Err(Failure::Transient { .. })));
+}
+
+#[tokio::test]
+async fn an_endless_or_nonsensical_answer_is_refused() {
+    let long = Canned::serve(|_| reply(200, "", &"x".repeat(5 * 1024 * 1024)));
+    let failure = store(&long.url).last_write().await.unwrap_err();
+    assert!(refusal(&failure).message.contains("longer than"), "{failure}");
+    let odd = Canned::serve(|_| reply(200, "", r#"{"updated_at": "yesterday"}"#));
+    let failure = store(&odd.url).last_write().await.unwrap_err();
+    assert!(refusal(&failure).message.contains("not what GitHub documents"), "{failure}");
+}
+
+/// Everything below `/repos/` moved to `/repositories/7/`, as GitHub answers for a renamed repository.
+fn renamed(status: u16) -> impl Fn(&Seen) -> Reply {
+    move |it| match it.target.strip_prefix("/repos/acme/app/") {
+        Some(rest) => reply(status, &format!("location: /repositories/7/{rest}\r\n"), ""),
+        None => well_behaved(it),
+    }
+}
+
+#[tokio::test]
+async fn a_renamed_repository_is_followed_with_method_and_body() {
+    for (status, for_good) in [(301, true), (308, true), (302, false), (307, false)] {
+        let server = Canned::serve(renamed(status));
+        let store = store(&server.url);
+        store.observe().await.unwrap();
+        let before = server.seen().len();
+        store.write(&value()).await.unwrap();
+        store.remove().await.unwrap();
+        let seen = server.seen()[before..].to_vec();
+        let sent: Vec<_> = seen.iter().filter(|it| it.target.starts_with("/repositories/7/")).collect();
+        assert_eq!(sent.iter().map(|it| it.method.as_str()).collect::<Vec<_>>(), ["PUT", "DELETE"]);
+        assert!(sent[0].body.starts_with(b"{"), "the body goes along");
+        // What moved for good is asked at its new address at once: a write is one request.
+        assert_eq!(seen.len(), if for_good { 2 } else { 4 }, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn the_token_goes_to_no_other_host_and_round_no_loop() {
+    let thief = Canned::serve(well_behaved);
+    let location = format!("location: {}x\r\n", thief.url);
+    let server = Canned::serve(move |_| reply(307, &location, ""));
+    for failure in [store(&server.url).last_write().await.unwrap_err(), store(&server.url).remove().await.unwrap_err()]
+    {
+        assert_eq!(refusal(&failure).status, Some(307));
+        assert!(failure.hint().unwrap().contains("GITHUB_API_URL"), "{failure:?}");
+    }
+    assert!(thief.seen().is_empty());
+
+    let looping = Canned::serve(|_| reply(302, "location: /again\r\n", ""));
+    let failure = store(&looping.url).last_write().await.unwrap_err();
+    assert!(refusal(&failure).message.contains("more than 3"), "{failure}");
+    assert_eq!(looping.seen().len(), 4);
+}
+
+#[tokio::test]
+async fn a_server_below_a_path_is_asked_there_whatever_the_path() {
+    for base in ["/", "/api/v3", "/api/v3/", "/re"] {
+        let server = Canned::serve(well_behaved);
+        store(&server.url.join(base).unwrap()).last_write().await.unwrap();
+        let expected = format!("{}/repos/acme/app/actions/secrets/{NAME}", base.trim_end_matches('/'));
+        assert_eq!(server.seen()[0].target, expected);
+    }
+}
+
+#[tokio::test]
+async fn names_are_encoded_and_never_leave_their_place_in_the_path() {
+    let server = Canned::serve(|_| no_such_thing());
+    let github = github(&server.url);
+    github.call(Method::GET, &["repos", "a/b", "ü?#%2e"], None).await.unwrap();
+    assert_eq!(server.seen()[0].target, "/repos/a%2Fb/%C3%BC%3F%23%252e");
+    for name in ["", ".", ".."] {
+        let failure = github.call(Method::GET, &["repos", name, "x"], None).await.unwrap_err();
+        refusal(&failure);
+    }
+    assert_eq!(server.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_success_without_a_date_is_no_reason_to_believe_that_nothing_was_written() {
+    let server = Canned::serve(|it| {
+        if it.method == "PUT" {
+            return Reply { head: "HTTP/1.1 204 \r\n".into(), body: String::new() };
+        }
+        well_behaved(it)
+    });
+    let store = store(&server.url);
+    store.ready().await.unwrap();
+    assert!(matches!(store.write(&value()).await, Err(Failure::Unknown { .. })));
+}
+
+#[tokio::test]
+async fn a_token_with_a_line_break_is_refused_before_anything_is_sent() {
+    let url = Url::parse("http://127.0.0.1:9").unwrap();
+    let token = Secret::new("ghp_0123456789\n".into());
+    let Err(failure) = GitHub::new(reqwest::Client::new(), url, token, Redactor::new()) else { panic!("taken") };
+    assert!(!failure.message().contains("ghp_"), "{failure}");
+}
