@@ -71,7 +71,6 @@ pub enum Wider {
 
 /// The switches of an issuer.
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each switch is independent of the others")]
 pub struct Behaviour {
     /// Which API it speaks.
     pub dialect: Dialect,

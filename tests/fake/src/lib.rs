@@ -30,8 +30,8 @@
 //! assert!(world.outages().is_empty());
 //! # let _ = management_key; Ok(()) }
 //! ```
+#![cfg_attr(test, expect(clippy::unwrap_used, reason = "a test may fail"))]
 #![expect(
-    clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
