@@ -79,7 +79,7 @@ pub enum Action {
         code: u16,
         /// Its headers; no value holds a comma.
         headers: Vec<(String, String)>,
-        /// Its body; `None`: an error in the form of the server.
+        /// Its body; `None`: a JSON object with a `message`.
         body: Option<String>,
         /// Whether the request takes effect all the same, as behind a gateway that lost patience.
         applied: bool,

@@ -209,7 +209,7 @@ pub struct Issuer {
     pub clock: Clock,
     /// How it differs from other issuers.
     pub behaviour: Behaviour,
-    /// The keys that exist, in the order of their creation.
+    /// The keys that exist.
     pub keys: Vec<Key>,
     /// The keys that were deleted.
     pub deleted: Vec<Key>,
@@ -401,6 +401,8 @@ impl Issuer {
         let shown_at = self.clock.true_now() - signed(self.behaviour.list_lag);
         let then = self.past.iter().find(|(until, _)| *until > shown_at).map(|(_, keys)| keys);
         let mut keys = then.unwrap_or(&self.keys).clone();
+        // Seeded keys may be older than those that were there before them.
+        keys.sort_by_key(|key| key.created_at);
         if self.behaviour.newest_first {
             keys.reverse();
         }

@@ -255,6 +255,27 @@ async fn switches_do_what_they_say() {
 }
 
 #[tokio::test]
+async fn errors_have_five_forms() {
+    let scene = Scene::new(World::new()).await;
+    let error = async |style| {
+        scene.world.by_hand(|state| state.issuer.behaviour.error_style = style);
+        let response = scene.issuer(Method::GET, "/v1/models", "lr_live_never").send().await.unwrap();
+        assert_eq!(response.status(), 401);
+        response.text().await.unwrap()
+    };
+    let (message, word) = ("Invalid API key", "invalid_api_key");
+    for (style, expected) in [
+        (ErrorStyle::Typed, json!({ "error": { "message": message, "type": word } })),
+        (ErrorStyle::Numbered, json!({ "error": { "code": 401, "message": message, "metadata": {} } })),
+        (ErrorStyle::Named, json!({ "error": { "code": word, "message": message } })),
+        (ErrorStyle::Flat, json!({ "code": word, "message": message, "details": null })),
+    ] {
+        assert_eq!(error(style).await, expected.to_string());
+    }
+    assert!(error(ErrorStyle::Html).await.starts_with("<html>"));
+}
+
+#[tokio::test]
 async fn the_issuers_clock_is_its_own() {
     let scene = Scene::new(World::new()).await;
     scene.world.by_hand(|state| state.issuer.clock.skew = -300);

@@ -174,7 +174,7 @@ async fn any_request_of_the_run_can_be_hit() {
     assert_eq!(scene.world.requests_after(3).len(), 1);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn latency_and_concurrency_are_seen() {
     let scene = Scene::new(World::new()).await;
     scene.world.by_hand(|state| state.latency = Duration::from_millis(50));

@@ -1,6 +1,5 @@
 //! The fakes, asked over the wire as any client would ask them.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
-#![expect(clippy::panic, reason = "a test may fail")]
 
 mod dialects;
 mod faults;
