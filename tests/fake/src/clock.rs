@@ -1,0 +1,69 @@
+//! The world's time: a base, plus tokio's elapsed time (real or paused), plus the jumps that tests make.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+/// A clock. Clones share its jumps; each has its own skew.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    base: Timestamp,
+    started: Instant,
+    jumped_ms: Arc<AtomicI64>,
+    /// How many seconds this clock is ahead of the world's (behind, when negative).
+    pub skew: i64,
+}
+
+impl Clock {
+    /// A clock that shows `base` now.
+    #[must_use]
+    pub fn at(base: Timestamp) -> Self {
+        Self { base, started: Instant::now(), jumped_ms: Arc::default(), skew: 0 }
+    }
+
+    /// The time on this clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.true_now() + SignedDuration::from_secs(self.skew)
+    }
+
+    /// The time on this clock, as servers mostly show it: whole seconds.
+    #[must_use]
+    pub fn now_in_seconds(&self) -> Timestamp {
+        whole_seconds(self.now())
+    }
+
+    /// The world's time, whatever this clock's skew.
+    #[must_use]
+    pub fn true_now(&self) -> Timestamp {
+        let jumped = SignedDuration::from_millis(self.jumped_ms.load(Ordering::SeqCst));
+        self.base + signed(self.started.elapsed()) + jumped
+    }
+
+    /// Jumps ahead, for all clones.
+    pub fn advance(&self, by: Duration) {
+        let ms = i64::try_from(by.as_millis()).expect("a jump of less than 292 million years");
+        self.jumped_ms.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    /// The time on this clock in the form of an HTTP `Date` header.
+    #[must_use]
+    pub fn http_date(&self) -> String {
+        self.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string()
+    }
+}
+
+/// `time` without its fraction of a second.
+#[must_use]
+pub fn whole_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).expect("a timestamp's own seconds are in range")
+}
+
+/// A duration that can be added to a timestamp.
+#[must_use]
+pub fn signed(duration: Duration) -> SignedDuration {
+    SignedDuration::try_from(duration).expect("a duration that fits in 64 bits of seconds")
+}

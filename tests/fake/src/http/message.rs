@@ -1,0 +1,116 @@
+//! Requests and replies, without the transport.
+
+use serde_json::Value;
+
+use crate::fault::Server;
+use crate::world::State;
+
+/// A request, read to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inbound {
+    /// Where it arrived.
+    pub server: Server,
+    /// Its method.
+    pub method: String,
+    /// Its path.
+    pub path: String,
+    /// Its query, without the `?`.
+    pub query: String,
+    /// The header `Authorization`.
+    pub authorization: Option<String>,
+    /// The header `Host`.
+    pub host: String,
+    /// Its body.
+    pub body: Vec<u8>,
+}
+
+impl Inbound {
+    /// The path with the query.
+    #[must_use]
+    pub fn path_and_query(&self) -> String {
+        if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
+    }
+
+    /// The key or token behind `Bearer` or `token`.
+    #[must_use]
+    pub fn credential(&self) -> Option<&str> {
+        let (scheme, credential) = self.authorization.as_deref()?.split_once(' ')?;
+        let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
+        known.then(|| credential.trim())
+    }
+
+    /// One value of the query. None of those in use here needs decoding.
+    #[must_use]
+    pub fn query(&self, name: &str) -> Option<&str> {
+        let pairs = self.query.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(|(key, _)| *key == name).map(|(_, value)| value).next()
+    }
+
+    /// One number of the query.
+    #[must_use]
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.query(name)?.parse().ok()
+    }
+
+    /// The parts of the path.
+    #[must_use]
+    pub fn segments(&self) -> Vec<&str> {
+        self.path.split('/').filter(|part| !part.is_empty()).collect()
+    }
+
+    /// The body, where it is JSON.
+    #[must_use]
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// A reply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+}
+
+impl Reply {
+    /// A reply without a body.
+    #[must_use]
+    pub fn empty(status: u16) -> Self {
+        Self { status, ..Self::default() }
+    }
+
+    /// A reply with a JSON body, or what is said to be one.
+    #[must_use]
+    pub fn json(status: u16, body: impl ToString) -> Self {
+        Self::empty(status).with("content-type", "application/json").holding(body)
+    }
+
+    /// With another header.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+        self.headers.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// With this body.
+    #[must_use]
+    pub fn holding(mut self, body: impl ToString) -> Self {
+        self.body = body.to_string();
+        self
+    }
+
+    /// With the server's own time.
+    #[must_use]
+    pub fn dated(self, state: &State, server: Server) -> Self {
+        let clock = match server {
+            Server::Issuer => &state.issuer.clock,
+            Server::GitHub => &state.github.clock,
+        };
+        let date = clock.http_date();
+        self.with("date", date)
+    }
+}

@@ -1,0 +1,144 @@
+//! The servers on loopback: plain HTTP/1.1 with keep-alive. [`exchange`] is all they do; the rest is plumbing, and
+//! tests without sockets may call it themselves.
+
+mod arouter;
+mod github;
+mod message;
+mod serve;
+
+use std::time::Duration;
+
+pub use message::{Inbound, Reply};
+pub use serve::Fakes;
+
+use crate::fault::{Action, Server, Signal};
+use crate::journal::Answered;
+use crate::world::{State, World};
+
+/// How long a fault that signals the client waits for the test to say who that is.
+const WAIT_FOR_CLIENT: Duration = Duration::from_secs(5);
+
+/// What the client gets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// An answer.
+    Reply(Reply),
+    /// An answer whose body breaks off in the middle.
+    HalfReply(Reply),
+    /// The connection is closed without an answer.
+    Drop,
+    /// Nothing, for ever.
+    Hang,
+}
+
+/// Carries out one request, with whatever goes wrong with it. What arrived is carried out to its end, whether or not the
+/// client still waits: run this as a task of its own.
+pub async fn exchange(world: World, request: Inbound) -> Ending {
+    let arrival = world.arrive(request.server, &request.method, &request.path_and_query(), request.credential());
+    tokio::time::sleep(arrival.latency).await;
+    let nth = arrival.nth;
+    let ending = match arrival.fault {
+        None => Ending::Reply(apply(&world, nth, &request)),
+        Some(action) => go_wrong(&world, nth, &request, action).await,
+    };
+    world.answered(
+        nth,
+        match &ending {
+            Ending::Reply(reply) => Answered::Status(reply.status),
+            Ending::HalfReply(reply) => Answered::Broken(reply.status),
+            Ending::Drop => Answered::Dropped,
+            Ending::Hang => Answered::Hung,
+        },
+    );
+    ending
+}
+
+async fn go_wrong(world: &World, nth: usize, request: &Inbound, action: Action) -> Ending {
+    let useless = |body: &str| {
+        apply(world, nth, request);
+        Ending::Reply(world.read(|state| Reply::json(200, body.to_owned()).dated(state, request.server)))
+    };
+    match action {
+        Action::Status { code, headers, body, applied } => {
+            if applied {
+                apply(world, nth, request);
+            }
+            let body = body.unwrap_or_else(|| r#"{"message":"made up by a fault"}"#.to_owned());
+            let mut reply = Reply::json(code, body);
+            reply.headers.extend(headers);
+            Ending::Reply(world.read(|state| reply.dated(state, request.server)))
+        }
+        Action::DropBefore => Ending::Drop,
+        Action::DropAfter => {
+            apply(world, nth, request);
+            Ending::Drop
+        }
+        Action::Garbage => useless("<html>definitely { not JSON"),
+        Action::Empty => useless(""),
+        Action::Null => useless("null"),
+        Action::HalfBody => match apply(world, nth, request) {
+            reply if reply.body.is_empty() => Ending::Drop,
+            reply => Ending::HalfReply(reply),
+        },
+        Action::Delay(time) => {
+            tokio::time::sleep(time).await;
+            Ending::Reply(apply(world, nth, request))
+        }
+        Action::ApplyLate(time) => {
+            apply_later(world, nth, request, time);
+            Ending::Drop
+        }
+        Action::HangThenApply(time) => {
+            apply_later(world, nth, request, time);
+            Ending::Hang
+        }
+        Action::Signal { signal: Signal::Kill, applied } => {
+            if applied {
+                apply(world, nth, request);
+            }
+            send(world, Signal::Kill).await;
+            Ending::Drop
+        }
+        Action::Signal { signal, applied: true } => {
+            let reply = apply(world, nth, request);
+            send(world, signal).await;
+            Ending::Reply(reply)
+        }
+        Action::Signal { signal, applied: false } => {
+            send(world, signal).await;
+            Ending::Reply(apply(world, nth, request))
+        }
+    }
+}
+
+fn apply(world: &World, nth: usize, request: &Inbound) -> Reply {
+    world.apply(nth, |state| route(state, request))
+}
+
+fn apply_later(world: &World, nth: usize, request: &Inbound, time: Duration) {
+    let (world, request) = (world.clone(), request.clone());
+    tokio::spawn(async move {
+        tokio::time::sleep(time).await;
+        apply(&world, nth, &request);
+    });
+}
+
+async fn send(world: &World, signal: Signal) {
+    let known = async {
+        while !world.has_client() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    // A client that ended in the meantime needs no signal.
+    if tokio::time::timeout(WAIT_FOR_CLIENT, known).await.is_ok() {
+        world.signal_client(signal);
+    }
+}
+
+fn route(state: &mut State, request: &Inbound) -> Reply {
+    let reply = match request.server {
+        Server::Issuer => arouter::answer(&mut state.issuer, request),
+        Server::GitHub => github::answer(&mut state.github, request),
+    };
+    reply.dated(state, request.server)
+}

@@ -1,0 +1,195 @@
+//! From sockets to [`exchange`] and back.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use http::Response;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+
+use super::message::{Inbound, Reply};
+use super::{Ending, exchange};
+use crate::fault::Server;
+use crate::world::World;
+
+/// How long the first half of a body has to reach the client before the connection breaks.
+const HALF_BODY_PAUSE: Duration = Duration::from_millis(20);
+
+/// Both servers, until this is dropped.
+#[derive(Debug)]
+pub struct Fakes {
+    /// `http://127.0.0.1:PORT`, without a path.
+    pub issuer_url: String,
+    /// `http://127.0.0.1:PORT`, without a path.
+    pub github_url: String,
+    accepting: Vec<AbortHandle>,
+    thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Fakes {
+    /// Starts both servers on the current runtime.
+    ///
+    /// # Errors
+    /// Where loopback can't be listened on.
+    pub async fn start(world: World) -> io::Result<Self> {
+        let (issuer, accepting_issuer) = listen(world.clone(), Server::Issuer).await?;
+        let (github, accepting_github) = listen(world, Server::GitHub).await?;
+        Ok(Self {
+            issuer_url: format!("http://{issuer}"),
+            github_url: format!("http://{github}"),
+            accepting: vec![accepting_issuer, accepting_github],
+            thread: None,
+        })
+    }
+
+    /// Starts both servers on a thread of their own, for tests that run the real program and wait for it.
+    ///
+    /// # Errors
+    /// Where loopback can't be listened on.
+    ///
+    /// # Panics
+    /// Where the thread dies before the servers have started.
+    pub fn spawn_thread(world: World) -> io::Result<Self> {
+        let (started, has_started) = std::sync::mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("fakes".into()).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let served = runtime.map(|runtime| {
+                runtime.block_on(async {
+                    let fakes = Self::start(world).await;
+                    let urls = fakes.as_ref().map(|fakes| (fakes.issuer_url.clone(), fakes.github_url.clone()));
+                    let _ = started.send(urls.map_err(|error| io::Error::from(error.kind())));
+                    let _ = stopped.await;
+                });
+            });
+            served.expect("a runtime");
+        })?;
+        let (issuer_url, github_url) = has_started.recv().expect("the servers' thread lives")?;
+        Ok(Self { issuer_url, github_url, accepting: Vec::new(), thread: Some((stop, thread)) })
+    }
+}
+
+impl Drop for Fakes {
+    fn drop(&mut self) {
+        for task in &self.accepting {
+            task.abort();
+        }
+        if let Some((stop, thread)) = self.thread.take() {
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn listen(world: World, server: Server) -> io::Result<(SocketAddr, AbortHandle)> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    let task = tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(converse(world.clone(), server, stream));
+        }
+    });
+    Ok((address, task.abort_handle()))
+}
+
+async fn converse(world: World, server: Server, stream: TcpStream) {
+    let service = service_fn(move |request| {
+        let world = world.clone();
+        async move {
+            let request = read(server, request).await?;
+            // A task of its own: what has arrived is carried out, even if the client goes away meanwhile.
+            let ending = tokio::spawn(exchange(world, request)).await.map_err(io::Error::other)?;
+            match ending {
+                Ending::Reply(reply) => Ok(response(reply, Text::whole)),
+                Ending::HalfReply(reply) => Ok(response(reply, Text::half)),
+                // hyper closes a connection whose service fails.
+                Ending::Drop => Err(io::Error::other("dropped by a fault")),
+                Ending::Hang => std::future::pending().await,
+            }
+        }
+    });
+    let _ = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn read(server: Server, request: http::Request<Incoming>) -> io::Result<Inbound> {
+    let (parts, body) = request.into_parts();
+    let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    Ok(Inbound {
+        server,
+        method: parts.method.to_string(),
+        path: parts.uri.path().to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        authorization: header("authorization"),
+        host: header("host").unwrap_or_default(),
+        body: body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec(),
+    })
+}
+
+fn response(reply: Reply, body: fn(String) -> Text) -> Response<Text> {
+    let mut response = Response::builder().status(reply.status);
+    for (name, value) in reply.headers {
+        response = response.header(name, value);
+    }
+    if reply.status != 204 {
+        response = response.header("content-length", reply.body.len());
+    }
+    response.body(body(reply.body)).expect("a reply's headers are valid")
+}
+
+/// A body: the whole text, or its first half and then a broken connection.
+#[derive(Debug)]
+struct Text {
+    next: Option<Bytes>,
+    length: u64,
+    then_break: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl Text {
+    fn whole(text: String) -> Self {
+        let length = u64::try_from(text.len()).expect("a length");
+        Self { next: (!text.is_empty()).then(|| text.into()), length, then_break: None }
+    }
+
+    fn half(text: String) -> Self {
+        let half = Bytes::from(text.clone()).slice(..text.len() / 2);
+        let pause = Box::pin(tokio::time::sleep(HALF_BODY_PAUSE));
+        Self { next: Some(half), then_break: Some(pause), ..Self::whole(text) }
+    }
+}
+
+impl Body for Text {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        if let Some(bytes) = self.next.take() {
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        match &mut self.then_break {
+            None => Poll::Ready(None),
+            // Waiting gives hyper the time to send the first half.
+            Some(pause) => pause.as_mut().poll(context).map(|()| Some(Err(io::Error::other("broken by a fault")))),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.next.is_none() && self.then_break.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.length)
+    }
+}
