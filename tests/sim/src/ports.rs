@@ -1,0 +1,315 @@
+//! The rotation's ports over the fakes' state model.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyrotor::http::Failure;
+use keyrotor::rotation::port::{
+    About, AllowList, ChatVerdict, CreatedKey, Deletion, Endpoint, Held, KeyId, KeyIssuer, KeyKind, KeyRow, KeySpec,
+    Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting, Verdict, Written,
+};
+use keyrotor::secret::Secret;
+use keyrotor_fake::{Dialect, Key, Kind, Place, Rights, World};
+
+use crate::script::{Call, Fault, Script};
+
+const MODELS: Endpoint = Endpoint("GET /v1/models");
+const KEY: Endpoint = Endpoint("GET /api/v1/key");
+
+/// A call to one of the two servers.
+#[derive(Clone)]
+struct Wire {
+    world: World,
+    script: Script,
+    latency: Duration,
+}
+
+impl Wire {
+    async fn call<T: 'static>(
+        &self,
+        call: Call,
+        write: bool,
+        effect: impl FnOnce(&World) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        tokio::time::sleep(self.latency / 2).await;
+        let lost = || {
+            let message = format!("{call:?}: no answer");
+            Err(match write {
+                true => Failure::Unknown { message, retry_after: None },
+                false => Failure::Transient { message, retry_after: None },
+            })
+        };
+        match self.script.next(call) {
+            Some(Fault::Refuse) => return Err(Failure::refused(format!("{call:?}: refused"))),
+            Some(Fault::Transient) => {
+                return Err(Failure::Transient { message: format!("{call:?}: busy"), retry_after: None });
+            }
+            Some(Fault::LoseBefore) => return lost(),
+            Some(Fault::LoseAfter) => {
+                let _ = effect(&self.world);
+                return lost();
+            }
+            Some(Fault::Late(by)) => {
+                let world = self.world.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(by).await;
+                    let _ = effect(&world);
+                });
+                return lost();
+            }
+            Some(Fault::Kill { applied }) => {
+                if applied {
+                    let _ = effect(&self.world);
+                }
+                self.script.kill();
+                return std::future::pending().await;
+            }
+            Some(Fault::Slow(by)) => tokio::time::sleep(by).await,
+            Some(Fault::Terminate) => self.script.terminate(),
+            Some(Fault::Freeze(time)) => {
+                let answer = effect(&self.world);
+                self.script.freeze(time);
+                tokio::time::sleep(self.latency / 2).await;
+                return answer;
+            }
+            None => {}
+        }
+        let answer = effect(&self.world);
+        tokio::time::sleep(self.latency / 2).await;
+        answer
+    }
+}
+
+/// The issuer, as a run sees it.
+pub struct SimIssuer {
+    wire: Wire,
+    spelling: Cell<usize>,
+}
+
+impl SimIssuer {
+    /// An issuer over this world, with this run's faults.
+    #[must_use]
+    pub fn new(world: &World, script: &Script, latency: Duration) -> Self {
+        Self { wire: Wire { world: world.clone(), script: script.clone(), latency }, spelling: Cell::new(0) }
+    }
+
+    fn dialect(&self) -> Dialect {
+        self.wire.world.read(|state| state.issuer.behaviour.dialect)
+    }
+}
+
+#[async_trait(?Send)]
+impl KeyIssuer for SimIssuer {
+    async fn list(&self) -> Result<Listing, Failure> {
+        let dialect = self.dialect();
+        let guide = dialect == Dialect::Guide;
+        self.wire
+            .call(Call::List, false, move |world| {
+                Ok(world.read(|state| Listing {
+                    keys: state.issuer.list().iter().map(|key| row(key, dialect)).collect(),
+                    date: state.issuer.clock.now_in_seconds(),
+                    may_rename: !guide,
+                    takes: RightsTaken { providers: true, models: !guide, limit: true, reset: !guide, expiry: !guide },
+                }))
+            })
+            .await
+    }
+
+    async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
+        let (spec, dialect) = (spec.clone(), self.dialect());
+        self.wire
+            .call(Call::Create, true, move |world| {
+                Ok(world.change("create", |state| {
+                    let key = state.issuer.create(&spec.name, rights(&spec));
+                    let shown = row(key, dialect).rights;
+                    CreatedKey { id: KeyId(key.id.clone()), value: Secret::new(key.value.clone()), rights: shown }
+                }))
+            })
+            .await
+    }
+
+    async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
+        let (id, name) = (id.0.clone(), name.to_owned());
+        self.wire
+            .call(Call::Rename, true, move |world| {
+                let renamed = world.change("rename", |state| state.issuer.rename(&id, &name).cloned());
+                match renamed {
+                    Ok(key) => Ok(Renamed { name: Some(key.name), used: Some(key.last_used_at.is_some()) }),
+                    Err(refused) => Err(Failure::refused(refused.to_string())),
+                }
+            })
+            .await
+    }
+
+    async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure> {
+        let id = id.0.clone();
+        self.wire
+            .call(Call::Delete, true, move |world| {
+                let deleted = world.change("delete", |state| state.issuer.delete(&id));
+                Ok(if deleted { Deletion::Deleted } else { Deletion::NotFound })
+            })
+            .await
+    }
+
+    fn hand_over(&self, _successor: &Secret) {}
+
+    fn endpoints(&self) -> &'static [Endpoint] {
+        &[MODELS, KEY]
+    }
+
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict {
+        let value = value.expose().to_owned();
+        let verdict = self
+            .wire
+            .call(Call::Try, false, move |world| {
+                Ok(world.read(|state| {
+                    let issuer = &state.issuer;
+                    if at == KEY && !issuer.behaviour.has_key_endpoint {
+                        return Verdict::NoSuchEndpoint;
+                    }
+                    match issuer.authorize(&value) {
+                        Some(key) if at == KEY => {
+                            Verdict::Accepted(About { label: Some(key.masked()), ..About::default() })
+                        }
+                        Some(_) => Verdict::Accepted(About::default()),
+                        None if at == MODELS && issuer.behaviour.models_open => Verdict::Accepted(About::default()),
+                        None => Verdict::Refused,
+                    }
+                }))
+            })
+            .await;
+        verdict.unwrap_or_else(|failure| Verdict::Undecided(failure.to_string()))
+    }
+
+    async fn chat(&self, _value: &Secret, _model: Option<&str>) -> ChatVerdict {
+        ChatVerdict::ProvesNothing("no models here".into())
+    }
+
+    fn respell_limit(&self) -> Respell {
+        self.spelling.set(self.spelling.get() + 1);
+        Respell::Certain
+    }
+
+    fn manual(&self, id: &KeyId) -> String {
+        format!("delete {id} by hand")
+    }
+}
+
+fn row(key: &Key, dialect: Dialect) -> KeyRow {
+    let guide = dialect == Dialect::Guide;
+    let list = |names: &Vec<String>| match names.as_slice() {
+        [] => AllowList::All,
+        names => AllowList::Only(names.iter().cloned().collect()),
+    };
+    let reset = match key.rights.limit_reset.as_deref() {
+        Some("daily") => Reset::Daily,
+        Some("weekly") => Reset::Weekly,
+        Some("monthly") => Reset::Monthly,
+        _ => Reset::Never,
+    };
+    KeyRow {
+        id: KeyId(key.id.clone()),
+        name: key.name.clone(),
+        label: (!guide).then(|| key.masked()),
+        kind: if key.kind == Kind::Management { KeyKind::Management } else { KeyKind::Regular },
+        disabled: key.disabled,
+        created_at: Some(key.created_at),
+        updated_at: (dialect == Dialect::Mgmt).then_some(key.updated_at),
+        last_used_at: key.last_used_at,
+        usage_daily: None,
+        usage: None,
+        rights: ShownRights {
+            providers: (!guide).then(|| list(&key.rights.allowed_providers)),
+            models: (!guide).then(|| list(&key.rights.allowed_models)),
+            limit: Some(key.rights.limit),
+            reset: (!guide).then_some(reset),
+            expires_at: (!guide).then_some(key.rights.expires_at),
+            other: Default::default(),
+        },
+    }
+}
+
+fn rights(spec: &KeySpec) -> Rights {
+    let list = |list: &Option<AllowList>| match list {
+        Some(AllowList::Only(names)) => names.iter().cloned().collect(),
+        _ => Vec::new(),
+    };
+    Rights {
+        limit: spec.rights.limit.flatten(),
+        limit_reset: match spec.rights.reset {
+            Some(Reset::Daily) => Some("daily".into()),
+            Some(Reset::Weekly) => Some("weekly".into()),
+            Some(Reset::Monthly) => Some("monthly".into()),
+            _ => None,
+        },
+        allowed_providers: list(&spec.rights.providers),
+        allowed_models: list(&spec.rights.models),
+        rate_limit: None,
+        expires_at: spec.rights.expires_at.flatten(),
+    }
+}
+
+/// A target, as a run sees it.
+pub struct SimStore {
+    wire: Wire,
+    nth: usize,
+    place: Place,
+    secret: String,
+}
+
+impl SimStore {
+    /// The `nth` target of a run.
+    #[must_use]
+    pub fn new(world: &World, script: &Script, latency: Duration, nth: usize, place: Place, secret: &str) -> Self {
+        let wire = Wire { world: world.clone(), script: script.clone(), latency };
+        Self { wire, nth, place, secret: secret.to_owned() }
+    }
+
+    async fn look(&self, call: Call) -> Result<Sighting, Failure> {
+        let (place, secret) = (self.place.clone(), self.secret.clone());
+        self.wire
+            .call(call, false, move |world| {
+                Ok(world.read(|state| Sighting {
+                    held: state.github.last_write(&place, &secret).map_or(Held::Nothing, Held::Since),
+                    date: state.github.clock.now_in_seconds(),
+                }))
+            })
+            .await
+    }
+}
+
+#[async_trait(?Send)]
+impl SecretStore for SimStore {
+    fn name(&self) -> String {
+        format!("{} {}", self.place, self.secret)
+    }
+
+    async fn observe(&self) -> Result<Sighting, Failure> {
+        self.look(Call::Observe(self.nth)).await
+    }
+
+    async fn write(&self, value: &Secret) -> Result<Written, Failure> {
+        let (place, secret, value) = (self.place.clone(), self.secret.clone(), value.expose().to_owned());
+        self.wire
+            .call(Call::Write(self.nth), true, move |world| {
+                world.change("write", |state| state.github.write_secret(&place, &secret, &value));
+                Ok(Written { date: world.read(|state| state.github.clock.now_in_seconds()) })
+            })
+            .await
+    }
+
+    async fn last_write(&self) -> Result<Sighting, Failure> {
+        self.look(Call::LastWrite(self.nth)).await
+    }
+
+    async fn remove(&self) -> Result<(), Failure> {
+        let (place, secret) = (self.place.clone(), self.secret.clone());
+        self.wire
+            .call(Call::Remove(self.nth), true, move |world| {
+                world.change("remove", |state| state.github.remove(&place, &secret));
+                Ok(())
+            })
+            .await
+    }
+}

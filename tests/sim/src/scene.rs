@@ -1,0 +1,251 @@
+//! A world with targets and a policy, and runs in it.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use keyrotor::http::Retry;
+use keyrotor::rotation::clock::Clock;
+use keyrotor::rotation::interrupt;
+use keyrotor::rotation::outcome::{Event, Observer, Outcome};
+use keyrotor::rotation::policy::{Policy, Retire, Wish};
+use keyrotor::rotation::port::SecretStore;
+use keyrotor::rotation::{Surroundings, rotate};
+use keyrotor::secret::Secret;
+use keyrotor_fake::{Dialect, Place, World};
+
+use crate::ports::{SimIssuer, SimStore};
+use crate::script::Script;
+
+/// The secret's name in every target.
+pub const SECRET: &str = "AROUTER_API_KEY";
+
+/// The family that scenes rotate.
+pub const FAMILY: &str = "production";
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// With an outcome.
+    Came(Box<Outcome>),
+    /// The process was killed.
+    Killed,
+}
+
+impl Ended {
+    /// The exit status, as a shell would show it.
+    #[must_use]
+    pub fn status(&self) -> u8 {
+        match self {
+            Self::Came(outcome) => outcome.verdict.exit_code(),
+            Self::Killed => 137,
+        }
+    }
+
+    /// The outcome of a run that was not killed.
+    ///
+    /// # Panics
+    /// If it was killed.
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        match self {
+            Self::Came(outcome) => outcome,
+            Self::Killed => panic!("the run was killed"),
+        }
+    }
+}
+
+struct Silent;
+
+impl Observer for Silent {
+    fn mask(&self, _secret: &Secret) {}
+    fn event(&self, event: &Event<'_>) {
+        if std::env::var_os("KEYROTOR_SIM_STORY").is_some() {
+            #[allow(clippy::print_stderr, reason = "asked for by the person who debugs a trace")]
+            {
+                eprintln!("{event:?}");
+            }
+        }
+    }
+}
+
+/// A world with targets and a policy.
+#[derive(Clone)]
+pub struct Scene {
+    /// The servers' state.
+    pub world: World,
+    /// Where runs write.
+    pub targets: Vec<Place>,
+    /// What runs are asked.
+    pub policy: Policy,
+    /// Time of one request.
+    pub latency: Duration,
+    /// Of the run's digits and jitter.
+    pub seed: u64,
+}
+
+impl Scene {
+    /// Repositories whose secret holds a key of the family that was rotated 40 days ago.
+    #[must_use]
+    pub fn rotated_before(repos: &[&str]) -> Self {
+        let scene = Self::empty(repos);
+        let value = scene.world.by_hand(|state| state.issuer.seed_key("production-2026-08-01-aaaaaa", |_| {}).1);
+        scene.deploy(&value);
+        scene.world.advance(Duration::from_secs(40 * 24 * 3600));
+        scene
+    }
+
+    /// Repositories whose secret holds a key that a person made and named.
+    #[must_use]
+    pub fn hand_made(repos: &[&str]) -> Self {
+        let mut scene = Self::empty(repos);
+        let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Peter's key", |_| {}));
+        scene.deploy(&value);
+        scene.policy.replace_key_id = Some(keyrotor::rotation::port::KeyId(id));
+        scene.world.advance(Duration::from_secs(40 * 24 * 3600));
+        scene
+    }
+
+    /// Repositories without a secret, an issuer without a live key.
+    #[must_use]
+    pub fn empty(repos: &[&str]) -> Self {
+        let world = World::new();
+        let targets: Vec<_> = repos.iter().map(|repo| world.by_hand(|state| state.github.add_repo(repo))).collect();
+        world.by_hand(|state| state.issuer.seed_management("root"));
+        Self { world, targets, policy: policy(), latency: Duration::from_millis(50), seed: 1 }
+    }
+
+    /// The same scene with an issuer that can't rename.
+    #[must_use]
+    pub fn without_renames(self) -> Self {
+        self.world.by_hand(|state| state.issuer.behaviour.rename = keyrotor_fake::Rename::Ignored);
+        self
+    }
+
+    /// Whether the issuer speaks the guide's dialect.
+    #[must_use]
+    pub fn is_guide(&self) -> bool {
+        self.world.read(|state| state.issuer.behaviour.dialect == Dialect::Guide)
+    }
+
+    /// Writes a value to every target, as a person.
+    pub fn deploy(&self, value: &str) {
+        for place in &self.targets {
+            self.world.by_hand(|state| state.github.write_secret(place, SECRET, value));
+        }
+    }
+
+    /// The value that the first target holds.
+    #[must_use]
+    pub fn deployed(&self) -> Option<String> {
+        self.world.value_at(self.targets.first()?, SECRET)
+    }
+
+    /// The same scene, whose runs are given the first target's value as `current-key`.
+    #[must_use]
+    pub fn with_current_key(mut self) -> Self {
+        self.policy.current_key = self.deployed().map(Secret::new);
+        self
+    }
+
+    /// One run, in a process of its own.
+    pub async fn run(&self, script: Script) -> Ended {
+        let issuer = SimIssuer::new(&self.world, &script, self.latency);
+        let targets: Vec<Box<dyn SecretStore>> = self
+            .targets
+            .iter()
+            .enumerate()
+            .map(|(nth, place)| {
+                let store = SimStore::new(&self.world, &script, self.latency, nth, place.clone(), SECRET);
+                Box::new(store) as Box<dyn SecretStore>
+            })
+            .collect();
+        let (trigger, interrupt) = interrupt::channel();
+        script.arm(trigger);
+        let surroundings = Surroundings {
+            clock: Clock::starting_at(self.world.now()),
+            rng: RefCell::new(fastrand::Rng::with_seed(self.seed ^ self.world.now().as_millisecond().unsigned_abs())),
+            retry: Retry::default(),
+            interrupt,
+            observer: &Silent,
+        };
+        let run = freezing(&script, rotate(&issuer, &targets, &self.policy, &surroundings));
+        tokio::select! {
+            biased;
+            outcome = run => Ended::Came(Box::new(outcome)),
+            () = script.killed() => Ended::Killed,
+        }
+    }
+
+    /// One run in which nothing goes wrong.
+    pub async fn clean_run(&self) -> Ended {
+        self.run(Script::default()).await
+    }
+
+    /// What every healed world has: no outage ever, one live key of the family, held by every target.
+    ///
+    /// # Panics
+    /// If it has not.
+    pub fn assert_healed(&self) {
+        self.assert_no_outage();
+        let live = self.world.live_keys(FAMILY);
+        let names: Vec<_> = live.iter().map(|key| key.name.clone()).collect();
+        assert_eq!(names.len(), 1, "one live key of the family: {names:?}");
+        for place in &self.targets {
+            let held = self.world.value_at(place, SECRET);
+            assert_eq!(held, live.first().map(|key| key.value.clone()), "{place} holds it");
+        }
+    }
+
+    /// No place that held a live key ever held a dead one.
+    ///
+    /// # Panics
+    /// If one did.
+    pub fn assert_no_outage(&self) {
+        let outages: Vec<_> = self.world.outages().iter().map(ToString::to_string).collect();
+        assert!(outages.is_empty(), "{outages:#?}");
+    }
+}
+
+/// Does not poll the run while its process stands still.
+async fn freezing<T>(script: &Script, run: impl Future<Output = T>) -> T {
+    let mut run = pin!(run);
+    loop {
+        if let Some(until) = script.frozen_until() {
+            tokio::time::sleep_until(until).await;
+        }
+        let step = poll_fn(|context| match (script.frozen_until(), run.as_mut().poll(context)) {
+            (_, Poll::Ready(out)) => Poll::Ready(Some(out)),
+            _ if script.frozen_until().is_some() => Poll::Ready(None),
+            _ => Poll::Pending,
+        });
+        if let Some(out) = step.await {
+            return out;
+        }
+    }
+}
+
+/// A policy that inherits everything, rotates at once and deletes what it replaces.
+#[must_use]
+pub fn policy() -> Policy {
+    Policy {
+        key_name: FAMILY.into(),
+        current_key: None,
+        replace_key_id: None,
+        providers: Wish::Inherit,
+        models: Wish::Inherit,
+        limit: Wish::Inherit,
+        reset: Wish::Inherit,
+        expires_after: Wish::Inherit,
+        rotate_after: Duration::ZERO,
+        grace: Duration::ZERO,
+        retire: Retire::Delete,
+        leaked: false,
+        verify_chat: None,
+        verify_timeout: Duration::from_secs(60),
+        request_timeout: Duration::from_secs(30),
+        parallel: 16,
+    }
+}

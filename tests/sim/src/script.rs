@@ -1,0 +1,136 @@
+//! What goes wrong at which call of a run, as data.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use keyrotor::rotation::interrupt::Trigger;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// A kind of call. A target is told by its place in the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// Any call at all, counted over the whole run.
+    Any,
+    /// List the keys.
+    List,
+    /// Make a key.
+    Create,
+    /// Rename a key.
+    Rename,
+    /// Delete a key.
+    Delete,
+    /// Try a key.
+    Try,
+    /// Look at a target before.
+    Observe(usize),
+    /// Write to a target.
+    Write(usize),
+    /// Look at a target afterwards.
+    LastWrite(usize),
+    /// Remove a secret.
+    Remove(usize),
+}
+
+/// What befalls a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Refused for good; no effect.
+    Refuse,
+    /// Refused for now; no effect.
+    Transient,
+    /// The request is lost; no effect, no answer.
+    LoseBefore,
+    /// The answer is lost.
+    LoseAfter,
+    /// No answer; the effect comes so much later.
+    Late(Duration),
+    /// The answer takes so long.
+    Slow(Duration),
+    /// The process is killed, before or after the effect.
+    Kill {
+        /// After it.
+        applied: bool,
+    },
+    /// The process gets SIGTERM, and the call goes on.
+    Terminate,
+    /// The whole process stands still for so long, after the effect.
+    Freeze(Duration),
+}
+
+/// The faults of one run, and the strings by which they pull at it.
+#[derive(Clone, Default)]
+pub struct Script(Rc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    faults: RefCell<Vec<(Call, usize, Fault)>>,
+    counts: RefCell<HashMap<Call, usize>>,
+    killed: Notify,
+    trigger: RefCell<Option<Trigger>>,
+    frozen_until: Cell<Option<Instant>>,
+}
+
+impl Script {
+    /// At the `nth` (from 1) call of this kind, this happens.
+    #[must_use]
+    pub fn at(self, call: Call, nth: usize, fault: Fault) -> Self {
+        self.0.faults.borrow_mut().push((call, nth, fault));
+        self
+    }
+
+    /// At every call of this kind, this happens.
+    #[must_use]
+    pub fn always(self, call: Call, fault: Fault) -> Self {
+        self.at(call, 0, fault)
+    }
+
+    /// Counts a call, and says what befalls it.
+    pub(crate) fn next(&self, call: Call) -> Option<Fault> {
+        let mut counts = self.0.counts.borrow_mut();
+        let mut count = |call| {
+            let count = counts.entry(call).or_insert(0);
+            *count += 1;
+            *count
+        };
+        let (own, any) = (count(call), count(Call::Any));
+        let hit = |(kind, nth, _): &&(Call, usize, Fault)| {
+            (*kind == call && (*nth == own || *nth == 0)) || (*kind == Call::Any && *nth == any)
+        };
+        self.0.faults.borrow().iter().find(hit).map(|(_, _, fault)| *fault)
+    }
+
+    /// How many calls were made.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.0.counts.borrow().get(&Call::Any).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn arm(&self, trigger: Trigger) {
+        *self.0.trigger.borrow_mut() = Some(trigger);
+    }
+
+    pub(crate) fn terminate(&self) {
+        if let Some(trigger) = self.0.trigger.borrow().as_ref() {
+            trigger.pull();
+        }
+    }
+
+    pub(crate) fn kill(&self) {
+        self.0.killed.notify_one();
+    }
+
+    pub(crate) async fn killed(&self) {
+        self.0.killed.notified().await;
+    }
+
+    pub(crate) fn freeze(&self, time: Duration) {
+        self.0.frozen_until.set(Some(Instant::now() + time));
+    }
+
+    pub(crate) fn frozen_until(&self) -> Option<Instant> {
+        self.0.frozen_until.get().filter(|until| *until > Instant::now())
+    }
+}
