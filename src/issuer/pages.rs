@@ -152,3 +152,130 @@ async fn by_offset(
 fn endless() -> Failure {
     Failure::refused(format!("issuer: the key list has more than {MOST_PAGES} pages"))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A list that caps its pages, and changes after the given number of calls.
+    struct List {
+        rows: RefCell<Vec<usize>>,
+        cap: usize,
+        ignores_offset: bool,
+        calls: RefCell<usize>,
+        change: fn(usize, &mut Vec<usize>),
+    }
+
+    impl List {
+        fn of(rows: usize, cap: usize) -> Self {
+            let rows = RefCell::new((0..rows).collect());
+            Self { rows, cap, ignores_offset: false, calls: RefCell::default(), change: |_, _| {} }
+        }
+
+        fn page(&self, cursor: &Cursor) -> Page {
+            *self.calls.borrow_mut() += 1;
+            let mut rows = self.rows.borrow_mut();
+            (self.change)(*self.calls.borrow(), &mut rows);
+            let offset = match cursor {
+                Cursor::Offset(_) if self.ignores_offset => 0,
+                Cursor::Offset(offset) => *offset,
+                Cursor::Token(token) => token.parse().unwrap_or_default(),
+            };
+            let rows = rows.iter().skip(offset).take(self.cap);
+            Page { rows: rows.map(|n| (KeyId(n.to_string()), Fields::new())).collect(), ..Page::default() }
+        }
+
+        async fn read(&self) -> Result<Vec<usize>, Failure> {
+            let all = read_all(async |cursor| Ok(self.page(&cursor))).await?;
+            Ok(all.rows.iter().filter_map(|(id, _)| id.0.parse().ok()).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn every_row_is_read_whatever_the_servers_cap() {
+        for (rows, cap) in [(0, 100), (1, 100), (2, 2), (3, 2), (100, 100), (101, 100), (250, 100), (250, 7)] {
+            assert_eq!(List::of(rows, cap).read().await, Ok((0..rows).collect()), "{rows} {cap}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_short_list_takes_one_round_trip() {
+        let list = List::of(100, 100);
+        assert!(list.read().await.is_ok());
+        assert_eq!(*list.calls.borrow(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ignores_the_offset_is_read_once() {
+        let list = List { ignores_offset: true, ..List::of(30, 100) };
+        assert_eq!(list.read().await, Ok((0..30).collect()));
+        assert_eq!(*list.calls.borrow(), 2);
+    }
+
+    #[tokio::test]
+    async fn rows_that_move_up_while_pages_are_read_are_not_missed() {
+        let change: fn(usize, &mut Vec<usize>) = |call, rows| {
+            if call == 3 {
+                rows.drain(..3);
+            }
+        };
+        let read = List { change, ..List::of(30, 10) }.read().await;
+        assert_eq!(read, Ok((3..30).collect()));
+    }
+
+    #[tokio::test]
+    async fn rows_that_come_in_front_do_no_harm() {
+        let change: fn(usize, &mut Vec<usize>) = |call, rows| {
+            if call == 3 {
+                rows.insert(0, 99);
+            }
+        };
+        let read = List { change, ..List::of(30, 10) }.read().await;
+        assert_eq!(read, Ok((0..30).collect()));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_never_rests_is_given_up() {
+        let list = List { change: |_, rows| rows.rotate_left(5), ..List::of(30, 3) };
+        assert!(matches!(list.read().await, Err(Failure::Transient { .. })));
+    }
+
+    #[tokio::test]
+    async fn tokens_are_followed_and_offsets_used_where_they_are_ignored() {
+        for heeded in [true, false] {
+            let list = List::of(25, 10);
+            let ask = async |cursor: Cursor| {
+                let at = match &cursor {
+                    Cursor::Token(token) => token.parse().unwrap_or(0),
+                    Cursor::Offset(_) => 0,
+                };
+                let page = match cursor {
+                    Cursor::Token(_) if !heeded => list.page(&Cursor::Offset(0)),
+                    cursor => list.page(&cursor),
+                };
+                let next = (at + 10 < 25).then(|| (at + 10).to_string());
+                Ok(Page { next, ..page })
+            };
+            let all = read_all(ask).await.map(|all| all.rows.len());
+            assert_eq!(all, Ok(25), "{heeded}");
+        }
+    }
+
+    #[test]
+    fn three_shapes_are_lists_and_nothing_else() {
+        let rows = |body: &Value| Page::parse(body).map(|page| page.map(|page| (page.rows.len(), page.next)));
+        let key = json!({"id": "a", "name": "n"});
+        assert_eq!(rows(&json!([key])), Some(Ok((1, None))));
+        assert_eq!(rows(&json!({"keys": [key]})), Some(Ok((1, None))));
+        let paged = json!({"data": [key], "meta": {"next_page_token": "t"}});
+        assert_eq!(rows(&paged), Some(Ok((1, Some("t".to_owned())))));
+        for not_a_list in [json!({}), json!({"data": null}), json!({"data": {"id": "a"}}), json!("data"), json!(null)] {
+            assert_eq!(rows(&not_a_list), None, "{not_a_list}");
+        }
+        assert!(matches!(rows(&json!({"data": [1]})), Some(Err(_))));
+    }
+}

@@ -216,3 +216,83 @@ fn other(fields: &Fields) -> BTreeMap<String, Value> {
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(value: &Value) -> Fields {
+        value.as_object().cloned().unwrap_or_default()
+    }
+
+    fn read(value: &Value) -> Result<ShownRights, String> {
+        rights(&fields(value), &Shown::default())
+    }
+
+    #[test]
+    fn times_come_in_many_ways() {
+        let at = |value: Value| time(&fields(&json!({"t": value})), "t").map(|time| time.map(|time| time.as_second()));
+        for (value, expected) in [
+            (json!("2026-11-01T00:00:00Z"), Some(1_793_491_200)),
+            (json!("2026-11-01T02:00:00.25+02:00"), Some(1_793_491_200)),
+            (json!(1_793_491_200), Some(1_793_491_200)),
+            (json!("1793491200"), Some(1_793_491_200)),
+            (json!(1_793_491_200_500_u64), Some(1_793_491_200)),
+            (json!("0001-01-01T00:00:00Z"), None),
+            (json!(0), None),
+            (json!(""), None),
+            (json!(null), None),
+        ] {
+            assert_eq!(at(value.clone()), Ok(expected), "{value}");
+        }
+        for wrong in [json!("2026-11-01T00:00:00"), json!("soon"), json!(true), json!(1e300)] {
+            assert!(at(wrong.clone()).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_shown_is_not_known_unless_another_row_shows_it() {
+        assert_eq!(read(&json!({})), Ok(ShownRights::default()));
+        let mut shown = Shown::default();
+        shown.learn(&fields(&json!({"spending_limit": 5, "allowed_models": ["m"], "limit_reset": "daily"})));
+        let unset = rights(&Fields::new(), &shown);
+        let expected = ShownRights {
+            limit: Some(None),
+            models: Some(AllowList::All),
+            reset: Some(Reset::Never),
+            ..ShownRights::default()
+        };
+        assert_eq!(unset, Ok(expected));
+    }
+
+    #[test]
+    fn limits_and_lists_are_read_in_every_spelling() {
+        for (value, expected) in [
+            (json!({"limit": 5}), Some(Some(5.0))),
+            (json!({"limit": "5.50"}), Some(Some(5.5))),
+            (json!({"limit": null, "limit_usd": 7}), Some(Some(7.0))),
+            (json!({"spending_limit": null}), Some(None)),
+            (json!({"limit": 0}), Some(Some(0.0))),
+        ] {
+            assert_eq!(read(&value).map(|rights| rights.limit), Ok(expected), "{value}");
+        }
+        assert!(read(&json!({"limit": "lots"})).is_err());
+        let odd = json!({"allowed_models": "gpt-*", "limit_reset": "yearly", "max_tokens": 5, "scopes": null});
+        let kept: Vec<_> = read(&odd).map(|rights| rights.other.into_keys().collect()).unwrap_or_default();
+        assert_eq!(kept, ["allowed_models", "limit_reset", "max_tokens"]);
+    }
+
+    #[test]
+    fn management_keys_are_told_by_what_is_said_of_them_alone() {
+        for (value, expected) in [
+            (json!({"key_type": "management"}), KeyKind::Management),
+            (json!({"is_provisioning_key": true}), KeyKind::Management),
+            (json!({"key_type": "regular", "is_management_key": false}), KeyKind::Regular),
+            (json!({"label": "lr_mgmt_ab...yz"}), KeyKind::Regular),
+        ] {
+            assert_eq!(kind(&fields(&value)), expected, "{value}");
+        }
+    }
+}
