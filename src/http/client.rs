@@ -57,7 +57,7 @@ pub fn client(request_timeout: Duration) -> Result<reqwest::Client, ClientError>
 }
 
 fn tls() -> Result<ClientConfig, ClientError> {
-    let extra = roots::extra().map_err(|(path, why)| ClientError::Roots { path, why })?;
+    let extra = roots::in_cert_file().map_err(|(path, why)| ClientError::Roots { path, why })?;
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = LazyRoots::new(extra, Arc::clone(&provider));
     let mut config = ClientConfig::builder_with_provider(provider)

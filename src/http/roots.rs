@@ -2,6 +2,7 @@
 //! `SSL_CERT_FILE` and `SSL_CERT_DIR` add.
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -10,6 +11,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls_native_certs::ErrorKind;
 
 /// Where Linux distributions, BSDs and macOS keep their bundle. `rustls-native-certs` knows these too, but forgets them
 /// as soon as one of the variables is set.
@@ -47,6 +49,7 @@ impl LazyRoots {
     fn read(&self) -> Result<Arc<WebPkiServerVerifier>, Error> {
         let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(system());
+        roots.add_parsable_certificates(in_cert_dirs());
         roots.add_parsable_certificates(self.extra.iter().cloned());
         if roots.is_empty() {
             return Err(Error::General("no trusted root certificates here; SSL_CERT_FILE can name some".to_owned()));
@@ -92,25 +95,28 @@ impl ServerCertVerifier for LazyRoots {
     }
 }
 
-/// The certificates in `SSL_CERT_FILE` and in the directories of `SSL_CERT_DIR`. A variable that is set but empty
-/// counts as not set. The error is the path and what is wrong with it.
-pub(super) fn extra() -> Result<Vec<CertificateDer<'static>>, (PathBuf, String)> {
-    let mut certs = match set("SSL_CERT_FILE") {
-        Some(file) => in_file(Path::new(&file))?,
-        None => Vec::new(),
-    };
-    if let Some(dirs) = set("SSL_CERT_DIR") {
-        for dir in env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty()) {
-            certs.extend(rustls_native_certs::load_certs_from_paths(None, Some(&dir)).certs);
-        }
-    }
-    Ok(certs)
+/// The certificates in `SSL_CERT_FILE`. A variable that is set but empty counts as not set. The error is the path and
+/// what is wrong with it.
+pub(super) fn in_cert_file() -> Result<Vec<CertificateDer<'static>>, (PathBuf, String)> {
+    set("SSL_CERT_FILE").map_or(Ok(Vec::new()), |file| in_file(Path::new(&file)))
+}
+
+fn in_cert_dirs() -> Vec<CertificateDer<'static>> {
+    let dirs = set("SSL_CERT_DIR").unwrap_or_default();
+    env::split_paths(&dirs)
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .flat_map(|dir| rustls_native_certs::load_certs_from_paths(None, Some(&dir)).certs)
+        .collect()
 }
 
 fn in_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, (PathBuf, String)> {
     let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
     if let Some(error) = found.errors.first() {
-        return Err((path.to_owned(), error.to_string()));
+        let why = match &error.kind {
+            ErrorKind::Io { inner, .. } => inner.to_string(),
+            _ => error.to_string(),
+        };
+        return Err((path.to_owned(), why));
     }
     if found.certs.is_empty() {
         return Err((path.to_owned(), "it holds no PEM certificate".to_owned()));
@@ -118,7 +124,7 @@ fn in_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, (PathBuf, String
     Ok(found.certs)
 }
 
-fn set(variable: &str) -> Option<std::ffi::OsString> {
+fn set(variable: &str) -> Option<OsString> {
     env::var_os(variable).filter(|value| !value.is_empty())
 }
 
