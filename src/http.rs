@@ -1,6 +1,10 @@
 //! What both sides of a rotation share of HTTP: how an attempt failed, when to try again, one client with one set of
 //! roots, and server text made harmless.
 
+mod body;
+mod client;
+mod roots;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +12,9 @@ use ::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
 use crate::secret::Redactor;
+
+pub use body::{BodyError, body};
+pub use client::{ClientError, client};
 
 /// How an attempt failed, as far as its effect goes. What may be repeated follows from this and from the call alone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,108 @@
+//! The one HTTP client.
+
+use std::env;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::{NoProxy, Proxy};
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs;
+
+use super::roots::{self, LazyRoots};
+
+/// Why no client can be made from these surroundings.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// `SSL_CERT_FILE` names no readable file with certificates.
+    #[error("SSL_CERT_FILE names {path}, which can't be used: {why}", path = .path.display())]
+    Roots {
+        /// What the variable names.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The value is not shown: it may hold a password.
+    #[error("{variable} is not the http:// or https:// address of a proxy")]
+    Proxy {
+        /// The variable's name.
+        variable: &'static str,
+    },
+    /// TLS could not be set up.
+    #[error("TLS can't be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The client could not be built.
+    #[error("the HTTP client can't be set up: {0}")]
+    Build(#[from] reqwest::Error),
+}
+
+/// A client that follows no redirect, repeats nothing by itself and gives every request `request_timeout` in all, a
+/// quarter of it for the connection, since a write must be sent soon after it is begun.
+///
+/// # Errors
+/// An unusable `SSL_CERT_FILE`, `HTTPS_PROXY` or `ALL_PROXY`.
+pub fn client(request_timeout: Duration) -> Result<reqwest::Client, ClientError> {
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls()?)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .timeout(request_timeout)
+        .connect_timeout(request_timeout / 4)
+        .user_agent(concat!("keyrotor/", env!("CARGO_PKG_VERSION")))
+        .no_proxy();
+    if let Some(proxy) = https_proxy()? {
+        builder = builder.proxy(proxy);
+    }
+    Ok(builder.build()?)
+}
+
+fn tls() -> Result<ClientConfig, ClientError> {
+    let extra = roots::in_cert_file().map_err(|(path, why)| ClientError::Roots { path, why })?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = LazyRoots::new(extra, Arc::clone(&provider));
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// The proxy for https alone. Plain http goes to loopback addresses only, and a proxy would see its credentials, so
+/// `HTTP_PROXY` and the client library's own reading of the environment are not used.
+fn https_proxy() -> Result<Option<Proxy>, ClientError> {
+    let given = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+        .into_iter()
+        .find_map(|variable| env::var(variable).ok().filter(|value| !value.is_empty()).map(|value| (variable, value)));
+    given.map(|(variable, value)| proxy(variable, &value)).transpose()
+}
+
+fn proxy(variable: &'static str, value: &str) -> Result<Proxy, ClientError> {
+    let scheme = value.split_once("://").map_or("http", |(scheme, _)| scheme);
+    if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
+        return Err(ClientError::Proxy { variable });
+    }
+    let proxy = Proxy::https(value).map_err(|_| ClientError::Proxy { variable })?;
+    Ok(proxy.no_proxy(NoProxy::from_env()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proxy_may_lack_its_scheme_but_not_its_sense() {
+        assert!(proxy("HTTPS_PROXY", "proxy.corp:3128").is_ok());
+        assert!(proxy("HTTPS_PROXY", "http://user:pass@proxy.corp:3128").is_ok());
+        for wrong in ["socks5://proxy.corp", "http://:8080", "http://u:p@"] {
+            let shown = proxy("HTTPS_PROXY", wrong).map_err(|error| error.to_string()).err().unwrap_or_default();
+            assert!(shown.contains("HTTPS_PROXY") && !shown.contains(wrong), "{wrong}: {shown}");
+        }
+    }
+
+    #[test]
+    fn a_client_needs_no_roots_until_it_speaks_tls() {
+        assert!(client(Duration::from_secs(30)).is_ok());
+    }
+}

@@ -1,0 +1,153 @@
+//! The certificates we trust: the system's, which are read when a TLS connection first asks for them, and those that
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR` add.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls_native_certs::ErrorKind;
+
+/// Where Linux distributions, BSDs and macOS keep their bundle. `rustls-native-certs` knows these too, but forgets them
+/// as soon as one of the variables is set.
+const BUNDLES: [&str; 7] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/ssl/cert.pem",
+    "/usr/local/share/certs/ca-root-nss.crt",
+];
+
+/// Checks a server's certificate against roots that are read at the first check: a run against a plain-http loopback
+/// address, or in an image without roots, never reads them.
+#[derive(Debug)]
+pub(super) struct LazyRoots {
+    extra: Vec<CertificateDer<'static>>,
+    provider: Arc<CryptoProvider>,
+    inner: OnceLock<Result<Arc<WebPkiServerVerifier>, Error>>,
+}
+
+impl LazyRoots {
+    pub(super) fn new(extra: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Self {
+        Self { extra, provider, inner: OnceLock::new() }
+    }
+
+    fn inner(&self) -> Result<&WebPkiServerVerifier, Error> {
+        match self.inner.get_or_init(|| self.read()) {
+            Ok(inner) => Ok(inner),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    fn read(&self) -> Result<Arc<WebPkiServerVerifier>, Error> {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(system());
+        roots.add_parsable_certificates(in_cert_dirs());
+        roots.add_parsable_certificates(self.extra.iter().cloned());
+        if roots.is_empty() {
+            return Err(Error::General("no trusted root certificates here; SSL_CERT_FILE can name some".to_owned()));
+        }
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
+            .build()
+            .map_err(|error| Error::General(error.to_string()))
+    }
+}
+
+impl ServerCertVerifier for LazyRoots {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.inner()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// The certificates in `SSL_CERT_FILE`. A variable that is set but empty counts as not set. The error is the path and
+/// what is wrong with it.
+pub(super) fn in_cert_file() -> Result<Vec<CertificateDer<'static>>, (PathBuf, String)> {
+    set("SSL_CERT_FILE").map_or(Ok(Vec::new()), |file| in_file(Path::new(&file)))
+}
+
+fn in_cert_dirs() -> Vec<CertificateDer<'static>> {
+    let dirs = set("SSL_CERT_DIR").unwrap_or_default();
+    env::split_paths(&dirs)
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .flat_map(|dir| rustls_native_certs::load_certs_from_paths(None, Some(&dir)).certs)
+        .collect()
+}
+
+fn in_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, (PathBuf, String)> {
+    let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
+    if let Some(error) = found.errors.first() {
+        let why = match &error.kind {
+            ErrorKind::Io { inner, .. } => inner.to_string(),
+            _ => error.to_string(),
+        };
+        return Err((path.to_owned(), why));
+    }
+    if found.certs.is_empty() {
+        return Err((path.to_owned(), "it holds no PEM certificate".to_owned()));
+    }
+    Ok(found.certs)
+}
+
+fn set(variable: &str) -> Option<OsString> {
+    env::var_os(variable).filter(|value| !value.is_empty())
+}
+
+fn system() -> Vec<CertificateDer<'static>> {
+    if env::var_os("SSL_CERT_FILE").is_none() && env::var_os("SSL_CERT_DIR").is_none() {
+        return rustls_native_certs::load_native_certs().certs;
+    }
+    BUNDLES
+        .iter()
+        .map(|path| rustls_native_certs::load_certs_from_paths(Some(Path::new(path)), None).certs)
+        .find(|certs| !certs.is_empty())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_missing_or_holds_no_certificate_is_named() {
+        for path in ["/nowhere/ca.pem", "Cargo.toml"] {
+            let error = in_file(Path::new(path)).err();
+            assert_eq!(error.map(|(at, _)| at), Some(PathBuf::from(path)));
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The key list, and finding out where it is.
+
+use std::borrow::Cow;
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
+
+use super::ArouterIssuer;
+use super::dialect::{Dialect, KeysPath};
+use crate::http::{Failure, Refusal};
+use crate::issuer::pages::{Cursor, Gathered, Page, read_all};
+use crate::issuer::row;
+use crate::issuer::wire::Ask;
+use crate::rotation::port::Listing;
+
+impl ArouterIssuer {
+    pub(super) async fn listing(&self) -> Result<Listing, Failure> {
+        let (path, all) = match (self.path.get(), &self.management) {
+            (Some(path), _) => (path, self.pages(path).await?),
+            (None, Some(_)) => self.find_in_turn().await?,
+            (None, None) => self.find_at_once().await?,
+        };
+        let listing = self.judged(path, all)?;
+        self.path.set(Some(path));
+        Ok(listing)
+    }
+
+    /// A management key belongs to the first path; only a definite "not here" leads to the other.
+    async fn find_in_turn(&self) -> Result<(KeysPath, Gathered), Failure> {
+        match self.pages(KeysPath::Api).await {
+            Ok(all) => Ok((KeysPath::Api, all)),
+            Err(nothing) if is_nowhere(&nothing) => match self.pages(KeysPath::Plain).await {
+                Ok(all) => Ok((KeysPath::Plain, all)),
+                Err(other) => Err(that_matters(nothing, other)),
+            },
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// A live key may belong to either path, so both are asked. The second is settled for only when the first has
+    /// refused: a first path that is merely down would make the next run speak another dialect than this one.
+    async fn find_at_once(&self) -> Result<(KeysPath, Gathered), Failure> {
+        let (api, plain) = (pin!(self.pages(KeysPath::Api)), pin!(self.pages(KeysPath::Plain)));
+        let (api, plain) = match select(api, plain).await {
+            Either::Left((Ok(all), _)) => return Ok((KeysPath::Api, all)),
+            Either::Left((Err(failure), plain)) => (Err(failure), plain.await),
+            Either::Right((plain, api)) => (api.await, plain),
+        };
+        match (api, plain) {
+            (Ok(all), _) => Ok((KeysPath::Api, all)),
+            (Err(Failure::Refused(_)), Ok(all)) => Ok((KeysPath::Plain, all)),
+            (Err(down), Ok(_)) => Err(down),
+            (Err(api), Err(plain)) => Err(that_matters(api, plain)),
+        }
+    }
+
+    async fn pages(&self, path: KeysPath) -> Result<Gathered, Failure> {
+        read_all(async |cursor| self.page(path, cursor).await).await
+    }
+
+    async fn page(&self, path: KeysPath, cursor: Cursor) -> Result<Page, Failure> {
+        let place = match cursor {
+            Cursor::Offset(rows) => ("offset", Cow::Owned(rows.to_string())),
+            Cursor::Token(token) => ("page_token", Cow::Owned(token)),
+        };
+        let query = [("page_size", "100".into()), ("include_disabled", "true".into()), place];
+        let ask = Ask { query: &query, ..Ask::get(path.as_str()) };
+        let answer = self.wire.send(ask, &self.signer(path)?).await?.success(&self.wire.redactor)?;
+        let page = answer
+            .json()
+            .as_ref()
+            .and_then(Page::parse)
+            .ok_or_else(|| answer.nonsense("the body is no list of keys"))?
+            .map_err(|what| senseless(path, &what))?;
+        Ok(Page { date: answer.date(), ..page })
+    }
+
+    fn judged(&self, path: KeysPath, all: Gathered) -> Result<Listing, Failure> {
+        let date = all.date.ok_or_else(|| senseless(path, "no `Date` header, so no key's age can be judged"))?;
+        let mut shown = self.shown.borrow_mut();
+        all.rows.iter().for_each(|(_, fields)| shown.learn(fields));
+        let dialect = Dialect::tell(path, &shown);
+        let keys = all
+            .rows
+            .into_iter()
+            .map(|(id, fields)| {
+                let about = format!("the row of `{id}`");
+                row::row(id, &fields, &shown).map_err(|what| senseless(path, &format!("{about} {what}")))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Listing { keys, date, may_rename: dialect.may_rename(), takes: dialect.takes() })
+    }
+}
+
+fn senseless(path: KeysPath, what: &str) -> Failure {
+    Failure::refused(crate::http::one_line(&format!("issuer GET {}: {what}", path.as_str())))
+}
+
+fn is_nowhere(failure: &Failure) -> bool {
+    matches!(failure, Failure::Refused(Refusal { status: Some(404 | 405), .. }))
+}
+
+/// Of two failures the one that says most: what may yet pass, then a refusal of the credential, then "not here".
+fn that_matters(first: Failure, second: Failure) -> Failure {
+    match (&first, &second) {
+        (Failure::Refused(_), Failure::Refused(_)) if is_nowhere(&first) && !is_nowhere(&second) => second,
+        (Failure::Refused(_), Failure::Transient { .. } | Failure::Unknown { .. }) => second,
+        _ => first,
+    }
+}

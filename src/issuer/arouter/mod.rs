@@ -1,0 +1,143 @@
+//! ARouter. Its documentation describes three dialects of one key API; [`ArouterIssuer`] finds out which one it talks to.
+
+mod dialect;
+mod list;
+mod prove;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::cell::{Cell, RefCell};
+
+use async_trait::async_trait;
+use url::Url;
+
+use self::dialect::{Dialect, KeysPath, limit_seen};
+use super::row::Shown;
+use super::wire::{Signer, Wire, root};
+use crate::http::{Failure, one_line};
+use crate::rotation::port::{
+    ChatVerdict, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell, Verdict,
+};
+use crate::secret::{Redactor, Secret};
+
+/// The address of ARouter's API in its current documentation.
+pub const DEFAULT_URL: &str = "https://api.arouter.ai";
+
+/// ARouter, or a server that speaks one of its dialects.
+#[derive(Debug)]
+pub struct ArouterIssuer {
+    wire: Wire,
+    management: Option<Signer>,
+    current: Option<Signer>,
+    successor: RefCell<Option<Signer>>,
+    /// Where keys are managed, once a list came from there.
+    path: Cell<Option<KeysPath>>,
+    /// Where a key asks about itself, once one was accepted there.
+    key_path: Cell<Option<&'static str>>,
+    shown: RefCell<Shown>,
+    /// How many names of the spending limit were tried in vain.
+    respelled: Cell<usize>,
+}
+
+impl ArouterIssuer {
+    /// `base_url` is the API's address with or without `/v1` or `/api/v1`. The management key signs where there is
+    /// one, else the current key. Both are taken out of whatever is shown, and so is every key made.
+    #[must_use]
+    pub fn new(
+        client: reqwest::Client,
+        base_url: &Url,
+        management_key: Option<Secret>,
+        current_key: Option<Secret>,
+        redactor: Redactor,
+    ) -> Self {
+        for secret in management_key.iter().chain(&current_key) {
+            redactor.learn(secret);
+        }
+        Self {
+            wire: Wire { client, root: root(base_url), redactor },
+            management: management_key.map(|secret| Signer { secret, input: "`management-key`" }),
+            current: current_key.map(|secret| Signer { secret, input: "`current-key`" }),
+            successor: RefCell::default(),
+            path: Cell::default(),
+            key_path: Cell::default(),
+            shown: RefCell::default(),
+            respelled: Cell::default(),
+        }
+    }
+
+    /// Where live keys manage themselves even the one given as `management-key` may be the one to be deleted, so a
+    /// successor goes first there.
+    fn signer(&self, path: KeysPath) -> Result<Signer, Failure> {
+        let successor = self.successor.borrow().clone();
+        successor
+            .filter(|_| path == KeysPath::Plain || self.management.is_none())
+            .or_else(|| self.management.clone())
+            .or_else(|| self.current.clone())
+            .ok_or_else(|| Failure::refused("issuer: neither `management-key` nor `current-key` is given"))
+    }
+
+    /// The name under which the next create sends the spending limit.
+    fn limit_name(&self, path: KeysPath) -> &'static str {
+        let shown = self.shown.borrow();
+        let names = Dialect::tell(path, &shown).limit_names();
+        limit_seen(&shown).or_else(|| names.get(self.respelled.get()).copied()).unwrap_or("limit")
+    }
+}
+
+#[async_trait(?Send)]
+impl KeyIssuer for ArouterIssuer {
+    async fn list(&self) -> Result<Listing, Failure> {
+        self.listing().await
+    }
+
+    async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
+        self.created(spec).await
+    }
+
+    async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
+        self.renamed(id, name).await
+    }
+
+    async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure> {
+        self.deleted(id).await
+    }
+
+    fn hand_over(&self, successor: &Secret) {
+        let signer = Signer { secret: successor.clone(), input: "the new key" };
+        *self.successor.borrow_mut() = Some(signer);
+    }
+
+    fn endpoints(&self) -> &'static [Endpoint] {
+        &prove::ENDPOINTS
+    }
+
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict {
+        self.tried(value, at).await
+    }
+
+    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatVerdict {
+        self.chatted(value, model).await
+    }
+
+    fn respell_limit(&self) -> Respell {
+        let shown = self.shown.borrow();
+        if limit_seen(&shown).is_some() {
+            return Respell::Certain;
+        }
+        let names = Dialect::tell(self.path.get().unwrap_or(KeysPath::Api), &shown).limit_names();
+        let next = self.respelled.get() + 1;
+        if next >= names.len() {
+            return Respell::Exhausted;
+        }
+        self.respelled.set(next);
+        Respell::Changed
+    }
+
+    fn manual(&self, id: &KeyId) -> String {
+        let path = self.path.get().unwrap_or(KeysPath::Api).as_str();
+        let root = self.wire.root.as_str().trim_end_matches('/');
+        let id = one_line(&id.0);
+        format!("Delete key `{id}` in ARouter's dashboard, or by its API with `DELETE {root}{path}/{id}`.")
+    }
+}

@@ -1,0 +1,131 @@
+//! What a server says when it says no, and what the user can do about it.
+
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::http::server_text;
+use crate::secret::{REDACTED, Redactor};
+
+/// The message and code in an error's body, as they may be shown; empty where the body has neither.
+pub(super) fn fault_text(body: &[u8], status: StatusCode, redactor: &Redactor) -> String {
+    let raw = String::from_utf8_lossy(body);
+    let said = match serde_json::from_slice::<Value>(body) {
+        Ok(value) => from_json(&value, status),
+        Err(_) if raw.trim_start().starts_with('<') => String::new(),
+        Err(_) => raw.into_owned(),
+    };
+    server_text(&without_keys(&said), redactor)
+}
+
+/// Four shapes are documented: `error` with a `type`, with a number or a word as `code`, and the same fields flat.
+fn from_json(body: &Value, status: StatusCode) -> String {
+    let error = match body.get("error") {
+        Some(Value::String(text)) => return text.clone(),
+        Some(Value::Object(error)) => error,
+        _ => match body {
+            Value::Object(flat) => flat,
+            _ => return String::new(),
+        },
+    };
+    let message = text(error, "message").or_else(|| text(error, "detail")).unwrap_or_default();
+    let code = text(error, "code").or_else(|| text(error, "type")).filter(|code| code != status.as_str());
+    match code {
+        Some(code) if message.is_empty() => code,
+        Some(code) => format!("{message} ({code})"),
+        None => message,
+    }
+}
+
+fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
+    match fields.get(name)? {
+        Value::String(text) if !text.is_empty() => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// The start of every value that ARouter or OpenRouter issues.
+const KEY_PREFIXES: [&str; 5] = ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "sk-or-"];
+
+/// A server may echo a key that we never saw, for one that it made although it says no.
+fn without_keys(text: &str) -> String {
+    let mut out = text.to_owned();
+    for prefix in KEY_PREFIXES {
+        let mut pieces = out.split(prefix);
+        let mut kept = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            kept.push_str(prefix);
+            kept.push_str(REDACTED);
+            kept.push_str(piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+        }
+        out = kept;
+    }
+    out
+}
+
+/// What the user can do about a refusal of a call that `input`'s credential signed.
+pub(super) fn hint(status: StatusCode, input: &str) -> Option<String> {
+    let hint = match status.as_u16() {
+        401 => format!("the credential in {input} is missing, wrong, revoked or expired"),
+        402 => "the account has no credit left: top it up, then run again".to_owned(),
+        403 => format!(
+            "the credential in {input} lacks this right, or a quota is used up; `management-key` can manage keys"
+        ),
+        404 | 405 => "`issuer-url` may name a server without this API".to_owned(),
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// The hint for a redirect, which is never followed.
+pub(super) fn redirect_hint(to: Option<&str>) -> String {
+    match to {
+        Some(host) => {
+            format!("it redirects to {host}, where nothing was sent; if that is right, set `issuer-url` to it")
+        }
+        None => "it redirects without saying where; check `issuer-url`".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn shown(status: u16, body: &str) -> String {
+        let redactor = Redactor::new();
+        redactor.learn(&Secret::new("topsecretvalue".into()));
+        fault_text(body.as_bytes(), StatusCode::from_u16(status).unwrap_or_default(), &redactor)
+    }
+
+    #[test]
+    fn every_documented_error_body_gives_its_message_and_code() {
+        let table = [
+            (
+                401,
+                r#"{"error":{"message":"Invalid key","type":"authentication_error"}}"#,
+                "Invalid key (authentication_error)",
+            ),
+            (402, r#"{"error":{"code":402,"message":"Insufficient credits","metadata":{}}}"#, "Insufficient credits"),
+            (403, r#"{"error":{"code":"quota_exceeded","message":"Quota"}}"#, "Quota (quota_exceeded)"),
+            (400, r#"{"code":"bad_request","message":"No name","details":{"a":1}}"#, "No name (bad_request)"),
+            (400, r#"{"error":"plain words"}"#, "plain words"),
+            (502, "<html><body>Bad gateway</body></html>", ""),
+            (503, "upstream\n::error::gone", "upstream ::error::gone"),
+            (500, "", ""),
+            (500, "[1,2]", ""),
+        ];
+        for (status, body, expected) in table {
+            assert_eq!(shown(status, body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown_known_or_not() {
+        assert_eq!(shown(400, r#"{"error":{"message":"bad topsecretvalue"}}"#), "bad ***");
+        assert_eq!(
+            shown(500, "made lr_live_AbC-d_9, sorry; not lr_mgmt_x."),
+            "made lr_live_***, sorry; not lr_mgmt_***."
+        );
+    }
+}

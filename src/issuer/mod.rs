@@ -1,0 +1,16 @@
+//! Those who issue keys. Each one implements [`KeyIssuer`](crate::rotation::port::KeyIssuer); what their APIs share,
+//! since ARouter's follows OpenRouter's, stands in the other files here.
+
+pub mod arouter;
+
+mod answer;
+mod fault;
+mod pages;
+mod row;
+mod wire;
+
+#[cfg(test)]
+mod canned;
+
+pub use arouter::ArouterIssuer;
+pub use wire::root;

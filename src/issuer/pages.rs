@@ -1,0 +1,281 @@
+//! Reading every page of a key list, and knowing that it was every page.
+
+use std::collections::HashSet;
+
+use futures_util::future::join;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::row::{self, Fields};
+use crate::http::Failure;
+use crate::rotation::port::KeyId;
+
+/// How often a list that changes while it is read is begun again.
+const BEGINNINGS: u32 = 5;
+/// A list with more pages does not end.
+const MOST_PAGES: usize = 1_000;
+
+/// Which page is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cursor {
+    /// From this row on.
+    Offset(usize),
+    /// As the page before said.
+    Token(String),
+}
+
+/// One page.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Page {
+    pub(super) rows: Vec<(KeyId, Fields)>,
+    pub(super) next: Option<String>,
+    pub(super) date: Option<Timestamp>,
+}
+
+impl Page {
+    /// `{"data": [...]}`, `{"keys": [...]}` or a bare list. `None`: it is none of these.
+    pub(super) fn parse(body: &Value) -> Option<Result<Self, String>> {
+        let list = body.as_array().or_else(|| ["data", "keys"].iter().find_map(|name| body.get(name)?.as_array()))?;
+        let rows = list.iter().enumerate().map(|(at, row)| {
+            let fields = row.as_object().ok_or_else(|| format!("row {at} is no object"))?;
+            let id = row::id(fields).ok_or_else(|| format!("row {at} has neither `hash` nor `id`"))?;
+            Ok((id, fields.clone()))
+        });
+        Some(rows.collect::<Result<_, _>>().map(|rows| Self { rows, next: next_token(body), date: None }))
+    }
+}
+
+fn next_token(body: &Value) -> Option<String> {
+    let places = [Some(body), body.get("pagination"), body.get("meta")];
+    places
+        .into_iter()
+        .flatten()
+        .find_map(|place| place.get("next_page_token")?.as_str().filter(|token| !token.is_empty()))
+        .map(ToOwned::to_owned)
+}
+
+/// Every row of the list.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    pub(super) rows: Vec<(KeyId, Fields)>,
+    /// The first page's.
+    pub(super) date: Option<Timestamp>,
+    known: HashSet<KeyId>,
+}
+
+impl Gathered {
+    /// Takes the rows that are new; says whether there were any.
+    fn take(&mut self, page: Page) -> bool {
+        let before = self.rows.len();
+        for (id, fields) in page.rows {
+            if self.known.insert(id.clone()) {
+                self.rows.push((id, fields));
+            }
+        }
+        self.rows.len() > before
+    }
+
+    fn knows_start_of(&self, page: &Page) -> bool {
+        page.rows.first().is_some_and(|(id, _)| self.known.contains(id))
+    }
+}
+
+/// Reads every page. A server may cap its pages below what was asked, so a short page proves nothing: the end is where
+/// a page that starts with a row we know brings nothing new. The second page is asked for together with the first,
+/// which proves the end of a short list in one round trip.
+pub(super) async fn read_all(ask: impl AsyncFn(Cursor) -> Result<Page, Failure>) -> Result<Gathered, Failure> {
+    for _ in 0..BEGINNINGS {
+        if let Some(all) = read_once(&ask).await? {
+            return Ok(all);
+        }
+    }
+    let message = "issuer: the key list changed all the while it was read".to_owned();
+    Err(Failure::Transient { message, retry_after: None })
+}
+
+/// `None`: rows moved while the pages were read, so some may have been missed.
+async fn read_once(ask: &impl AsyncFn(Cursor) -> Result<Page, Failure>) -> Result<Option<Gathered>, Failure> {
+    let (first, second) = join(ask(Cursor::Offset(0)), ask(Cursor::Offset(1))).await;
+    let first = first?;
+    let mut all = Gathered { date: first.date, ..Gathered::default() };
+    let next = first.next.clone();
+    all.take(first);
+    if let Some(token) = next
+        && by_token(ask, &mut all, token).await?
+    {
+        return Ok(Some(all));
+    }
+    let second = second?;
+    if second.rows.is_empty() {
+        return Ok(Some(all));
+    }
+    by_offset(ask, all, second).await
+}
+
+/// Follows tokens; `false` where the server hands them out and then ignores them.
+async fn by_token(
+    ask: &impl AsyncFn(Cursor) -> Result<Page, Failure>,
+    all: &mut Gathered,
+    mut token: String,
+) -> Result<bool, Failure> {
+    for _ in 0..MOST_PAGES {
+        let page = ask(Cursor::Token(token.clone())).await?;
+        let (next, empty) = (page.next.clone(), page.rows.is_empty());
+        let grew = all.take(page);
+        match next {
+            None => return Ok(grew || empty),
+            Some(next) if next == token => return Ok(false),
+            Some(_) if !grew && !empty => return Ok(false),
+            Some(next) => token = next,
+        }
+    }
+    Err(endless())
+}
+
+async fn by_offset(
+    ask: &impl AsyncFn(Cursor) -> Result<Page, Failure>,
+    mut all: Gathered,
+    mut page: Page,
+) -> Result<Option<Gathered>, Failure> {
+    for _ in 0..MOST_PAGES {
+        if !all.knows_start_of(&page) {
+            return Ok(None);
+        }
+        if !all.take(page) {
+            return Ok(Some(all));
+        }
+        page = ask(Cursor::Offset(all.rows.len().saturating_sub(1))).await?;
+    }
+    Err(endless())
+}
+
+fn endless() -> Failure {
+    Failure::refused(format!("issuer: the key list has more than {MOST_PAGES} pages"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A list that caps its pages, and changes after the given number of calls.
+    struct List {
+        rows: RefCell<Vec<usize>>,
+        cap: usize,
+        ignores_offset: bool,
+        calls: RefCell<usize>,
+        change: fn(usize, &mut Vec<usize>),
+    }
+
+    impl List {
+        fn of(rows: usize, cap: usize) -> Self {
+            let rows = RefCell::new((0..rows).collect());
+            Self { rows, cap, ignores_offset: false, calls: RefCell::default(), change: |_, _| {} }
+        }
+
+        fn page(&self, cursor: &Cursor) -> Page {
+            *self.calls.borrow_mut() += 1;
+            let mut rows = self.rows.borrow_mut();
+            (self.change)(*self.calls.borrow(), &mut rows);
+            let offset = match cursor {
+                Cursor::Offset(_) if self.ignores_offset => 0,
+                Cursor::Offset(offset) => *offset,
+                Cursor::Token(token) => token.parse().unwrap_or_default(),
+            };
+            let rows = rows.iter().skip(offset).take(self.cap);
+            Page { rows: rows.map(|n| (KeyId(n.to_string()), Fields::new())).collect(), ..Page::default() }
+        }
+
+        async fn read(&self) -> Result<Vec<usize>, Failure> {
+            let all = read_all(async |cursor| Ok(self.page(&cursor))).await?;
+            Ok(all.rows.iter().filter_map(|(id, _)| id.0.parse().ok()).collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn every_row_is_read_whatever_the_servers_cap() {
+        for (rows, cap) in [(0, 100), (1, 100), (2, 2), (3, 2), (100, 100), (101, 100), (250, 100), (250, 7)] {
+            assert_eq!(List::of(rows, cap).read().await, Ok((0..rows).collect()), "{rows} {cap}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_short_list_takes_one_round_trip() {
+        let list = List::of(100, 100);
+        assert!(list.read().await.is_ok());
+        assert_eq!(*list.calls.borrow(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ignores_the_offset_is_read_once() {
+        let list = List { ignores_offset: true, ..List::of(30, 100) };
+        assert_eq!(list.read().await, Ok((0..30).collect()));
+        assert_eq!(*list.calls.borrow(), 2);
+    }
+
+    #[tokio::test]
+    async fn rows_that_move_up_while_pages_are_read_are_not_missed() {
+        let change: fn(usize, &mut Vec<usize>) = |call, rows| {
+            if call == 3 {
+                rows.drain(..3);
+            }
+        };
+        let read = List { change, ..List::of(30, 10) }.read().await;
+        assert_eq!(read, Ok((3..30).collect()));
+    }
+
+    #[tokio::test]
+    async fn rows_that_come_in_front_do_no_harm() {
+        let change: fn(usize, &mut Vec<usize>) = |call, rows| {
+            if call == 3 {
+                rows.insert(0, 99);
+            }
+        };
+        let read = List { change, ..List::of(30, 10) }.read().await;
+        assert_eq!(read, Ok((0..30).collect()));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_never_rests_is_given_up() {
+        let list = List { change: |_, rows| rows.rotate_left(5), ..List::of(30, 3) };
+        assert!(matches!(list.read().await, Err(Failure::Transient { .. })));
+    }
+
+    #[tokio::test]
+    async fn tokens_are_followed_and_offsets_used_where_they_are_ignored() {
+        for heeded in [true, false] {
+            let list = List::of(25, 10);
+            let ask = async |cursor: Cursor| {
+                let at = match &cursor {
+                    Cursor::Token(token) => token.parse().unwrap_or(0),
+                    Cursor::Offset(_) => 0,
+                };
+                let page = match cursor {
+                    Cursor::Token(_) if !heeded => list.page(&Cursor::Offset(0)),
+                    cursor => list.page(&cursor),
+                };
+                let next = (at + 10 < 25).then(|| (at + 10).to_string());
+                Ok(Page { next, ..page })
+            };
+            let all = read_all(ask).await.map(|all| all.rows.len());
+            assert_eq!(all, Ok(25), "{heeded}");
+        }
+    }
+
+    #[test]
+    fn three_shapes_are_lists_and_nothing_else() {
+        let rows = |body: &Value| Page::parse(body).map(|page| page.map(|page| (page.rows.len(), page.next)));
+        let key = json!({"id": "a", "name": "n"});
+        assert_eq!(rows(&json!([key])), Some(Ok((1, None))));
+        assert_eq!(rows(&json!({"keys": [key]})), Some(Ok((1, None))));
+        let paged = json!({"data": [key], "meta": {"next_page_token": "t"}});
+        assert_eq!(rows(&paged), Some(Ok((1, Some("t".to_owned())))));
+        for not_a_list in [json!({}), json!({"data": null}), json!({"data": {"id": "a"}}), json!("data"), json!(null)] {
+            assert_eq!(rows(&not_a_list), None, "{not_a_list}");
+        }
+        assert!(matches!(rows(&json!({"data": [1]})), Some(Err(_))));
+    }
+}

@@ -1,0 +1,255 @@
+//! One request to an issuer and its answer.
+
+use std::borrow::Cow;
+
+use ::http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION};
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
+use serde_json::Value;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::fault::{fault_text, hint, redirect_hint};
+use crate::http::{self, Call, Failure, Refusal, server_date, server_text};
+use crate::secret::{Redactor, Secret};
+
+/// A list page of 100 keys or every model a gateway knows are well below this.
+const LARGEST_BODY: usize = 8 * 1024 * 1024;
+/// An error's text is shortened to far less.
+const LARGEST_FAULT: usize = 64 * 1024;
+
+/// The root of an API's address: without a trailing slash, `/v1`, `/api/v1`, query, fragment or credentials.
+#[must_use]
+pub fn root(address: &Url) -> Url {
+    let mut root = address.clone();
+    root.set_query(None);
+    root.set_fragment(None);
+    // Both fail only for addresses that have no host, which carry no credentials either.
+    let _ = root.set_username("");
+    let _ = root.set_password(None);
+    let mut path = root.path().trim_end_matches('/');
+    path = path.strip_suffix("/v1").unwrap_or(path).trim_end_matches('/');
+    path = path.strip_suffix("/api").unwrap_or(path).trim_end_matches('/');
+    let path = path.to_owned();
+    root.set_path(&path);
+    root
+}
+
+/// Who signs a call, and how messages name the place the credential came from.
+#[derive(Clone, Debug)]
+pub(super) struct Signer {
+    pub(super) secret: Secret,
+    pub(super) input: &'static str,
+}
+
+/// One request.
+#[derive(Debug)]
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// Fixed text such as `/api/v1/keys`.
+    pub(super) path: &'a str,
+    /// One more path segment: a key's id.
+    pub(super) id: Option<&'a str>,
+    pub(super) query: &'a [(&'static str, Cow<'a, str>)],
+    pub(super) body: Option<&'a Value>,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(method: Method, path: &'a str) -> Self {
+        Self { method, path, id: None, query: &[], body: None }
+    }
+
+    pub(super) fn get(path: &'a str) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    fn call(&self) -> Call {
+        if self.method == Method::GET { Call::Read } else { Call::Write }
+    }
+
+    fn url(&self, root: &Url) -> Result<Url, Failure> {
+        let mut url = root.clone();
+        url.set_path(&format!("{}{}", root.path().trim_end_matches('/'), self.path));
+        if let Some(id) = self.id {
+            // A dot segment, also one with a tab in it, would make this the address of all keys.
+            if matches!(id, "" | "." | "..") || id.chars().any(char::is_control) {
+                return Err(Failure::refused(format!("`{}` is not a key's id", http::one_line(id))));
+            }
+            url.path_segments_mut().map_err(|()| Failure::refused("the issuer's address has no path"))?.push(id);
+        }
+        if !self.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(self.query);
+        }
+        Ok(url)
+    }
+
+    fn name(&self) -> String {
+        let id = self.id.map(|id| format!("/{}", http::one_line(id))).unwrap_or_default();
+        format!("issuer {} {}{id}", self.method, self.path)
+    }
+}
+
+/// An answer with its body read, whatever its status.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// `issuer GET /api/v1/keys`.
+    pub(super) name: String,
+    pub(super) status: StatusCode,
+    headers: HeaderMap,
+    body: Zeroizing<Vec<u8>>,
+    call: Call,
+    input: &'static str,
+}
+
+impl Answer {
+    /// The server's clock when it answered.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        server_date(&self.headers)
+    }
+
+    /// The body of a 2xx as JSON; `None` where it is none.
+    pub(super) fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.body.iter().all(u8::is_ascii_whitespace)
+    }
+
+    /// The failure of an answer that is a 2xx without the sense it should have. Its text is never shown: it may hold
+    /// a new key.
+    pub(super) fn nonsense(&self, what: &str) -> Failure {
+        let message = format!("{}: {}, but {what}", self.name, self.status.as_u16());
+        match self.call {
+            Call::Read => Failure::Transient { message, retry_after: None },
+            Call::Write => Failure::Unknown { message, retry_after: None },
+        }
+    }
+
+    /// The answer itself if it is a 2xx, else the failure that it stands for.
+    pub(super) fn success(self, redactor: &Redactor) -> Result<Self, Failure> {
+        if self.status.is_success() {
+            return Ok(self);
+        }
+        let message = self.complaint(redactor);
+        if self.status.is_redirection() {
+            let hint = Some(redirect_hint(self.redirects_to(redactor).as_deref()));
+            return Err(Failure::Refused(Refusal { status: Some(self.status.as_u16()), message, hint }));
+        }
+        let hint = hint(self.status, self.input);
+        Err(http::status_failure(self.call, self.status, message, hint, self.wait()))
+    }
+
+    /// `issuer POST /api/v1/keys: 402: Insufficient credits`.
+    pub(super) fn complaint(&self, redactor: &Redactor) -> String {
+        let said = fault_text(&self.body, self.status, redactor);
+        let said = if said.is_empty() { self.status.canonical_reason().unwrap_or("no text").to_owned() } else { said };
+        format!("{}: {}: {said}", self.name, self.status.as_u16())
+    }
+
+    fn redirects_to(&self, redactor: &Redactor) -> Option<String> {
+        let location = self.headers.get(LOCATION)?.to_str().ok()?;
+        let place = Url::parse(location).map_or_else(
+            |_| location.split(['?', '#']).next().unwrap_or_default().to_owned(),
+            |url| url.origin().ascii_serialization(),
+        );
+        Some(server_text(&place, redactor))
+    }
+
+    /// `Retry-After`, else the time until `X-RateLimit-Reset` (unix seconds) of a 429.
+    fn wait(&self) -> Option<std::time::Duration> {
+        http::retry_after(&self.headers).or_else(|| {
+            let reset = self.headers.get("x-ratelimit-reset")?.to_str().ok()?.trim().parse().ok()?;
+            let until = Timestamp::from_second(reset).ok()?;
+            if self.status != StatusCode::TOO_MANY_REQUESTS {
+                return None;
+            }
+            std::time::Duration::try_from(until.duration_since(self.date()?)).ok()
+        })
+    }
+}
+
+/// Sends requests to one issuer.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    pub(super) client: reqwest::Client,
+    pub(super) root: Url,
+    pub(super) redactor: Redactor,
+}
+
+impl Wire {
+    /// One request, sent once. The error is that of the transport, or of a 2xx whose body does not come to its end.
+    pub(super) async fn send(&self, ask: Ask<'_>, signer: &Signer) -> Result<Answer, Failure> {
+        let (name, call) = (ask.name(), ask.call());
+        let mut request =
+            self.client.request(ask.method.clone(), ask.url(&self.root)?).header(AUTHORIZATION, bearer(signer)?);
+        if call == Call::Read {
+            request = request.header(CACHE_CONTROL, "no-cache");
+        }
+        if let Some(body) = ask.body {
+            request = request.json(body);
+        }
+        let answer = request.send().await.map_err(|error| http::transport_failure(call, &name, &error))?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let cap = if status.is_success() { LARGEST_BODY } else { LARGEST_FAULT };
+        let body = match http::body(answer, cap).await {
+            Ok(body) => body,
+            Err(_) if !status.is_success() => Vec::new(),
+            Err(error) => return Err(cut_off(call, &name, &error)),
+        };
+        Ok(Answer { name, status, headers, body: Zeroizing::new(body), call, input: signer.input })
+    }
+}
+
+fn bearer(signer: &Signer) -> Result<HeaderValue, Failure> {
+    let text = Zeroizing::new(format!("Bearer {}", signer.secret.expose()));
+    let mut value = HeaderValue::from_str(&text)
+        .map_err(|_| Failure::refused(format!("the credential in {} can't stand in a header", signer.input)))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn cut_off(call: Call, name: &str, error: &http::BodyError) -> Failure {
+    match error {
+        http::BodyError::Broken(error) => http::transport_failure(call, name, error),
+        http::BodyError::TooLarge { .. } => {
+            let message = format!("{name}: {error}");
+            match call {
+                Call::Read => Failure::Transient { message, retry_after: None },
+                Call::Write => Failure::Unknown { message, retry_after: None },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_means_the_same_however_it_ends() {
+        for (given, expected) in [
+            ("https://api.arouter.ai", "https://api.arouter.ai/"),
+            ("https://api.arouter.ai/", "https://api.arouter.ai/"),
+            ("https://api.arouter.ai/v1", "https://api.arouter.ai/"),
+            ("https://api.arouter.ai/v1/", "https://api.arouter.ai/"),
+            ("https://api.arouter.ai/api/v1//", "https://api.arouter.ai/"),
+            ("https://user:pw@gw.corp:8443/arouter/api/v1?x=1#y", "https://gw.corp:8443/arouter"),
+        ] {
+            assert_eq!(Url::parse(given).map(|url| root(&url).to_string()), Ok(expected.to_owned()), "{given}");
+        }
+    }
+
+    #[test]
+    fn an_id_is_one_segment_whatever_it_holds() {
+        let address = Url::parse("https://gw.corp/arouter").map(|url| root(&url));
+        let url = |id| {
+            let ask = Ask { id: Some(id), ..Ask::new(Method::DELETE, "/api/v1/keys") };
+            address.clone().ok().and_then(|root| ask.url(&root).ok()).map(|url| url.to_string())
+        };
+        assert_eq!(url("a/../b?c"), Some("https://gw.corp/arouter/api/v1/keys/a%2F..%2Fb%3Fc".to_owned()));
+        for not_an_id in ["", ".", "..", ".\t."] {
+            assert_eq!(url(not_an_id), None);
+        }
+    }
+}
