@@ -81,7 +81,8 @@ impl<'a> Situation<'a> {
         if self.is_ours(current, held) { Ok(current) } else { Err(self.not_ours(current)) }
     }
 
-    /// At least one target was last written while a confirmed key of the family was being deployed.
+    /// At least one target was last written while a key of the family was being deployed. Keys of dead runs count too:
+    /// one that died between its last write and its commit leaves no target written for a confirmed key.
     fn is_ours(&self, current: &KeyRow, held: Option<&KeyId>) -> bool {
         if self.policy.replace_key_id.as_ref() == Some(&current.id) {
             return true;
@@ -90,7 +91,7 @@ impl<'a> Situation<'a> {
         if self.mode == Mode::Fixed && held == Some(&current.id) {
             return true;
         }
-        self.family.confirmed.iter().filter_map(|row| self.deployment(row)).any(|(from, to)| {
+        self.family.all().filter_map(|row| self.deployment(row)).any(|(from, to)| {
             self.seen.targets.iter().filter_map(|target| target.last_write).any(|at| from <= at && at <= to)
         })
     }
@@ -98,9 +99,11 @@ impl<'a> Situation<'a> {
     /// When the run that made a key wrote it, with the margin between two servers' clocks.
     pub(super) fn deployment(&self, row: &KeyRow) -> Option<(Timestamp, Timestamp)> {
         let created = row.created_at?;
+        let lease = 2 * self.policy.request_timeout;
         let end = match self.mode {
-            Mode::Renaming => commit(row)?,
-            Mode::Fixed => later(created, self.policy.verify_timeout + 2 * self.policy.request_timeout),
+            Mode::Renaming if self.family.is_confirmed(&row.id) => commit(row)?,
+            Mode::Renaming => later(commit(row)?, lease),
+            Mode::Fixed => later(created, self.policy.verify_timeout + lease),
         };
         Some((earlier(created, CLOCK_MARGIN), later(end, CLOCK_MARGIN)))
     }
@@ -143,7 +146,7 @@ impl<'a> Situation<'a> {
     /// Every target that holds the secret was last written after an unconfirmed key of the family was made.
     fn no_foreign_secret(&self) -> bool {
         let oldest = self.family.unconfirmed.iter().filter_map(|row| row.created_at).min();
-        self.seen.targets.iter().filter_map(|target| target.last_write).all(|at| oldest.is_some_and(|made| at > made))
+        self.seen.targets.iter().filter_map(|target| target.last_write).all(|at| oldest.is_some_and(|made| at >= earlier(made, CLOCK_MARGIN)))
     }
 
     fn none_found(&self) -> Stop {

@@ -111,10 +111,16 @@ impl<'a> Family<'a> {
         self.all().any(|row| row.id == *id)
     }
 
-    /// The latest commit of any confirmed key.
+    /// Whether a key of the family was committed.
+    #[must_use]
+    pub fn is_confirmed(&self, id: &KeyId) -> bool {
+        self.confirmed.iter().any(|row| row.id == *id)
+    }
+
+    /// The commit of the current key.
     #[must_use]
     pub fn newest_commit(&self) -> Option<Timestamp> {
-        self.confirmed.iter().filter_map(|row| commit(row)).max()
+        commit(self.current()?)
     }
 }
 

@@ -31,10 +31,11 @@ pub(super) enum End {
 impl Run<'_> {
     /// The outcome, with everything that should not be left over weighed in.
     pub(super) fn outcome(&self, end: End, seen: Option<&Observation>) -> Outcome {
+        let stopped = matches!(&end, End::Stopped(_));
         let list_all = self.policy.leaked || matches!(&end, End::Stopped(stop) if stop.list_keys);
         let plan = if let End::Planned(plan) = &end { plan.clone() } else { Vec::new() };
         let (mut verdict, reason) = self.judge(end);
-        let keys = seen.map(|seen| self.keys(seen, list_all)).unwrap_or_default();
+        let keys = seen.map(|seen| self.keys(seen, list_all, stopped)).unwrap_or_default();
         if keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. })) {
             verdict = Verdict::Attention;
         }
@@ -137,7 +138,7 @@ impl Run<'_> {
     }
 
     /// The family's keys, this run's, and on request every other live key.
-    fn keys(&self, seen: &Observation, all: bool) -> Vec<KeyReport> {
+    fn keys(&self, seen: &Observation, all: bool, stopped: bool) -> Vec<KeyReport> {
         let memory = self.memory.borrow();
         let mut reports = Vec::new();
         let live: BTreeSet<_> = seen.live().into_iter().map(|row| row.id.clone()).collect();
@@ -146,7 +147,7 @@ impl Run<'_> {
             let fate = match memory.fates.get(&row.id) {
                 Some(fate) => fate.clone(),
                 None if memory.current.as_ref() == Some(&row.id) => KeyFate::Current,
-                None if family => KeyFate::Stray { reason: "an earlier run did not finish".into() },
+                None if family && !stopped => KeyFate::Stray { reason: "an earlier run did not finish".into() },
                 None if all && live.contains(&row.id) => KeyFate::Foreign,
                 None => continue,
             };

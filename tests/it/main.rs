@@ -4,3 +4,4 @@ mod canned;
 mod github_store;
 mod openapi;
 mod sealed_box;
+mod traces;

@@ -109,7 +109,7 @@ impl KeyIssuer for SimIssuer {
                 Ok(world.read(|state| Listing {
                     keys: state.issuer.list().iter().map(|key| row(key, dialect)).collect(),
                     date: state.issuer.clock.now_in_seconds(),
-                    may_rename: !guide,
+                    may_rename: dialect == Dialect::Mgmt,
                     takes: RightsTaken { providers: true, models: !guide, limit: true, reset: !guide, expiry: !guide },
                 }))
             })

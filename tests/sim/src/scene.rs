@@ -14,7 +14,7 @@ use keyrotor::rotation::policy::{Policy, Retire, Wish};
 use keyrotor::rotation::port::SecretStore;
 use keyrotor::rotation::{Surroundings, rotate};
 use keyrotor::secret::Secret;
-use keyrotor_fake::{Dialect, Place, World};
+use keyrotor_fake::{Dialect, Place, Rename, World};
 
 use crate::ports::{SimIssuer, SimStore};
 use crate::script::Script;
@@ -117,17 +117,21 @@ impl Scene {
         Self { world, targets, policy: policy(), latency: Duration::from_millis(50), seed: 1 }
     }
 
-    /// The same scene with an issuer that can't rename.
+    /// The same scene with an issuer whose documentation says that it can't rename.
     #[must_use]
     pub fn without_renames(self) -> Self {
-        self.world.by_hand(|state| state.issuer.behaviour.rename = keyrotor_fake::Rename::Ignored);
+        self.world.by_hand(|state| {
+            state.issuer.behaviour.dialect = Dialect::Overview;
+            state.issuer.behaviour.rename = Rename::Ignored;
+        });
         self
     }
 
-    /// Whether the issuer speaks the guide's dialect.
+    /// The same scene with an issuer that answers a rename with success and does not rename.
     #[must_use]
-    pub fn is_guide(&self) -> bool {
-        self.world.read(|state| state.issuer.behaviour.dialect == Dialect::Guide)
+    pub fn with_renames_ignored(self) -> Self {
+        self.world.by_hand(|state| state.issuer.behaviour.rename = Rename::Ignored);
+        self
     }
 
     /// Writes a value to every target, as a person.
