@@ -1,1 +1,1 @@
-
+mod inputs_agree;

@@ -1,0 +1,3 @@
+//! Places that hold the key.
+
+pub mod target;
