@@ -21,21 +21,25 @@ const RUN: &str = "The run";
 const ISSUER: &str = "The issuer";
 const AUDIT: &str = "Only for `audit`";
 
+const ABOUT: &str = "Rotates an ARouter API key with no downtime: makes a new key, proves it, writes it to \
+     every target, retires the old one";
+
 const AFTER_HELP: &str = "\
-Every option can also be given as a variable, INPUT_ and its name in capitals with the dashes kept, as the GitHub runner
-does: INPUT_KEY-NAME. A flag wins over its variable; an empty variable counts as not given.
+Every option can also be given as a variable, as the GitHub runner does: INPUT_ and its name in
+capitals, the dashes kept (INPUT_KEY-NAME). A flag wins over its variable; an empty variable
+counts as not given. Durations are a whole number and one of s, m, h, d, w: 90d.
 
-Secrets have no flags, so that they never stand in a process list. Each is read from the first of its variables that is set:
-  management-key   INPUT_MANAGEMENT-KEY, KEYROTOR_MANAGEMENT_KEY, or the file that KEYROTOR_MANAGEMENT_KEY_FILE names
-                   may create, list and delete keys; without it the current key does that
-  current-key      INPUT_CURRENT-KEY, KEYROTOR_CURRENT_KEY, KEYROTOR_CURRENT_KEY_FILE
-                   the key value deployed now, to recognise it and to put it back if need be
-  github-token     INPUT_GITHUB-TOKEN, KEYROTOR_GITHUB_TOKEN, KEYROTOR_GITHUB_TOKEN_FILE
-                   a fine-grained token or App token with repository permission \"Secrets\" (write)
-  app-private-key  INPUT_APP-PRIVATE-KEY, KEYROTOR_APP_PRIVATE_KEY, KEYROTOR_APP_PRIVATE_KEY_FILE
-                   not yet built in this version
+Secrets have no flags, so that they never stand in a process list. Each is read from the first of
+its variables that is set; the last one names a file that holds the value.
 
-Durations are a whole number and one of s, m, h, d, w: 90d.
+  management-key   may create, list and delete keys; without it the current key does that
+                   INPUT_MANAGEMENT-KEY, KEYROTOR_MANAGEMENT_KEY, KEYROTOR_MANAGEMENT_KEY_FILE
+  current-key      the key value deployed now: to recognise it, and to put it back if need be
+                   INPUT_CURRENT-KEY, KEYROTOR_CURRENT_KEY, KEYROTOR_CURRENT_KEY_FILE
+  github-token     fine-grained token or App token, repository permission \"Secrets\" (read and write)
+                   INPUT_GITHUB-TOKEN, KEYROTOR_GITHUB_TOKEN, KEYROTOR_GITHUB_TOKEN_FILE
+  app-private-key  not yet built in this version
+                   INPUT_APP-PRIVATE-KEY, KEYROTOR_APP_PRIVATE_KEY, KEYROTOR_APP_PRIVATE_KEY_FILE
 
 Exit status:
   0  done, not due, or a replaced key is pending or kept as asked
@@ -43,7 +47,7 @@ Exit status:
   2  the inputs are wrong; nothing was contacted
   3  safe, but a person should look: a key is left alive that should not be
 
-Example, which prints what would be done:
+Example, which prints what would be done and changes nothing:
   export KEYROTOR_MANAGEMENT_KEY_FILE=~/.arouter-management-key
   export KEYROTOR_GITHUB_TOKEN=$(gh auth token)
   keyrotor --key-name production --targets repo:acme/app --rotate-after 30d --dry-run
@@ -51,12 +55,13 @@ Example, which prints what would be done:
 
 /// Every input that has a flag, as it was written, flag before variable.
 #[derive(Clone, Debug, Default, Parser)]
-#[command(name = "keyrotor", version, no_binary_name = true, after_help = AFTER_HELP)]
+#[command(name = "keyrotor", version, no_binary_name = true, max_term_width = 100, after_help = AFTER_HELP)]
 #[command(
-    about = "Rotates an ARouter API key with no downtime: makes a new key, proves it, writes it to every target, retires the old one"
+    about = ABOUT
 )]
 pub struct Inputs {
-    /// `rotate` makes true what the inputs ask and is safe to repeat; `audit` reads and judges, `reenable KEY-ID` takes back a `retire: disable` (both not yet built in this version)
+    /// `rotate` makes true what the inputs ask and is safe to repeat; `audit` reads and judges, `reenable KEY-ID`
+    /// takes back a `retire: disable` (both not yet built in this version)
     pub command: Option<String>,
     /// The key to enable again, for `reenable` alone
     #[arg(value_name = "KEY-ID")]
@@ -69,7 +74,8 @@ pub struct Inputs {
     #[arg(long, value_name = "ID")]
     pub replace_key_id: Option<String>,
 
-    /// Where to write the key, one per line or flag: `repo:OWNER/NAME`, several as `repo:OWNER/NAME,NAME`, each optionally with ` secret=NAME`
+    /// Where to write the key, one per line or flag: `repo:OWNER/NAME`, several as `repo:OWNER/NAME,NAME`, each
+    /// optionally with ` secret=NAME`
     #[arg(long, value_name = "TARGET", help_heading = TARGETS)]
     pub targets: Vec<String>,
     /// Name of the secret in every target that does not say otherwise
@@ -108,7 +114,8 @@ pub struct Inputs {
     #[arg(long, value_name = "HOW", help_heading = WHEN)]
     pub retire: Option<String>,
     /// The key is known to others: rotate whatever its age, without grace, and delete it although in use
-    #[arg(long, value_name = "BOOLEAN", help_heading = WHEN, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOLEAN", help_heading = WHEN)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leaked: Option<String>,
 
     /// Also prove the new key with one small chat completion: a model name, or `auto`
@@ -132,7 +139,8 @@ pub struct Inputs {
     pub request_timeout: Option<String>,
 
     /// Read, decide, print the plan, change nothing
-    #[arg(long, value_name = "BOOLEAN", help_heading = RUN, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(long, value_name = "BOOLEAN", help_heading = RUN)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub dry_run: Option<String>,
     /// Path of a YAML file with many rotations
     #[arg(long, value_name = "PATH", help_heading = RUN)]

@@ -6,7 +6,8 @@ use crate::config::scalar::printable;
 use crate::rotation::policy::Wish;
 use crate::rotation::port::AllowList;
 
-/// Reads a list: entries are trimmed, repeated ones count once, blank lines and a comma at a line's end are passed over.
+/// Reads a list: entries are trimmed, repeated ones count once; blank lines and a comma before a
+/// line break are passed over.
 ///
 /// # Errors
 /// That an entry is empty or not one word.

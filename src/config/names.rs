@@ -27,8 +27,8 @@ pub(crate) fn key_name(text: &str) -> Result<String, String> {
     }
     match family_suffix(text) {
         Some(family) => Err(format!(
-            "must not end in a date, in a date and six digits, or in `{UNCONFIRMED}`: the run adds those itself, and a key of that \
-             name would be taken for one of the family `{family}`"
+            "must not end in a date, in a date and six digits, or in `{UNCONFIRMED}`: the run adds those itself, and a \
+             key of that name would be taken for one of the family `{family}`"
         )),
         None => Ok(text.to_owned()),
     }

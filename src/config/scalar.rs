@@ -87,8 +87,9 @@ pub(crate) fn path(text: &str) -> Result<String, String> {
 /// direction of writing, since two names that look alike must be alike.
 #[must_use]
 pub(crate) fn printable(c: char) -> bool {
-    let unseen = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    !c.is_control() && !unseen
+    let turns_or_breaks = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}');
+    let unseen = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200d}' | '\u{2060}'..='\u{2065}' | '\u{feff}');
+    !c.is_control() && !turns_or_breaks && !unseen
 }
 
 fn either(words: &[String]) -> String {

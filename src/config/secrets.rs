@@ -73,7 +73,7 @@ impl Secrets {
         if !management && !Self::was_named(&self.current_key, "current-key", surroundings) {
             problems.note(
                 "management-key",
-                "is required: give the key that may create, list and delete keys, or `current-key` where a key manages itself",
+                "is required: the key that may create, list and delete keys; or `current-key` where a key manages itself",
             );
         }
     }
@@ -122,8 +122,8 @@ impl Secrets {
 const GITHUB_PREFIXES: &[&str] = &["ghp_", "gho_", "ghu_", "ghs_", "github_pat_"];
 
 /// Which token writes repository secrets.
-pub(crate) const TOKEN_NEEDED: &str = "The GITHUB_TOKEN of a workflow can't write secrets: give a fine-grained personal access token or App token \
-     with repository permission \"Secrets\" (read and write)";
+pub(crate) const TOKEN_NEEDED: &str = "The GITHUB_TOKEN of a workflow can't write secrets: give a fine-grained personal \
+     access token or App token with repository permission \"Secrets\" (read and write)";
 
 fn read_one(doc: &InputDoc, surroundings: &Surroundings, problems: &mut Problems) -> Option<Secret> {
     let own = doc.own_variable();

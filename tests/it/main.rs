@@ -1,1 +1,3 @@
+//! The program as a whole.
+
 mod inputs_agree;
