@@ -1,3 +1,4 @@
-//! The places that hold the key.
+//! Places that hold the key: the target grammar, and a store for each kind.
 
 pub mod github;
+pub mod target;

@@ -1,0 +1,140 @@
+//! Every input, its default and where it has a meaning: the one table that `--help`, the validation and the checks of
+//! `action.yml` are made from.
+
+use std::fmt;
+
+/// What the program is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// Makes true what the inputs ask.
+    Rotate,
+    /// Reads and judges.
+    Audit,
+    /// Takes back a `retire: disable`.
+    Reenable,
+}
+
+impl Task {
+    /// Every command.
+    pub const ALL: [Self; 3] = [Self::Rotate, Self::Audit, Self::Reenable];
+
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::Audit => "audit",
+            Self::Reenable => "reenable",
+        }
+    }
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+const EVERY: &[Task] = &Task::ALL;
+const ROTATE: &[Task] = &[Task::Rotate];
+const AUDIT: &[Task] = &[Task::Audit];
+const ROTATE_AND_AUDIT: &[Task] = &[Task::Rotate, Task::Audit];
+
+/// One input.
+#[derive(Clone, Copy, Debug)]
+pub struct InputDoc {
+    /// As in `action.yml`; the flag is `--` before it.
+    pub name: &'static str,
+    /// What applies when it is not given, as the user would write it.
+    pub default: Option<&'static str>,
+    /// A rotation can't do without it.
+    pub required: bool,
+    /// It has no flag and its value is never shown.
+    pub secret: bool,
+    /// `false`: declared for later, refused when given.
+    pub built: bool,
+    /// The commands for which it has a meaning.
+    pub tasks: &'static [Task],
+}
+
+impl InputDoc {
+    const fn new(name: &'static str, tasks: &'static [Task]) -> Self {
+        Self { name, default: None, required: false, secret: false, built: true, tasks }
+    }
+
+    const fn default(mut self, default: &'static str) -> Self {
+        self.default = Some(default);
+        self
+    }
+
+    const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    const fn secret(mut self) -> Self {
+        self.secret = true;
+        self
+    }
+
+    const fn not_built(mut self) -> Self {
+        self.built = false;
+        self
+    }
+
+    /// The variable in which the runner hands it over: `INPUT_KEY-NAME`.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("INPUT_{}", self.name.to_ascii_uppercase())
+    }
+
+    /// The variable of a secret that a shell can set: `KEYROTOR_MANAGEMENT_KEY`.
+    #[must_use]
+    pub fn own_variable(&self) -> String {
+        format!("KEYROTOR_{}", self.name.to_ascii_uppercase().replace('-', "_"))
+    }
+}
+
+/// Every input, in the order in which it is documented. `--format` is not among them: it is a flag alone.
+pub const INPUTS: &[InputDoc] = &[
+    InputDoc::new("command", EVERY).default("rotate"),
+    InputDoc::new("key-name", ROTATE).required(),
+    InputDoc::new("management-key", EVERY).secret(),
+    InputDoc::new("current-key", EVERY).secret(),
+    InputDoc::new("replace-key-id", ROTATE),
+    InputDoc::new("targets", ROTATE).default("repo:$GITHUB_REPOSITORY"),
+    InputDoc::new("secret-name", ROTATE).default("AROUTER_API_KEY"),
+    InputDoc::new("github-token", EVERY).secret(),
+    InputDoc::new("app-client-id", EVERY).not_built(),
+    InputDoc::new("app-private-key", EVERY).secret().not_built(),
+    InputDoc::new("allowed-providers", ROTATE).default("inherit"),
+    InputDoc::new("allowed-models", ROTATE).default("inherit"),
+    InputDoc::new("spending-limit", ROTATE).default("inherit"),
+    InputDoc::new("limit-reset", ROTATE).default("inherit"),
+    InputDoc::new("expires-after", ROTATE).default("inherit"),
+    InputDoc::new("rotate-after", ROTATE).default("0s"),
+    InputDoc::new("grace-period", ROTATE).default("0s"),
+    InputDoc::new("retire", ROTATE).default("delete"),
+    InputDoc::new("leaked", ROTATE).default("false"),
+    InputDoc::new("verify-chat", ROTATE),
+    InputDoc::new("verify-timeout", ROTATE).default("60s"),
+    InputDoc::new("canary", ROTATE).not_built(),
+    InputDoc::new("issuer", EVERY).default("arouter"),
+    InputDoc::new("issuer-url", EVERY).default("https://api.arouter.ai"),
+    InputDoc::new("request-timeout", EVERY).default("30s"),
+    InputDoc::new("parallel", ROTATE).default("16"),
+    InputDoc::new("dry-run", EVERY).default("false"),
+    InputDoc::new("config", ROTATE_AND_AUDIT).not_built(),
+    InputDoc::new("old-after", AUDIT).default("90d"),
+    InputDoc::new("unused-after", AUDIT).default("30d"),
+    InputDoc::new("fail-on", AUDIT).default("never"),
+    InputDoc::new("sarif-file", AUDIT),
+    InputDoc::new("prune", AUDIT).default("none"),
+    InputDoc::new("names", AUDIT),
+];
+
+/// The input of that name.
+#[must_use]
+pub fn input(name: &str) -> Option<&'static InputDoc> {
+    INPUTS.iter().find(|doc| doc.name == name)
+}

@@ -1,0 +1,54 @@
+//! Checks that concern no single value: variables nobody knows, inputs that the command does not have, the event.
+
+use crate::cli::{self, INPUTS, Inputs, Surroundings, Task};
+use crate::config::problem::Problems;
+use crate::nearest::nearest;
+
+const PREFIX: &str = "INPUT_";
+/// `with.args` and `with.entrypoint` are the runner's own.
+const OF_THE_RUNNER: [&str; 2] = ["INPUT_ARGS", "INPUT_ENTRYPOINT"];
+
+/// Notes `INPUT_*` variables that are not known, and variables of ours that are not text.
+pub(crate) fn check_variables(surroundings: &Surroundings, problems: &mut Problems) {
+    let known: Vec<String> = INPUTS.iter().map(cli::InputDoc::variable).collect();
+    for (name, value) in &surroundings.vars {
+        let is_ours = name.starts_with(PREFIX) && !OF_THE_RUNNER.contains(&name.as_str());
+        if is_ours && !value.trim().is_empty() && !known.contains(name) {
+            let hint = nearest(name, known.iter().map(String::as_str)).map(|near| format!("; did you mean {near}?"));
+            problems.note(name, format!("is not an input of keyrotor{}", hint.unwrap_or_default()));
+        }
+    }
+    for name in &surroundings.unreadable {
+        if [PREFIX, "KEYROTOR_", "GITHUB_"].iter().any(|prefix| name.starts_with(prefix)) {
+            problems.note(name, "is not text in UTF-8");
+        }
+    }
+}
+
+/// Notes what is not built yet, inputs that the command does not have, and an event on which it does not run.
+pub(crate) fn check_task(
+    task: Task,
+    inputs: &Inputs,
+    surroundings: &Surroundings,
+    dry_run: bool,
+    problems: &mut Problems,
+) {
+    if task != Task::Rotate {
+        problems.note("command", format!("`{task}` is not yet built in this version: expected `rotate`"));
+    }
+    for doc in INPUTS.iter().filter(|doc| inputs.given.contains(doc.name)) {
+        if !doc.tasks.contains(&task) {
+            let tasks: Vec<String> = doc.tasks.iter().map(|task| format!("`{task}`")).collect();
+            problems.note(doc.name, format!("has no meaning for `{task}`, only for {}", tasks.join(" and ")));
+        } else if !doc.built {
+            problems.note(doc.name, NOT_BUILT);
+        }
+    }
+    let event = surroundings.var("GITHUB_EVENT_NAME").unwrap_or_default();
+    if event.starts_with("pull_request") && task != Task::Audit && !dry_run {
+        problems.wrong("GITHUB_EVENT_NAME", event, "on this event only `audit` and `dry-run: true` run");
+    }
+}
+
+/// The answer to an input that is declared for later.
+pub(crate) const NOT_BUILT: &str = "is not yet built in this version: leave it out";

@@ -1,0 +1,127 @@
+//! From the process's surroundings to a validated request, or every problem at once. Nothing is contacted.
+
+pub mod audit;
+mod base_url;
+mod context;
+mod duration;
+mod list;
+mod names;
+mod policy;
+mod problem;
+mod request;
+mod scalar;
+mod secrets;
+mod targets;
+
+use std::time::Duration;
+
+use url::Url;
+
+use crate::rotation::policy::Policy;
+use crate::rotation::port::KeyId;
+use crate::secret::Secret;
+use crate::store::target::Target;
+use audit::AuditSettings;
+
+pub use problem::{Problem, hide_credentials};
+pub use request::read;
+
+/// How the report is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// Sentences.
+    #[default]
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+/// What is to be done.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Make true what the rotations ask.
+    Rotate,
+    /// Read and judge.
+    Audit(AuditSettings),
+    /// Take back a `retire: disable`.
+    Reenable(KeyId),
+}
+
+/// One rotation: what is asked of the key, and where it goes.
+#[derive(Clone, Debug)]
+pub struct RotationRequest {
+    /// What is asked of the key.
+    pub policy: Policy,
+    /// Where it goes; never empty, no two the same.
+    pub targets: Vec<Target>,
+}
+
+/// Who issues the keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IssuerKind {
+    /// ARouter.
+    Arouter,
+}
+
+/// How to reach the issuer.
+#[derive(Clone, Debug)]
+pub struct IssuerSettings {
+    /// Who it is.
+    pub kind: IssuerKind,
+    /// The root of its API, without version; the path ends in `/`.
+    pub url: Url,
+    /// May create, list and delete keys; without it the current key does that.
+    pub management_key: Option<Secret>,
+    /// The key deployed now. It or the management key is there.
+    pub current_key: Option<Secret>,
+}
+
+/// How to reach GitHub.
+#[derive(Clone, Debug)]
+pub struct GitHubSettings {
+    /// The root of its API; the path ends in `/`.
+    pub api_url: Url,
+    /// May write secrets; there whenever a target lies at GitHub.
+    pub token: Option<Secret>,
+}
+
+/// All that a run needs to know.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What is to be done.
+    pub command: Command,
+    /// For `rotate`: each of them, independently; never empty there.
+    pub rotations: Vec<RotationRequest>,
+    /// How to reach the issuer.
+    pub issuer: IssuerSettings,
+    /// How to reach GitHub.
+    pub github: GitHubSettings,
+    /// For one HTTP request, whatever the command.
+    pub request_timeout: Duration,
+    /// Print the plan, change nothing.
+    pub dry_run: bool,
+    /// What looks odd without being wrong; one sentence each, no secret in it.
+    pub warnings: Vec<String>,
+}
+
+/// What the surroundings ask for.
+#[derive(Debug)]
+pub enum Asked {
+    /// `--help` or `--version`: print this and exit 0.
+    Text(String),
+    /// The inputs are wrong: report these and exit 2.
+    Wrong(Vec<Problem>),
+    /// Do this.
+    Run(Box<Request>),
+}
+
+/// What was read, right or wrong.
+#[derive(Debug)]
+pub struct Reading {
+    /// Every secret that was given: to be masked before anything is printed, also beside problems.
+    pub secrets: Vec<Secret>,
+    /// How the report is printed, also the one of problems.
+    pub format: Format,
+    /// What is asked for.
+    pub asked: Asked,
+}

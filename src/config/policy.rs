@@ -1,0 +1,237 @@
+//! The inputs of one rotation -> its [`Policy`].
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::cli::Inputs;
+use crate::config::duration::{duration, duration_above_zero, duration_within};
+use crate::config::list::allow_list;
+use crate::config::names::{key_id, key_name};
+use crate::config::problem::Problems;
+use crate::config::scalar::{boolean, choice, count, usd, word};
+use crate::rotation::policy::{Chat, Policy, Retire, Wish};
+use crate::rotation::port::Reset;
+use crate::secret::Secret;
+
+/// Above GitHub's limit of 100 requests at once nothing is gained.
+const PARALLEL: RangeInclusive<usize> = 1..=100;
+const VERIFY_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60 * 60);
+const REQUEST_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10 * 60);
+
+/// Reads the policy; `None` once a problem was noted that leaves it incomplete.
+#[must_use]
+pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut Problems) -> Option<Policy> {
+    let family = read_key_name(inputs.key_name.as_deref(), problems);
+    let replace_key_id = problems.read("replace-key-id", inputs.replace_key_id.as_deref(), key_id);
+    let providers = problems.read("allowed-providers", inputs.allowed_providers.as_deref(), allow_list);
+    let models = problems.read("allowed-models", inputs.allowed_models.as_deref(), allow_list);
+    let limit = problems.read("spending-limit", inputs.spending_limit.as_deref(), spending_limit);
+    let reset = problems.read("limit-reset", inputs.limit_reset.as_deref(), limit_reset);
+    let expires_after = problems.read("expires-after", inputs.expires_after.as_deref(), expires_after);
+    let rotate_after = problems.read("rotate-after", inputs.rotate_after.as_deref(), duration);
+    let grace = problems.read("grace-period", inputs.grace_period.as_deref(), grace_period);
+    let retire = problems.read("retire", inputs.retire.as_deref(), retire);
+    let leaked = problems.read("leaked", inputs.leaked.as_deref(), boolean);
+    let verify_chat = problems.read("verify-chat", inputs.verify_chat.as_deref(), verify_chat);
+    let verify_timeout = problems.read("verify-timeout", inputs.verify_timeout.as_deref(), verify_timeout);
+    let request_timeout = request_timeout(inputs, problems);
+    let parallel = problems.read("parallel", inputs.parallel.as_deref(), |text| count(text, PARALLEL));
+    Some(Policy {
+        key_name: family?,
+        current_key,
+        replace_key_id,
+        providers: providers?,
+        models: models?,
+        limit: limit?,
+        reset: reset?,
+        expires_after: expires_after?,
+        rotate_after: rotate_after?,
+        grace: grace?,
+        retire: retire?,
+        leaked: leaked?,
+        verify_chat,
+        verify_timeout: verify_timeout?,
+        request_timeout: request_timeout?,
+        parallel: parallel?,
+    })
+}
+
+/// Reads `request-timeout`, which every command has.
+#[must_use]
+pub(crate) fn request_timeout(inputs: &Inputs, problems: &mut Problems) -> Option<Duration> {
+    problems.read("request-timeout", inputs.request_timeout.as_deref(), |text| {
+        duration_within(text, &REQUEST_TIMEOUT, "1s to 10m")
+    })
+}
+
+/// What in a policy is contradictory although it can be carried out.
+#[must_use]
+pub(crate) fn doubts(policy: &Policy) -> Vec<String> {
+    let mut doubts = Vec::new();
+    if policy.leaked && policy.grace > Duration::ZERO {
+        doubts.push("grace-period: has no effect, since a leaked key gets no grace".to_owned());
+    }
+    if policy.leaked && policy.retire == Retire::Keep {
+        doubts.push("retire: `keep` has no effect, since a leaked key is deleted".to_owned());
+    }
+    let limited = policy.limit != Wish::Stated(None);
+    if !limited && !matches!(policy.reset, Wish::Inherit | Wish::Stated(Reset::Never)) {
+        doubts.push("limit-reset: has no effect, since `spending-limit` is `none`".to_owned());
+    }
+    doubts
+}
+
+/// Unlike other values the name is not trimmed: a stray space would make another family.
+fn read_key_name(given: Option<&str>, problems: &mut Problems) -> Option<String> {
+    let Some(text) = given.filter(|text| !text.trim().is_empty()) else {
+        problems.note("key-name", "is required: the name of the family of keys to rotate, such as production");
+        return None;
+    };
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    key_name(text).map_err(|message| problems.wrong("key-name", text, message)).ok()
+}
+
+fn or_accepted<T>(read: Result<T, String>, words: &str) -> Result<T, String> {
+    read.map_err(|message| format!("{message}; or {words}"))
+}
+
+fn spending_limit(text: &str) -> Result<Wish<Option<f64>>, String> {
+    match text {
+        "inherit" => Ok(Wish::Inherit),
+        "none" => Ok(Wish::Stated(None)),
+        _ => or_accepted(usd(text).map(|amount| Wish::Stated(Some(amount))), "`none`, `inherit`"),
+    }
+}
+
+fn limit_reset(text: &str) -> Result<Wish<Reset>, String> {
+    if text == "never" {
+        return Ok(Wish::Stated(Reset::Never));
+    }
+    let reset = [
+        ("daily", Some(Reset::Daily)),
+        ("weekly", Some(Reset::Weekly)),
+        ("monthly", Some(Reset::Monthly)),
+        ("none", Some(Reset::Never)),
+        ("inherit", None),
+    ];
+    choice(text, &reset).map(|reset| reset.map_or(Wish::Inherit, Wish::Stated))
+}
+
+fn expires_after(text: &str) -> Result<Wish<Option<Duration>>, String> {
+    match text {
+        "inherit" => Ok(Wish::Inherit),
+        "never" => Ok(Wish::Stated(None)),
+        _ => or_accepted(duration_above_zero(text).map(|length| Wish::Stated(Some(length))), "`never`, `inherit`"),
+    }
+}
+
+fn grace_period(text: &str) -> Result<Duration, String> {
+    if text == "drain" {
+        return Err("`drain` is not yet built in this version: expected a duration such as 24h".to_owned());
+    }
+    duration(text)
+}
+
+fn retire(text: &str) -> Result<Retire, String> {
+    if text == "disable" {
+        return Err("`disable` is not yet built in this version: expected `delete` or `keep`".to_owned());
+    }
+    choice(text, &[("delete", Retire::Delete), ("keep", Retire::Keep)])
+}
+
+fn verify_chat(text: &str) -> Result<Chat, String> {
+    match text {
+        "auto" => Ok(Chat::Auto),
+        "true" | "false" | "none" => Err("expected a model's name or `auto`; leave it out for no chat".to_owned()),
+        _ => or_accepted(word(text).map(Chat::Model), "`auto`"),
+    }
+}
+
+fn verify_timeout(text: &str) -> Result<Duration, String> {
+    duration_within(text, &VERIFY_TIMEOUT, "1s to 1h")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
+
+    use super::*;
+    use crate::rotation::port::AllowList;
+
+    fn inputs() -> Inputs {
+        Inputs { key_name: Some("production".to_owned()), ..Inputs::default() }
+    }
+
+    fn read_ok(inputs: &Inputs) -> Policy {
+        let mut problems = Problems::default();
+        let policy = read(inputs, None, &mut problems);
+        assert_eq!(problems.into_vec(), []);
+        policy.unwrap()
+    }
+
+    #[test]
+    fn the_defaults_are_the_documented_ones() {
+        let policy = read_ok(&inputs());
+        assert_eq!(policy.key_name, "production");
+        assert_eq!((&policy.providers, &policy.models), (&Wish::Inherit, &Wish::Inherit));
+        assert_eq!(
+            (&policy.limit, &policy.reset, &policy.expires_after),
+            (&Wish::Inherit, &Wish::Inherit, &Wish::Inherit)
+        );
+        assert_eq!(
+            (policy.rotate_after, policy.grace, policy.retire),
+            (Duration::ZERO, Duration::ZERO, Retire::Delete)
+        );
+        assert_eq!((policy.verify_timeout.as_secs(), policy.request_timeout.as_secs(), policy.parallel), (60, 30, 16));
+        assert!(!policy.leaked && policy.verify_chat.is_none() && policy.replace_key_id.is_none());
+        assert_eq!(doubts(&policy), [""; 0]);
+    }
+
+    #[test]
+    fn words_and_values_are_told_apart() {
+        assert_eq!(spending_limit("none"), Ok(Wish::Stated(None)));
+        assert_eq!(spending_limit("12.5"), Ok(Wish::Stated(Some(12.5))));
+        assert!(spending_limit("nil").is_err_and(|message| message.contains("`none`, `inherit`")));
+        assert_eq!((limit_reset("never"), limit_reset("none")), (limit_reset("none"), Ok(Wish::Stated(Reset::Never))));
+        assert_eq!(
+            (limit_reset("weekly"), limit_reset("inherit")),
+            (Ok(Wish::Stated(Reset::Weekly)), Ok(Wish::Inherit))
+        );
+        assert_eq!(expires_after("never"), Ok(Wish::Stated(None)));
+        assert_eq!(expires_after("1d"), Ok(Wish::Stated(Some(Duration::from_secs(86_400)))));
+        assert!(expires_after("0s").is_err() && limit_reset("hourly").is_err() && grace_period("never").is_err());
+        assert_eq!((verify_chat("auto"), verify_chat("a/b")), (Ok(Chat::Auto), Ok(Chat::Model("a/b".to_owned()))));
+        assert!(verify_chat("true").is_err() && verify_timeout("2h").is_err() && verify_timeout("1h").is_ok());
+    }
+
+    #[test]
+    fn what_is_for_later_says_so() {
+        for message in [grace_period("drain").err(), retire("disable").err()] {
+            assert!(message.unwrap().contains("not yet built in this version"));
+        }
+    }
+
+    #[test]
+    fn contradictions_are_doubts() {
+        let mut inputs = inputs();
+        inputs.leaked = Some("true".to_owned());
+        inputs.grace_period = Some("1h".to_owned());
+        inputs.retire = Some("keep".to_owned());
+        inputs.spending_limit = Some("none".to_owned());
+        inputs.limit_reset = Some("daily".to_owned());
+        inputs.allowed_models = Some("all".to_owned());
+        let policy = read_ok(&inputs);
+        assert_eq!(policy.models, Wish::Stated(AllowList::All));
+        assert_eq!(doubts(&policy).len(), 3);
+    }
+
+    #[test]
+    fn a_space_around_the_name_is_not_passed_over() {
+        let mut problems = Problems::default();
+        let with = |name: &str| Inputs { key_name: Some(name.to_owned()), ..Inputs::default() };
+        assert!(read(&with(" production"), None, &mut problems).is_none());
+        assert!(read(&with("  "), None, &mut problems).is_none());
+        assert_eq!(problems.into_vec().len(), 2);
+        assert_eq!(read_ok(&with("production\n")).key_name, "production");
+    }
+}

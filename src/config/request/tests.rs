@@ -1,0 +1,217 @@
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails here has failed")]
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::cli::INPUTS;
+use crate::config::Problem;
+use crate::store::target::Target;
+
+/// A workflow step that is right.
+const STEP: [(&str, &str); 5] = [
+    ("INPUT_KEY-NAME", "production"),
+    ("INPUT_MANAGEMENT-KEY", "lr_mgmt_0123456789"),
+    ("INPUT_GITHUB-TOKEN", "github_pat_0123456789"),
+    ("GITHUB_REPOSITORY", "acme/app"),
+    ("GITHUB_EVENT_NAME", "schedule"),
+];
+
+fn step(args: &[&str], vars: &[(&str, &str)]) -> Surroundings {
+    let vars: BTreeMap<String, String> =
+        STEP.iter().chain(vars).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    Surroundings { args: args.iter().map(Into::into).collect(), vars, ..Surroundings::default() }
+}
+
+fn run(args: &[&str], vars: &[(&str, &str)]) -> Request {
+    match read(&step(args, vars)).asked {
+        Asked::Run(request) => *request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn wrong(args: &[&str], vars: &[(&str, &str)]) -> Vec<Problem> {
+    match read(&step(args, vars)).asked {
+        Asked::Wrong(problems) => problems,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn only(args: &[&str], vars: &[(&str, &str)]) -> String {
+    let problems = wrong(args, vars);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    problems.first().unwrap().to_string()
+}
+
+#[test]
+fn a_plain_step_is_one_rotation_of_this_repository() {
+    let empty: Vec<(String, &str)> = INPUTS.iter().map(|doc| (doc.variable(), "")).collect();
+    let empty = empty
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .filter(|(name, _)| !STEP.iter().any(|s| s.0 == *name));
+    let request = run(&[], &empty.collect::<Vec<_>>());
+    let [rotation] = request.rotations.as_slice() else { panic!("{:?}", request.rotations) };
+    let labels: Vec<String> = rotation.targets.iter().map(Target::label).collect();
+    assert_eq!(labels, ["repo:acme/app AROUTER_API_KEY"]);
+    assert_eq!(rotation.policy.key_name, "production");
+    assert_eq!(request.issuer.url.as_str(), "https://api.arouter.ai/");
+    assert_eq!(request.github.api_url.as_str(), "https://api.github.com/");
+    assert!(matches!(request.command, Command::Rotate) && !request.dry_run);
+    assert_eq!(request.warnings, [""; 0]);
+}
+
+#[test]
+fn every_problem_is_reported_in_one_run() {
+    let vars = [
+        ("INPUT_KEY-NAME", "a-2026-10-01"),
+        ("INPUT_MANAGEMENT-KEY", "null"),
+        ("INPUT_GITHUB-TOKEN", ""),
+        ("INPUT_TARGETS", "repo:acme/app\nrepo:acme/APP\nrepos:x/y"),
+        ("INPUT_SECRET-NAME", "1X"),
+        ("INPUT_ISSUER-URL", "http://a.dev"),
+        ("GITHUB_API_URL", "ftp://b"),
+        ("INPUT_GRACE", "1h"),
+        ("INPUT_CANARY", "smoke.yml"),
+        ("INPUT_OLD-AFTER", "1d"),
+        ("INPUT_COMMAND", "rotaet"),
+        ("GITHUB_EVENT_NAME", "pull_request_target"),
+    ];
+    let mut named: Vec<String> = wrong(&["--format=yaml"], &vars).into_iter().map(|problem| problem.input).collect();
+    named.sort_unstable();
+    let expected = [
+        "GITHUB_API_URL",
+        "GITHUB_EVENT_NAME",
+        "INPUT_GRACE",
+        "canary",
+        "command",
+        "format",
+        "github-token",
+        "issuer-url",
+        "key-name",
+        "management-key",
+        "old-after",
+        "secret-name",
+        "targets",
+        "targets",
+    ];
+    assert_eq!(named, expected);
+}
+
+#[test]
+fn each_value_that_can_be_wrong_is_reported_under_its_own_name() {
+    let free = ["command", "app-client-id", "canary", "config", "sarif-file"];
+    for doc in INPUTS.iter().filter(|doc| !doc.secret && !free.contains(&doc.name)) {
+        let command = if doc.tasks.contains(&Task::Rotate) { "rotate" } else { "audit" };
+        let bad = if doc.name == "allowed-models" { "a b" } else { "-,, \u{202e}\t," };
+        let problems = wrong(&[command], &[(&doc.variable(), bad)]);
+        assert!(
+            problems.iter().any(|problem| problem.input == doc.name && problem.value.is_some()),
+            "{}: {problems:?}",
+            doc.name
+        );
+    }
+}
+
+#[test]
+fn an_unknown_variable_offers_the_nearest_name() {
+    let text = only(&[], &[("INPUT_KEY_NAME", "x"), ("INPUT_ARGS", "x"), ("INPUT_ENTRYPOINT", "x"), ("INPUT_FOO", "")]);
+    assert_eq!(text, "INPUT_KEY_NAME: is not an input of keyrotor; did you mean INPUT_KEY-NAME?");
+}
+
+#[test]
+fn a_variable_that_is_not_text_is_named_if_it_is_ours() {
+    let mut surroundings = step(&[], &[]);
+    surroundings.unreadable = ["INPUT_TARGETS", "PATH"].map(ToOwned::to_owned).into();
+    let Asked::Wrong(problems) = read(&surroundings).asked else { panic!() };
+    assert_eq!(problems.iter().map(ToString::to_string).collect::<Vec<_>>(), ["INPUT_TARGETS: is not text in UTF-8"]);
+}
+
+#[test]
+fn a_key_is_needed_and_either_will_do() {
+    assert!(only(&[], &[("INPUT_MANAGEMENT-KEY", "")]).starts_with("management-key: is required"));
+    let request = run(&[], &[("INPUT_MANAGEMENT-KEY", ""), ("INPUT_CURRENT-KEY", "lr_live_0123456789")]);
+    assert!(request.issuer.management_key.is_none() && request.issuer.current_key.is_some());
+    let file = [("INPUT_MANAGEMENT-KEY", ""), ("KEYROTOR_MANAGEMENT_KEY_FILE", "/no/such/file")];
+    assert!(only(&[], &file).starts_with("KEYROTOR_MANAGEMENT_KEY_FILE: "));
+}
+
+#[test]
+fn writing_to_a_repository_needs_a_token() {
+    let text = only(&[], &[("INPUT_GITHUB-TOKEN", "")]);
+    assert!(text.contains("GITHUB_TOKEN of a workflow can't write secrets") && text.contains("\"Secrets\""), "{text}");
+    let problems = wrong(&[], &[("INPUT_GITHUB-TOKEN", ""), ("INPUT_APP-CLIENT-ID", "Iv1.x")]);
+    assert_eq!(problems.iter().map(|problem| problem.input.as_str()).collect::<Vec<_>>(), ["app-client-id"]);
+}
+
+#[test]
+fn outside_of_actions_targets_must_be_named() {
+    assert!(only(&[], &[("GITHUB_REPOSITORY", "")]).starts_with("targets: is required where GITHUB_REPOSITORY"));
+    assert!(only(&[], &[("INPUT_TARGETS", "# none\n\n")]).starts_with("targets: names no target"));
+    assert!(only(&[], &[("GITHUB_REPOSITORY", "acme")]).starts_with("GITHUB_REPOSITORY: "));
+}
+
+#[test]
+fn on_a_pull_request_nothing_is_changed() {
+    for event in ["pull_request", "pull_request_target", "pull_request_review"] {
+        let vars = [("GITHUB_EVENT_NAME", event)];
+        assert!(only(&[], &vars).contains("`dry-run: true`"));
+        assert!(run(&["--dry-run"], &vars).dry_run);
+    }
+}
+
+#[test]
+fn what_is_for_later_is_recognised() {
+    for (args, vars, input) in [
+        (&["audit"][..], &[("INPUT_KEY-NAME", ""), ("INPUT_PRUNE", "none")][..], "command"),
+        (&["reenable", "key_1"], &[("INPUT_KEY-NAME", "")], "command"),
+        (&[], &[("INPUT_CONFIG", "x.yml"), ("INPUT_KEY-NAME", "")], "config"),
+        (&[], &[("INPUT_CANARY", "x.yml")], "canary"),
+        (&[], &[("INPUT_ISSUER", "openrouter")], "issuer"),
+        (&[], &[("INPUT_GRACE-PERIOD", "drain")], "grace-period"),
+        (&[], &[("INPUT_RETIRE", "disable")], "retire"),
+        (&[], &[("INPUT_APP-PRIVATE-KEY", "-----BEGIN X-----\nabc\n-----END X-----")], "app-private-key"),
+    ] {
+        let text = only(args, vars);
+        assert!(text.starts_with(&format!("{input}: ")) && text.contains("not yet built in this version"), "{text}");
+    }
+}
+
+#[test]
+fn an_input_of_another_command_is_refused() {
+    assert!(only(&["--prune", "none"], &[]).starts_with("prune: has no meaning for `rotate`, only for `audit`"));
+    assert!(only(&["rotate", "key_1"], &[]).starts_with("KEY-ID: has no meaning for `rotate`"));
+    let problems = wrong(&["audit"], &[]);
+    assert!(problems.iter().any(|problem| problem.input == "key-name"), "{problems:?}");
+}
+
+#[test]
+fn a_command_line_that_cant_be_read_is_a_problem_in_the_asked_format() {
+    let reading = read(&step(&["--no-such", "--format", "json"], &[]));
+    assert_eq!((reading.format, reading.secrets.len()), (Format::Json, 2));
+    let text = only(&["--key-nam", "x"], &[]);
+    assert!(text.starts_with("command line: unexpected argument '--key-nam'") && text.contains("--key-name"), "{text}");
+    let text = only(&["rotate", "key_1", "lr_live_0123456789"], &[]);
+    assert!(!text.contains("0123") && text.lines().count() == 1, "{text}");
+}
+
+#[test]
+fn help_and_version_are_texts() {
+    for arg in ["--help", "-h", "--version"] {
+        let asked = read(&step(&[arg], &[("INPUT_NONSENSE", "x")])).asked;
+        assert!(matches!(&asked, Asked::Text(text) if text.contains("keyrotor")), "{asked:?}");
+    }
+}
+
+#[test]
+fn no_secret_is_shown_wherever_it_was_put() {
+    let key = "lr_live_secretsecret";
+    for doc in INPUTS {
+        let reading = read(&step(&["--format", key, key, key], &[(&doc.variable(), key)]));
+        assert!(!format!("{reading:?}").contains("secretsecret"), "{}", doc.name);
+        let reading = read(&step(&[], &[(&doc.variable(), key)]));
+        if let Asked::Wrong(problems) = reading.asked {
+            let shown: String = problems.iter().map(ToString::to_string).collect();
+            assert!(!shown.contains("secretsecret"), "{shown}");
+        }
+    }
+}

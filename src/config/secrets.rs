@@ -1,0 +1,260 @@
+//! Secrets: where they are read from, and what can't be one.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+
+use crate::cli::{self, InputDoc, Surroundings};
+use crate::config::context::NOT_BUILT;
+use crate::config::problem::Problems;
+use crate::secret::Secret;
+
+/// Larger files are not keys.
+const LARGEST_FILE: u64 = 64 * 1024;
+
+/// The secrets that were given, right or wrong: all of them must be hidden before anything is printed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Secrets {
+    /// May create, list and delete keys.
+    pub(crate) management_key: Option<Secret>,
+    /// The key deployed now.
+    pub(crate) current_key: Option<Secret>,
+    /// May write GitHub's secrets.
+    pub(crate) github_token: Option<Secret>,
+    /// A GitHub App's private key.
+    pub(crate) app_private_key: Option<Secret>,
+}
+
+impl Secrets {
+    /// Reads every secret from its variables or the file that a variable names, without surrounding white space.
+    #[must_use]
+    pub(crate) fn read(surroundings: &Surroundings, problems: &mut Problems) -> Self {
+        let mut secret = |name| cli::input(name).and_then(|doc| read_one(doc, surroundings, problems));
+        Self {
+            management_key: secret("management-key"),
+            current_key: secret("current-key"),
+            github_token: secret("github-token"),
+            app_private_key: secret("app-private-key"),
+        }
+    }
+
+    /// All that were given.
+    #[must_use]
+    pub(crate) fn all(&self) -> Vec<Secret> {
+        let all = [&self.management_key, &self.current_key, &self.github_token, &self.app_private_key];
+        all.into_iter().flatten().cloned().collect()
+    }
+
+    /// Notes what can't be a key or token, and two that can't be the same.
+    pub(crate) fn check(&self, problems: &mut Problems) {
+        for (name, secret) in [
+            ("management-key", &self.management_key),
+            ("current-key", &self.current_key),
+            ("github-token", &self.github_token),
+        ] {
+            if let Some(Err(message)) = secret.as_ref().map(|secret| check_token(secret.expose())) {
+                problems.note(name, message);
+            }
+        }
+        if self.app_private_key.is_some() {
+            problems.note("app-private-key", NOT_BUILT);
+        }
+        if let Some(token) = &self.github_token {
+            for (name, key) in [("management-key", &self.management_key), ("current-key", &self.current_key)] {
+                if key.as_ref() == Some(token) {
+                    problems.note("github-token", format!("is the same value as `{name}`"));
+                }
+            }
+        }
+    }
+
+    /// Notes that neither key was given.
+    pub(crate) fn check_presence(&self, surroundings: &Surroundings, problems: &mut Problems) {
+        let management = Self::was_named(&self.management_key, "management-key", surroundings);
+        if !management && !Self::was_named(&self.current_key, "current-key", surroundings) {
+            problems.note(
+                "management-key",
+                "is required: the key that may create, list and delete keys; or `current-key` where a key manages itself",
+            );
+        }
+    }
+
+    /// Whether a secret was given, or a file that should have held it: then its own problem was noted.
+    #[must_use]
+    pub(crate) fn was_named(secret: &Option<Secret>, name: &str, surroundings: &Surroundings) -> bool {
+        let file = cli::input(name).map(|doc| format!("{}_FILE", doc.own_variable()));
+        secret.is_some() || file.is_some_and(|file| surroundings.var(&file).is_some())
+    }
+
+    /// What looks odd without being certainly wrong: prefixes, and a token that can't write secrets.
+    #[must_use]
+    pub(crate) fn doubts(&self, surroundings: &Surroundings) -> Vec<String> {
+        let mut doubts = Vec::new();
+        let mut doubt = |secret: &Option<Secret>, prefixes: &[&str], text: &str| {
+            if secret.as_ref().is_some_and(|s| prefixes.iter().any(|prefix| s.expose().starts_with(prefix))) {
+                doubts.push(text.to_owned());
+            }
+        };
+        doubt(
+            &self.management_key,
+            &["lr_live_", "lr_sub_"],
+            "management-key: this looks like a live key, which may not manage keys",
+        );
+        doubt(&self.management_key, GITHUB_PREFIXES, "management-key: this looks like a GitHub token");
+        doubt(
+            &self.current_key,
+            &["lr_mgmt_", "lr_admin_"],
+            "current-key: this looks like a management key, not like the key deployed now",
+        );
+        doubt(&self.current_key, GITHUB_PREFIXES, "current-key: this looks like a GitHub token");
+        doubt(
+            &self.github_token,
+            &["lr_", "sk-or-"],
+            "github-token: this looks like an API key, not like a GitHub token",
+        );
+        let own = surroundings.var("GITHUB_TOKEN");
+        if self.github_token.as_ref().is_some_and(|t| own == Some(t.expose()) && t.expose().starts_with("ghs_")) {
+            doubts.push(format!("github-token: this looks like the workflow's own GITHUB_TOKEN. {TOKEN_NEEDED}"));
+        }
+        doubts
+    }
+}
+
+const GITHUB_PREFIXES: &[&str] = &["ghp_", "gho_", "ghu_", "ghs_", "github_pat_"];
+
+/// Which token writes repository secrets.
+pub(crate) const TOKEN_NEEDED: &str = "The GITHUB_TOKEN of a workflow can't write secrets: give a fine-grained personal \
+     access token or App token with repository permission \"Secrets\" (read and write)";
+
+fn read_one(doc: &InputDoc, surroundings: &Surroundings, problems: &mut Problems) -> Option<Secret> {
+    let own = doc.own_variable();
+    let file = format!("{own}_FILE");
+    if let Some(value) = surroundings.var(&doc.variable()).or_else(|| surroundings.var(&own)) {
+        return Some(Secret::new(value.to_owned()));
+    }
+    let path = surroundings.var(&file)?;
+    match read_file(path) {
+        Ok(text) if text.trim().is_empty() => problems.wrong(&file, path, "the file is empty"),
+        Ok(text) => return Some(Secret::new(text.trim().to_owned())),
+        Err(error) => problems.wrong(&file, path, format!("the file can't be read: {error}")),
+    }
+    None
+}
+
+fn read_file(path: &str) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
+    if u64::try_from(read).is_ok_and(|read| read <= LARGEST_FILE) {
+        Ok(text)
+    } else {
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large for a secret"))
+    }
+}
+
+fn check_token(value: &str) -> Result<(), &'static str> {
+    if value.contains("${{") {
+        return Err("still contains `${{`: the expression was not evaluated");
+    }
+    if matches!(value.to_ascii_lowercase().as_str(), "null" | "undefined") {
+        return Err("is the text `null` or `undefined`: whatever should have set it found nothing");
+    }
+    if value.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("has a space, line break or control character in it: expected one key or token");
+    }
+    if !value.bytes().all(|b| b.is_ascii_graphic()) || value.starts_with(['"', '\'']) {
+        return Err("has characters that no key or token has, such as quotation marks around it");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
+
+    use super::*;
+    use crate::config::problem::Problem;
+
+    fn read(vars: &[(&str, &str)]) -> (Secrets, Surroundings, Vec<Problem>) {
+        let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let surroundings = Surroundings { vars, ..Surroundings::default() };
+        let mut problems = Problems::default();
+        let secrets = Secrets::read(&surroundings, &mut problems);
+        secrets.check(&mut problems);
+        (secrets, surroundings, problems.into_vec())
+    }
+
+    fn management_key(vars: &[(&str, &str)]) -> Option<String> {
+        read(vars).0.management_key.map(|secret| secret.expose().to_owned())
+    }
+
+    #[test]
+    fn the_runners_variable_comes_first_then_the_own_then_the_file() {
+        let path = std::env::temp_dir().join(format!("keyrotor-secret-{}", std::process::id()));
+        std::fs::write(&path, "from-file\r\n").unwrap();
+        let file = ("KEYROTOR_MANAGEMENT_KEY_FILE", path.to_str().unwrap());
+        let own = ("KEYROTOR_MANAGEMENT_KEY", "from-own");
+        assert_eq!(
+            management_key(&[("INPUT_MANAGEMENT-KEY", "from-input\n"), own, file]).as_deref(),
+            Some("from-input")
+        );
+        assert_eq!(management_key(&[("INPUT_MANAGEMENT-KEY", ""), own, file]).as_deref(), Some("from-own"));
+        assert_eq!(management_key(&[("KEYROTOR_MANAGEMENT_KEY", " "), file]).as_deref(), Some("from-file"));
+        assert_eq!(management_key(&[]), None);
+        std::fs::write(&path, "\n").unwrap();
+        assert_eq!(read(&[file]).2.len(), 1);
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_cant_be_read_is_named() {
+        for path in ["/no/such/file", "/dev/zero", "/"] {
+            let (_, _, problems) = read(&[("KEYROTOR_GITHUB_TOKEN_FILE", path)]);
+            let text = problems.first().unwrap().to_string();
+            assert!(
+                text.starts_with("KEYROTOR_GITHUB_TOKEN_FILE: the file can't be read") && text.contains(path),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cant_be_a_token_is_refused_and_hidden_all_the_same() {
+        for value in [
+            "lr_live_a b",
+            "a\nlr_live",
+            "null",
+            "Undefined",
+            "${{ secrets.KEY }}",
+            "\"lr_live_x\"",
+            "lr_live_…",
+            "a\u{7}b",
+        ] {
+            let (secrets, _, problems) = read(&[("INPUT_CURRENT-KEY", value)]);
+            let problem = problems.first().unwrap();
+            assert_eq!((problem.input.as_str(), &problem.value), ("current-key", &None));
+            assert!(!problem.to_string().contains("lr_live"), "{problem}");
+            assert_eq!(secrets.all().len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_key_is_no_github_token() {
+        let same = |a, b| read(&[(a, "lr_live_same"), (b, "lr_live_same")]).2.len();
+        assert_eq!(same("INPUT_GITHUB-TOKEN", "INPUT_CURRENT-KEY"), 1);
+        assert_eq!(same("INPUT_GITHUB-TOKEN", "KEYROTOR_MANAGEMENT_KEY"), 1);
+        assert_eq!(same("INPUT_MANAGEMENT-KEY", "INPUT_CURRENT-KEY"), 0);
+    }
+
+    #[test]
+    fn prefixes_are_doubts_and_never_problems() {
+        let doubts = |vars: &[(&str, &str)]| {
+            let (secrets, surroundings, problems) = read(vars);
+            assert_eq!(problems, []);
+            secrets.doubts(&surroundings).len()
+        };
+        assert_eq!(doubts(&[("INPUT_MANAGEMENT-KEY", "lr_live_x"), ("INPUT_CURRENT-KEY", "lr_mgmt_x")]), 2);
+        assert_eq!(doubts(&[("INPUT_MANAGEMENT-KEY", "lr_mgmt_x"), ("INPUT_CURRENT-KEY", "lr_live_x")]), 0);
+        assert_eq!(doubts(&[("INPUT_MANAGEMENT-KEY", "ghp_x"), ("INPUT_GITHUB-TOKEN", "lr_live_x")]), 2);
+        assert_eq!(doubts(&[("INPUT_GITHUB-TOKEN", "ghs_x"), ("GITHUB_TOKEN", "ghs_x")]), 1);
+        assert_eq!(doubts(&[("INPUT_GITHUB-TOKEN", "ghs_x"), ("GITHUB_TOKEN", "ghs_y")]), 0);
+    }
+}

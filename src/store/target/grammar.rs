@@ -1,0 +1,151 @@
+//! How targets are written: `kind:locator`, then `key=value` words, one target or fleet per line.
+
+use std::collections::BTreeMap;
+
+use super::{Kind, Place, SecretName, Target};
+use crate::nearest::nearest;
+
+const LONGEST_OWNER: usize = 39;
+const LONGEST_REPOSITORY: usize = 100;
+
+/// A line that could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetProblem {
+    /// Counted from 1.
+    pub line: usize,
+    /// The line without surrounding white space.
+    pub text: String,
+    /// What is wrong and what is accepted.
+    pub message: String,
+}
+
+/// Reads targets, one or a fleet per line; blank lines and lines that begin with `#` are passed over. A target without
+/// `secret=` gets the name given here. Every problem of every line is returned beside what could be read.
+#[must_use]
+pub fn parse(text: &str, secret: &SecretName) -> (Vec<Target>, Vec<TargetProblem>) {
+    let mut targets = Vec::new();
+    let mut problems = Vec::new();
+    for (at, text) in text.lines().map(str::trim).enumerate() {
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let mut messages = Vec::new();
+        targets.extend(parse_line(text, secret, &mut messages));
+        let of_line = |message| TargetProblem { line: at + 1, text: text.to_owned(), message };
+        problems.extend(messages.into_iter().map(of_line));
+    }
+    (targets, problems)
+}
+
+fn parse_line(text: &str, secret: &SecretName, problems: &mut Vec<String>) -> Vec<Target> {
+    let (head, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let (kind, locator) = match kind_and_locator(head) {
+        Ok(split) => split,
+        Err(message) => {
+            problems.push(message);
+            return Vec::new();
+        }
+    };
+    let words = read_words(kind, rest, problems);
+    let own = words.get("secret").and_then(|name| note(problems, SecretName::parse(name)));
+    if !kind.is_built() {
+        problems.push(format!("targets of kind `{kind}` are not yet built in this version; `repo:OWNER/NAME` is"));
+        return Vec::new();
+    }
+    let target = |place| Target { place, secret: own.as_ref().unwrap_or(secret).clone(), own_name: own.is_some() };
+    repositories(locator, problems).into_iter().map(target).collect()
+}
+
+fn kind_and_locator(head: &str) -> Result<(Kind, &str), String> {
+    let Some((word, locator)) = head.split_once(':') else {
+        let hint = if head.contains('/') { format!("; did you mean `repo:{head}`?") } else { String::new() };
+        return Err(format!("expected `kind:locator`, such as `repo:acme/app`{hint}"));
+    };
+    let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.word() == word) else {
+        let words = Kind::ALL.map(Kind::word);
+        let hint = nearest(word, words).map(|near| format!("; did you mean `{near}:`?")).unwrap_or_default();
+        return Err(format!("`{word}` is not a kind of target: expected one of {}{hint}", words.join(", ")));
+    };
+    if locator.is_empty() {
+        return Err(format!("expected `{kind}:{}`, without a space", kind.locator()));
+    }
+    Ok((kind, locator))
+}
+
+fn read_words<'a>(kind: Kind, rest: &'a str, problems: &mut Vec<String>) -> BTreeMap<&'a str, &'a str> {
+    let mut words = BTreeMap::new();
+    for word in rest.split_whitespace() {
+        let Some((key, value)) = word.split_once('=') else {
+            problems
+                .push(format!("`{word}` is not a `key=value` word (no spaces within a target; one target per line)"));
+            continue;
+        };
+        if !kind.words().contains(&key) {
+            problems.push(unknown_word(kind, key));
+        } else if value.is_empty() {
+            problems.push(format!("`{key}=` has no value"));
+        } else if words.insert(key, value).is_some() {
+            problems.push(format!("`{key}=` stands twice"));
+        }
+    }
+    words
+}
+
+fn unknown_word(kind: Kind, key: &str) -> String {
+    let accepted = match kind.words() {
+        [] => "none is accepted".to_owned(),
+        words => format!("accepted: {}", words.join(", ")),
+    };
+    let hint = nearest(key, kind.words().iter().copied()).map(|near| format!("; did you mean `{near}=`?"));
+    format!("`{key}=` is not a word of `{kind}` targets ({accepted}){}", hint.unwrap_or_default())
+}
+
+fn repositories(locator: &str, problems: &mut Vec<String>) -> Vec<Place> {
+    let Some((owner, names)) = locator.split_once('/') else {
+        problems.push("expected `repo:OWNER/NAME`, or `repo:OWNER/NAME,NAME` for several".to_owned());
+        return Vec::new();
+    };
+    let owner = note(problems, check_owner(owner));
+    let mut places = Vec::new();
+    for name in names.split(',') {
+        if let (Some(name), Some(owner)) = (note(problems, check_repository(name)), owner) {
+            places.push(Place::Repo { owner: owner.to_owned(), name: name.to_owned() });
+        }
+    }
+    places
+}
+
+/// GitHub's rule for user and organisation names; `_` stands in those of managed users.
+fn check_owner(owner: &str) -> Result<&str, String> {
+    let letters = !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    let hyphens = !owner.starts_with('-') && !owner.ends_with('-') && !owner.contains("--");
+    if letters && hyphens && owner.len() <= LONGEST_OWNER {
+        Ok(owner)
+    } else {
+        Err(format!("`{owner}` is not an owner: letters, digits and single hyphens, at most {LONGEST_OWNER}"))
+    }
+}
+
+fn check_repository(name: &str) -> Result<&str, String> {
+    if name.is_empty() {
+        return Err("a repository's name is empty: expected `repo:OWNER/NAME,NAME` without spaces".to_owned());
+    }
+    if name.contains('/') {
+        return Err(format!("`{name}`: names behind a comma share the owner; another owner needs a line of its own"));
+    }
+    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+    if letters && !matches!(name, "." | "..") && name.len() <= LONGEST_REPOSITORY {
+        Ok(name)
+    } else {
+        Err(format!(
+            "`{name}` is not a repository's name: letters, digits, `.`, `_`, `-`, at most {LONGEST_REPOSITORY}"
+        ))
+    }
+}
+
+fn note<T>(problems: &mut Vec<String>, read: Result<T, String>) -> Option<T> {
+    read.map_err(|message| problems.push(message)).ok()
+}
+
+#[cfg(test)]
+mod tests;
