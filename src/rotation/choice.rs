@@ -146,7 +146,11 @@ impl<'a> Situation<'a> {
     /// Every target that holds the secret was last written after an unconfirmed key of the family was made.
     fn no_foreign_secret(&self) -> bool {
         let oldest = self.family.unconfirmed.iter().filter_map(|row| row.created_at).min();
-        self.seen.targets.iter().filter_map(|target| target.last_write).all(|at| oldest.is_some_and(|made| at >= earlier(made, CLOCK_MARGIN)))
+        self.seen
+            .targets
+            .iter()
+            .filter_map(|target| target.last_write)
+            .all(|at| oldest.is_some_and(|made| at >= earlier(made, CLOCK_MARGIN)))
     }
 
     fn none_found(&self) -> Stop {

@@ -2,6 +2,7 @@
 
 use futures_util::future::{join, join_all};
 
+use crate::http::Failure;
 use crate::rotation::clock::later;
 use crate::rotation::lease::Mode;
 use crate::rotation::ledger::Act;
@@ -12,12 +13,13 @@ use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::Retire;
 use crate::rotation::port::{Deletion, KeyId};
-use crate::rotation::run::{Cause, NewKey, Run};
+use crate::rotation::run::{Again, Cause, NewKey, Run, Unwritten};
 use crate::rotation::step::Step;
 
 impl Run<'_> {
     /// Retires what earlier runs left to grace and may go now.
     pub(super) async fn settle_pending(&self, pending: &[Pending]) -> Result<(), Cause> {
+        let mut shown = false;
         for key in pending {
             let fate = match &key.standing {
                 Standing::InGrace(until) => KeyFate::Pending { until: *until },
@@ -25,6 +27,9 @@ impl Run<'_> {
                 Standing::Held(reason) => KeyFate::Stray { reason: reason.clone() },
                 Standing::Past => {
                     self.checkpoint()?;
+                    if !std::mem::replace(&mut shown, true) {
+                        self.show_renames(key).await?;
+                    }
                     match self.delete(&key.id).await {
                         Ok(()) => {
                             self.note(format!("{} is deleted: its grace is over", key.name));
@@ -40,6 +45,20 @@ impl Run<'_> {
             self.memory.borrow_mut().fates.insert(key.id.clone(), fate);
         }
         Ok(())
+    }
+
+    /// Names say which key is pending only where the issuer renames; nothing has shown yet that this one does. The key
+    /// that is to be deleted shows it: no other key's grace counts from the oldest one's commit.
+    async fn show_renames(&self, key: &Pending) -> Result<(), Cause> {
+        let Some(name) = FamilyName::parse(&self.policy.key_name, &key.name) else { return Ok(()) };
+        let name = name.renewed(&mut self.around.rng.borrow_mut()).to_string();
+        let what = format!("rename {} before it is deleted", key.name);
+        let act = Act::Rename { id: key.id.clone() };
+        match self.write(act, &what, async || Ok(()), async || self.issuer.rename(&key.id, &name).await).await {
+            Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => Ok(()),
+            Ok(_) | Err(Unwritten::Failure(Failure::Refused(_))) => Err(Cause::BeginAgain(Again::WithoutRenames)),
+            Err(unwritten) => Err(unwritten.into_cause(&what)),
+        }
     }
 
     /// Commits; with no grace every older key of the family goes beside it.

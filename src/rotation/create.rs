@@ -46,6 +46,7 @@ impl Run<'_> {
             let name = FamilyName::new(&self.policy.key_name, today, fixed, &mut self.around.rng.borrow_mut());
             let spec = KeySpec { name: name.to_string(), rights: rotate.rights.clone() };
             let sent = self.clock().now();
+            self.memory.borrow_mut().own_names.insert(spec.name.clone());
             let entry = self.enter(Act::Create { name: spec.name.clone() }, sent);
             let answer = self.issuer.create(&spec).await;
             if let Ok(key) = &answer {

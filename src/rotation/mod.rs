@@ -135,11 +135,11 @@ impl Run<'_> {
         let rotate = match plan.decision {
             Decision::Stop(stop) => return Ok(End::Stopped(stop)),
             Decision::Rest { reason, attention } => {
-                self.settle_first(&plan.pending).await;
+                self.settle_first(&plan.pending).await?;
                 return Ok(End::Rested { reason, attention });
             }
             Decision::Rotate(rotate) => {
-                self.settle_first(&plan.pending).await;
+                self.settle_first(&plan.pending).await?;
                 rotate
             }
         };
@@ -163,15 +163,24 @@ impl Run<'_> {
         }
     }
 
-    async fn settle_first(&self, pending: &[pending::Pending]) {
+    async fn settle_first(&self, pending: &[pending::Pending]) -> Result<(), Again> {
         if pending.is_empty() {
-            return;
+            return Ok(());
         }
         let settling = self.step(Step::Settle, self.settle_pending(pending));
-        tokio::select! {
+        let settled = tokio::select! {
             biased;
-            _ = settling => {}
-            () = self.around.interrupt.in_flight_over() => {}
+            settled = settling => settled,
+            () = self.around.interrupt.in_flight_over() => Err(Cause::Interrupted),
+        };
+        match settled {
+            Err(Cause::BeginAgain(again)) => Err(again),
+            Err(Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem)) => {
+                self.memory.borrow_mut().unfinished = true;
+                self.trouble(problem);
+                Ok(())
+            }
+            Ok(()) | Err(Cause::Interrupted) => Ok(()),
         }
     }
 

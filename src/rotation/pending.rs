@@ -46,6 +46,7 @@ pub enum Standing {
 #[must_use]
 pub fn standing(seen: &Observation, family: &Family<'_>, policy: &Policy) -> Vec<Pending> {
     let hold = hold(seen, family);
+    let Some(current) = family.current() else { return Vec::new() };
     family
         .confirmed
         .windows(2)
@@ -53,14 +54,14 @@ pub fn standing(seen: &Observation, family: &Family<'_>, policy: &Policy) -> Vec
             [row, successor] => Some(Pending {
                 id: row.id.clone(),
                 name: row.name.clone(),
-                standing: one(seen, row, successor, policy, hold.as_deref()),
+                standing: one(seen, [row, successor, current], policy, hold.as_deref()),
             }),
             _ => None,
         })
         .collect()
 }
 
-fn one(seen: &Observation, row: &KeyRow, successor: &KeyRow, policy: &Policy, hold: Option<&str>) -> Standing {
+fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Policy, hold: Option<&str>) -> Standing {
     if policy.retire() == Retire::Keep {
         return Standing::Kept;
     }
@@ -73,6 +74,11 @@ fn one(seen: &Observation, row: &KeyRow, successor: &KeyRow, policy: &Policy, ho
     }
     if let Some(reason) = hold {
         return Standing::Held(reason.to_owned());
+    }
+    if deployed_together(row, current, policy) {
+        return Standing::Held(
+            "it and the current key were made at about the same time: a target may hold either".into(),
+        );
     }
     match in_use(row, seen.now(), policy) {
         Some(reason) => Standing::Held(reason),
@@ -90,6 +96,15 @@ fn hold(seen: &Observation, family: &Family<'_>) -> Option<String> {
         Some(at) if at > to => Some(format!("{} was written at {at}, after the current key was deployed", target.name)),
         Some(_) => None,
     })
+}
+
+/// Two runs that did not see each other leave two keys of which nobody can say which one a target holds.
+fn deployed_together(row: &KeyRow, current: &KeyRow, policy: &Policy) -> bool {
+    let lease = 2 * policy.request_timeout;
+    match (row.created_at, current.created_at) {
+        (Some(row), Some(current)) => current <= later(row, lease),
+        _ => true,
+    }
 }
 
 fn in_use(row: &KeyRow, now: Timestamp, policy: &Policy) -> Option<String> {

@@ -51,11 +51,11 @@ impl Run<'_> {
 
     /// A family key that was not in the observation, or a vanished current key: another run is at work.
     fn intruders(&self, seen: &Observation, listing: &Listing, new: &NewKey) -> Result<(), Cause> {
-        let ghosts = self.memory.borrow().ghosts.clone();
+        let own = self.memory.borrow().own_names.clone();
         let stranger = listing.keys.iter().find(|row| {
             row.id != new.id
                 && seen.row(&row.id).is_none()
-                && !ghosts.contains(&row.name)
+                && !own.contains(&row.name)
                 && FamilyName::parse(&self.policy.key_name, &row.name).is_some()
         });
         if let Some(row) = stranger {

@@ -98,7 +98,10 @@ pub(super) struct Memory {
     pub(super) renewals: u32,
     pub(super) proved_at: Option<Endpoint>,
     pub(super) used: Option<bool>,
+    /// Names of keys whose making was not answered and that were not found.
     pub(super) ghosts: BTreeSet<String>,
+    /// Every name under which this run asked for a key.
+    pub(super) own_names: BTreeSet<String>,
     /// Something is left over that no key's fate tells: a key that was never seen, a commit that did not come through.
     pub(super) unfinished: bool,
     pub(super) targets: Vec<Progress>,
