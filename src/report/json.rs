@@ -3,14 +3,14 @@
 //! Fields are only ever added within one `version`. A field that does not apply is `null`, a list that does not is empty.
 //! Rows carry the rotation they belong to, so that one rotation and many read alike.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::outputs::{Single, counts, rotated};
+use super::rows::{KeyRow, ProblemRow, RotationRow, StepRow, TargetRow, TextRow};
+use super::rows::{input_problem, key, problems, rotation, steps, target, texts};
 use super::{Ending, words};
-use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, TargetReport, TargetState};
+use crate::rotation::outcome::Outcome;
 
 /// Outputs of a job may have 1 MiB together, counted at two bytes a character; an environment variable that is to pass
 /// the report on takes 128 KiB.
@@ -44,68 +44,6 @@ pub struct Report<'a> {
     omitted: usize,
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct RotationRow<'a> {
-    key_name: &'a str,
-    outcome: &'a str,
-    reason: &'a str,
-    rotated: bool,
-    dry_run: bool,
-    interrupted: bool,
-    new_key_id: Option<&'a str>,
-    new_key_name: Option<&'a str>,
-    old_key_id: Option<&'a str>,
-    old_key_name: Option<&'a str>,
-    old_key_status: &'a str,
-    retire_after: Option<Timestamp>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct TargetRow<'a> {
-    rotation: &'a str,
-    name: &'a str,
-    state: &'a str,
-    took_ms: Option<u64>,
-    detail: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct KeyRow<'a> {
-    rotation: &'a str,
-    id: &'a str,
-    name: &'a str,
-    created_at: Option<Timestamp>,
-    last_used_at: Option<Timestamp>,
-    fate: &'a str,
-    until: Option<Timestamp>,
-    reason: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct ProblemRow<'a> {
-    rotation: Option<&'a str>,
-    what: &'a str,
-    next: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct TextRow<'a> {
-    rotation: &'a str,
-    text: &'a str,
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct StepRow<'a> {
-    rotation: &'a str,
-    step: &'a str,
-    began_ms: u64,
-    took_ms: u64,
-}
-
 impl<'a> Report<'a> {
     /// The report with every row.
     #[must_use]
@@ -134,11 +72,7 @@ impl<'a> Report<'a> {
                 words::failing_first(&o.targets).into_iter().map(|t| target(name, t)).collect()
             }),
             keys: rows(outcomes, |o, name| o.keys.iter().map(|row| key(name, row)).collect()),
-            problems: inputs
-                .iter()
-                .map(|what| ProblemRow { rotation: None, what, next: None })
-                .chain(rows(outcomes, problems))
-                .collect(),
+            problems: inputs.iter().map(|what| input_problem(what)).chain(rows(outcomes, problems)).collect(),
             notices: rows(outcomes, |o, name| texts(name, &o.notices)),
             steps: rows(outcomes, steps),
             plan: rows(outcomes, |o, name| texts(name, &o.plan)),
@@ -202,78 +136,6 @@ fn rows<'a, T>(outcomes: &'a [Outcome], of: impl Fn(&'a Outcome, &'a str) -> Vec
     outcomes.iter().flat_map(|outcome| of(outcome, &outcome.key_name)).collect()
 }
 
-fn rotation(outcome: &Outcome) -> RotationRow<'_> {
-    let new = outcome.new_key.as_ref();
-    let old = outcome.old_key.as_ref();
-    RotationRow {
-        key_name: &outcome.key_name,
-        outcome: outcome.verdict.word(),
-        reason: &outcome.reason,
-        rotated: outcome.rotated,
-        dry_run: outcome.verdict == crate::rotation::outcome::Verdict::Planned,
-        interrupted: outcome.interrupted,
-        new_key_id: new.map(|(id, _)| id.0.as_str()),
-        new_key_name: new.map(|(_, name)| name.as_str()),
-        old_key_id: old.map(|(id, _)| id.0.as_str()),
-        old_key_name: old.map(|(_, name)| name.as_str()),
-        old_key_status: outcome.old_key_status.word(),
-        retire_after: Single::from(outcome).retire_after,
-    }
-}
-
-fn target<'a>(rotation: &'a str, row: &'a TargetReport) -> TargetRow<'a> {
-    let state = match row.state {
-        TargetState::Untouched => "untouched",
-        TargetState::New => "new",
-        TargetState::Old => "old",
-        TargetState::Either => "either",
-    };
-    TargetRow { rotation, name: &row.name, state, took_ms: row.took.map(millis), detail: row.detail.as_deref() }
-}
-
-fn key<'a>(rotation: &'a str, row: &'a KeyReport) -> KeyRow<'a> {
-    let (fate, until, reason) = match &row.fate {
-        KeyFate::New => ("new", None, None),
-        KeyFate::NewHeld => ("new-held", None, None),
-        KeyFate::NewRevoked => ("new-revoked", None, None),
-        KeyFate::Current => ("current", None, None),
-        KeyFate::Pending { until } => ("pending", Some(*until), None),
-        KeyFate::Deleted => ("deleted", None, None),
-        KeyFate::Kept => ("kept", None, None),
-        KeyFate::Stray { reason } => ("stray", None, Some(reason.as_str())),
-        KeyFate::Foreign => ("foreign", None, None),
-    };
-    let (created_at, last_used_at) = (row.created_at, row.last_used_at);
-    KeyRow { rotation, id: &row.id.0, name: &row.name, created_at, last_used_at, fate, until, reason }
-}
-
-fn problems<'a>(outcome: &'a Outcome, name: &'a str) -> Vec<ProblemRow<'a>> {
-    let row = |problem: &'a crate::rotation::outcome::Problem| ProblemRow {
-        rotation: Some(name),
-        what: &problem.what,
-        next: problem.next.as_deref(),
-    };
-    outcome.problems.iter().map(row).collect()
-}
-
-fn texts<'a>(rotation: &'a str, texts: &'a [String]) -> Vec<TextRow<'a>> {
-    texts.iter().map(|text| TextRow { rotation, text }).collect()
-}
-
-fn steps<'a>(outcome: &'a Outcome, rotation: &'a str) -> Vec<StepRow<'a>> {
-    let row = |time: &crate::rotation::outcome::StepTime| StepRow {
-        rotation,
-        step: time.step.word(),
-        began_ms: millis(time.began),
-        took_ms: millis(time.took),
-    };
-    outcome.steps.iter().map(row).collect()
-}
-
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
@@ -282,6 +144,7 @@ mod tests {
     use super::super::outputs;
     use super::super::samples::{attention, pending, planned, rolled_back, rotated, target as sample, unchanged};
     use super::*;
+    use crate::rotation::outcome::TargetState;
     use crate::secret::Redactor;
 
     fn report(ending: &Ending) -> Value {

@@ -8,9 +8,12 @@ mod json;
 mod markdown;
 mod outputs;
 mod page;
+mod rows;
 #[cfg(test)]
 mod samples;
 mod section;
+#[cfg(test)]
+mod tests;
 mod text;
 mod words;
 
@@ -175,58 +178,5 @@ impl Cleaner<'_> {
 
     fn problem(&self, problem: &Problem) -> Problem {
         Problem { what: self.sentence(&problem.what), next: problem.next.as_ref().map(|next| self.sentence(next)) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::samples::{attention, not_due, pending, planned, rolled_back, rotated, unchanged};
-    use super::*;
-    use crate::secret::Secret;
-
-    fn code(outcomes: &[Outcome]) -> (&'static str, u8) {
-        let ending = Ending::ran(outcomes, &Redactor::new());
-        (ending.word(), ending.exit_code())
-    }
-
-    #[test]
-    fn the_worst_of_several_decides() {
-        assert_eq!(code(&[rotated(), not_due()]), ("rotated", 0));
-        assert_eq!(code(&[pending()]), ("rotated", 0));
-        assert_eq!(code(&[planned()]), ("unchanged", 0));
-        assert_eq!(code(&[rotated(), unchanged()]), ("unchanged", 1));
-        assert_eq!(code(&[rolled_back(), attention(), rotated()]), ("attention", 3));
-        assert_eq!(code(&[]), ("unchanged", 1));
-        let invalid = Ending::invalid(&["key-name: is missing".into()], &Redactor::new());
-        assert_eq!((invalid.word(), invalid.exit_code()), ("invalid", 2));
-    }
-
-    #[test]
-    fn no_form_shows_a_secret_that_came_in_by_any_text() {
-        let redactor = Redactor::new();
-        let secret = "lr_live_a_b*c|d";
-        redactor.learn(&Secret::new(secret.into()));
-        let mut outcome = attention();
-        let text = format!("got {secret} back");
-        outcome.reason.clone_from(&text);
-        outcome.problems.push(Problem { what: text.clone(), next: Some(text.clone()) });
-        outcome.notices.push(text.clone());
-        outcome.plan.push(text.clone());
-        for row in &mut outcome.keys {
-            row.name.clone_from(&text);
-            row.fate = KeyFate::Stray { reason: text.clone() };
-        }
-        for target in &mut outcome.targets {
-            target.name.clone_from(&text);
-            target.detail = Some(text.clone());
-        }
-        let ending = Ending::ran(&[outcome], &redactor);
-        let invalid = Ending::invalid(&[text], &redactor);
-        for ending in [&ending, &invalid] {
-            let outputs: String = outputs(ending).into_iter().map(|(_, value)| value).collect();
-            for form in [outputs, json(ending, usize::MAX), markdown(ending, 1_000_000), super::text(ending)] {
-                assert!(!form.contains("lr_live") && !form.contains("lr&#95;live"), "{form}");
-            }
-        }
     }
 }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 
 use super::escape::{code, escape};
 use super::page::Page;
-use super::words::{self, fate, holds, mark, moment, what_happened};
-use crate::rotation::outcome::{Outcome, Problem, Verdict};
+use super::words::{self, fate, full_stop, holds, mark, moment, what_happened};
+use crate::rotation::outcome::{KeyReport, Outcome, Problem, StepTime, TargetReport, Verdict};
 use crate::runner::words::duration;
 
 /// Headings of this many `#`, and one more for what is below.
@@ -23,8 +23,8 @@ pub(super) fn section(page: &mut Page, outcome: &Outcome, level: Level) {
     page.push(&format!("{}\n\n", escape(&what_happened(outcome))));
     head(page, outcome);
     list(page, "**Plan**\n\n", &outcome.plan);
-    keys(page, outcome);
     targets(page, outcome);
+    keys(page, outcome);
     list(page, "**Notices**\n\n", &outcome.notices);
     steps(page, outcome);
 }
@@ -64,10 +64,6 @@ fn problem(problem: &Problem) -> String {
     }
 }
 
-fn full_stop(text: &str) -> String {
-    if text.ends_with(['.', '!', '?', '…']) { text.to_owned() } else { format!("{text}.") }
-}
-
 fn list(page: &mut Page, head: &str, texts: &[String]) {
     page.list(head, texts.len(), texts.iter().map(|text| format!("- {}\n", escape(text))), rest);
 }
@@ -77,7 +73,7 @@ fn rest(count: usize) -> String {
 }
 
 fn keys(page: &mut Page, outcome: &Outcome) {
-    let row = |key: &crate::rotation::outcome::KeyReport| {
+    let row = |key: &KeyReport| {
         let (id, name) = (code(&key.id.0), escape(&key.name));
         let (created, used) = (time(key.created_at), time(key.last_used_at));
         format!("| {id} | {name} | {created} | {used} | {} |\n", escape(&fate(&key.fate)))
@@ -95,7 +91,7 @@ fn time(time: Option<Timestamp>) -> String {
 fn targets(page: &mut Page, outcome: &Outcome) {
     let noted = outcome.targets.iter().any(|target| target.detail.is_some());
     let (head, lines, empty) = if noted { (" Note |", "---|", " |") } else { ("", "", "") };
-    let row = |target: &crate::rotation::outcome::TargetReport| {
+    let row = |target: &TargetReport| {
         let took = target.took.map(duration).unwrap_or_default();
         let note = target.detail.as_deref().map(escape).unwrap_or_default();
         let note = if noted { format!(" {note} |") } else { String::new() };
@@ -109,9 +105,8 @@ fn targets(page: &mut Page, outcome: &Outcome) {
 }
 
 fn steps(page: &mut Page, outcome: &Outcome) {
-    let row = |time: &crate::rotation::outcome::StepTime| {
-        format!("| {} | {} | {} |\n", time.step.word(), duration(time.began), duration(time.took))
-    };
+    let row =
+        |time: &StepTime| format!("| {} | {} | {} |\n", time.step.word(), duration(time.began), duration(time.took));
     if outcome.steps.is_empty() {
         return;
     }

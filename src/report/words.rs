@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::escape::{code, escape};
-use crate::rotation::outcome::{KeyFate, OldKeyStatus, Outcome, TargetReport, TargetState, Verdict};
+use crate::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, TargetReport, TargetState, Verdict};
 
 /// A sentence that may name a key by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,9 +61,9 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
     let happened = match outcome.verdict {
         Verdict::Rotated => format!("Every target holds the new key{}.", old_key(outcome)),
         Verdict::NotDue => "The current key stays.".into(),
-        Verdict::Planned => "Nothing was changed; a real run would do what the plan below says.".into(),
-        Verdict::Unchanged => "Nothing has changed: every target holds the key it held.".into(),
-        Verdict::RolledBack => "Everything was put back: every target holds the key it held.".into(),
+        Verdict::Planned if outcome.plan.is_empty() => "A real run would change nothing now.".into(),
+        Verdict::Planned => "Nothing was changed; a real run would do what the plan says.".into(),
+        Verdict::Unchanged | Verdict::RolledBack => "Every target holds the key it held.".into(),
         Verdict::Attention if outcome.rotated => {
             "Every target holds the new key, but something is left over that should not be.".into()
         }
@@ -75,8 +75,13 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
     let told = if outcome.interrupted { " The run was told to stop." } else { "" };
     let reason = outcome.reason.trim();
     let gap = if reason.is_empty() { "" } else { " " };
-    let stop = if reason.is_empty() || reason.ends_with(['.', '!', '?', '…']) { "" } else { "." };
-    format!("{happened}{told}{gap}{reason}{stop}")
+    format!("{happened}{told}{gap}{}", full_stop(reason))
+}
+
+/// The text with an end that another sentence can follow.
+pub(super) fn full_stop(text: &str) -> String {
+    let ended = text.is_empty() || text.ends_with(['.', '!', '?', '…']);
+    if ended { text.to_owned() } else { format!("{text}.") }
 }
 
 fn old_key(outcome: &Outcome) -> String {
@@ -95,6 +100,7 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
     let advice = outcome.problems.iter().find_map(|problem| problem.next.as_deref()).map(Sentence::new);
     let mut next = match outcome.verdict {
         Verdict::Rotated | Verdict::NotDue => Vec::new(),
+        Verdict::Planned if outcome.plan.is_empty() => Vec::new(),
         Verdict::Planned => vec![Sentence::new("Run it again without dry-run.")],
         Verdict::Unchanged | Verdict::RolledBack => {
             vec![advice.unwrap_or_else(|| Sentence::new("Mend what went wrong, then run it again."))]
@@ -120,7 +126,7 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
     next
 }
 
-fn left_over(key: &crate::rotation::outcome::KeyReport) -> Option<Sentence> {
+fn left_over(key: &KeyReport) -> Option<Sentence> {
     let reason = match &key.fate {
         KeyFate::Stray { reason } => reason.trim_end_matches('.'),
         KeyFate::NewHeld => "made by this run, not confirmed",

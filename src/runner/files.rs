@@ -66,6 +66,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::runner::tests::scratch;
 
     /// As the runner reads the file.
     fn parse(text: &str) -> BTreeMap<String, String> {
@@ -77,10 +78,6 @@ mod tests {
             found.insert(name.to_owned(), value.join("\n"));
         }
         found
-    }
-
-    fn scratch(name: &str) -> std::path::PathBuf {
-        std::env::temp_dir().join(format!("keyrotor-{}-{name}", std::process::id()))
     }
 
     #[test]

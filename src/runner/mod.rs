@@ -9,7 +9,7 @@ pub mod line;
 mod progress;
 mod surroundings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod words;
 
 use std::cell::RefCell;

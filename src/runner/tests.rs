@@ -6,10 +6,10 @@ use super::*;
 
 /// A stream that can be read while the runner holds it.
 #[derive(Clone, Debug, Default)]
-struct Tape(Rc<RefCell<Vec<u8>>>);
+pub(crate) struct Tape(Rc<RefCell<Vec<u8>>>);
 
 impl Tape {
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.borrow().clone()).unwrap()
     }
 }
@@ -37,6 +37,11 @@ impl Write for Closed {
     fn flush(&mut self) -> io::Result<()> {
         Err(io::ErrorKind::BrokenPipe.into())
     }
+}
+
+/// A file of this test run alone.
+pub(crate) fn scratch(name: &str) -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("keyrotor-{}-{name}", std::process::id()))
 }
 
 fn start(variables: &[(&str, &str)], format: Format, sink: Sink) -> (Runner<Tape, Tape>, Tape, Tape) {
@@ -191,7 +196,7 @@ fn streams_and_files_that_are_gone_change_nothing() {
 }
 
 /// The commands that GitHub's runner finds in a text: every name with its data, judged more strictly than it does.
-fn obeyed(text: &str) -> Vec<String> {
+pub(crate) fn obeyed(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in text.split(['\r', '\n']) {
         assert!(!line.contains("##["), "the old form survived: {line:?}");
@@ -251,7 +256,7 @@ const NASTY: &[&str] = &[
     "::error::x",
 ];
 
-fn nasty(rng: &mut fastrand::Rng) -> String {
+pub(crate) fn nasty(rng: &mut fastrand::Rng) -> String {
     (0..rng.usize(1..12)).filter_map(|_| rng.choice(NASTY.iter().copied())).collect()
 }
 
