@@ -23,18 +23,9 @@ use crate::secret::Secret;
 use crate::store::target::Target;
 use audit::AuditSettings;
 
+pub use crate::runner::Format;
 pub use problem::{Problem, hide_credentials};
 pub use request::read;
-
-/// How the report is printed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
-    /// Sentences.
-    #[default]
-    Text,
-    /// One JSON document.
-    Json,
-}
 
 /// What is to be done.
 #[derive(Clone, Debug)]

@@ -14,7 +14,7 @@ const IN_FLIGHT: Duration = Duration::from_millis(2_500);
 const DEADLINE: Duration = Duration::from_millis(6_000);
 
 /// Says once that the run is to stop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Trigger(watch::Sender<Option<Instant>>);
 
 /// What the run looks at.

@@ -39,7 +39,7 @@ use crate::rotation::step::Step;
 use crate::rotation::tell::End;
 use crate::rotation::undo::Undone;
 
-pub use crate::rotation::run::Surroundings;
+pub use crate::rotation::run::Context;
 
 /// An issuer that can't rename, found out late, and then two other spellings of a limit: more is not in the dialects.
 const MOST_BEGINNINGS: usize = 4;
@@ -49,16 +49,16 @@ pub async fn rotate(
     issuer: &dyn KeyIssuer,
     targets: &[Box<dyn SecretStore>],
     policy: &Policy,
-    surroundings: &Surroundings<'_>,
+    context: &Context<'_>,
 ) -> Outcome {
-    let run = Run::new(issuer, targets, policy, surroundings);
+    let run = Run::new(issuer, targets, policy, context);
     let mut fixed = false;
     let mut last_seen = None;
     for _ in 0..MOST_BEGINNINGS {
         let observed = tokio::select! {
             biased;
             observed = run.step(Step::Observe, run.observe(fixed)) => observed,
-            () = surroundings.interrupt.in_flight_over() => Err(Cause::Interrupted),
+            () = context.interrupt.in_flight_over() => Err(Cause::Interrupted),
         };
         let (seen, mode) = match observed {
             Ok(observed) => observed,
@@ -93,9 +93,9 @@ pub async fn dry_run(
     issuer: &dyn KeyIssuer,
     targets: &[Box<dyn SecretStore>],
     policy: &Policy,
-    surroundings: &Surroundings<'_>,
+    context: &Context<'_>,
 ) -> Outcome {
-    let run = Run::new(issuer, targets, policy, surroundings);
+    let run = Run::new(issuer, targets, policy, context);
     let seen = match run.step(Step::Observe, run.look()).await {
         Ok(seen) => seen,
         Err(cause) => return run.blind(cause, None),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::rotation::policy::Policy;
 use crate::rotation::port::KeyId;
 use crate::rotation::step::Step;
 use crate::secret::Secret;
@@ -201,6 +202,30 @@ pub struct Outcome {
     pub steps: Vec<StepTime>,
     /// The run was told to stop.
     pub interrupted: bool,
+}
+
+impl Outcome {
+    /// The outcome of a rotation that could not even begin.
+    #[must_use]
+    pub fn unbegun(policy: &Policy, problem: Problem) -> Self {
+        Self {
+            verdict: Verdict::Unchanged,
+            key_name: policy.key_name.clone(),
+            reason: "the rotation could not begin; nothing was changed".into(),
+            rotated: false,
+            new_key: None,
+            old_key: None,
+            old_key_status: OldKeyStatus::None,
+            retire_after: None,
+            targets: Vec::new(),
+            keys: Vec::new(),
+            problems: vec![problem],
+            notices: Vec::new(),
+            plan: Vec::new(),
+            steps: Vec::new(),
+            interrupted: false,
+        }
+    }
 }
 
 /// What happens, while it happens.

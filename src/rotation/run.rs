@@ -19,7 +19,7 @@ use crate::rotation::step::Step;
 use crate::secret::Secret;
 
 /// What a rotation is handed: no clock, chance or policy of its own.
-pub struct Surroundings<'a> {
+pub struct Context<'a> {
     /// Time.
     pub clock: Clock,
     /// Chance, for digits and jitter.
@@ -119,7 +119,7 @@ pub(super) struct Run<'a> {
     pub(super) issuer: &'a dyn KeyIssuer,
     pub(super) targets: &'a [Box<dyn SecretStore>],
     pub(super) policy: &'a Policy,
-    pub(super) around: &'a Surroundings<'a>,
+    pub(super) around: &'a Context<'a>,
     pub(super) memory: RefCell<Memory>,
     pub(super) first_renewal: Notify,
     /// Behind the pivot, and while undoing, a signal no longer ends the work; the deadline does.
@@ -131,7 +131,7 @@ impl<'a> Run<'a> {
         issuer: &'a dyn KeyIssuer,
         targets: &'a [Box<dyn SecretStore>],
         policy: &'a Policy,
-        around: &'a Surroundings<'a>,
+        around: &'a Context<'a>,
     ) -> Self {
         Self {
             issuer,

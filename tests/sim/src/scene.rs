@@ -12,7 +12,7 @@ use keyrotor::rotation::interrupt;
 use keyrotor::rotation::outcome::{Event, Observer, Outcome};
 use keyrotor::rotation::policy::{Policy, Retire, Wish};
 use keyrotor::rotation::port::SecretStore;
-use keyrotor::rotation::{Surroundings, rotate};
+use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::Secret;
 use keyrotor_fake::{Dialect, Place, Rename, World};
 
@@ -168,14 +168,14 @@ impl Scene {
             .collect();
         let (trigger, interrupt) = interrupt::channel();
         script.arm(trigger);
-        let surroundings = Surroundings {
+        let context = Context {
             clock: Clock::starting_at(self.world.now()),
             rng: RefCell::new(fastrand::Rng::with_seed(self.seed ^ self.world.now().as_millisecond().unsigned_abs())),
             retry: Retry::default(),
             interrupt,
             observer: &Silent,
         };
-        let run = freezing(&script, rotate(&issuer, &targets, &self.policy, &surroundings));
+        let run = freezing(&script, rotate(&issuer, &targets, &self.policy, &context));
         tokio::select! {
             biased;
             outcome = run => Ended::Came(Box::new(outcome)),

@@ -1,0 +1,182 @@
+//! What a run came to, told in every form: outputs, JSON, a Markdown summary, lines for a terminal, an exit status.
+//!
+//! The forms are pure functions of an [`Ending`], whose texts are clean by construction: no secret, one line each,
+//! bounded in length.
+
+mod escape;
+mod json;
+mod markdown;
+mod outputs;
+mod page;
+mod rows;
+#[cfg(test)]
+mod samples;
+mod section;
+#[cfg(test)]
+mod tests;
+mod text;
+mod words;
+
+use std::io::Write;
+
+pub use self::json::{OUTPUT_LIMIT, Report, json};
+pub use self::markdown::markdown;
+pub use self::outputs::outputs;
+pub use self::text::text;
+use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, Verdict};
+use crate::rotation::port::KeyId;
+use crate::runner::words::problem_text;
+use crate::runner::{Kind, Runner, line};
+use crate::secret::Redactor;
+
+/// Sentences are cut here, in UTF-16 units.
+const SENTENCE: usize = 1000;
+/// Names and ids are cut here.
+const NAME: usize = 300;
+/// The exit status for wrong inputs.
+const WRONG_INPUTS: u8 = 2;
+
+/// How a run ended, as it may be shown.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// Every rotation came to something.
+    Ran(Vec<Outcome>),
+    /// The inputs are wrong, and nothing was contacted.
+    Invalid(Vec<String>),
+}
+
+impl Ending {
+    /// The ending of a run that looked at the world.
+    #[must_use]
+    pub fn ran(outcomes: &[Outcome], redactor: &Redactor) -> Self {
+        Self::Ran(outcomes.iter().map(|outcome| Cleaner(redactor).outcome(outcome)).collect())
+    }
+
+    /// The ending of a run whose inputs are wrong.
+    #[must_use]
+    pub fn invalid(problems: &[String], redactor: &Redactor) -> Self {
+        Self::Invalid(problems.iter().map(|problem| Cleaner(redactor).sentence(problem)).collect())
+    }
+
+    /// The process's exit status: the worst of all rotations.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Invalid(_) => WRONG_INPUTS,
+            Self::Ran(outcomes) => worst(outcomes).exit_code(),
+        }
+    }
+
+    /// The output `outcome`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::Ran(outcomes) => worst(outcomes).word(),
+        }
+    }
+}
+
+/// Tells in every form how the run ended, and returns the exit status.
+pub fn finish<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) -> u8 {
+    let outputs = outputs(ending);
+    runner.outputs(&outputs);
+    runner.summary(|room| markdown(ending, room));
+    annotate(ending, runner);
+    runner.say_lines(&text(ending));
+    runner.finish();
+    runner.document(|| json(ending, usize::MAX));
+    ending.exit_code()
+}
+
+/// What was told while it happened is not told again.
+fn annotate<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) {
+    match ending {
+        Ending::Invalid(problems) => problems.iter().for_each(|problem| runner.annotate(Kind::Error, problem)),
+        Ending::Ran(outcomes) => {
+            for outcome in outcomes {
+                outcome.problems.iter().for_each(|problem| runner.annotate(Kind::Error, &problem_text(problem)));
+                if outcome.verdict == Verdict::Attention {
+                    words::next(outcome).iter().for_each(|next| runner.annotate(Kind::Error, &next.plain()));
+                }
+                outcome.notices.iter().for_each(|notice| runner.annotate(Kind::Notice, notice));
+            }
+        }
+    }
+}
+
+/// The verdict that decides the exit status. A run in which anything rotated has rotated, although other keys were not
+/// due; a run that came to nothing has changed nothing.
+fn worst(outcomes: &[Outcome]) -> Verdict {
+    let badness = |verdict: &Verdict| match verdict {
+        Verdict::NotDue => 0,
+        Verdict::Rotated => 1,
+        Verdict::Planned => 2,
+        Verdict::Unchanged => 3,
+        Verdict::RolledBack => 4,
+        Verdict::Attention => 5,
+    };
+    outcomes.iter().map(|outcome| outcome.verdict).max_by_key(badness).unwrap_or(Verdict::Unchanged)
+}
+
+struct Cleaner<'a>(&'a Redactor);
+
+impl Cleaner<'_> {
+    fn sentence(&self, text: &str) -> String {
+        line::clean(text, self.0, SENTENCE)
+    }
+
+    fn name(&self, text: &str) -> String {
+        line::clean(text, self.0, NAME)
+    }
+
+    fn sentences(&self, texts: &[String]) -> Vec<String> {
+        texts.iter().map(|text| self.sentence(text)).collect()
+    }
+
+    fn key(&self, (id, name): &(KeyId, String)) -> (KeyId, String) {
+        (KeyId(self.name(&id.0)), self.name(name))
+    }
+
+    fn outcome(&self, outcome: &Outcome) -> Outcome {
+        Outcome {
+            verdict: outcome.verdict,
+            key_name: self.name(&outcome.key_name),
+            reason: self.sentence(&outcome.reason),
+            rotated: outcome.rotated,
+            new_key: outcome.new_key.as_ref().map(|key| self.key(key)),
+            old_key: outcome.old_key.as_ref().map(|key| self.key(key)),
+            old_key_status: outcome.old_key_status,
+            retire_after: outcome.retire_after,
+            targets: outcome.targets.iter().map(|target| self.target(target)).collect(),
+            keys: outcome.keys.iter().map(|row| self.row(row)).collect(),
+            problems: outcome.problems.iter().map(|problem| self.problem(problem)).collect(),
+            notices: self.sentences(&outcome.notices),
+            plan: self.sentences(&outcome.plan),
+            steps: outcome.steps.clone(),
+            interrupted: outcome.interrupted,
+        }
+    }
+
+    fn target(&self, target: &TargetReport) -> TargetReport {
+        TargetReport {
+            name: self.name(&target.name),
+            state: target.state,
+            took: target.took,
+            detail: target.detail.as_ref().map(|detail| self.sentence(detail)),
+        }
+    }
+
+    fn row(&self, row: &KeyReport) -> KeyReport {
+        let fate = match &row.fate {
+            KeyFate::Stray { reason } => KeyFate::Stray { reason: self.sentence(reason) },
+            other => other.clone(),
+        };
+        let (id, name) = self.key(&(row.id.clone(), row.name.clone()));
+        KeyReport { id, name, created_at: row.created_at, last_used_at: row.last_used_at, fate }
+    }
+
+    fn problem(&self, problem: &Problem) -> Problem {
+        Problem { what: self.sentence(&problem.what), next: problem.next.as_ref().map(|next| self.sentence(next)) }
+    }
+}

@@ -1,0 +1,150 @@
+//! The rows of the report's lists.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::outputs::Single;
+use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, TargetState, Verdict};
+
+/// One rotation.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct RotationRow<'a> {
+    key_name: &'a str,
+    outcome: &'a str,
+    reason: &'a str,
+    rotated: bool,
+    dry_run: bool,
+    interrupted: bool,
+    new_key_id: Option<&'a str>,
+    new_key_name: Option<&'a str>,
+    old_key_id: Option<&'a str>,
+    old_key_name: Option<&'a str>,
+    old_key_status: &'a str,
+    retire_after: Option<Timestamp>,
+}
+
+/// One target.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct TargetRow<'a> {
+    rotation: &'a str,
+    name: &'a str,
+    state: &'a str,
+    took_ms: Option<u64>,
+    detail: Option<&'a str>,
+}
+
+/// One key.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct KeyRow<'a> {
+    rotation: &'a str,
+    id: &'a str,
+    name: &'a str,
+    created_at: Option<Timestamp>,
+    last_used_at: Option<Timestamp>,
+    fate: &'a str,
+    until: Option<Timestamp>,
+    reason: Option<&'a str>,
+}
+
+/// What went wrong; without a rotation where an input is wrong.
+#[derive(Debug, Serialize)]
+pub(super) struct ProblemRow<'a> {
+    rotation: Option<&'a str>,
+    what: &'a str,
+    next: Option<&'a str>,
+}
+
+/// One sentence.
+#[derive(Debug, Serialize)]
+pub(super) struct TextRow<'a> {
+    rotation: &'a str,
+    text: &'a str,
+}
+
+/// One step's time.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct StepRow<'a> {
+    rotation: &'a str,
+    step: &'a str,
+    began_ms: u64,
+    took_ms: u64,
+}
+
+pub(super) fn rotation(outcome: &Outcome) -> RotationRow<'_> {
+    let new = outcome.new_key.as_ref();
+    let old = outcome.old_key.as_ref();
+    RotationRow {
+        key_name: &outcome.key_name,
+        outcome: outcome.verdict.word(),
+        reason: &outcome.reason,
+        rotated: outcome.rotated,
+        dry_run: outcome.verdict == Verdict::Planned,
+        interrupted: outcome.interrupted,
+        new_key_id: new.map(|(id, _)| id.0.as_str()),
+        new_key_name: new.map(|(_, name)| name.as_str()),
+        old_key_id: old.map(|(id, _)| id.0.as_str()),
+        old_key_name: old.map(|(_, name)| name.as_str()),
+        old_key_status: outcome.old_key_status.word(),
+        retire_after: Single::from(outcome).retire_after,
+    }
+}
+
+pub(super) fn target<'a>(rotation: &'a str, row: &'a TargetReport) -> TargetRow<'a> {
+    let state = match row.state {
+        TargetState::Untouched => "untouched",
+        TargetState::New => "new",
+        TargetState::Old => "old",
+        TargetState::Either => "either",
+    };
+    TargetRow { rotation, name: &row.name, state, took_ms: row.took.map(millis), detail: row.detail.as_deref() }
+}
+
+pub(super) fn key<'a>(rotation: &'a str, row: &'a KeyReport) -> KeyRow<'a> {
+    let (fate, until, reason) = match &row.fate {
+        KeyFate::New => ("new", None, None),
+        KeyFate::NewHeld => ("new-held", None, None),
+        KeyFate::NewRevoked => ("new-revoked", None, None),
+        KeyFate::Current => ("current", None, None),
+        KeyFate::Pending { until } => ("pending", Some(*until), None),
+        KeyFate::Deleted => ("deleted", None, None),
+        KeyFate::Kept => ("kept", None, None),
+        KeyFate::Stray { reason } => ("stray", None, Some(reason.as_str())),
+        KeyFate::Foreign => ("foreign", None, None),
+    };
+    let (created_at, last_used_at) = (row.created_at, row.last_used_at);
+    KeyRow { rotation, id: &row.id.0, name: &row.name, created_at, last_used_at, fate, until, reason }
+}
+
+pub(super) fn problems<'a>(outcome: &'a Outcome, name: &'a str) -> Vec<ProblemRow<'a>> {
+    let row =
+        |problem: &'a Problem| ProblemRow { rotation: Some(name), what: &problem.what, next: problem.next.as_deref() };
+    outcome.problems.iter().map(row).collect()
+}
+
+pub(super) fn input_problem(what: &str) -> ProblemRow<'_> {
+    ProblemRow { rotation: None, what, next: None }
+}
+
+pub(super) fn texts<'a>(rotation: &'a str, texts: &'a [String]) -> Vec<TextRow<'a>> {
+    texts.iter().map(|text| TextRow { rotation, text }).collect()
+}
+
+pub(super) fn steps<'a>(outcome: &'a Outcome, rotation: &'a str) -> Vec<StepRow<'a>> {
+    let row = |time: &StepTime| StepRow {
+        rotation,
+        step: time.step.word(),
+        began_ms: millis(time.began),
+        took_ms: millis(time.took),
+    };
+    outcome.steps.iter().map(row).collect()
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

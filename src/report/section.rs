@@ -1,0 +1,116 @@
+//! One rotation's part of the summary.
+
+use jiff::Timestamp;
+
+use super::escape::{code, escape};
+use super::page::Page;
+use super::words::{self, fate, full_stop, holds, mark, moment, what_happened};
+use crate::rotation::outcome::{KeyReport, Outcome, Problem, StepTime, TargetReport, Verdict};
+use crate::runner::words::duration;
+
+/// Headings of this many `#`, and one more for what is below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// The only rotation of the run.
+    Only,
+    /// One of several.
+    Part,
+}
+
+/// Writes the whole section; what does not fit is left out, the least important first.
+pub(super) fn section(page: &mut Page, outcome: &Outcome, level: Level) {
+    heading(page, outcome, level);
+    page.push(&format!("{}\n\n", escape(&what_happened(outcome))));
+    head(page, outcome);
+    list(page, "**Plan**\n\n", &outcome.plan);
+    targets(page, outcome);
+    keys(page, outcome);
+    list(page, "**Notices**\n\n", &outcome.notices);
+    steps(page, outcome);
+}
+
+fn heading(page: &mut Page, outcome: &Outcome, level: Level) {
+    let (sign, mark) = match level {
+        Level::Only => ("##", mark(outcome.verdict)),
+        Level::Part => ("###", ""),
+    };
+    let headline = words::headline(outcome.verdict);
+    page.push(&format!("{sign} {mark}{headline}: {}\n\n", code(&outcome.key_name)));
+}
+
+/// The first problem and what to do come before everything else.
+fn head(page: &mut Page, outcome: &Outcome) {
+    if let Some(first) = outcome.problems.first() {
+        page.push(&format!("**What went wrong:** {}\n\n", escape(&first.what)));
+    }
+    match words::next(outcome).as_slice() {
+        [only] => {
+            page.push(&format!("**What to do next:** {}\n\n", only.markdown()));
+        }
+        many => {
+            let rows = many.iter().map(|next| format!("- {}\n", next.markdown()));
+            page.list("**What to do next**\n\n", many.len(), rows, rest);
+        }
+    }
+    if let Some((_, others)) = outcome.problems.split_first() {
+        page.list("**What went wrong then**\n\n", others.len(), others.iter().map(problem), rest);
+    }
+}
+
+fn problem(problem: &Problem) -> String {
+    match &problem.next {
+        Some(next) => format!("- {} What to do: {}\n", full_stop(&escape(&problem.what)), escape(next)),
+        None => format!("- {}\n", escape(&problem.what)),
+    }
+}
+
+fn list(page: &mut Page, head: &str, texts: &[String]) {
+    page.list(head, texts.len(), texts.iter().map(|text| format!("- {}\n", escape(text))), rest);
+}
+
+fn rest(count: usize) -> String {
+    format!("- … and {count} more\n")
+}
+
+fn keys(page: &mut Page, outcome: &Outcome) {
+    let row = |key: &KeyReport| {
+        let (id, name) = (code(&key.id.0), escape(&key.name));
+        let (created, used) = (time(key.created_at), time(key.last_used_at));
+        format!("| {id} | {name} | {created} | {used} | {} |\n", escape(&fate(&key.fate)))
+    };
+    let head = "| Key | Name | Created | Last used | Now |\n|---|---|---|---|---|\n";
+    let rest = |count| format!("| … and {count} more | | | | |\n");
+    page.list(head, outcome.keys.len(), outcome.keys.iter().map(row), rest);
+}
+
+/// Not shown is not the same as never.
+fn time(time: Option<Timestamp>) -> String {
+    time.map_or_else(|| "not shown".into(), moment)
+}
+
+fn targets(page: &mut Page, outcome: &Outcome) {
+    let noted = outcome.targets.iter().any(|target| target.detail.is_some());
+    let (head, lines, empty) = if noted { (" Note |", "---|", " |") } else { ("", "", "") };
+    let row = |target: &TargetReport| {
+        let took = target.took.map(duration).unwrap_or_default();
+        let note = target.detail.as_deref().map(escape).unwrap_or_default();
+        let note = if noted { format!(" {note} |") } else { String::new() };
+        let holds = if outcome.verdict == Verdict::Planned { "not written" } else { holds(target.state) };
+        format!("| {} | {holds} | {took} |{note}\n", code(&target.name))
+    };
+    let head = format!("| Target | Holds now | Written in |{head}\n|---|---|---|{lines}\n");
+    let rest = |count| format!("| … and {count} more | | |{empty}\n");
+    let rows = words::failing_first(&outcome.targets);
+    page.list(&head, rows.len(), rows.into_iter().map(row), rest);
+}
+
+fn steps(page: &mut Page, outcome: &Outcome) {
+    let row =
+        |time: &StepTime| format!("| {} | {} | {} |\n", time.step.word(), duration(time.began), duration(time.took));
+    if outcome.steps.is_empty() {
+        return;
+    }
+    let rows: String = outcome.steps.iter().take(100).map(row).collect();
+    let table = format!("| Step | After | Took |\n|---|---|---|\n{rows}");
+    page.push(&format!("<details><summary>Steps</summary>\n\n{table}\n</details>\n"));
+}

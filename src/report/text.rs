@@ -1,0 +1,114 @@
+//! The closing lines of a log or a terminal.
+
+use super::words::{self, counts, fate, full_stop, headline, holds, what_happened};
+use super::{Ending, worst};
+use crate::rotation::outcome::{KeyFate, Outcome, Problem, TargetReport, TargetState};
+
+/// More lines of one kind than this are counted: the report has them all.
+const MOST: usize = 50;
+
+/// The ending in lines, without mark-up.
+#[must_use]
+pub fn text(ending: &Ending) -> String {
+    let lines = match ending {
+        Ending::Invalid(problems) => invalid(problems),
+        Ending::Ran(outcomes) => {
+            let parts = outcomes.iter().flat_map(rotation);
+            match outcomes.as_slice() {
+                [_] => parts.collect(),
+                many => parts.chain([format!("{} rotations: {}", many.len(), headline(worst(many)))]).collect(),
+            }
+        }
+    };
+    lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn invalid(problems: &[String]) -> Vec<String> {
+    let mut lines = vec!["The inputs are wrong. Nothing was contacted and nothing has changed.".to_owned()];
+    lines.extend(problems.iter().map(|problem| format!("  {problem}")));
+    lines
+}
+
+fn rotation(outcome: &Outcome) -> Vec<String> {
+    let next: Vec<_> = words::next(outcome).iter().map(words::Sentence::plain).collect();
+    let alive = outcome.keys.iter().filter(|key| key.fate != KeyFate::Deleted);
+    let mut lines = vec![format!("{}: {}. {}", outcome.key_name, headline(outcome.verdict), what_happened(outcome))];
+    extend(&mut lines, outcome.problems.iter().map(|one| problem(one, &next)));
+    extend(&mut lines, outcome.plan.iter().map(|sentence| format!("  plan: {sentence}")));
+    targets(outcome, &mut lines);
+    extend(&mut lines, alive.map(|key| format!("  key {} {}: {}", key.id, key.name, fate(&key.fate))));
+    extend(&mut lines, outcome.notices.iter().map(|notice| format!("  notice: {notice}")));
+    extend(&mut lines, next.iter().map(|next| format!("  next: {next}")));
+    lines
+}
+
+fn extend(lines: &mut Vec<String>, more: impl Iterator<Item = String>) {
+    let mut more = more.fuse();
+    lines.extend(more.by_ref().take(MOST));
+    match more.count() {
+        0 => {}
+        rest => lines.push(format!("    … and {rest} more")),
+    }
+}
+
+/// Advice that stands below as what to do next is not given twice.
+fn problem(problem: &Problem, next: &[String]) -> String {
+    match problem.next.as_ref().filter(|advice| !next.contains(advice)) {
+        Some(advice) => format!("  error: {} What to do: {advice}", full_stop(&problem.what)),
+        None => format!("  error: {}", problem.what),
+    }
+}
+
+fn targets(outcome: &Outcome, lines: &mut Vec<String>) {
+    let (written, failed) = counts(&outcome.targets);
+    if written + failed > 0 {
+        lines.push(format!("  targets that hold the new key: {written} of {}", outcome.targets.len()));
+    }
+    let told = words::failing_first(&outcome.targets)
+        .into_iter()
+        .filter(|target| target.detail.is_some() || matches!(target.state, TargetState::Old | TargetState::Either));
+    let line = |target: &TargetReport| {
+        let detail = target.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+        format!("    {} holds {}{detail}", target.name, holds(target.state))
+    };
+    extend(lines, told.map(line));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{attention, rolled_back, rotated, target};
+    use super::*;
+    use crate::secret::Redactor;
+
+    fn shown(outcomes: &[Outcome]) -> String {
+        text(&Ending::ran(outcomes, &Redactor::new()))
+    }
+
+    #[test]
+    fn a_failure_names_the_problem_the_targets_and_what_to_do() {
+        let expected = "\
+production: Failed, everything was put back. Every target holds the key it held. A target could not be read.
+  error: repo:acme/app: GitHub answered 403 <Forbidden> | see @docs
+  targets that hold the new key: 0 of 2
+    repo:acme/api AROUTER_API_KEY holds what it held before: GitHub answered 403
+    repo:acme/app AROUTER_API_KEY holds what it held before
+  key key_new production-2026-10-01-7f3a9c-unconfirmed: made by this run, deleted again
+  key key_old production-2026-07-01-aaaaaa: current
+  next: Give the token the repository permission \"Secrets\" (write).
+";
+        assert_eq!(shown(&[rolled_back()]), expected);
+    }
+
+    #[test]
+    fn many_failing_targets_are_counted() {
+        let mut outcome = attention();
+        outcome.targets = (0..5_000).map(|n| target(&format!("repo:acme/{n}"), TargetState::Either, None)).collect();
+        let text = shown(&[outcome]);
+        assert!(text.lines().count() < 70 && text.contains("    … and 4950 more\n"), "{text}");
+    }
+
+    #[test]
+    fn several_rotations_end_in_one_line_for_all() {
+        assert!(shown(&[rotated(), attention()]).ends_with("2 rotations: A person should look\n"));
+    }
+}

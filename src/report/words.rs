@@ -1,0 +1,191 @@
+//! The run in a person's words: what happened, what each target and key is now, what to do next.
+
+use jiff::Timestamp;
+
+use super::escape::{code, escape};
+use crate::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, TargetReport, TargetState, Verdict};
+
+/// A sentence that may name a key by its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sentence {
+    id: Option<String>,
+    rest: String,
+}
+
+impl Sentence {
+    fn new(rest: impl Into<String>) -> Self {
+        Self { id: None, rest: rest.into() }
+    }
+
+    /// For a log.
+    pub(super) fn plain(&self) -> String {
+        match &self.id {
+            Some(id) => format!("Key {id} {}", self.rest),
+            None => self.rest.clone(),
+        }
+    }
+
+    /// For a summary.
+    pub(super) fn markdown(&self) -> String {
+        match &self.id {
+            Some(id) => format!("Key {} {}", code(id), escape(&self.rest)),
+            None => escape(&self.rest),
+        }
+    }
+}
+
+/// The outcome as a headline.
+pub(super) fn headline(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Rotated => "Rotated",
+        Verdict::NotDue => "Not due",
+        Verdict::Planned => "Dry run",
+        Verdict::Unchanged => "Failed, nothing has changed",
+        Verdict::RolledBack => "Failed, everything was put back",
+        Verdict::Attention => "A person should look",
+    }
+}
+
+/// The one mark beside the headline.
+pub(super) fn mark(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Rotated | Verdict::NotDue => "✅ ",
+        Verdict::Planned => "",
+        Verdict::Unchanged | Verdict::RolledBack => "❌ ",
+        Verdict::Attention => "⚠️ ",
+    }
+}
+
+/// What happened, then why.
+pub(super) fn what_happened(outcome: &Outcome) -> String {
+    let happened = match outcome.verdict {
+        Verdict::Rotated => format!("Every target holds the new key{}.", old_key(outcome)),
+        Verdict::NotDue => "The current key stays.".into(),
+        Verdict::Planned if outcome.plan.is_empty() => "A real run would change nothing now.".into(),
+        Verdict::Planned => "Nothing was changed; a real run would do what the plan says.".into(),
+        Verdict::Unchanged | Verdict::RolledBack => "Every target holds the key it held.".into(),
+        Verdict::Attention if outcome.rotated => {
+            "Every target holds the new key, but something is left over that should not be.".into()
+        }
+        Verdict::Attention => {
+            "Every target that held a live key still holds one, but the run could not bring everything to an end."
+                .into()
+        }
+    };
+    let told = if outcome.interrupted { " The run was told to stop." } else { "" };
+    let reason = outcome.reason.trim();
+    let gap = if reason.is_empty() { "" } else { " " };
+    format!("{happened}{told}{gap}{}", full_stop(reason))
+}
+
+/// The text with an end that another sentence can follow.
+pub(super) fn full_stop(text: &str) -> String {
+    let ended = text.is_empty() || text.ends_with(['.', '!', '?', '…']);
+    if ended { text.to_owned() } else { format!("{text}.") }
+}
+
+fn old_key(outcome: &Outcome) -> String {
+    match (outcome.old_key_status, outcome.retire_after) {
+        (OldKeyStatus::Deleted, _) => "; the old one is deleted".into(),
+        (OldKeyStatus::Pending, Some(until)) => format!("; the old one stays alive until {}", moment(until)),
+        (OldKeyStatus::Pending, None) => "; the old one stays alive for its grace period".into(),
+        (OldKeyStatus::Kept, _) => "; the old one is kept, as asked".into(),
+        (OldKeyStatus::Alive, _) => "; the old one is alive".into(),
+        (OldKeyStatus::None, _) => "; there was no old one".into(),
+    }
+}
+
+/// What to do next, most urgent first. Never empty.
+pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
+    let advice = outcome.problems.iter().find_map(|problem| problem.next.as_deref()).map(Sentence::new);
+    let mut next = match outcome.verdict {
+        Verdict::Rotated | Verdict::NotDue => Vec::new(),
+        Verdict::Planned if outcome.plan.is_empty() => Vec::new(),
+        Verdict::Planned => vec![Sentence::new("Run it again without dry-run.")],
+        Verdict::Unchanged | Verdict::RolledBack => {
+            vec![advice.unwrap_or_else(|| Sentence::new("Mend what went wrong, then run it again."))]
+        }
+        Verdict::Attention => {
+            let mut next: Vec<_> = advice.into_iter().chain(outcome.keys.iter().filter_map(left_over)).collect();
+            if next.is_empty() {
+                next.push(Sentence::new("Read what went wrong, then run it again: the next run cleans up."));
+            }
+            next
+        }
+    };
+    if outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) {
+        let look = "Look at the other live keys in the table: whoever had the leaked key may have made one of them.";
+        next.push(Sentence::new(look));
+    }
+    if next.is_empty() {
+        next.push(Sentence::new(match outcome.retire_after {
+            Some(until) => format!("Nothing. A later run retires the old key after {}.", moment(until)),
+            None => "Nothing.".into(),
+        }));
+    }
+    next
+}
+
+fn left_over(key: &KeyReport) -> Option<Sentence> {
+    let reason = match &key.fate {
+        KeyFate::Stray { reason } => reason.trim_end_matches('.'),
+        KeyFate::NewHeld => "made by this run, not confirmed",
+        _ => return None,
+    };
+    let name = if key.name.is_empty() { String::new() } else { format!("({}) ", key.name) };
+    let rest = match key.fate {
+        KeyFate::NewHeld => "The next run goes on from here; do not delete it before that, a target may hold it.",
+        _ => "The next run cleans it up, or delete it by hand.",
+    };
+    Some(Sentence { id: Some(key.id.0.clone()), rest: format!("{name}is alive: {reason}. {rest}") })
+}
+
+/// What a target holds now.
+pub(super) fn holds(state: TargetState) -> &'static str {
+    match state {
+        TargetState::New => "the new key",
+        TargetState::Old => "what it held before",
+        TargetState::Either => "the old or the new key, both alive",
+        TargetState::Untouched => "what it held, not written",
+    }
+}
+
+/// What a key is now.
+pub(super) fn fate(fate: &KeyFate) -> String {
+    match fate {
+        KeyFate::New => "new, in every target".into(),
+        KeyFate::NewHeld => "new, alive, not confirmed yet".into(),
+        KeyFate::NewRevoked => "made by this run, deleted again".into(),
+        KeyFate::Current => "current".into(),
+        KeyFate::Pending { until } => format!("alive until {}, then a later run retires it", moment(*until)),
+        KeyFate::Deleted => "deleted".into(),
+        KeyFate::Kept => "kept, as asked".into(),
+        KeyFate::Stray { reason } => format!("alive, should not be: {reason}"),
+        KeyFate::Foreign => "alive, not of this family".into(),
+    }
+}
+
+/// The outputs' and the table's count: written for certain, and tried without that certainty.
+pub(super) fn counts(targets: &[TargetReport]) -> (usize, usize) {
+    let count = |states: &[TargetState]| targets.iter().filter(|target| states.contains(&target.state)).count();
+    (count(&[TargetState::New]), count(&[TargetState::Old, TargetState::Either]))
+}
+
+/// What went wrong first, in the order in which the user listed the targets otherwise.
+pub(super) fn failing_first(targets: &[TargetReport]) -> Vec<&TargetReport> {
+    let mut rows: Vec<_> = targets.iter().collect();
+    rows.sort_by_key(|row| match (row.state, &row.detail) {
+        (TargetState::Either, _) => 0,
+        (TargetState::Old | TargetState::Untouched, Some(_)) => 1,
+        (TargetState::Old, None) => 2,
+        (TargetState::Untouched, None) => 3,
+        (TargetState::New, Some(_)) => 4,
+        (TargetState::New, None) => 5,
+    });
+    rows
+}
+
+/// A time as a person reads it.
+pub(super) fn moment(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}

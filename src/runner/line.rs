@@ -1,0 +1,116 @@
+//! Foreign text made harmless: one line, no secret, nothing that GitHub's runner takes for a command.
+//!
+//! The runner splits at LF, CR and CRLF, trims leading white space and looks for `::` at the start of a line; it also
+//! still obeys the older `##[command]` wherever it stands in a line.
+
+use crate::http::one_line;
+use crate::secret::Redactor;
+
+/// GitHub cuts an annotation's message here, counted in UTF-16 units.
+pub const MESSAGE_LIMIT: usize = 4096;
+
+/// Text as it may be shown: one line, no secret, nothing invisible, at most `limit` UTF-16 units.
+#[must_use]
+pub fn clean(text: &str, redactor: &Redactor, limit: usize) -> String {
+    let mut line = one_line(&redactor.scrub(text));
+    line.retain(|c| !invisible(c));
+    // A secret that was broken up by line breaks or invisible characters is whole only now.
+    clip(one_line(&redactor.scrub(&line)), limit)
+}
+
+/// A clean line that the runner prints as it stands.
+#[must_use]
+pub fn defuse(line: &str) -> String {
+    let line = line.replace("##[", "# #[");
+    let harmless = |c: char| c.is_alphanumeric() || (c.is_ascii() && c != ':');
+    match line.trim_start().chars().next() {
+        Some(first) if !harmless(first) => format!("- {}", line.trim_start()),
+        _ => line,
+    }
+}
+
+/// One workflow command, without the line's end.
+#[must_use]
+pub fn command(name: &str, title: Option<&str>, message: &str) -> String {
+    let message = data(message);
+    match title {
+        Some(title) => format!("::{name} title={}::{message}", property(title)),
+        None => format!("::{name}::{message}"),
+    }
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// The text, cut to `limit` UTF-16 units with an ellipsis as the last.
+#[must_use]
+pub fn clip(mut text: String, limit: usize) -> String {
+    if text.len() <= limit {
+        return text;
+    }
+    let mut units = 0;
+    let mut cut = 0;
+    for (at, c) in text.char_indices() {
+        units += c.len_utf16();
+        if units > limit {
+            text.truncate(cut);
+            text.push('…');
+            return text;
+        }
+        if units < limit {
+            cut = at + c.len_utf8();
+        }
+    }
+    text
+}
+
+/// Characters that are not seen, but hide or turn around what stands beside them.
+fn invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    #[test]
+    fn a_secret_broken_up_by_invisible_characters_is_still_taken_out() {
+        let redactor = Redactor::new();
+        redactor.learn(&Secret::new("lr_live_secretvalue".into()));
+        for text in ["lr_live_\u{200b}secretvalue", "x lr_live_secretvalue y", "lr_live_secret\u{ad}value"] {
+            let shown = clean(text, &redactor, 100);
+            assert!(shown.contains("***") && !shown.contains("secret"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn both_command_forms_are_defused_and_ordinary_lines_left_alone() {
+        assert_eq!(defuse("::error::x"), "- ::error::x");
+        assert_eq!(defuse("   ::error::x"), "- ::error::x");
+        assert_eq!(defuse("a ###[error]x"), "a ## #[error]x");
+        assert_eq!(defuse("  repo:acme/app: written"), "  repo:acme/app: written");
+        assert_eq!(defuse("(see above)"), "(see above)");
+    }
+
+    #[test]
+    fn commands_are_escaped() {
+        assert_eq!(command("error", Some("a:b,c%"), "x\r\ny: 5%"), "::error title=a%3Ab%2Cc%25::x%0D%0Ay: 5%25");
+    }
+
+    #[test]
+    fn a_clipped_text_has_exactly_the_limit() {
+        assert_eq!(clip("abcdef".into(), 6), "abcdef");
+        assert_eq!(clip("abcdefg".into(), 6), "abcde…");
+        assert_eq!(clip("ééééééé".into(), 3), "éé…");
+        let emoji = clip("😀".repeat(10), 5);
+        assert!(emoji.encode_utf16().count() <= 5 && emoji.ends_with('…'), "{emoji}");
+    }
+}

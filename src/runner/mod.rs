@@ -1,0 +1,282 @@
+//! Tells a run's story to whoever started it: GitHub's runner, a terminal, or a pipe.
+//!
+//! Every line goes through [`line::clean`] and [`line::defuse`], so that neither a server nor an input can forge a
+//! workflow command. Nothing here fails: a log that can't be written must not change what a run comes to.
+
+mod annotations;
+mod files;
+pub mod line;
+mod progress;
+mod surroundings;
+#[cfg(test)]
+pub(crate) mod tests;
+pub mod words;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+pub use self::annotations::Kind;
+use self::annotations::{Annotations, Verdict};
+use self::progress::Progress;
+pub use self::surroundings::{Format, Sink, Style, Surroundings};
+use self::words::{Tone, doing, duration, problem_text};
+use crate::rotation::outcome::{Event, Observer, Problem};
+use crate::rotation::step::Step;
+use crate::secret::{Redactor, Secret};
+
+/// The teller. One per process; every secret in play must be given to [`Observer::mask`] before anything else is told.
+#[derive(Debug)]
+pub struct Runner<O: Write = io::Stdout, E: Write = io::Stderr> {
+    surroundings: Surroundings,
+    redactor: Redactor,
+    state: RefCell<State<O, E>>,
+}
+
+#[derive(Debug)]
+struct State<O, E> {
+    out: O,
+    err: E,
+    step: Option<Step>,
+    group_is_open: bool,
+    annotations: Annotations,
+    progress: Progress,
+}
+
+impl Runner<io::Stdout, io::Stderr> {
+    /// For this process.
+    #[must_use]
+    pub fn of_process(variables: &BTreeMap<String, String>, format: Format, redactor: Redactor) -> Self {
+        Self::new(Surroundings::of_process(variables, format), redactor, io::stdout(), io::stderr())
+    }
+}
+
+impl<O: Write, E: Write> Runner<O, E> {
+    /// For these surroundings, with these two streams.
+    #[must_use]
+    pub fn new(surroundings: Surroundings, redactor: Redactor, out: O, err: E) -> Self {
+        let (annotations, progress) = Default::default();
+        let state = State { out, err, step: None, group_is_open: false, annotations, progress };
+        Self { surroundings, redactor, state: RefCell::new(state) }
+    }
+
+    /// What takes secrets out of texts.
+    #[must_use]
+    pub fn redactor(&self) -> &Redactor {
+        &self.redactor
+    }
+
+    /// The program's own text, as it is, on stdout: `--help` and `--version`.
+    pub fn verbatim(&self, text: &str) {
+        put(&mut self.state.borrow_mut().out, text);
+    }
+
+    /// One line of the story.
+    pub fn say(&self, text: &str) {
+        self.line("", text, Tone::Plain);
+    }
+
+    /// Many lines; spaces before each are kept.
+    pub fn say_lines(&self, text: &str) {
+        for line in text.lines() {
+            let (indent, rest) = line.split_at(line.len() - line.trim_start_matches(' ').len());
+            self.line(indent, rest, Tone::Plain);
+        }
+    }
+
+    /// Another rotation begins.
+    pub fn section(&self, title: &str) {
+        self.end_group();
+        self.line("rotation ", title, Tone::Strong);
+    }
+
+    /// For whoever debugs the action: shown only where GitHub's debug logging is on.
+    pub fn debug(&self, text: &str) {
+        if self.surroundings.debug {
+            self.command("debug", text);
+        }
+    }
+
+    /// A sentence that must be seen, told once: an annotation on GitHub, a line elsewhere.
+    pub fn announce(&self, kind: Kind, text: &str) {
+        match self.surroundings.style {
+            Style::GitHub => self.annotate(kind, text),
+            Style::Terminal | Style::Plain => self.line(&format!("{}: ", kind.word()), text, Tone::of(kind)),
+        }
+    }
+
+    /// Makes sure that GitHub shows the sentence beside the run; elsewhere the report's own text says it.
+    pub fn annotate(&self, kind: Kind, text: &str) {
+        if self.surroundings.style != Style::GitHub {
+            return;
+        }
+        let message = line::defuse(&self.clean(text));
+        let step = self.state.borrow().step;
+        let title = step.map_or_else(|| "keyrotor".to_owned(), |step| format!("keyrotor: {}", step.word()));
+        let verdict = self.state.borrow_mut().annotations.take(kind, &title, &message);
+        match verdict {
+            Verdict::Show(command) => self.print(&command),
+            Verdict::Hold => self.line(&format!("{}: ", kind.word()), &message, Tone::of(kind)),
+            Verdict::Repeated => {}
+        }
+    }
+
+    /// Hands the outputs over, where the surroundings take any.
+    pub fn outputs(&self, outputs: &[(&str, String)]) {
+        let Some(path) = &self.surroundings.outputs else { return };
+        let scrubbed: Vec<_> = outputs.iter().map(|(name, value)| (*name, self.redactor.scrub(value))).collect();
+        if let Err(error) = files::append_outputs(path, &scrubbed, &mut fastrand::Rng::new()) {
+            self.announce(Kind::Warning, &format!("the outputs could not be written to $GITHUB_OUTPUT: {error}"));
+        }
+    }
+
+    /// Hands over the summary, made for the number of bytes that are left for it.
+    pub fn summary(&self, render: impl FnOnce(usize) -> String) {
+        let Some(path) = &self.surroundings.summary else { return };
+        if let Err(error) = files::append_summary(path, |room| self.redactor.scrub(&render(room))) {
+            self.announce(Kind::Warning, &format!("the summary could not be written to $GITHUB_STEP_SUMMARY: {error}"));
+        }
+    }
+
+    /// Puts the JSON document, one line, on stdout where the format asks for it. Nothing else goes there then.
+    pub fn document(&self, json: impl FnOnce() -> String) {
+        if self.surroundings.format == Format::Json {
+            let text = self.redactor.scrub(&json());
+            put(&mut self.state.borrow_mut().out, &format!("{text}\n"));
+        }
+    }
+
+    /// Ends what is open and tells what was held back.
+    pub fn finish(&self) {
+        self.end_group();
+        self.state.borrow_mut().step = None;
+        let due = self.state.borrow_mut().annotations.release();
+        for command in due {
+            self.print(&command);
+        }
+    }
+
+    fn clean(&self, text: &str) -> String {
+        line::clean(text, &self.redactor, line::MESSAGE_LIMIT)
+    }
+
+    fn command(&self, name: &str, text: &str) {
+        self.print(&line::command(name, None, &line::defuse(&self.clean(text))));
+    }
+
+    /// One line of ours and theirs; on GitHub nothing in it is a command.
+    fn line(&self, lead: &str, text: &str, tone: Tone) {
+        let told = line::defuse(&format!("{lead}{}", self.clean(text)));
+        match tone.colour() {
+            Some(colour) if self.surroundings.colour => self.print(&format!("\u{1b}[{colour}m{told}\u{1b}[0m")),
+            _ => self.print(&told),
+        }
+    }
+
+    /// The only way out for the story.
+    fn print(&self, line: &str) {
+        let state = &mut *self.state.borrow_mut();
+        if self.surroundings.progress {
+            let wipe = state.progress.clear();
+            put(&mut state.err, &wipe);
+        }
+        let line = format!("{line}\n");
+        match self.surroundings.format {
+            Format::Text => put(&mut state.out, &line),
+            Format::Json => put(&mut state.err, &line),
+        }
+    }
+
+    fn redraw(&self, text: &str) {
+        let text = self.clean(text);
+        let state = &mut *self.state.borrow_mut();
+        let drawn = state.progress.draw(&text, self.surroundings.columns);
+        put(&mut state.err, &drawn);
+    }
+
+    fn begin(&self, step: Step) {
+        self.end_group();
+        self.state.borrow_mut().step = Some(step);
+        let title = format!("{}: {}", step.word(), doing(step));
+        if self.surroundings.style == Style::GitHub {
+            self.command("group", &title);
+            self.state.borrow_mut().group_is_open = true;
+        } else {
+            self.line("", &title, Tone::Strong);
+        }
+    }
+
+    fn end(&self, step: Step, took: Duration) {
+        self.end_group();
+        self.state.borrow_mut().step = None;
+        self.line("", &format!("{}: done in {}", step.word(), duration(took)), Tone::Plain);
+    }
+
+    fn end_group(&self) {
+        if std::mem::take(&mut self.state.borrow_mut().group_is_open) {
+            self.print("::endgroup::");
+        }
+    }
+
+    /// Where a person sees the line redrawn, a line for each target would only push it away.
+    fn wrote(&self, target: &str, took: Duration, done: usize, of: usize) {
+        if !self.surroundings.progress || self.surroundings.story != Sink::Terminal {
+            self.line("  ", &format!("{target}: written in {} ({done} of {of})", duration(took)), Tone::Plain);
+        }
+        if self.surroundings.progress {
+            self.redraw(&format!("  {done} of {of} written: {target}"));
+        }
+    }
+
+    fn failed(&self, problem: &Problem) {
+        self.end_group();
+        self.announce(Kind::Error, &problem_text(problem));
+    }
+}
+
+impl<O: Write, E: Write> Observer for Runner<O, E> {
+    /// The runner masks from the next line on, so this comes before anything that could hold the secret.
+    fn mask(&self, secret: &Secret) {
+        self.redactor.learn(secret);
+        if !self.surroundings.masks {
+            return;
+        }
+        let value = secret.expose();
+        let lines = value.split(['\r', '\n']).filter(|part| *part != value);
+        for part in std::iter::once(value).chain(lines).filter(|part| !part.trim().is_empty()) {
+            self.print(&line::command("add-mask", None, part));
+        }
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        match event {
+            Event::Began(step) => self.begin(*step),
+            Event::Ended(step, took) => self.end(*step, *took),
+            Event::Note(text) => self.line("  ", text, Tone::Plain),
+            Event::Warning(text) => self.announce(Kind::Warning, text),
+            Event::Plan(plan) => plan.iter().for_each(|sentence| self.line("  - ", sentence, Tone::Plain)),
+            Event::Wrote { target, took, done, of } => self.wrote(target, *took, *done, *of),
+            Event::Retrying { what, why, wait } => {
+                self.line("  ", &format!("{what}: {why}; again in {}", duration(*wait)), Tone::Plain);
+            }
+            Event::Waiting { what, at_most } => {
+                self.line("  ", &format!("waiting for {what}, at most {}", duration(*at_most)), Tone::Plain);
+            }
+            Event::Failed(problem) => self.failed(problem),
+        }
+    }
+}
+
+impl<O: Write, E: Write> Drop for Runner<O, E> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+/// One write for a whole line, so that lines of two streams do not mix. A reader that went away is no error of ours.
+fn put(sink: &mut impl Write, text: &str) {
+    if !text.is_empty() {
+        sink.write_all(text.as_bytes()).and_then(|()| sink.flush()).ok();
+    }
+}
