@@ -2,6 +2,7 @@
 
 mod canned;
 mod github_store;
+mod harness;
 mod inputs_agree;
 mod openapi;
 mod sealed_box;
