@@ -2,7 +2,9 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 mod canned;
+mod faults;
 mod github_store;
+mod harness;
 mod inputs_agree;
 mod openapi;
 mod sealed_box;
