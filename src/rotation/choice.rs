@@ -98,7 +98,7 @@ impl<'a> Situation<'a> {
     /// The value in hand is the current key, and no rename of that key is on record. Putting back moves a target's last
     /// write past every window and only a dated rename tells of it, which not every issuer makes: one that ignores
     /// renames is found out behind this decision.
-    pub(super) fn put_back_unseen(&self, current: &KeyRow, held: Option<&KeyId>) -> bool {
+    fn put_back_unseen(&self, current: &KeyRow, held: Option<&KeyId>) -> bool {
         let renamed = current.updated_at.is_some_and(|at| Some(at) > current.created_at);
         held == Some(&current.id) && (self.mode == Mode::Fixed || !renamed)
     }

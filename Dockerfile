@@ -1,0 +1,17 @@
+# The action's image: one static program and the roots it trusts. No shell, no libc, nothing to update but these.
+#
+# The runner starts it as root, in its own working directory and with its own HOME: so neither USER nor WORKDIR stands here.
+
+# A release replaces the tag by the digest it was built with.
+FROM rust:1.95-alpine AS build
+# aws-lc-sys compiles C. On musl it needs no CMake and no bindgen.
+RUN apk add --no-cache ca-certificates gcc musl-dev
+WORKDIR /src
+COPY . .
+RUN cargo build --release --locked --bin keyrotor \
+    && mv target/release/keyrotor /keyrotor
+
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=build /keyrotor /keyrotor
+ENTRYPOINT ["/keyrotor"]

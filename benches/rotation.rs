@@ -1,0 +1,166 @@
+//! How long one rotation takes, over what must be waited for anyhow: `cargo bench`.
+//!
+//! The real release program runs as a process of its own against the fakes, whose every answer takes 50 ms. A rotation
+//! that proves what it does can't do with fewer than six round trips one after another: read, create, prove, write,
+//! prove again, retire.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use keyrotor_fake::{Access, Behaviour, Dialect, Fakes, Request, World};
+
+const RUNS: usize = 10;
+const LATENCY: Duration = Duration::from_millis(50);
+const ROUND_TRIPS: u32 = 6;
+
+/// What the project wants to keep to, where the issuer speaks the dialect with management keys.
+const MOST_TIMES_THE_FLOOR: f64 = 1.1;
+const MOST_REQUESTS: usize = 18;
+const MOST_KIB: u64 = 24 * 1024;
+
+struct Case {
+    title: &'static str,
+    dialect: Dialect,
+    with_current_key: bool,
+}
+
+const CASES: [Case; 4] = [
+    Case { title: "mgmt", dialect: Dialect::Mgmt, with_current_key: false },
+    Case { title: "mgmt, current-key", dialect: Dialect::Mgmt, with_current_key: true },
+    Case { title: "guide, current-key", dialect: Dialect::Guide, with_current_key: true },
+    Case { title: "overview, current-key", dialect: Dialect::Overview, with_current_key: true },
+];
+
+struct Measured {
+    took: Duration,
+    to_first_request: Duration,
+    peak_kib: u64,
+    requests: Vec<Request>,
+}
+
+fn main() {
+    let floor = LATENCY * ROUND_TRIPS;
+    println!("one rotation of one target, every request takes {} ms, {RUNS} runs each", LATENCY.as_millis());
+    println!("floor: {ROUND_TRIPS} round trips = {} ms\n", floor.as_millis());
+    println!(
+        "{:22} {:>23} {:>7} {:>9} {:>9} {:>10}",
+        "", "min / median / max ms", "ratio", "requests", "start ms", "peak KiB"
+    );
+    let listed = std::env::args().any(|argument| argument == "--requests");
+    for case in &CASES {
+        // The first run warms the page cache.
+        run(case);
+        let mut runs: Vec<_> = (0..RUNS).map(|_| run(case)).collect();
+        runs.sort_by_key(|run| run.took);
+        report(case, &runs, floor);
+        if listed {
+            list(&runs);
+        }
+    }
+    println!(
+        "\ntargets for mgmt: ratio of the median ≤ {MOST_TIMES_THE_FLOOR}, ≤ {MOST_REQUESTS} requests, < {MOST_KIB} KiB"
+    );
+    println!("each request with its time: cargo bench --bench rotation -- --requests");
+}
+
+fn report(case: &Case, runs: &[Measured], floor: Duration) {
+    let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+    let (Some(min), Some(median), Some(max)) = (runs.first(), runs.get(runs.len() / 2), runs.last()) else { return };
+    let ratio = median.took.as_secs_f64() / floor.as_secs_f64();
+    let requests = runs.iter().map(|run| run.requests.len()).max().unwrap_or_default();
+    let peak = runs.iter().map(|run| run.peak_kib).max().unwrap_or_default();
+    let start = runs.iter().map(|run| run.to_first_request).min().unwrap_or_default();
+    let times = format!("{:.0} / {:.0} / {:.0}", ms(min.took), ms(median.took), ms(max.took));
+    let missed = ratio > MOST_TIMES_THE_FLOOR || requests > MOST_REQUESTS || peak >= MOST_KIB;
+    let verdict = if case.dialect == Dialect::Mgmt && missed { "  MISSED" } else { "" };
+    println!("{:22} {times:>23} {ratio:>7.2} {requests:>9} {:>9.1} {peak:>10}{verdict}", case.title, ms(start));
+}
+
+/// The requests of the median run, and when each arrived.
+fn list(runs: &[Measured]) {
+    let Some(median) = runs.get(runs.len() / 2) else { return };
+    let Some(first) = median.requests.first() else { return };
+    for request in &median.requests {
+        let after = request.at.duration_since(first.at).as_millis();
+        println!("    {after:>5} ms  {} {} {} ({})", request.server, request.method, request.path, request.role);
+    }
+}
+
+fn run(case: &Case) -> Measured {
+    let now = Timestamp::now();
+    let world = World::at(now);
+    world.by_hand(|state| state.issuer.behaviour = Behaviour::of(case.dialect));
+    let (management, current) = seed(&world, now);
+    let fakes = Fakes::spawn_thread(world.clone()).unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_keyrotor"));
+    program
+        .env_clear()
+        .env("GITHUB_API_URL", &fakes.github_url)
+        .env("INPUT_ISSUER-URL", &fakes.issuer_url)
+        .env("INPUT_KEY-NAME", "production")
+        .env("INPUT_TARGETS", "repo:acme/app")
+        .env("INPUT_GITHUB-TOKEN", "github_pat_bench")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    if case.dialect != Dialect::Guide {
+        program.env("INPUT_MANAGEMENT-KEY", management);
+    }
+    if case.with_current_key {
+        program.env("INPUT_CURRENT-KEY", current);
+    }
+    let started = world.now();
+    let began = Instant::now();
+    let mut child = program.spawn().unwrap();
+    let peak = watch(&child);
+    let status = child.wait().unwrap();
+    let took = began.elapsed();
+    let requests = world.requests();
+    assert!(status.success() && world.outages().is_empty(), "{}: {status}, {requests:#?}", case.title);
+    let first = requests.first().unwrap().at.duration_since(started);
+    Measured { took, to_first_request: Duration::try_from(first).unwrap(), peak_kib: peak.join().unwrap(), requests }
+}
+
+/// A key of the family, a month old, and the repository that has held it since.
+fn seed(world: &World, now: Timestamp) -> (String, String) {
+    let born = now - SignedDuration::from_hours(24 * 31);
+    world.by_hand(|state| {
+        let (_, management) = state.issuer.seed_management("root");
+        let name = format!("production-{}", born.strftime("%Y-%m-%d"));
+        let (_, current) = state.issuer.seed_key(&name, |key| {
+            key.created_at = born;
+            key.updated_at = born;
+            key.rights.limit = Some(50.0);
+            key.rights.allowed_providers = vec!["openai".into()];
+        });
+        let app = state.github.add_repo("acme/app");
+        state.github.add_token("github_pat_bench", "bench", Access::Write);
+        state.github.write_secret(&app, "AROUTER_API_KEY", &current);
+        let secrets = &mut state.github.places.get_mut(&app).unwrap().secrets;
+        secrets.get_mut("AROUTER_API_KEY").unwrap().updated_at = born;
+        state.latency = LATENCY;
+        (management, current)
+    })
+}
+
+/// The most memory that the process has held, which the kernel forgets as soon as it ends: so it is asked all the time.
+fn watch(child: &Child) -> thread::JoinHandle<u64> {
+    let file = format!("/proc/{}/status", child.id());
+    thread::spawn(move || {
+        let mut peak = 0;
+        while let Some(kib) = fs::read_to_string(&file).ok().and_then(|status| high_water_mark(&status)) {
+            peak = kib.max(peak);
+            thread::sleep(Duration::from_millis(1));
+        }
+        peak
+    })
+}
+
+fn high_water_mark(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
+}
