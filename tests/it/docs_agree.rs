@@ -1,6 +1,6 @@
 //! What the README and the examples say is what the program does: names, defaults, outputs, exit status, messages.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails here has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -219,7 +219,7 @@ fn decisions_are_pure() {
     let sources: BTreeMap<String, Source> =
         sources().into_iter().map(|source| (source.module.clone(), source)).collect();
     for module in pure {
-        let source = &sources[&format!("rotation::{module}")];
+        let source = sources.get(&format!("rotation::{module}")).unwrap();
         for word in ["async ", ".await", "RefCell", "rng"] {
             let product = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap();
             let makes_names = module == "name" && word == "rng";
