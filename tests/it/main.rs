@@ -2,10 +2,12 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 mod canned;
+mod docs_agree;
 mod faults;
 mod github_store;
 mod harness;
 mod inputs_agree;
 mod openapi;
 mod sealed_box;
+mod structure;
 mod traces;

@@ -1,0 +1,368 @@
+//! What the README and the examples say is what the program does: names, defaults, outputs, exit status, messages.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails here has failed")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use keyrotor::cli::{INPUTS, Surroundings, Task, input};
+use keyrotor::config::{self, Asked};
+use keyrotor::report::{Ending, json, outputs};
+use keyrotor::rotation::outcome::Verdict;
+use keyrotor::store::target::Kind;
+use serde_json::Value;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+const DOCUMENTS: [&str; 5] = ["README.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"];
+
+fn text(path: impl AsRef<Path>) -> String {
+    let path = Path::new(ROOT).join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// What stands below a heading, up to the next one of its level or above.
+fn section(markdown: &str, heading: &str) -> String {
+    let level = |line: &str| line.chars().take_while(|c| *c == '#').count();
+    let mut lines = markdown.lines().skip_while(|line| *line != heading);
+    assert!(lines.next().is_some(), "there is no heading {heading:?}");
+    let own = lines.take_while(|line| !(1..=level(heading)).contains(&level(line)));
+    own.map(|line| format!("{line}\n")).collect()
+}
+
+/// The cells of every table's rows, without the heads.
+fn rows(markdown: &str) -> Vec<Vec<String>> {
+    let mut lines = markdown.lines().peekable();
+    let mut rows = Vec::new();
+    while let Some(line) = lines.next() {
+        let is_head = lines.peek().is_some_and(|next| next.starts_with("|---"));
+        if line.starts_with('|') && !line.starts_with("|---") && !is_head {
+            let inner = line.strip_prefix('|').unwrap().strip_suffix('|').unwrap_or_else(|| panic!("{line}"));
+            rows.push(inner.split(" |").map(|cell| cell.trim().to_owned()).collect());
+        }
+    }
+    assert!(!rows.is_empty(), "no table in {markdown:?}");
+    rows
+}
+
+/// The texts between backticks, single or double.
+fn spans(cell: &str) -> Vec<String> {
+    let mut spans = Vec::new();
+    let mut rest = cell;
+    while let Some(begin) = rest.find('`') {
+        let ticks: String = rest.get(begin..).unwrap().chars().take_while(|c| *c == '`').collect();
+        let inner = rest.get(begin + ticks.len()..).unwrap();
+        let end = inner.find(&ticks).unwrap_or_else(|| panic!("an open span in {cell:?}"));
+        spans.push(inner.get(..end).unwrap().to_owned());
+        rest = inner.get(end + ticks.len()..).unwrap();
+    }
+    spans
+}
+
+fn only_span(cell: &str) -> String {
+    let spans = spans(cell);
+    assert_eq!(spans.len(), 1, "{cell:?}");
+    spans.into_iter().next().unwrap()
+}
+
+#[test]
+fn the_readme_has_every_input_with_its_default() {
+    let readme = text("README.md");
+    let inputs = section(&readme, "## Inputs");
+    let rows = rows(inputs.split("### ").next().unwrap());
+    let names: Vec<_> = rows.iter().map(|row| only_span(&row[0])).collect();
+    assert_eq!(names, INPUTS.iter().map(|doc| doc.name).collect::<Vec<_>>());
+    for (row, doc) in rows.iter().zip(INPUTS) {
+        let expected = match (doc.required, doc.default) {
+            (true, _) => "required".to_owned(),
+            (false, Some(default)) => format!("`{default}`"),
+            (false, None) => String::new(),
+        };
+        assert_eq!(row[1], expected, "{}", doc.name);
+        assert_eq!(row[2].starts_with("Secret. "), doc.secret, "{}", doc.name);
+        assert_eq!(row[2].ends_with("Not yet built"), !doc.built, "{}", doc.name);
+        assert_eq!(row[2].starts_with("For `audit`"), doc.tasks == [Task::Audit], "{}", doc.name);
+    }
+}
+
+#[test]
+fn the_readme_has_the_variables_of_every_secret() {
+    let readme = text("README.md");
+    let told: Vec<_> = rows(&section(&readme, "### Secrets on the command line"))
+        .iter()
+        .map(|row| (only_span(&row[0]), spans(&row[1])))
+        .collect();
+    let expected: Vec<_> = INPUTS
+        .iter()
+        .filter(|doc| doc.secret && doc.built)
+        .map(|doc| {
+            let own = doc.own_variable();
+            (doc.name.to_owned(), vec![doc.variable(), own.clone(), format!("{own}_FILE")])
+        })
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_readme_has_every_output_and_field() {
+    let readme = text("README.md");
+    let ending = Ending::Invalid(Vec::new());
+    let names: Vec<_> = rows(&section(&readme, "## Outputs")).iter().map(|row| only_span(&row[0])).collect();
+    let made: Vec<_> = outputs(&ending).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, made);
+    let told = spans(&section(&readme, "## Command line").replace("```", ""));
+    let report: BTreeMap<String, Value> = serde_json::from_str(&json(&ending, usize::MAX)).unwrap();
+    for field in report.keys().filter(|field| !made.contains(&field.as_str()) && *field != "omitted") {
+        assert!(told.contains(field), "the field {field} of the report is not told");
+    }
+}
+
+#[test]
+fn the_readme_has_every_exit_status_with_its_outcomes() {
+    let verdicts = [
+        Verdict::Rotated,
+        Verdict::NotDue,
+        Verdict::Planned,
+        Verdict::Unchanged,
+        Verdict::RolledBack,
+        Verdict::Attention,
+    ];
+    let wrong = Ending::Invalid(Vec::new());
+    let mut expected: BTreeMap<u8, BTreeSet<String>> = BTreeMap::new();
+    let ends = verdicts.iter().map(|verdict| (verdict.exit_code(), verdict.word()));
+    for (code, word) in ends.chain([(wrong.exit_code(), wrong.word())]) {
+        expected.entry(code).or_default().insert(word.to_owned());
+    }
+    let readme = text("README.md");
+    let section = section(&readme, "## Exit status");
+    let told: BTreeMap<u8, BTreeSet<String>> = rows(section.split("### ").next().unwrap())
+        .iter()
+        .map(|row| (row[0].parse().unwrap(), spans(&row[1]).into_iter().collect()))
+        .collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_readme_has_every_kind_of_target_and_says_which_are_built() {
+    let readme = text("README.md");
+    let told: Vec<_> = rows(&section(&readme, "## Targets, and what is not yet built"))
+        .iter()
+        .map(|row| (only_span(&row[0]), row[2] == "built"))
+        .collect();
+    assert_eq!(told, Kind::ALL.map(|kind| (kind.word().to_owned(), kind.is_built())));
+}
+
+// Examples.
+
+/// The YAML blocks of the README, and the example workflows.
+fn examples() -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (at, block) in text("README.md").split("```yaml\n").skip(1).enumerate() {
+        let yaml = block.split("```").next().unwrap();
+        found.push((format!("README.md, block {}", at + 1), serde_saphyr::from_str(yaml).unwrap()));
+    }
+    let folder = Path::new(ROOT).join("examples/workflows");
+    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in paths {
+        let yaml = serde_saphyr::from_str(&text(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        found.push((path.display().to_string(), yaml));
+    }
+    found
+}
+
+/// The `with:` of every step that uses the action.
+fn steps<'a>(yaml: &'a Value, found: &mut Vec<&'a Value>) {
+    match yaml {
+        Value::Object(fields) => {
+            let uses = fields.get("uses").and_then(Value::as_str).unwrap_or_default();
+            if uses.starts_with("keyrotor/keyrotor@") {
+                assert_eq!(uses, "keyrotor/keyrotor@v1");
+                found.push(fields.get("with").unwrap());
+            }
+            fields.values().for_each(|value| steps(value, found));
+        }
+        Value::Array(values) => values.iter().for_each(|value| steps(value, found)),
+        _ => {}
+    }
+}
+
+/// As the runner would hand it over.
+fn evaluated(name: &str, value: &Value) -> String {
+    let written = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let Some((_, rest)) = written.split_once("${{") else { return written };
+    let expression = rest.split("}}").next().unwrap().trim();
+    let is_secret = input(name).is_some_and(|doc| doc.secret);
+    assert_eq!(expression.starts_with("secrets."), is_secret, "{name}: {written}");
+    match name {
+        "management-key" => "lr_mgmt_0123456789abcdef0123456789abcdef",
+        "current-key" => "lr_live_0123456789abcdef0123456789abcdef",
+        "github-token" => "github_pat_0123456789abcdef0123456789abcdef",
+        "leaked" | "dry-run" => "true",
+        _ => panic!("{name}: {written} has no stand-in"),
+    }
+    .to_owned()
+}
+
+fn accepted(place: &str, with: &BTreeMap<String, String>) {
+    let mut surroundings = Surroundings::default();
+    surroundings.vars.insert("GITHUB_REPOSITORY".into(), "acme/app".into());
+    for (name, value) in with {
+        let doc = input(name).unwrap_or_else(|| panic!("{place}: {name} is not an input"));
+        surroundings.vars.insert(doc.variable(), value.clone());
+    }
+    let reading = config::read(&surroundings);
+    let Asked::Run(request) = reading.asked else { panic!("{place}: {:?}", reading.asked) };
+    let ignored = "grace-period: has no effect, since a leaked key gets no grace";
+    let warnings: Vec<_> = request.warnings.iter().filter(|warning| *warning != ignored).collect();
+    assert!(warnings.is_empty(), "{place}: {warnings:?}");
+}
+
+#[test]
+fn every_example_is_accepted() {
+    let mut seen = 0;
+    for (place, yaml) in examples() {
+        let mut found = Vec::new();
+        steps(&yaml, &mut found);
+        let fields = |value: &Value| -> BTreeMap<String, String> {
+            let fields = value.as_object().unwrap().iter();
+            fields.map(|(name, value)| (name.clone(), evaluated(name, value))).collect()
+        };
+        for with in &found {
+            accepted(&place, &fields(with));
+        }
+        if found.is_empty() {
+            let rest = ["key-name", "management-key", "github-token"];
+            let mut with = fields(&yaml);
+            for name in rest.into_iter().filter(|name| !yaml.as_object().unwrap().contains_key(*name)) {
+                let value = if name == "key-name" { "production" } else { "${{ secrets.X }}" };
+                with.insert(name.to_owned(), evaluated(name, &value.into()));
+            }
+            accepted(&place, &with);
+        }
+        seen += found.len();
+    }
+    assert!(seen >= 4, "only {seen} examples were found");
+}
+
+#[test]
+fn every_example_workflow_is_careful() {
+    for (place, yaml) in examples().into_iter().filter(|(_, yaml)| yaml.get("jobs").is_some()) {
+        assert_eq!(yaml["permissions"], serde_json::json!({}), "{place}");
+        assert_eq!(yaml["concurrency"]["group"], "rotate-production", "{place}");
+        assert_eq!(yaml["concurrency"]["cancel-in-progress"], false, "{place}");
+        let jobs = yaml["jobs"].as_object().unwrap();
+        assert!(jobs.values().all(|job| job["timeout-minutes"].is_number()), "{place}");
+        for schedule in yaml["on"]["schedule"].as_array().into_iter().flatten() {
+            let minute = schedule["cron"].as_str().unwrap().split(' ').next().unwrap();
+            assert_ne!(minute.parse::<u8>().unwrap(), 0, "{place}");
+        }
+    }
+}
+
+// Messages.
+
+/// The string literals of a Rust source, each `{placeholder}` shown as an ellipsis.
+fn literals(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut chars = source.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '/' if chars.peek() == Some(&'/') => while chars.next().is_some_and(|c| c != '\n') {},
+            '\'' if chars.peek() == Some(&'"') => _ = chars.next(),
+            '"' => found.push(placeholders(&literal(&mut chars))),
+            _ => {}
+        }
+    }
+    found
+}
+
+fn literal(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
+    let mut text = String::new();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => break,
+            '\\' => match chars.next() {
+                Some('\n') => while chars.next_if(|c| c.is_whitespace()).is_some() {},
+                Some('n') => text.push('\n'),
+                Some(other) => text.push(other),
+                None => break,
+            },
+            _ => text.push(c),
+        }
+    }
+    text
+}
+
+fn placeholders(format: &str) -> String {
+    let hidden = format.replace("{{", "\u{1}").replace("}}", "\u{2}");
+    let mut pieces = hidden.split('{');
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        match piece.split_once('}') {
+            Some((_, rest)) => text.extend(["…", rest]),
+            None => text.extend(["{", piece]),
+        }
+    }
+    // What stands doubled in a format stands as it is in a plain text: `${{`.
+    text.replace('\u{1}', "{{").replace('\u{2}', "}}")
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs") {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_message_in_the_troubleshooting_stands_in_the_source() {
+    let mut paths = Vec::new();
+    sources(&Path::new(ROOT).join("src"), &mut paths);
+    let product = |source: String| source.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+    let said: Vec<String> = paths.iter().flat_map(|path| literals(&product(text(path)))).collect();
+    let readme = text("README.md");
+    let rows = rows(&section(&readme, "## Troubleshooting"));
+    for row in &rows {
+        for message in spans(&row[0]) {
+            let whole = message.trim_matches('…').len() > 8;
+            assert!(whole && said.iter().any(|text| text.contains(&message)), "no part of keyrotor says {message:?}");
+        }
+    }
+    assert!(rows.len() > 40);
+}
+
+#[test]
+fn literals_are_read_as_a_person_sees_them() {
+    let source = "let a = '\"'; // \"not this\"\n f(\"one {} \\\n    two {x:?} \\\"q\\\"\", \"${{\")";
+    assert_eq!(literals(source), ["one … two … \"q\"", "${{"]);
+}
+
+// Links.
+
+/// How GitHub makes an anchor of a heading.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase();
+    kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).collect::<String>().replace(' ', "-")
+}
+
+#[test]
+fn every_link_between_documents_leads_somewhere() {
+    for document in DOCUMENTS {
+        let markdown = text(document);
+        for link in markdown.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            if link.contains("://") {
+                continue;
+            }
+            let (path, part) = link.split_once('#').unwrap_or((link, ""));
+            let path = if path.is_empty() { document } else { path };
+            assert!(Path::new(ROOT).join(path).exists(), "{document}: {link}");
+            let target = if part.is_empty() { String::new() } else { text(path) };
+            let mut anchors = target.lines().filter(|line| line.starts_with('#')).map(anchor);
+            assert!(part.is_empty() || anchors.any(|known| known == part), "{document}: {link}");
+        }
+    }
+}

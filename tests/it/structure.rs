@@ -1,0 +1,239 @@
+//! The parts know each other in one direction only, and few of them touch the process or its clocks.
+
+#![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What each part may name beside itself. The longest part that a file belongs to decides.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("cli", &[]),
+    ("config", &["cli", "nearest", "rotation::policy", "rotation::port", "runner::Format", "secret", "store::target"]),
+    ("http", &["secret"]),
+    ("issuer", &["http", "rotation::port", "secret"]),
+    ("nearest", &[]),
+    ("report", &["http", "rotation", "runner", "secret"]),
+    ("rotation", &["http::Failure", "http::Retry", "secret"]),
+    ("rotation::port", &["http::Failure", "secret"]),
+    ("runner", &["http", "rotation", "secret"]),
+    ("secret", &[]),
+    ("store", &["http", "rotation::port", "secret"]),
+    ("store::github", &["http", "rotation::port", "secret"]),
+    ("store::target", &["nearest"]),
+];
+
+/// A file of the library: its module's path (empty for `lib.rs`) and its text without comments.
+struct Source {
+    module: String,
+    text: String,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    let mut folders = vec![root.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ext| ext == "rs") && path != root.join("main.rs") {
+                let module = module_of(path.strip_prefix(&root).unwrap());
+                found.push(Source { module, text: without_comments(&std::fs::read_to_string(&path).unwrap()) });
+            }
+        }
+    }
+    assert!(found.len() > 50, "only {} files were found", found.len());
+    found
+}
+
+fn module_of(path: &Path) -> String {
+    let stem = path.with_extension("");
+    let parts: Vec<_> = stem.iter().map(|part| part.to_str().unwrap()).collect();
+    parts.into_iter().filter(|part| !matches!(*part, "lib" | "mod")).collect::<Vec<_>>().join("::")
+}
+
+fn without_comments(text: &str) -> String {
+    let keep = |line: &&str| !line.trim_start().starts_with("//");
+    text.lines().filter(keep).map(|line| format!("{line}\n")).collect()
+}
+
+/// Every path from the crate's root that the text names, through `crate::` or `super::`.
+fn named(source: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut inline: Option<String> = None;
+    let mut rest = source.text.as_str();
+    while !rest.is_empty() {
+        let line = rest.lines().next().unwrap_or_default();
+        if let Some(name) = line.split("mod ").nth(1).and_then(|name| name.strip_suffix(" {"))
+            && !line.starts_with(' ')
+        {
+            inline = Some(name.to_owned());
+        } else if line == "}" {
+            inline = None;
+        }
+        let here: Vec<&str> =
+            source.module.split("::").filter(|part| !part.is_empty()).chain(inline.as_deref()).collect();
+        for (at, _) in line.match_indices("crate::").chain(line.match_indices("super::")) {
+            let before = line.get(..at).unwrap().chars().next_back();
+            if before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | ':')) {
+                continue;
+            }
+            let mut tail = rest.get(at..).unwrap();
+            let mut base: Vec<String> = Vec::new();
+            if let Some(after) = tail.strip_prefix("crate::") {
+                tail = after;
+            } else {
+                base = here.iter().map(|part| (*part).to_owned()).collect();
+                while let Some(after) = tail.strip_prefix("super::") {
+                    base.pop();
+                    tail = after;
+                }
+            }
+            expand(&mut tail, &base, &mut found);
+        }
+        rest = rest.get(line.len() + 1..).unwrap_or_default();
+    }
+    found
+}
+
+/// Reads `a::b::{self, c::D}` behind a base.
+fn expand(rest: &mut &str, base: &[String], found: &mut Vec<String>) {
+    let mut path = base.to_vec();
+    loop {
+        *rest = rest.trim_start();
+        if let Some(after) = rest.strip_prefix('{') {
+            *rest = after;
+            loop {
+                *rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == ',');
+                if let Some(after) = rest.strip_prefix('}') {
+                    *rest = after;
+                    return;
+                }
+                expand(rest, &path, found);
+            }
+        }
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        if !word.is_empty() && word != "self" {
+            path.push(word.to_owned());
+        }
+        *rest = after
+            .strip_prefix(" as ")
+            .map_or(after, |alias| alias.trim_start_matches(|c: char| c != ',' && c != '}' && c != ';'));
+        match rest.strip_prefix("::") {
+            Some(after) => *rest = after,
+            None => {
+                // A glob brings in no more than its module.
+                *rest = rest.strip_prefix('*').unwrap_or(rest);
+                found.push(path.join("::"));
+                return;
+            }
+        }
+    }
+}
+
+fn within(path: &str, part: &str) -> bool {
+    path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[test]
+fn the_parts_know_each_other_in_one_direction() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.module.is_empty()) {
+        let rule = MAY_USE.iter().filter(|(part, _)| within(&source.module, part)).max_by_key(|(part, _)| part.len());
+        let Some((part, allowed)) = rule else {
+            wrong.push(format!("{} belongs to no part", source.module));
+            continue;
+        };
+        for path in named(source) {
+            // A part may name its own folder from below: `store` is not `store::target`'s own, but the reverse.
+            let fine = within(&path, part) || allowed.iter().any(|allowed| within(&path, allowed));
+            if !fine {
+                wrong.push(format!("{} names {path}", source.module));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_rule_is_about_something() {
+    let sources = sources();
+    for (part, allowed) in MAY_USE {
+        assert!(sources.iter().any(|source| within(&source.module, part)), "there is no {part}");
+        for allowed in *allowed {
+            let begin = allowed.split("::").next().unwrap();
+            assert!(sources.iter().any(|source| within(&source.module, begin)), "there is no {allowed}");
+        }
+    }
+}
+
+/// Where the world outside is met: each word, and the only files that may say it.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("Timestamp::now", &["rotation::clock"]),
+    ("SystemTime", &[]),
+    ("std::time::Instant", &[]),
+    ("env::var", &["cli::surroundings", "http::client", "http::roots"]),
+    ("env::args", &["cli::surroundings"]),
+    ("process::exit", &[]),
+    ("octocrab", &["store::github::client"]),
+];
+
+#[test]
+fn the_world_is_met_in_few_places() {
+    for (word, places) in ONLY_IN {
+        for source in sources().iter().filter(|source| !source.module.ends_with("tests")) {
+            let product = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let told = places.contains(&source.module.as_str());
+            assert!(told || !product.contains(word), "{} says {word}", source.module);
+        }
+    }
+}
+
+#[test]
+fn the_heart_knows_no_network() {
+    for source in sources().iter().filter(|source| within(&source.module, "rotation")) {
+        for word in ["reqwest", "octocrab", " ::http", "use http::", "use url::"] {
+            assert!(!source.text.contains(word), "{} says {word}", source.module);
+        }
+    }
+}
+
+/// What decides does not wait: these are functions of what was observed.
+#[test]
+fn decisions_are_pure() {
+    let pure = [
+        "choice",
+        "describe",
+        "due",
+        "identity",
+        "name",
+        "observation",
+        "pending",
+        "plan",
+        "policy",
+        "recovery",
+        "rights",
+    ];
+    let sources: BTreeMap<String, Source> =
+        sources().into_iter().map(|source| (source.module.clone(), source)).collect();
+    for module in pure {
+        let source = sources.get(&format!("rotation::{module}")).unwrap();
+        for word in ["async ", ".await", "RefCell", "rng"] {
+            let product = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let makes_names = module == "name" && word == "rng";
+            assert!(makes_names || !product.contains(word), "{module} says {word:?}");
+        }
+    }
+}
+
+#[test]
+fn paths_are_read_as_rust_reads_them() {
+    let text =
+        "use crate::a::{self, b::C as D,\n    e::*};\nuse super::super::x;\nmod tests {\n    use super::super::y;\n}\n";
+    let source = Source { module: "m::n".to_owned(), text: text.to_owned() };
+    assert_eq!(named(&source), ["a", "a::b::C", "a::e", "x", "m::y"]);
+    assert_eq!(module_of(&PathBuf::from("store/mod.rs")), "store");
+    assert_eq!(module_of(&PathBuf::from("http/client.rs")), "http::client");
+}
