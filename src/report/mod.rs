@@ -156,6 +156,7 @@ impl Cleaner<'_> {
             plan: self.sentences(&outcome.plan),
             steps: outcome.steps.clone(),
             interrupted: outcome.interrupted,
+            new_key_used: outcome.new_key_used,
         }
     }
 

@@ -51,6 +51,7 @@ pub(super) fn rotated() -> Outcome {
             StepTime { step: Step::Create, began: Duration::from_millis(420), took: Duration::from_millis(1_300) },
         ],
         interrupted: false,
+        new_key_used: None,
     }
 }
 

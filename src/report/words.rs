@@ -72,10 +72,29 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
                 .into()
         }
     };
-    let told = if outcome.interrupted { " The run was told to stop." } else { "" };
     let reason = outcome.reason.trim();
-    let gap = if reason.is_empty() { "" } else { " " };
-    format!("{happened}{told}{gap}{}", full_stop(reason))
+    let told = outcome.interrupted && !reason.contains("told to stop");
+    let told = if told { " The run was told to stop." } else { "" };
+    let reason = match outcome.verdict {
+        _ if reason.is_empty() => String::new(),
+        Verdict::Rotated => format!(" Why it was due: {}", full_stop(reason)),
+        _ => format!(" {}", full_stop(&capitalised(reason))),
+    };
+    format!("{happened}{told}{reason}{}", used(outcome))
+}
+
+/// Whether anyone has called models with the new key yet, where the issuer shows that.
+fn used(outcome: &Outcome) -> &'static str {
+    match outcome.new_key_used {
+        Some(true) => " The issuer has already seen requests under the new key.",
+        Some(false) => " The issuer has not yet seen requests under the new key.",
+        None => "",
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
 }
 
 /// The text with an end that another sentence can follow.

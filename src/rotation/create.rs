@@ -55,8 +55,10 @@ impl Run<'_> {
             self.answered(entry, &answer);
             match answer {
                 Ok(key) => {
+                    let made_at = self.issuer_now(seen);
                     let mut memory = self.memory.borrow_mut();
                     memory.lease = Some(Lease::begin(sent, mode, self.policy));
+                    memory.made_at.insert(key.id.clone(), made_at);
                     memory.names.insert(key.id.clone(), spec.name);
                     memory.fates.insert(key.id.clone(), KeyFate::NewHeld);
                     memory.new = Some(NewKey { id: key.id, value: key.value, name, rights: key.rights });
@@ -122,9 +124,9 @@ impl Run<'_> {
         let mut ghosts = std::mem::take(&mut self.memory.borrow_mut().ghosts);
         ghosts.extend(self.memory.borrow().ledger.unanswered_creates());
         for name in ghosts {
-            match self.delete_by_name(&name).await {
-                Ok(true) => {}
-                Ok(false) | Err(_) => {
+            match self.in_time(self.delete_by_name(&name)).await {
+                Some(Ok(true)) => {}
+                Some(Ok(false) | Err(_)) | None => {
                     self.memory.borrow_mut().unfinished = true;
                     self.trouble(Problem {
                         what: format!(

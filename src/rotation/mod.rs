@@ -30,7 +30,7 @@ mod undo;
 
 use crate::rotation::lease::Mode;
 use crate::rotation::observation::Observation;
-use crate::rotation::outcome::{Event, KeyFate, Outcome};
+use crate::rotation::outcome::{Event, KeyFate, Outcome, Problem};
 use crate::rotation::plan::{Decision, Plan, Rotate, plan};
 use crate::rotation::policy::Policy;
 use crate::rotation::port::{KeyIssuer, SecretStore};
@@ -81,7 +81,7 @@ pub async fn rotate(
         run.begin_again();
         last_seen = Some(seen);
     }
-    run.trouble(outcome::Problem {
+    run.trouble(Problem {
         what: "the issuer behaves differently each time".into(),
         next: Some("run it again later".into()),
     });
@@ -96,7 +96,12 @@ pub async fn dry_run(
     context: &Context<'_>,
 ) -> Outcome {
     let run = Run::new(issuer, targets, policy, context);
-    let seen = match run.step(Step::Observe, run.look()).await {
+    let observed = tokio::select! {
+        biased;
+        observed = run.step(Step::Observe, run.look()) => observed,
+        () = context.interrupt.in_flight_over() => Err(Cause::Interrupted),
+    };
+    let seen = match observed {
         Ok(seen) => seen,
         Err(cause) => return run.blind(cause, None),
     };
@@ -149,11 +154,13 @@ impl Run<'_> {
             () = self.around.interrupt.in_flight_over() => Err(Cause::Interrupted),
         };
         let ended = match forward {
-            Ok(()) => tokio::select! {
-                biased;
-                committed = self.commit(seen, &rotate, plan.mode) => committed,
-                () = self.around.interrupt.deadline() => Ok(()),
-            },
+            Ok(()) => {
+                let committed = self.in_time(self.commit(seen, &rotate, plan.mode)).await;
+                committed.unwrap_or_else(|| {
+                    self.cut_short();
+                    Ok(())
+                })
+            }
             Err(cause) => Err(cause),
         };
         match ended {
@@ -200,19 +207,24 @@ impl Run<'_> {
     }
 
     async fn undo_in_time(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
-        tokio::select! {
-            biased;
-            undone = self.step(Step::Undo, self.undo(cause, seen, rotate)) => undone,
-            () = self.around.interrupt.deadline() => Undone::Held,
-        }
+        let undone = self.in_time(self.step(Step::Undo, self.undo(cause, seen, rotate))).await;
+        undone.unwrap_or(Undone::Held)
+    }
+
+    fn cut_short(&self) {
+        self.memory.borrow_mut().unfinished = true;
+        self.trouble(Problem {
+            what: "the run was told to stop while it confirmed the new key and retired the old one".into(),
+            next: Some("every target holds the new key and it works; the next run brings the rest to an end".into()),
+        });
     }
 
     /// The new key is deleted before the next attempt; if that fails there is none.
     async fn undo_to_begin_again(&self, again: Again) -> Result<End, Again> {
-        self.revoke().await;
-        let stray = self
+        self.in_time(self.revoke()).await;
+        let gone = self
             .new_key()
-            .is_some_and(|new| matches!(self.memory.borrow().fates.get(&new.id), Some(KeyFate::Stray { .. })));
-        if stray { Ok(End::Undone(Undone::Held)) } else { Err(again) }
+            .is_none_or(|new| matches!(self.memory.borrow().fates.get(&new.id), Some(KeyFate::NewRevoked)));
+        if gone { Err(again) } else { Ok(End::Undone(Undone::Held)) }
     }
 }

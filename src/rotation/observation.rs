@@ -76,12 +76,6 @@ impl Observation {
         family.unconfirmed.sort_by_key(|row| (row.created_at, row.name.clone()));
         family
     }
-
-    /// Whether no target holds a secret of that name.
-    #[must_use]
-    pub fn no_target_holds(&self) -> bool {
-        self.targets.iter().all(|target| target.last_write.is_none())
-    }
 }
 
 /// The live keys of one family, oldest first.

@@ -202,6 +202,8 @@ pub struct Outcome {
     pub steps: Vec<StepTime>,
     /// The run was told to stop.
     pub interrupted: bool,
+    /// Whether the issuer has seen requests under the new key, where it shows that.
+    pub new_key_used: Option<bool>,
 }
 
 impl Outcome {
@@ -224,6 +226,7 @@ impl Outcome {
             plan: Vec::new(),
             steps: Vec::new(),
             interrupted: false,
+            new_key_used: None,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use crate::http::{Failure, Retry};
@@ -106,6 +107,8 @@ pub(super) struct Memory {
     pub(super) unfinished: bool,
     pub(super) targets: Vec<Progress>,
     pub(super) names: BTreeMap<KeyId, String>,
+    /// When this run made a key, on the issuer's clock.
+    pub(super) made_at: BTreeMap<KeyId, Timestamp>,
     /// Keys that could not be deleted although they should have been.
     pub(super) undeleted: BTreeSet<KeyId>,
     pub(super) fates: BTreeMap<KeyId, KeyFate>,
@@ -198,6 +201,15 @@ impl<'a> Run<'a> {
     /// Ends the way forward when the run was told to stop.
     pub(super) fn checkpoint(&self) -> Result<(), Cause> {
         if self.around.interrupt.requested() && !self.unstoppable.get() { Err(Cause::Interrupted) } else { Ok(()) }
+    }
+
+    /// Does the work, unless the time is over that a run may take after it was told to stop.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.around.interrupt.deadline() => None,
+        }
     }
 
     /// Waits, unless the run is told to stop.

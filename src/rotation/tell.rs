@@ -36,7 +36,7 @@ impl Run<'_> {
         let plan = if let End::Planned(plan) = &end { plan.clone() } else { Vec::new() };
         let (mut verdict, reason) = self.judge(end);
         let keys = seen.map(|seen| self.keys(seen, list_all, stopped)).unwrap_or_default();
-        if keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. })) {
+        if keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. } | KeyFate::NewHeld)) {
             verdict = Verdict::Attention;
         }
         let memory = self.memory.borrow();
@@ -72,6 +72,7 @@ impl Run<'_> {
             plan,
             steps: memory.steps.clone(),
             interrupted: self.around.interrupt.requested(),
+            new_key_used: memory.used.filter(|_| rotated),
         }
     }
 
@@ -155,35 +156,16 @@ impl Run<'_> {
         }
         let listed: BTreeSet<_> = seen.listing.keys.iter().map(|row| &row.id).collect();
         for (id, fate) in memory.fates.iter().filter(|(id, _)| !listed.contains(id)) {
-            reports.push(self.key_report(id.clone(), None, self.left_over(id, fate)));
+            reports.push(self.key_report(id.clone(), None, fate.clone()));
         }
         reports
-    }
-
-    /// A key that this run made, did not commit and did not delete should not be there.
-    fn left_over(&self, id: &KeyId, fate: &KeyFate) -> KeyFate {
-        match fate {
-            KeyFate::NewHeld => KeyFate::Stray {
-                reason: format!("made by this run and not committed; {} still needs it or may", self.holders(id)),
-            },
-            other => other.clone(),
-        }
-    }
-
-    fn holders(&self, _id: &KeyId) -> String {
-        let touched = self.memory.borrow().ledger.targets_touched();
-        match touched.as_slice() {
-            [] => "no target".to_owned(),
-            [one] => self.targets.get(*one).map(|store| store.name()).unwrap_or_default(),
-            several => format!("{} targets", several.len()),
-        }
     }
 
     fn key_report(&self, id: KeyId, row: Option<&KeyRow>, fate: KeyFate) -> KeyReport {
         let name = self.memory.borrow().names.get(&id).cloned();
         KeyReport {
             name: name.or_else(|| row.map(|row| row.name.clone())).unwrap_or_else(|| id.to_string()),
-            created_at: row.and_then(|row| row.created_at),
+            created_at: row.and_then(|row| row.created_at).or_else(|| self.memory.borrow().made_at.get(&id).copied()),
             last_used_at: row.and_then(|row| row.last_used_at),
             id,
             fate,
