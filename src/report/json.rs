@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::outputs::{Single, counts, rotated};
+use super::facts::{Single, counts, rotated};
 use super::rows::{KeyRow, ProblemRow, RotationRow, StepRow, TargetRow, TextRow};
 use super::rows::{input_problem, key, problems, rotation, steps, target, texts};
 use super::{Ending, words};

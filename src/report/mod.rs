@@ -4,6 +4,7 @@
 //! bounded in length.
 
 mod escape;
+mod facts;
 mod json;
 mod markdown;
 mod outputs;

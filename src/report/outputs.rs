@@ -1,56 +1,8 @@
 //! The outputs of the contract, by name.
 
+use super::Ending;
+use super::facts::{Single, counts, rotated};
 use super::json::{OUTPUT_LIMIT, Report, json};
-use super::{Ending, words};
-use crate::rotation::outcome::{OldKeyStatus, Outcome, Verdict};
-use crate::rotation::port::KeyId;
-
-/// What one rotation hands over beside the counts; empty where there are several.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Single {
-    pub(super) new_key: Option<(KeyId, String)>,
-    pub(super) old_key_id: Option<KeyId>,
-    pub(super) old_key_status: Option<&'static str>,
-    pub(super) retire_after: Option<jiff::Timestamp>,
-}
-
-impl Single {
-    /// Of the only rotation.
-    pub(super) fn of(ending: &Ending) -> Self {
-        match ending {
-            Ending::Ran(outcomes) => match outcomes.as_slice() {
-                [only] => Self::from(only),
-                _ => Self::default(),
-            },
-            Ending::Invalid(_) => Self::default(),
-        }
-    }
-}
-
-impl From<&Outcome> for Single {
-    fn from(outcome: &Outcome) -> Self {
-        Self {
-            new_key: outcome.new_key.clone(),
-            old_key_id: outcome.old_key.as_ref().map(|(id, _)| id.clone()),
-            old_key_status: Some(outcome.old_key_status.word()),
-            retire_after: outcome.retire_after.filter(|_| outcome.old_key_status == OldKeyStatus::Pending),
-        }
-    }
-}
-
-/// Whether every target holds the new key: of several rotations, all that were due.
-pub(super) fn rotated(ending: &Ending) -> bool {
-    let Ending::Ran(outcomes) = ending else { return false };
-    outcomes.iter().any(|outcome| outcome.rotated)
-        && outcomes.iter().all(|outcome| outcome.rotated || outcome.verdict == Verdict::NotDue)
-}
-
-/// Targets that hold the new key for certain, and those where that was tried in vain.
-pub(super) fn counts(ending: &Ending) -> (usize, usize) {
-    let Ending::Ran(outcomes) = ending else { return (0, 0) };
-    let each = outcomes.iter().map(|outcome| words::counts(&outcome.targets));
-    each.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
-}
 
 /// Every output with its value; an output that does not apply is empty.
 #[must_use]
@@ -92,6 +44,7 @@ impl Report<'_> {
 mod tests {
     use super::super::samples::{attention, not_due, pending, rolled_back, rotated as sample};
     use super::*;
+    use crate::rotation::outcome::Outcome;
     use crate::secret::Redactor;
 
     fn values(ending: &Ending) -> Vec<String> {

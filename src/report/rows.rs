@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::outputs::Single;
+use super::facts::Single;
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, TargetState, Verdict};
 
 /// One rotation.

@@ -186,3 +186,6 @@ impl<'a> Situation<'a> {
         end.is_some_and(|end| earlier(made, CLOCK_MARGIN) <= at && at <= later(end, pending::SAME_WRITE_MARGIN))
     }
 }
+
+#[cfg(test)]
+mod tests;

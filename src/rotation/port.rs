@@ -262,7 +262,8 @@ pub trait KeyIssuer {
     /// As any write.
     async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure>;
 
-    /// From now on a proved new key signs the calls where live keys manage themselves and no management key was given.
+    /// From now on a proved new key signs the calls where live keys manage themselves: the key that signed so far may
+    /// be the very one that is to be deleted.
     fn hand_over(&self, successor: &Secret);
 
     /// Where a key can be tried, best first.

@@ -228,14 +228,18 @@ async fn a_renamed_repository_is_followed_with_method_and_body() {
         let store = store(&server.url);
         store.observe().await.unwrap();
         let before = server.seen().len();
+        // A write is one request: where it has moved only for now it is begun again, at the new address.
+        if !for_good {
+            let moved = store.write(&value()).await.unwrap_err();
+            assert!(matches!(moved, Failure::Transient { .. }), "{moved:?}");
+        }
         store.write(&value()).await.unwrap();
         store.remove().await.unwrap();
         let seen = server.seen()[before..].to_vec();
         let sent: Vec<_> = seen.iter().filter(|it| it.target.starts_with("/repositories/7/")).collect();
         assert_eq!(sent.iter().map(|it| it.method.as_str()).collect::<Vec<_>>(), ["PUT", "DELETE"]);
         assert!(sent[0].body.starts_with(b"{"), "the body goes along");
-        // What moved for good is asked at its new address at once: a write is one request.
-        assert_eq!(seen.len(), if for_good { 2 } else { 4 }, "{status}");
+        assert_eq!(seen.len(), if for_good { 2 } else { 3 }, "{status}");
     }
 }
 

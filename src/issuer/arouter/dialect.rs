@@ -43,8 +43,9 @@ impl Dialect {
         }
     }
 
+    /// The guide knows no PATCH, the management-keys page's takes `label`, `limit_usd` and `rate_limit` alone.
     pub(super) fn may_rename(self) -> bool {
-        self != Self::Guide
+        self == Self::Mgmt
     }
 
     pub(super) fn takes(self) -> RightsTaken {

@@ -64,7 +64,7 @@ async fn the_overviews_dialect_is_read() {
     let server = listing_at("/api/v1/keys", OVERVIEW, |_| answer(404, ""));
     let issuer = issuer(&server, true);
     let listing = issuer.list().await.unwrap();
-    assert!(listing.may_rename && !listing.takes.reset && listing.takes.models);
+    assert!(!listing.may_rename && !listing.takes.reset && listing.takes.models);
     let key = listing.keys.first().unwrap();
     assert_eq!((key.usage, key.rights.limit), (Some(0.25), Some(Some(50.0))));
     assert_eq!(key.rights.models, Some(AllowList::All));

@@ -59,7 +59,8 @@ impl GitHub {
     }
 
     /// One call: `path` is given in plain segments below the API's address and encoded here. Redirects within the same
-    /// host are followed with the same method and body. Answers with whatever status came in the end.
+    /// host are followed for reads; a write that is redirected has to be begun again, since each of its requests must be
+    /// sent within the run's lease. Answers with whatever status came in the end.
     ///
     /// # Errors
     /// A lost answer: [`Failure::Unknown`] after anything but a `GET`, except where no connection was made. A redirect
@@ -72,8 +73,12 @@ impl GitHub {
             let answer = self.send(&method, &url, body).await?;
             let Some(next) = self.redirect(&answer, &url)? else { return Ok(answer) };
             for_good &= matches!(answer.status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
-            if for_good {
+            if for_good || answer.call == Call::Write {
                 self.moved.borrow_mut().insert(start.clone(), next.clone());
+            }
+            if answer.call == Call::Write {
+                let message = format!("{}: it has moved to {}", answer.asked, next.path());
+                return Err(Failure::Transient { message, retry_after: None });
             }
             url = next;
         }

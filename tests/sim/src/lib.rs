@@ -3,7 +3,7 @@
 //! * [`script`]: what goes wrong at which call, as data.
 //! * [`ports`]: the issuer and the stores, over a [`keyrotor_fake::World`].
 //! * [`scene`]: a world with targets and a policy, and runs in it.
-#![expect(clippy::expect_used, reason = "a test's support code may fail the test")]
+#![expect(clippy::panic, reason = "a test's support code may fail the test")]
 
 pub mod ports;
 pub mod scene;

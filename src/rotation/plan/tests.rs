@@ -1,0 +1,213 @@
+//! Decisions, one observation each.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed expectation fails the test")]
+
+use super::*;
+use crate::rotation::clock::{Clock, ServerClock};
+use crate::rotation::observation::{HeldKey, SeenTarget};
+use crate::rotation::pending::Standing;
+use crate::rotation::policy::Wish;
+use crate::rotation::policy::tests::policy;
+use crate::rotation::port::tests::row;
+use crate::rotation::port::{KeyKind, Listing, RightsTaken};
+use crate::secret::Secret;
+
+const NOW: &str = "2026-12-01T12:00:00Z";
+const CURRENT: &str = "production-2026-11-01-aaaaaa";
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// These rows, and one target last written then.
+fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
+    let clock = ServerClock::new(at(NOW), Clock::starting_at(at(NOW)).now());
+    let takes = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
+    let targets = written.iter().enumerate().map(|(nth, written)| SeenTarget {
+        name: format!("repo:acme/app{nth}"),
+        last_write: written.map(at),
+        clock,
+    });
+    Observation {
+        listing: Listing { keys, date: at(NOW), may_rename: true, takes },
+        clock,
+        targets: targets.collect(),
+        held: None,
+    }
+}
+
+fn deployed() -> Observation {
+    seen(vec![row(CURRENT, "2026-11-01T12:00:00Z")], &[Some("2026-11-01T12:00:00Z")])
+}
+
+fn rotation(plan: &Plan) -> &Rotate {
+    match &plan.decision {
+        Decision::Rotate(rotate) => rotate,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn stop(plan: &Plan) -> &Stop {
+    match &plan.decision {
+        Decision::Stop(stop) => stop,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn attention(plan: &Plan) -> Vec<&str> {
+    match &plan.decision {
+        Decision::Rest { attention, .. } => attention.iter().map(|stop| stop.what.as_str()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn young() -> Policy {
+    Policy { rotate_after: 90 * DAY, ..policy() }
+}
+
+#[tokio::test]
+async fn each_reason_makes_a_key_due() {
+    let lacking = seen(deployed().listing.keys, &[Some("2026-11-01T12:00:00Z"), None]);
+    let older = seen(deployed().listing.keys, &[Some("2026-11-01T12:00:00Z"), Some("2026-10-01T12:00:00Z")]);
+    let mut unfinished = deployed();
+    unfinished.listing.keys.push(row("production-2026-11-20-bbbbbb-unconfirmed", "2026-11-20T12:00:00Z"));
+    let mut ending = deployed();
+    ending.listing.keys[0].rights.expires_at = Some(Some(at("2026-12-06T12:00:00Z")));
+    for (seen, policy, reason) in [
+        (deployed(), policy(), "the current key is 30 d old"),
+        (deployed(), Policy { leaked: true, ..young() }, "the key has leaked"),
+        (unfinished, young(), "an earlier run did not finish"),
+        (lacking, young(), "repo:acme/app1 does not hold the secret yet"),
+        (older, young(), "repo:acme/app1 was last written before the current key was made"),
+        (ending, young(), "the current key expires in 5 d"),
+    ] {
+        assert_eq!(rotation(&plan(&seen, &policy, Mode::Renaming)).due, reason);
+    }
+}
+
+#[tokio::test]
+async fn a_young_key_in_every_target_is_left_alone() {
+    assert!(attention(&plan(&deployed(), &young(), Mode::Renaming)).is_empty());
+}
+
+#[tokio::test]
+async fn a_secret_that_someone_else_wrote_is_named_where_nothing_is_due() {
+    let drifted = seen(deployed().listing.keys, &[Some("2026-11-01T12:00:00Z"), Some("2026-11-01T12:06:00Z")]);
+    let plan = plan(&drifted, &young(), Mode::Renaming);
+    assert!(attention(&plan)[0].starts_with("repo:acme/app1 was written at"));
+}
+
+#[tokio::test]
+async fn every_older_key_of_the_family_is_replaced_and_nothing_else() {
+    let mut seen = deployed();
+    seen.listing.keys.extend([
+        row("production-2026-10-01", "2026-10-01T12:00:00Z"),
+        row("production-2026-11-20-bbbbbb-unconfirmed", "2026-11-20T12:00:00Z"),
+        row("production-eu-2026-10-01", "2026-10-01T12:00:00Z"),
+        KeyRow { disabled: true, ..row("production-2026-09-01", "2026-09-01T12:00:00Z") },
+        KeyRow { kind: KeyKind::Management, ..row("production-2026-08-01", "2026-08-01T12:00:00Z") },
+    ]);
+    let plan = plan(&seen, &policy(), Mode::Renaming);
+    let names: Vec<_> = rotation(&plan).replaces.iter().map(|id| id.0.as_str()).collect();
+    assert_eq!(names, ["production-2026-10-01", CURRENT, "production-2026-11-20-bbbbbb-unconfirmed"]);
+}
+
+#[tokio::test]
+async fn the_target_not_written_for_longest_goes_first() {
+    let written = [Some("2026-11-01T12:02:00Z"), Some("2026-11-01T12:00:00Z"), None, Some("2026-11-01T12:01:00Z")];
+    let plan = plan(&seen(deployed().listing.keys, &written), &policy(), Mode::Renaming);
+    assert_eq!(rotation(&plan).order, [2, 1, 3, 0]);
+}
+
+#[tokio::test]
+async fn a_hand_made_key_is_adopted_where_it_is_named_or_provably_in_hand() {
+    let hand_made = || seen(vec![row("Peter's key", "2026-11-01T12:00:00Z")], &[Some("2026-11-01T12:00:00Z")]);
+    let id = KeyId("Peter's key".into());
+    let named = Policy { replace_key_id: Some(id.clone()), ..policy() };
+    let with_value = Policy { current_key: Some(Secret::new("lr_live_x".into())), ..policy() };
+    let mut held = hand_made();
+    held.held = Some(HeldKey { alive: Some(true), is: Some(id.clone()), at: None });
+    assert_eq!(rotation(&plan(&hand_made(), &named, Mode::Renaming)).adopt, Some(id.clone()));
+    assert_eq!(rotation(&plan(&held, &with_value, Mode::Renaming)).adopt, Some(id));
+    assert!(stop(&plan(&held, &with_value, Mode::Fixed)).next.contains("replace-key-id"), "it can't be renamed");
+    assert!(stop(&plan(&hand_made(), &policy(), Mode::Renaming)).next.contains("replace-key-id"), "nobody named it");
+}
+
+#[tokio::test]
+async fn a_value_that_is_not_the_key_named_stops_the_run() {
+    let keys = vec![row("Peter's key", "2026-11-01T12:00:00Z"), row("Mary's key", "2026-11-01T12:00:00Z")];
+    let mut seen = seen(keys, &[Some("2026-11-01T12:00:00Z")]);
+    seen.held = Some(HeldKey { alive: Some(true), is: Some(KeyId("Mary's key".into())), at: None });
+    let policy = Policy {
+        replace_key_id: Some(KeyId("Peter's key".into())),
+        current_key: Some(Secret::new("lr_live_x".into())),
+        ..policy()
+    };
+    assert!(stop(&plan(&seen, &policy, Mode::Renaming)).what.contains("replace-key-id says Peter's key"));
+}
+
+#[tokio::test]
+async fn a_living_value_from_outside_the_family_stops_the_run() {
+    let mut seen = deployed();
+    seen.listing.keys.push(row("Mary's key", "2026-11-01T12:00:00Z"));
+    seen.held = Some(HeldKey { alive: Some(true), is: Some(KeyId("Mary's key".into())), at: None });
+    let policy = Policy { current_key: Some(Secret::new("lr_live_x".into())), ..policy() };
+    assert!(stop(&plan(&seen, &policy, Mode::Renaming)).what.contains("not of the family"));
+}
+
+#[tokio::test]
+async fn a_first_key_needs_its_rights_and_targets_that_hold_nothing() {
+    let stated = Policy {
+        providers: Wish::Stated(crate::rotation::port::AllowList::All),
+        models: Wish::Stated(crate::rotation::port::AllowList::All),
+        limit: Wish::Stated(Some(10.0)),
+        reset: Wish::Stated(crate::rotation::port::Reset::Monthly),
+        expires_after: Wish::Stated(None),
+        ..policy()
+    };
+    let empty = seen(Vec::new(), &[None]);
+    assert_eq!(rotation(&plan(&empty, &stated, Mode::Renaming)).due, "this is the first key");
+    assert!(stop(&plan(&empty, &policy(), Mode::Renaming)).next.contains("spending-limit"));
+    let held = seen(Vec::new(), &[None, Some("2026-11-01T12:00:00Z")]);
+    assert!(stop(&plan(&held, &stated, Mode::Renaming)).what.contains("already holds a secret"));
+}
+
+#[tokio::test]
+async fn an_issuer_that_cannot_rename_takes_no_grace() {
+    let graceful = Policy { grace: DAY, ..policy() };
+    assert!(stop(&plan(&deployed(), &graceful, Mode::Fixed)).next.contains("grace-period"));
+    let mut two = deployed();
+    two.listing.keys.push(row("production-2026-11-01-bbbbbb", "2026-11-01T12:00:30Z"));
+    assert_eq!(rotation(&plan(&two, &young(), Mode::Fixed)).due, "the family has more than one live key");
+}
+
+#[tokio::test]
+async fn failing_runs_make_at_most_one_key_a_day() {
+    let mut seen = deployed();
+    for nth in 0..6 {
+        let name = format!("production-2026-12-01-00000{nth}-unconfirmed");
+        seen.listing.keys.push(row(&name, "2026-12-01T09:00:00Z"));
+    }
+    assert!(attention(&plan(&seen, &policy(), Mode::Renaming))[0].starts_with("6 earlier runs"));
+    seen.listing.date = at("2026-12-02T12:00:00Z");
+    rotation(&plan(&seen, &policy(), Mode::Renaming));
+}
+
+#[tokio::test]
+async fn a_pending_key_goes_only_when_its_grace_is_over_and_every_target_holds_the_current_one() {
+    let two = |written: &str| {
+        let old = row("production-2026-10-01-aaaaaa", "2026-10-01T12:00:00Z");
+        seen(vec![old, row(CURRENT, "2026-11-01T12:00:00Z")], &[Some(written)])
+    };
+    let standing = |seen: &Observation, policy: &Policy| plan(seen, policy, Mode::Renaming).pending[0].standing.clone();
+    let right = "2026-11-01T12:00:02Z";
+    let policy = |grace| Policy { grace, ..young() };
+    assert_eq!(standing(&two(right), &policy(DAY)), Standing::Past);
+    assert_eq!(standing(&two(right), &policy(40 * DAY)), Standing::InGrace(at("2026-12-11T12:00:00Z")));
+    assert!(matches!(standing(&two("2026-11-01T12:00:04Z"), &policy(DAY)), Standing::Held(_)), "someone else wrote");
+    assert!(matches!(standing(&two("2026-11-01T11:54:59Z"), &policy(DAY)), Standing::Held(_)), "never written");
+    let mut used = two(right);
+    used.listing.keys[0].last_used_at = Some(at("2026-12-01T01:00:00Z"));
+    assert!(matches!(standing(&used, &policy(DAY)), Standing::Held(_)), "still in use");
+    assert_eq!(standing(&used, &policy(10 * DAY / 24)), Standing::Past, "not within the grace");
+}

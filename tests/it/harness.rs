@@ -1,0 +1,701 @@
+//! Runs of the real program, as a child process, against the fakes.
+//!
+//! ```ignore
+//! let stage = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).with_current_key().stage();
+//! stage.world.fault("github:PUT:1:drop-after");
+//! let before = stage.snapshot();
+//! let ran = stage.run();
+//! stage.check_truthful(&before, &ran).unwrap();
+//! assert_eq!(stage.run().status(), 0);
+//! stage.check_healed().unwrap();
+//! ```
+//!
+//! Whatever is run, its output is searched at once for every secret in play.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use keyrotor::cli::INPUTS;
+use keyrotor_fake::{Access, Behaviour, Dialect, Fakes, Key, Place, Request, World};
+
+/// The secret's name in every target.
+pub(crate) const SECRET: &str = "AROUTER_API_KEY";
+/// The family that is rotated.
+pub(crate) const FAMILY: &str = "production";
+/// The name of the key that is deployed at first.
+pub(crate) const FIRST_NAME: &str = "production-2026-10-22-aaaaaa";
+/// What may write secrets.
+pub(crate) const TOKEN: &str = "github_pat_11A7Qx0dYwZ3nKf8Lr2TbVs5Hj";
+
+/// What is wrong, in a sentence that a person can work with.
+pub(crate) type Check = Result<(), String>;
+
+/// A run that takes longer than this hangs.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// A run that is told to stop ends within this time.
+const TIME_TO_STOP: Duration = Duration::from_secs(7);
+
+/// What the world is like before the first run, and what every run is asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    dialect: Dialect,
+    repos: Vec<String>,
+    current_key: bool,
+    deployed: Option<String>,
+    inputs: BTreeMap<String, String>,
+}
+
+impl Setting {
+    /// An issuer of this dialect, one repository that holds a key of the family that was made 40 days ago, and a
+    /// management key; in the dialect `Guide`, which knows none, another live key manages.
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        let mut inputs = BTreeMap::from(
+            [("key-name", FAMILY), ("request-timeout", "1s"), ("verify-timeout", "2s")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
+        if dialect == Dialect::Guide {
+            // The guide's list does not show it.
+            inputs.insert("allowed-providers".to_owned(), "openai,anthropic".to_owned());
+        }
+        Self {
+            dialect,
+            repos: vec!["acme/app".to_owned()],
+            current_key: false,
+            deployed: Some(FIRST_NAME.to_owned()),
+            inputs,
+        }
+    }
+
+    /// These repositories instead.
+    pub(crate) fn repos(mut self, repos: &[&str]) -> Self {
+        self.repos = repos.iter().map(|repo| (*repo).to_owned()).collect();
+        self
+    }
+
+    /// Each run is given, as `current-key`, what the first repository's secret holds when it starts. In the dialect
+    /// `Guide` nothing else is given: the current key manages itself.
+    pub(crate) fn with_current_key(mut self) -> Self {
+        self.current_key = true;
+        self
+    }
+
+    /// The deployed key is called so; `None`: nothing is deployed.
+    pub(crate) fn deployed(mut self, name: Option<&str>) -> Self {
+        self.deployed = name.map(str::to_owned);
+        self
+    }
+
+    /// An input of every run.
+    pub(crate) fn input(mut self, name: &str, value: &str) -> Self {
+        self.inputs.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Builds the world and starts its servers.
+    pub(crate) fn stage(self) -> Stage {
+        let world = World::with_dialect(self.dialect);
+        let places = self.repos.iter().map(|repo| world.by_hand(|state| state.github.add_repo(repo))).collect();
+        let management = world.by_hand(|state| {
+            state.github.add_token(TOKEN, "ci", Access::Write);
+            match (self.dialect, self.current_key) {
+                (Dialect::Guide, true) => None,
+                (Dialect::Guide, false) => Some(state.issuer.seed_key("key-manager", |_| {}).1),
+                _ => Some(state.issuer.seed_management("root").1),
+            }
+        });
+        let fakes = Fakes::spawn_thread(world.clone()).unwrap();
+        let stage = Stage { world, fakes, places, management, setting: self, scratch: Scratch::new() };
+        if let Some(name) = &stage.setting.deployed {
+            let (_, value) = stage.world.by_hand(|state| {
+                state.issuer.seed_key(name, |key| {
+                    key.rights.limit = Some(500.0);
+                    key.rights.limit_reset = Some("monthly".to_owned());
+                    key.rights.allowed_providers = ["openai", "anthropic"].map(str::to_owned).to_vec();
+                })
+            });
+            stage.deploy(&value);
+            stage.world.advance(Duration::from_secs(40 * 24 * 3600));
+        }
+        stage
+    }
+}
+
+/// A world with its servers, in which the program can be run.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    /// The servers' state.
+    pub(crate) world: World,
+    /// The servers.
+    pub(crate) fakes: Fakes,
+    /// Where runs write.
+    pub(crate) places: Vec<Place>,
+    /// The management key, where there is one.
+    pub(crate) management: Option<String>,
+    setting: Setting,
+    scratch: Scratch,
+}
+
+/// What was so before a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    held: Vec<Option<String>>,
+    live: BTreeSet<String>,
+}
+
+impl Stage {
+    /// Changes how the issuer behaves.
+    pub(crate) fn behaviour(&self, change: impl FnOnce(&mut Behaviour)) {
+        self.world.by_hand(|state| change(&mut state.issuer.behaviour));
+    }
+
+    /// Writes a value to every target, as a person.
+    pub(crate) fn deploy(&self, value: &str) {
+        for place in &self.places {
+            self.world.by_hand(|state| state.github.write_secret(place, SECRET, value));
+        }
+    }
+
+    /// What each target holds.
+    pub(crate) fn held(&self) -> Vec<Option<String>> {
+        self.places.iter().map(|place| self.world.value_at(place, SECRET)).collect()
+    }
+
+    /// What is so now.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let live = self.world.live_keys("").into_iter().map(|key| key.id).collect();
+        Snapshot { held: self.held(), live }
+    }
+
+    /// A run as a step of a workflow, to be adjusted.
+    pub(crate) fn action(&self) -> Invocation<'_> {
+        let mut inputs = self.setting.inputs.clone();
+        let mut put = |name: &str, value: String| _ = inputs.entry(name.to_owned()).or_insert(value);
+        put("issuer-url", self.fakes.issuer_url.clone());
+        put("targets", self.targets("\n"));
+        let secrets = self.secrets_given();
+        Invocation { stage: self, way: Way::Action, inputs, secrets, args: Vec::new(), variables: BTreeMap::new() }
+    }
+
+    /// A run from a shell, to be adjusted: flags, secrets in `KEYROTOR_*`, no `INPUT_*`.
+    pub(crate) fn cli(&self) -> Invocation<'_> {
+        Invocation { way: Way::Cli, ..self.action() }
+    }
+
+    /// A run as a step of a workflow.
+    pub(crate) fn run(&self) -> Ran {
+        self.action().run()
+    }
+
+    fn targets(&self, between: &str) -> String {
+        self.places.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
+    }
+
+    fn secrets_given(&self) -> BTreeMap<&'static str, String> {
+        let mut given = BTreeMap::from([("github-token", TOKEN.to_owned())]);
+        given.extend(self.management.clone().map(|value| ("management-key", value)));
+        let current = self.setting.current_key.then(|| self.held().into_iter().next().flatten()).flatten();
+        given.extend(current.map(|value| ("current-key", value)));
+        given
+    }
+
+    /// Every secret there ever was, with its name.
+    fn secrets(&self) -> Vec<(String, String)> {
+        self.world.read(|state| {
+            let keys = state.issuer.keys.iter().chain(&state.issuer.deleted);
+            let keys = keys.map(|key| (format!("the value of {}", key.name), key.value.clone()));
+            let tokens =
+                state.github.tokens.iter().map(|(value, token)| (format!("token {}", token.role), value.clone()));
+            keys.chain(tokens).collect()
+        })
+    }
+
+    /// No place that held a live key ever held a dead one.
+    pub(crate) fn check_no_outage(&self) -> Check {
+        let outages: Vec<_> = self.world.outages().iter().map(ToString::to_string).collect();
+        ensure(outages.is_empty(), || format!("outage: {}", outages.join("; ")))
+    }
+
+    /// No outage ever; one live key of the family, held by every target.
+    pub(crate) fn check_healed(&self) -> Check {
+        self.check_no_outage()?;
+        let live = self.world.live_keys(FAMILY);
+        let [key] = live.as_slice() else { return Err(format!("not healed: live keys {}", names(&live))) };
+        for (place, held) in self.places.iter().zip(self.held()) {
+            ensure(held.as_ref() == Some(&key.value), || format!("not healed: {place} does not hold {}", key.name))?;
+        }
+        Ok(())
+    }
+
+    /// The exit status, the outputs and the state agree. `before`: how it was when the run began. For runs without a
+    /// grace period, in a world where nobody else does anything.
+    pub(crate) fn check_truthful(&self, before: &Snapshot, ran: &Ran) -> Check {
+        self.check_no_outage()?;
+        let live = self.world.live_keys(FAMILY);
+        let held = self.held();
+        let told = || format!("exit {}, live keys {}, held {}", ran.status(), names(&live), self.held_names());
+        let holds_new = |key: &Key| held.iter().all(|value| value.as_ref() == Some(&key.value));
+        let rotated = live.iter().any(|key| !before.live.contains(&key.id) && holds_new(key));
+        match ran.status() {
+            0 => ensure(rotated && live.len() == 1, || format!("not rotated: {}", told()))?,
+            1 => {
+                let same = self.snapshot();
+                ensure(same.held == before.held, || format!("a target holds another value: {}", told()))?;
+                ensure(same.live == before.live, || format!("other keys are alive: {}", told()))?;
+            }
+            3 => {
+                let settled = rotated && live.len() == 1;
+                let left: Vec<_> = live.iter().filter(|_| !settled).collect();
+                for key in left {
+                    ensure(ran.names_key(key), || format!("{} ({}) is not named: {}", key.name, key.id, told()))?;
+                }
+            }
+            137 => return Ok(()),
+            status => return Err(format!("exit {status}\n{}", ran.log())),
+        }
+        ran.check_outputs(rotated)
+    }
+
+    /// Which key each target holds.
+    pub(crate) fn held_names(&self) -> String {
+        let name = |place: &Place| self.world.key_at(place, SECRET).map_or("nothing".to_owned(), |key| key.name);
+        self.places.iter().map(name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// Which way the program is started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Action,
+    Cli,
+}
+
+/// One run that is about to begin.
+#[derive(Debug)]
+pub(crate) struct Invocation<'a> {
+    stage: &'a Stage,
+    way: Way,
+    inputs: BTreeMap<String, String>,
+    secrets: BTreeMap<&'static str, String>,
+    args: Vec<String>,
+    variables: BTreeMap<String, String>,
+}
+
+impl Invocation<'_> {
+    /// An input of this run alone; empty takes it away.
+    pub(crate) fn input(mut self, name: &str, value: &str) -> Self {
+        self.inputs.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Another secret than the stage's; empty takes it away.
+    pub(crate) fn secret(mut self, name: &'static str, value: &str) -> Self {
+        self.secrets.insert(name, value.to_owned());
+        self
+    }
+
+    /// An argument as it is.
+    pub(crate) fn arg(mut self, arg: &str) -> Self {
+        self.args.push(arg.to_owned());
+        self
+    }
+
+    /// An environment variable.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Runs it.
+    ///
+    /// # Panics
+    /// On a leak, a panic or a hang.
+    pub(crate) fn run(self) -> Ran {
+        self.try_run().unwrap_or_else(|complaint| panic!("{complaint}"))
+    }
+
+    /// Runs it; `Err` on a leak, a panic or a hang.
+    pub(crate) fn try_run(self) -> Result<Ran, String> {
+        let stage = self.stage;
+        let files = stage.scratch.files();
+        let requests_before = stage.world.requests().len();
+        let mut command = self.command(&files);
+        let began = Instant::now();
+        let mut child = command.spawn().unwrap();
+        stage.world.set_client_pid(child.id());
+        let cmdline = fs::read(format!("/proc/{}/cmdline", child.id())).unwrap_or_default();
+        let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
+        let status = wait(&mut child, began);
+        stage.world.forget_client();
+        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        let ran = Ran {
+            exit: status,
+            stdout: stdout.join().unwrap(),
+            stderr: stderr.join().unwrap(),
+            outputs: parse_outputs(&read(&files.output)),
+            summary: read(&files.summary),
+            requests: stage.world.requests_after(requests_before),
+            took: began.elapsed(),
+        };
+        let raw = read(&files.output);
+        ensure(ran.took < PATIENCE, || format!("the run hung\n{}", ran.log()))?;
+        ensure(!ran.log().contains("panicked"), || format!("the run panicked\n{}", ran.log()))?;
+        let cmdline = String::from_utf8_lossy(&cmdline).into_owned();
+        for (place, text) in [
+            ("stdout", without_masks(&ran.stdout)),
+            ("stderr", without_masks(&ran.stderr)),
+            ("the outputs", raw),
+            ("the summary", ran.summary.clone()),
+            ("the arguments", cmdline),
+        ] {
+            self.check_leaks(place, &text).map_err(|leak| format!("{leak}\n{}", ran.log()))?;
+        }
+        self.check_masks(&ran)?;
+        Ok(ran)
+    }
+
+    fn command(&self, files: &Files) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_keyrotor"));
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(&self.stage.scratch.0);
+        command.env("PATH", "/usr/bin:/bin").env("HOME", &self.stage.scratch.0);
+        command.env("GITHUB_API_URL", &self.stage.fakes.github_url);
+        let given = |name: &str| self.inputs.get(name).filter(|value| !value.is_empty());
+        match self.way {
+            Way::Action => {
+                // The runner sets every declared input, given or not.
+                for doc in INPUTS {
+                    let value = if doc.secret { self.secrets.get(doc.name) } else { given(doc.name) };
+                    command.env(doc.variable(), value.map_or("", String::as_str));
+                }
+                let repository = self.stage.setting.repos.first().map_or("acme/none", String::as_str);
+                command.env("GITHUB_ACTIONS", "true").env("CI", "true").env("GITHUB_REPOSITORY", repository);
+                command.env("GITHUB_EVENT_NAME", "schedule").env("GITHUB_SERVER_URL", "https://github.com");
+                command.env("GITHUB_OUTPUT", &files.output).env("GITHUB_STEP_SUMMARY", &files.summary);
+            }
+            Way::Cli => {
+                for doc in INPUTS.iter().filter(|doc| doc.name != "command") {
+                    if doc.secret {
+                        let value = self.secrets.get(doc.name).filter(|value| !value.is_empty());
+                        value.map(|value| command.env(doc.own_variable(), value));
+                    } else if let Some(value) = given(doc.name) {
+                        command.arg(format!("--{}={value}", doc.name));
+                    }
+                }
+            }
+        }
+        command.args(&self.args).envs(&self.variables);
+        command
+    }
+
+    fn check_leaks(&self, place: &str, text: &str) -> Check {
+        let joined: String = text.split_whitespace().collect();
+        let mut secrets = self.stage.secrets();
+        secrets.extend(self.secrets.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        for (name, value) in secrets.iter().filter(|(_, value)| !value.is_empty()) {
+            let leaks = |form: &String| text.contains(form.as_str()) || joined.contains(form.as_str());
+            if let Some(form) = forms(value).iter().find(|form| leaks(form)) {
+                return Err(format!("leak: {name} in {place}, as {form}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// On GitHub each secret is masked, and before anything else is told; elsewhere a mask would show it.
+    fn check_masks(&self, ran: &Ran) -> Check {
+        let story = if ran.stdout.starts_with('{') { &ran.stderr } else { &ran.stdout };
+        let masked = |line: &str| line.strip_prefix("::add-mask::").map(str::to_owned);
+        let all: BTreeSet<String> = story.lines().filter_map(masked).collect();
+        if self.way == Way::Cli {
+            return ensure(all.is_empty(), || format!("a mask outside GitHub\n{}", ran.log()));
+        }
+        let first: BTreeSet<String> = story.lines().map_while(masked).collect();
+        for (name, value) in self.secrets.iter().filter(|(_, value)| !value.is_empty()) {
+            ensure(first.contains(value) || ran.status() == 137, || {
+                format!("{name} is not masked first\n{}", ran.log())
+            })?;
+        }
+        for value in self.stage.held().iter().flatten() {
+            let known = all.contains(value) || ran.status() == 137 || !ran.rotated();
+            ensure(known, || format!("the new key is not masked\n{}", ran.log()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A run that is over.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// How the process ended.
+    pub(crate) exit: ExitStatus,
+    /// What it wrote there.
+    pub(crate) stdout: String,
+    /// What it wrote there.
+    pub(crate) stderr: String,
+    /// The step's outputs.
+    pub(crate) outputs: BTreeMap<String, String>,
+    /// The step's summary.
+    pub(crate) summary: String,
+    /// The requests that arrived meanwhile.
+    pub(crate) requests: Vec<Request>,
+    /// How long it took.
+    pub(crate) took: Duration,
+}
+
+impl Ran {
+    /// The exit status as a shell shows it: 137 after SIGKILL.
+    pub(crate) fn status(&self) -> i32 {
+        self.exit.code().or_else(|| self.exit.signal().map(|signal| 128 + signal)).unwrap_or(-1)
+    }
+
+    /// One output; empty where it was not written.
+    pub(crate) fn output(&self, name: &str) -> &str {
+        self.outputs.get(name).map_or("", String::as_str)
+    }
+
+    /// The report: the output, else what stdout carries with `--format json`.
+    pub(crate) fn report(&self) -> Option<serde_json::Value> {
+        let text = self.outputs.get("report").map_or(self.stdout.as_str(), String::as_str);
+        serde_json::from_str(text).ok()
+    }
+
+    /// What the run says of itself: every target holds the new key.
+    pub(crate) fn rotated(&self) -> bool {
+        self.report().is_some_and(|report| report["rotated"] == true)
+    }
+
+    /// Everything a person could read afterwards.
+    pub(crate) fn log(&self) -> String {
+        let stdout = without_masks(&self.stdout);
+        format!(
+            "--- exit {}, {:?}\n{stdout}--- stderr\n{}--- summary\n{}",
+            self.status(),
+            self.took,
+            self.stderr,
+            self.summary
+        )
+    }
+
+    /// A person who reads the report, the log or the summary finds this key, by its id; by its name where the run
+    /// never saw it.
+    fn names_key(&self, key: &Key) -> bool {
+        let told = format!("{}{}{}{}", self.stdout, self.stderr, self.summary, self.output("report"));
+        told.contains(&key.id) || told.contains(&key.name)
+    }
+
+    fn check_outputs(&self, rotated: bool) -> Check {
+        let Some(report) = self.report() else { return Err(format!("there is no report\n{}", self.log())) };
+        let outcome = report["outcome"].as_str().unwrap_or_default();
+        let fits = match self.status() {
+            0 => ["rotated", "not-due"].contains(&outcome),
+            1 => ["rolled-back", "unchanged"].contains(&outcome),
+            3 => outcome == "attention",
+            _ => false,
+        };
+        ensure(fits && report["exit-code"] == self.status(), || {
+            format!("outcome {outcome} beside exit {}\n{}", self.status(), self.log())
+        })?;
+        ensure(rotated || !self.rotated(), || format!("it says rotated, and is not\n{}", self.log()))?;
+        ensure(self.outputs.is_empty() || !self.summary.is_empty(), || "there is no summary".to_owned())
+    }
+
+    /// It ended soon enough after it was told to stop at `at`, on its own clock.
+    pub(crate) fn check_stopped_in_time(&self, at: Duration) -> Check {
+        let took = self.took.saturating_sub(at);
+        ensure(took < TIME_TO_STOP, || format!("it took {took:?} to stop\n{}", self.log()))
+    }
+}
+
+/// `Err` with what is wrong, unless all is well.
+pub(crate) fn ensure(well: bool, wrong: impl FnOnce() -> String) -> Check {
+    if well { Ok(()) } else { Err(wrong()) }
+}
+
+fn names(keys: &[Key]) -> String {
+    let names: Vec<_> = keys.iter().map(|key| key.name.as_str()).collect();
+    format!("[{}]", names.join(", "))
+}
+
+fn drain(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.unwrap().read_to_end(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn wait(child: &mut Child, began: Instant) -> ExitStatus {
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if began.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            return child.wait().unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn without_masks(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.starts_with("::add-mask::"));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// As the runner reads the file.
+fn parse_outputs(text: &str) -> BTreeMap<String, String> {
+    let mut lines = text.split('\n');
+    let mut found = BTreeMap::new();
+    while let Some(line) = lines.next() {
+        let Some((name, end)) = line.split_once("<<") else { continue };
+        let value: Vec<_> = lines.by_ref().take_while(|line| *line != end).collect();
+        found.insert(name.to_owned(), value.join("\n"));
+    }
+    found
+}
+
+/// The ways in which a secret could stand in a text: pieces of it (any piece of 24 characters holds one of these), the
+/// same in base64 at each of its three alignments, in hexadecimal, percent-encoded, and as JSON.
+fn forms(secret: &str) -> Vec<String> {
+    let pieces = |text: &str| -> Vec<String> {
+        let chars: Vec<char> = text.chars().collect();
+        if chars.len() <= 12 { vec![text.to_owned()] } else { chars.chunks_exact(12).map(String::from_iter).collect() }
+    };
+    let mut forms = pieces(secret);
+    for skip in 0..3.min(secret.len()) {
+        // Whole groups alone: the last one depends on what follows.
+        let whole = secret.len() - (secret.len() - skip) % 3;
+        forms.extend(pieces(&STANDARD.encode(&secret.as_bytes()[skip..whole])));
+        forms.extend(pieces(&URL_SAFE.encode(&secret.as_bytes()[skip..whole])));
+    }
+    forms.extend(pieces(&secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()));
+    forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
+    forms.push(serde_json::to_string(secret).unwrap().trim_matches('"').to_owned());
+    forms
+}
+
+/// A directory that goes when the stage does.
+#[derive(Debug)]
+struct Scratch(PathBuf);
+
+#[derive(Debug)]
+struct Files {
+    output: PathBuf,
+    summary: PathBuf,
+}
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+impl Scratch {
+    fn new() -> Self {
+        let name = format!("stage-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// New empty files, as the runner makes them for each step.
+    fn files(&self) -> Files {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        let files =
+            Files { output: self.0.join(format!("output-{step}")), summary: self.0.join(format!("summary-{step}")) };
+        fs::write(&files.output, "").unwrap();
+        fs::write(&files.summary, "").unwrap();
+        files
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_step_and_a_shell_rotate_in_every_dialect() {
+    for dialect in [Dialect::Mgmt, Dialect::Guide, Dialect::Overview] {
+        for with_current in [true, false] {
+            let setting = Setting::new(dialect).repos(&["acme/app", "acme/api"]);
+            let stage = if with_current { setting.with_current_key() } else { setting }.stage();
+            for ran in [Stage::action, Stage::cli].map(|way| {
+                let before = stage.snapshot();
+                stage.world.advance(Duration::from_secs(3600));
+                let ran = way(&stage).run();
+                assert_eq!(ran.status(), 0, "{dialect:?} {with_current}\n{}", ran.log());
+                if ran.report().is_some() {
+                    stage.check_truthful(&before, &ran).unwrap();
+                }
+                stage.check_healed().unwrap();
+                ran
+            }) {
+                assert!(!ran.requests.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_json_report_stands_alone_on_stdout() {
+    let stage = Setting::new(Dialect::Mgmt).with_current_key().stage();
+    for run in [stage.cli(), stage.action()] {
+        stage.world.advance(Duration::from_secs(3600));
+        let ran = run.secret("current-key", "").arg("--format=json").run();
+        assert_eq!(ran.status(), 0, "{}", ran.log());
+        let report: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(report["outcome"], "rotated");
+    }
+}
+
+#[test]
+fn a_leak_in_any_form_is_found() {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    let run = stage.action();
+    let value = stage.held()[0].clone().unwrap();
+    for text in [
+        value.clone(),
+        value[8..].to_owned(),
+        format!("{}\n{}", &value[..20], &value[20..]),
+        STANDARD.encode(&value),
+        STANDARD.encode(format!("x{value}")),
+        URL_SAFE.encode(format!("xy{value}")),
+        value.bytes().map(|byte| format!("{byte:02x}")).collect(),
+    ] {
+        assert!(run.check_leaks("a test", &format!("before {text} after")).is_err(), "{text}");
+    }
+    let key = &stage.world.live_keys(FAMILY)[0];
+    run.check_leaks("a test", &format!("{} {} {}", key.masked(), key.id, key.name)).unwrap();
+}
+
+#[test]
+fn wrong_inputs_contact_nobody() {
+    let stage = Setting::new(Dialect::Mgmt).input("grace-period", "soon").stage();
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("outcome")), (2, "invalid"), "{}", ran.log());
+    assert!(ran.requests.is_empty());
+    let ran = stage.action().input("grace-period", "").variable("INPUT_KEY-NAM", "x").run();
+    assert_eq!(ran.status(), 2, "{}", ran.log());
+}
+
+#[test]
+fn a_first_key_is_made_where_nothing_is_deployed() {
+    let mut setting = Setting::new(Dialect::Mgmt).deployed(None);
+    for (name, value) in [("allowed-providers", "all"), ("allowed-models", "all"), ("spending-limit", "50")] {
+        setting = setting.input(name, value);
+    }
+    let stage = setting.input("limit-reset", "none").input("expires-after", "never").stage();
+    stage.behaviour(|behaviour| behaviour.echo_key_in_errors = true);
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    stage.check_healed().unwrap();
+    ran.check_stopped_in_time(Duration::ZERO).unwrap();
+}
