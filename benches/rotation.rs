@@ -105,8 +105,8 @@ fn run(case: &Case) -> Measured {
         .env("INPUT_TARGETS", "repo:acme/app")
         .env("INPUT_GITHUB-TOKEN", "github_pat_bench")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
     if case.dialect != Dialect::Guide {
         program.env("INPUT_MANAGEMENT-KEY", management);
     }
@@ -115,12 +115,13 @@ fn run(case: &Case) -> Measured {
     }
     let started = world.now();
     let began = Instant::now();
-    let mut child = program.spawn().unwrap();
+    let child = program.spawn().unwrap();
     let peak = watch(&child);
-    let status = child.wait().unwrap();
+    let ended = child.wait_with_output().unwrap();
     let took = began.elapsed();
     let requests = world.requests();
-    assert!(status.success() && world.outages().is_empty(), "{}: {status}, {requests:#?}", case.title);
+    let log = String::from_utf8_lossy(&ended.stdout);
+    assert!(ended.status.success() && world.outages().is_empty(), "{}: {}\n{log}", case.title, ended.status);
     let first = requests.first().unwrap().at.duration_since(started);
     Measured { took, to_first_request: Duration::try_from(first).unwrap(), peak_kib: peak.join().unwrap(), requests }
 }
