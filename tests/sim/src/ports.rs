@@ -58,6 +58,17 @@ impl Wire {
                 });
                 return lost();
             }
+            Some(Fault::TimeOut { after, lands }) => {
+                if let Some(lands) = lands {
+                    let world = self.world.clone();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(lands).await;
+                        let _ = effect(&world);
+                    });
+                }
+                tokio::time::sleep(after).await;
+                return lost();
+            }
             Some(Fault::Kill { applied }) => {
                 if applied {
                     let _ = effect(&self.world);

@@ -47,6 +47,14 @@ pub enum Fault {
     LoseAfter,
     /// No answer; the effect comes so much later.
     Late(Duration),
+    /// No answer until the client gives up after so long (its request timeout); the effect comes `lands` after sending,
+    /// or never.
+    TimeOut {
+        /// When the client gives up.
+        after: Duration,
+        /// When the request takes effect.
+        lands: Option<Duration>,
+    },
     /// The answer takes so long.
     Slow(Duration),
     /// The process is killed, before or after the effect.
@@ -71,6 +79,7 @@ struct Inner {
     killed: Notify,
     trigger: RefCell<Option<Trigger>>,
     frozen_until: Cell<Option<Instant>>,
+    terminated_at: Cell<Option<Instant>>,
 }
 
 impl Script {
@@ -112,7 +121,16 @@ impl Script {
         *self.0.trigger.borrow_mut() = Some(trigger);
     }
 
+    /// When the run was told to stop.
+    #[must_use]
+    pub fn terminated_at(&self) -> Option<Instant> {
+        self.0.terminated_at.get()
+    }
+
     pub(crate) fn terminate(&self) {
+        if self.0.terminated_at.get().is_none() {
+            self.0.terminated_at.set(Some(Instant::now()));
+        }
         if let Some(trigger) = self.0.trigger.borrow().as_ref() {
             trigger.pull();
         }
