@@ -63,7 +63,7 @@ mod tests {
         let expected = "\
 ## ✅ Rotated: `production`
 
-Every target holds the new key; the old one stays alive until 2026-10-02 08:30 UTC. The current key was 92 days old, and \
+Every target holds the new key; the old one stays alive until 2026-10-02 08:30 UTC. Why it was due: The current key was 92 days old, and \
 rotate-after is 30d.
 
 **What to do next:** Nothing. A later run retires the old key after 2026-10-02 08:30 UTC.

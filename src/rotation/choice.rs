@@ -171,7 +171,6 @@ impl<'a> Situation<'a> {
             .collect();
         let what = match (&self.policy.current_key, holding.as_slice()) {
             (Some(_), _) => "current-key can't be matched to any live key in the issuer's list".to_owned(),
-            (None, []) => "there is no key to replace".to_owned(),
             (None, names) => format!(
                 "{} already holds a secret, but the family {:?} has no key and none was named",
                 names.join(", "),

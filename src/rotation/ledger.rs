@@ -129,12 +129,6 @@ impl Ledger {
     pub fn key_may_exist(&self) -> bool {
         self.0.iter().any(|attempt| matches!(attempt.act, Act::Create { .. }) && attempt.effect != Effect::Absent)
     }
-
-    /// Whether anything was changed, or may have been.
-    #[must_use]
-    pub fn is_clean(&self) -> bool {
-        self.0.iter().all(|attempt| attempt.effect == Effect::Absent)
-    }
 }
 
 #[cfg(test)]
@@ -163,7 +157,7 @@ mod tests {
         let mut ledger = Ledger::default();
         let refused = ledger.begin(Act::Write { target: 1 }, clock.now());
         ledger.answer(refused, Effect::Absent);
-        assert!(ledger.targets_touched().is_empty() && ledger.is_clean());
+        assert!(ledger.targets_touched().is_empty() && ledger.was_attempted(1));
         ledger.begin(Act::Write { target: 2 }, clock.now());
         assert_eq!(ledger.targets_touched(), [2]);
     }
