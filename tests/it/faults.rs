@@ -1,6 +1,7 @@
 //! The fault table: every request of a rotation × everything that can go wrong with it, in every dialect, with and
 //! without `current-key`, with the real program. Whatever happens: no target is ever without a live key, nothing leaks,
-//! the exit status is true, and one clean run afterwards heals.
+//! the exit status is true, and one clean run afterwards heals. The same for every request of going back, after the
+//! second target has refused.
 //!
 //! A failing case is printed as one line; the whole stories are in `target/tmp/faults.txt`. To run it alone:
 //!
@@ -18,7 +19,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use keyrotor_fake::{Action, Dialect, Fault, Request, Signal};
+use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Signal};
 
 use crate::harness::{Check, Ran, Setting, Stage, ensure};
 
@@ -29,6 +30,10 @@ const LATE: Duration = Duration::from_millis(800);
 /// From the start of a run to its last request, when nothing goes wrong.
 const CLEAN_RUN: Duration = Duration::from_secs(3);
 
+/// What the second target answers where it refuses: no other request of a rotation is answered so.
+const REFUSED: u16 = 451;
+const REFUSAL: &str = "github:PUT~/repos/acme/api/:1x99:status=451";
+
 const DIALECTS: [(&str, Dialect); 3] =
     [("mgmt", Dialect::Mgmt), ("guide", Dialect::Guide), ("overview", Dialect::Overview)];
 
@@ -37,19 +42,22 @@ const DIALECTS: [(&str, Dialect); 3] =
 struct Case {
     dialect: (&'static str, Dialect),
     current_key: bool,
+    /// The second target refuses, so that the run has to go back.
+    refused: bool,
     fault: Fault,
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = if self.current_key { "current-key" } else { "no-current-key" };
-        write!(f, "{} {held} {}", self.dialect.0, self.fault)
+        let refused = if self.refused { " refused" } else { "" };
+        write!(f, "{} {held}{refused} {}", self.dialect.0, self.fault)
     }
 }
 
 /// What a case came to.
-struct Result {
-    status: i32,
+struct Came {
+    to: i32,
     befell: bool,
     wrong: Check,
 }
@@ -84,12 +92,18 @@ fn actions() -> Vec<Action> {
 fn table() -> Vec<Case> {
     let mut cases = Vec::new();
     for dialect in DIALECTS {
-        for current_key in [true, false] {
-            let ran = stage(dialect.1, current_key).run();
-            assert_eq!(ran.status(), 0, "{}", ran.log());
-            for spot in spots(&ran.requests) {
+        for (current_key, refused) in [(true, false), (false, false), (true, true), (false, true)] {
+            let stage = stage(dialect.1, current_key);
+            if refused {
+                stage.world.fault(REFUSAL);
+            }
+            let ran = stage.run();
+            assert_eq!(ran.status() == 0, !refused, "{}", ran.log());
+            let went_back = |request: &Request| request.answered == Answered::Status(REFUSED);
+            let from = ran.requests.iter().position(went_back).unwrap_or_default();
+            for spot in spots(&ran.requests).into_iter().skip(from) {
                 for act in actions() {
-                    cases.push(Case { dialect, current_key, fault: Fault { act, ..spot.clone() } });
+                    cases.push(Case { dialect, current_key, refused, fault: Fault { act, ..spot.clone() } });
                 }
             }
         }
@@ -97,15 +111,18 @@ fn table() -> Vec<Case> {
     cases
 }
 
-fn try_case(case: &Case) -> Result {
+fn try_case(case: &Case) -> Came {
     let stage = stage(case.dialect.1, case.current_key);
     stage.world.add_fault(case.fault.clone());
+    if case.refused {
+        stage.world.fault(REFUSAL);
+    }
     let before = stage.snapshot();
     let ran = match stage.action().try_run() {
         Ok(ran) => ran,
-        Err(wrong) => return Result { status: -1, befell: true, wrong: Err(wrong) },
+        Err(wrong) => return Came { to: -1, befell: true, wrong: Err(wrong) },
     };
-    let befell = stage.world.unused_faults().is_empty();
+    let befell = !stage.world.unused_faults().contains(&case.fault.to_string());
     let is_late = matches!(case.fault.act, Action::ApplyLate(_) | Action::HangThenApply(_));
     if is_late {
         std::thread::sleep(LATE);
@@ -123,7 +140,7 @@ fn try_case(case: &Case) -> Result {
         ensure(next.status() == 0, || format!("the next run does not end well: {}\n{}", next.log(), first()))?;
         stage.check_healed().map_err(|wrong| format!("{wrong}\n{}\n{}", next.log(), first()))
     })();
-    Result { status: ran.status(), befell, wrong }
+    Came { to: ran.status(), befell, wrong }
 }
 
 fn check_end(act: &Action, befell: bool, ran: &Ran) -> Check {
@@ -149,19 +166,18 @@ fn every_request_may_go_wrong_in_every_way_and_the_next_run_heals() {
         for _ in 0..AT_ONCE.min(cases.len()) {
             scope.spawn(|| {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = try_case(case);
-                    results.lock().unwrap().insert(case.to_string(), result);
+                    let came = try_case(case);
+                    results.lock().unwrap().insert(case.to_string(), came);
                 }
             });
         }
     });
     let results = results.into_inner().unwrap();
     let mut statuses = BTreeMap::<i32, usize>::new();
-    results.values().for_each(|result| *statuses.entry(result.status).or_default() += 1);
-    let missed = results.values().filter(|result| !result.befell).count();
+    results.values().for_each(|came| *statuses.entry(came.to).or_default() += 1);
+    let missed = results.values().filter(|came| !came.befell).count();
     println!("{} cases in {:?}, exit statuses {statuses:?}, {missed} missed", results.len(), began.elapsed());
-    let failed: Vec<_> =
-        results.iter().filter_map(|(case, result)| Some((case, result.wrong.as_ref().err()?))).collect();
+    let failed: Vec<_> = results.iter().filter_map(|(case, came)| Some((case, came.wrong.as_ref().err()?))).collect();
     let stories: String = failed.iter().map(|(case, wrong)| format!("=== {case}\n{wrong}\n")).collect();
     std::fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/faults.txt"), stories).unwrap();
     for (case, wrong) in &failed {
