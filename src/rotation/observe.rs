@@ -1,5 +1,7 @@
 //! The first step: reads only, all at once.
 
+use std::time::Duration;
+
 use futures_util::future::{join_all, try_join3};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -14,7 +16,7 @@ use crate::rotation::run::{Cause, Run};
 use crate::secret::Secret;
 
 /// How often the list is asked for while another run may be at work.
-const POLL: std::time::Duration = std::time::Duration::from_millis(1_500);
+const POLL: Duration = Duration::from_millis(1_500);
 
 /// What the one try of `current-key` said, before it is held against the list.
 struct Tried {
@@ -23,27 +25,28 @@ struct Tried {
 }
 
 impl Run<'_> {
-    /// Reads everything; waits first for any other run that may be at work on the family, then reads again.
+    /// Reads everything; where another run may be at work on the family, waits for it and reads everything again.
     pub(super) async fn observe(&self, fixed: bool) -> Result<(Observation, Mode), Cause> {
-        let mut seen = self.look().await?;
-        let mode = if fixed || !seen.listing.may_rename { Mode::Fixed } else { Mode::Renaming };
         let mut watch = Watch::default();
-        let mut waited = false;
-        while let Some(left) = self.lease_of_another(&seen.listing, mode, &mut watch) {
-            if !waited {
-                self.event(&Event::Waiting {
-                    what: "for another run that may be at work on this family".into(),
-                    at_most: left,
-                });
-            }
-            waited = true;
+        loop {
+            let seen = self.look().await?;
+            let mode = if fixed || !seen.listing.may_rename { Mode::Fixed } else { Mode::Renaming };
+            let Some(left) = self.lease_of_another(&seen.listing, mode, &mut watch) else { return Ok((seen, mode)) };
+            let what = "for another run that may be at work on this family".to_owned();
+            self.event(&Event::Waiting { what, at_most: left });
+            self.wait_for_another(left, mode, &mut watch).await?;
+        }
+    }
+
+    async fn wait_for_another(&self, mut left: Duration, mode: Mode, watch: &mut Watch) -> Result<(), Cause> {
+        loop {
             self.pause(left.min(POLL)).await?;
-            seen.listing = self.list().await?.0;
+            let (listing, _) = self.list().await?;
+            match self.lease_of_another(&listing, mode, watch) {
+                Some(longer) => left = longer,
+                None => return Ok(()),
+            }
         }
-        if waited {
-            seen = self.look().await?;
-        }
-        Ok((seen, mode))
     }
 
     /// One look, for a dry run: it does not wait for anybody.
@@ -70,7 +73,7 @@ impl Run<'_> {
         Ok(Observation { listing, clock, targets, held })
     }
 
-    fn lease_of_another(&self, listing: &Listing, mode: Mode, watch: &mut Watch) -> Option<std::time::Duration> {
+    fn lease_of_another(&self, listing: &Listing, mode: Mode, watch: &mut Watch) -> Option<Duration> {
         let live = live(&listing.keys, listing.date);
         let keys: Vec<_> = live
             .into_iter()

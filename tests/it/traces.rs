@@ -224,6 +224,27 @@ async fn trace_08_one_run_in_its_long_proof_while_the_other_starts() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn trace_08_a_run_that_waited_for_one_looks_whether_a_third_has_begun() {
+    for apart in (0..4000).step_by(250) {
+        let scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+        kill_after(&scene, Call::Create, 1).await;
+        let other = |seed| Scene { seed, ..scene.clone() };
+        let (second, third) = (other(2), other(3));
+        let late = async {
+            tokio::time::sleep(Duration::from_millis(apart)).await;
+            third.clean_run().await
+        };
+        let (second, third) = tokio::join!(second.clean_run(), late);
+        scene.assert_no_outage();
+        let told = format!("{apart} ms: {second:#?} {third:#?}");
+        assert!(apart < 1000 || second.status() == 0 || third.status() == 0, "both at once may both give way: {told}");
+        tokio::time::sleep(LONG_AFTER).await;
+        assert_eq!(scene.clean_run().await.status(), 0);
+        scene.assert_healed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn trace_08_one_run_killed_with_a_write_in_flight_and_the_other_right_behind_it() {
     for late in [1, 15, 29] {
         let scene = Scene::rotated_before(&["acme/app", "acme/api"]);
