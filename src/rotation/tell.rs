@@ -36,7 +36,7 @@ impl Run<'_> {
         let plan = if let End::Planned(plan) = &end { plan.clone() } else { Vec::new() };
         let (mut verdict, reason) = self.judge(end);
         let keys = seen.map(|seen| self.keys(seen, list_all, stopped)).unwrap_or_default();
-        if keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. })) {
+        if keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. } | KeyFate::NewHeld)) {
             verdict = Verdict::Attention;
         }
         let memory = self.memory.borrow();
@@ -80,7 +80,7 @@ impl Run<'_> {
         let interrupted = self.around.interrupt.requested();
         match end {
             End::Blind if interrupted => (Verdict::Unchanged, "the run was told to stop".into()),
-            End::Blind => (Verdict::Unchanged, "what there is could not be read; nothing was changed".into()),
+            End::Blind => (Verdict::Unchanged, "what there is could not be read".into()),
             End::Planned(_) => (Verdict::Planned, "dry run: nothing was changed".into()),
             End::Stopped(stop) => {
                 self.trouble(Problem { what: stop.what.clone(), next: Some(stop.next) });
@@ -104,9 +104,9 @@ impl Run<'_> {
         let why = if interrupted { "the run was told to stop" } else { "the rotation failed" };
         match undone {
             _ if memory.unfinished => (Verdict::Attention, format!("{why}; a key may be left over")),
-            Undone::Nothing => (Verdict::Unchanged, format!("{why}; nothing was changed")),
-            Undone::Back if memory.new.is_none() => (Verdict::Unchanged, format!("{why}; nothing was changed")),
-            Undone::Back => (Verdict::RolledBack, format!("{why}; every target holds the key it held")),
+            Undone::Nothing => (Verdict::Unchanged, why.into()),
+            Undone::Back if memory.new.is_none() => (Verdict::Unchanged, why.into()),
+            Undone::Back => (Verdict::RolledBack, why.into()),
             Undone::Held => (Verdict::Attention, format!("{why}; the old and the new key are both alive")),
         }
     }
@@ -155,27 +155,18 @@ impl Run<'_> {
         }
         let listed: BTreeSet<_> = seen.listing.keys.iter().map(|row| &row.id).collect();
         for (id, fate) in memory.fates.iter().filter(|(id, _)| !listed.contains(id)) {
-            reports.push(self.key_report(id.clone(), None, self.left_over(id, fate)));
+            reports.push(self.key_report(id.clone(), None, self.left_over(fate)));
         }
         reports
     }
 
-    /// A key that this run made, did not commit and did not delete should not be there.
-    fn left_over(&self, id: &KeyId, fate: &KeyFate) -> KeyFate {
+    /// A key that this run made and neither committed nor deleted should not be there, unless a target may hold it.
+    fn left_over(&self, fate: &KeyFate) -> KeyFate {
         match fate {
-            KeyFate::NewHeld => KeyFate::Stray {
-                reason: format!("made by this run and not committed; {} still needs it or may", self.holders(id)),
-            },
+            KeyFate::NewHeld if self.memory.borrow().ledger.targets_touched().is_empty() => {
+                KeyFate::Stray { reason: "made by this run and not committed; no target holds it".into() }
+            }
             other => other.clone(),
-        }
-    }
-
-    fn holders(&self, _id: &KeyId) -> String {
-        let touched = self.memory.borrow().ledger.targets_touched();
-        match touched.as_slice() {
-            [] => "no target".to_owned(),
-            [one] => self.targets.get(*one).map(|store| store.name()).unwrap_or_default(),
-            several => format!("{} targets", several.len()),
         }
     }
 
