@@ -72,10 +72,27 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
                 .into()
         }
     };
-    let told = if outcome.interrupted { " The run was told to stop." } else { "" };
-    let reason = outcome.reason.trim();
+    let reason = full_stop(&sentence(outcome.reason.trim()));
+    let told = outcome.interrupted && !reason.contains("told to stop");
+    let told = if told { " The run was told to stop." } else { "" };
     let gap = if reason.is_empty() { "" } else { " " };
-    format!("{happened}{told}{gap}{}", full_stop(reason))
+    format!("{happened}{told}{gap}{reason}")
+}
+
+/// What a problem says to do, as a sentence.
+pub(super) fn advice_sentence(text: &str) -> String {
+    full_stop(&sentence(text))
+}
+
+/// The text with a capital at its begin, unless it begins with a name.
+fn sentence(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    match text.chars().next() {
+        Some(first) if word.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+            format!("{}{}", first.to_ascii_uppercase(), text.get(1..).unwrap_or_default())
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// The text with an end that another sentence can follow.
@@ -97,13 +114,15 @@ fn old_key(outcome: &Outcome) -> String {
 
 /// What to do next, most urgent first. Never empty.
 pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
-    let advice = outcome.problems.iter().find_map(|problem| problem.next.as_deref()).map(Sentence::new);
+    let advice = outcome.problems.iter().find_map(|problem| problem.next.as_deref());
+    let advice = advice.map(|text| Sentence::new(advice_sentence(text)));
     let mut next = match outcome.verdict {
         Verdict::Rotated | Verdict::NotDue => Vec::new(),
         Verdict::Planned if outcome.plan.is_empty() => Vec::new(),
         Verdict::Planned => vec![Sentence::new("Run it again without dry-run.")],
         Verdict::Unchanged | Verdict::RolledBack => {
-            vec![advice.unwrap_or_else(|| Sentence::new("Mend what went wrong, then run it again."))]
+            let again = if outcome.interrupted { "Run it again." } else { "Mend what went wrong, then run it again." };
+            vec![advice.unwrap_or_else(|| Sentence::new(again))]
         }
         Verdict::Attention => {
             let mut next: Vec<_> = advice.into_iter().chain(outcome.keys.iter().filter_map(left_over)).collect();
@@ -113,7 +132,8 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
             next
         }
     };
-    if outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) {
+    // A run that stopped lists the others so that one of them can be named.
+    if outcome.verdict != Verdict::Unchanged && outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) {
         let look = "Look at the other live keys in the table: whoever had the leaked key may have made one of them.";
         next.push(Sentence::new(look));
     }
@@ -161,7 +181,7 @@ pub(super) fn fate(fate: &KeyFate) -> String {
         KeyFate::Deleted => "deleted".into(),
         KeyFate::Kept => "kept, as asked".into(),
         KeyFate::Stray { reason } => format!("alive, should not be: {reason}"),
-        KeyFate::Foreign => "alive, not of this family".into(),
+        KeyFate::Foreign => "alive, not touched".into(),
     }
 }
 
