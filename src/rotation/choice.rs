@@ -87,13 +87,20 @@ impl<'a> Situation<'a> {
         if self.policy.replace_key_id.as_ref() == Some(&current.id) {
             return true;
         }
-        // Putting back moves a target's last write past every window, and without renames nothing records it.
-        if self.mode == Mode::Fixed && held == Some(&current.id) {
+        if self.put_back_unseen(current, held) {
             return true;
         }
         self.family.all().filter_map(|row| self.deployment(row)).any(|(from, to)| {
             self.seen.targets.iter().filter_map(|target| target.last_write).any(|at| from <= at && at <= to)
         })
+    }
+
+    /// The value in hand is the current key, and no rename of that key is on record. Putting back moves a target's last
+    /// write past every window and only a dated rename tells of it, which not every issuer makes: one that ignores
+    /// renames is found out behind this decision.
+    pub(super) fn put_back_unseen(&self, current: &KeyRow, held: Option<&KeyId>) -> bool {
+        let renamed = current.updated_at.is_some_and(|at| Some(at) > current.created_at);
+        held == Some(&current.id) && (self.mode == Mode::Fixed || !renamed)
     }
 
     /// When the run that made a key wrote it, with the margin between two servers' clocks.

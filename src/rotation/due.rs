@@ -66,7 +66,7 @@ impl Situation<'_> {
     pub(super) fn drifted(&self, pending: &[Pending]) -> Vec<Stop> {
         let mut found = Vec::new();
         let held = self.seen.held.as_ref().and_then(|held| held.is.as_ref());
-        let known = self.mode == Mode::Fixed && held.is_some() && held == self.family.current().map(|row| &row.id);
+        let known = self.family.current().is_some_and(|current| self.put_back_unseen(current, held));
         let newest = match self.mode {
             Mode::Renaming => self.family.newest_commit().map(|at| later(at, CLOCK_MARGIN)),
             Mode::Fixed => self.family.current().and_then(|row| self.deployment(row)).map(|(_, end)| end),

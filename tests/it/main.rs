@@ -1,6 +1,7 @@
 //! The library and the program against their peers, in one binary.
 
 mod canned;
+mod faults;
 mod github_answers;
 mod github_store;
 mod harness;

@@ -95,6 +95,28 @@ async fn trace_04_all_put_back_and_the_delete_of_the_new_key_lost() {
     scene.assert_healed();
 }
 
+/// Where no rename is ever on record (not made, ignored, or not dated), putting back leaves the targets' last writes
+/// behind every window.
+#[tokio::test(start_paused = true)]
+async fn trace_04_the_run_after_it_is_not_stuck_at_any_issuer() {
+    let before = || Scene::rotated_before(&["acme/app", "acme/api"]);
+    let undated = before();
+    undated.world.by_hand(|state| state.issuer.behaviour.shows_updated = false);
+    for scene in [before(), before().without_renames(), before().with_renames_ignored(), undated] {
+        let mut scene = scene.with_current_key();
+        let before = scene.deployed();
+        let ended = scene.run(Script::default().always(Call::LastWrite(1), Fault::Refuse)).await;
+        assert_eq!((ended.status(), scene.deployed()), (1, before), "{:#?}", ended.outcome());
+        scene.world.advance(LONG_AFTER);
+        scene.policy.rotate_after = 90 * DAY;
+        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::NotDue);
+        scene.policy.rotate_after = Duration::ZERO;
+        let ended = scene.clean_run().await;
+        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        scene.assert_healed();
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn trace_05_a_lost_write_that_lands_after_everything_was_put_back() {
     for late in [1, 10, 29] {
@@ -555,10 +577,16 @@ async fn every_call_of_a_rotation_may_be_the_last_and_the_next_run_heals() {
 async fn every_call_of_a_rotation_may_fail_and_the_exit_status_tells_the_truth() {
     let late = Fault::Late(Duration::from_secs(20));
     for fault in [Fault::Refuse, Fault::Transient, Fault::LoseBefore, Fault::LoseAfter, late, Fault::Terminate] {
-        for (renames, held) in [(true, true), (true, false), (false, true), (false, false)] {
+        for (renames, held) in
+            ["yes", "no", "ignored"].into_iter().flat_map(|renames| [(renames, true), (renames, false)])
+        {
             for nth in 1.. {
                 let scene = Scene::rotated_before(&["acme/app", "acme/api"]);
-                let scene = if renames { scene } else { scene.without_renames() };
+                let scene = match renames {
+                    "yes" => scene,
+                    "no" => scene.without_renames(),
+                    _ => scene.with_renames_ignored(),
+                };
                 let scene = if held { scene.with_current_key() } else { scene };
                 let before = scene.deployed();
                 let script = Script::default().at(Call::Any, nth, fault);
