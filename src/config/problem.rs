@@ -25,9 +25,10 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with an input whose value can't or shouldn't be shown.
+    /// A problem with an input whose value can't or shouldn't be shown. The message may repeat a part of it; what looks
+    /// like a credential there is not shown.
     pub fn new(input: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { input: input.into(), value: None, message: message.into() }
+        Self { input: input.into(), value: None, message: hide_credentials(&message.into()) }
     }
 
     /// The same with the value, cut to one short line; what looks like a credential is not shown.

@@ -98,7 +98,10 @@ fn annotate<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) {
             for outcome in outcomes {
                 outcome.problems.iter().for_each(|problem| runner.annotate(Kind::Error, &problem_text(problem)));
                 if outcome.verdict == Verdict::Attention {
-                    words::next(outcome).iter().for_each(|next| runner.annotate(Kind::Error, &next.plain()));
+                    let told: Vec<_> = outcome.problems.iter().filter_map(|problem| problem.next.as_deref()).collect();
+                    let told: Vec<_> = told.into_iter().map(words::advice_sentence).collect();
+                    let next = words::next(outcome).into_iter().map(|next| next.plain());
+                    next.filter(|next| !told.contains(next)).for_each(|next| runner.annotate(Kind::Error, &next));
                 }
                 outcome.notices.iter().for_each(|notice| runner.annotate(Kind::Notice, notice));
             }

@@ -53,7 +53,7 @@ fn extend(lines: &mut Vec<String>, more: impl Iterator<Item = String>) {
 
 /// Advice that stands below as what to do next is not given twice.
 fn problem(problem: &Problem, next: &[String]) -> String {
-    match problem.next.as_ref().filter(|advice| !next.contains(advice)) {
+    match problem.next.as_ref().filter(|advice| !next.contains(&words::advice_sentence(advice))) {
         Some(advice) => format!("  error: {} What to do: {advice}", full_stop(&problem.what)),
         None => format!("  error: {}", problem.what),
     }

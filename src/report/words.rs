@@ -78,7 +78,7 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
     let reason = match outcome.verdict {
         _ if reason.is_empty() => String::new(),
         Verdict::Rotated => format!(" Why it was due: {}", full_stop(reason)),
-        _ => format!(" {}", full_stop(&capitalised(reason))),
+        _ => format!(" {}", full_stop(&sentence(reason))),
     };
     format!("{happened}{told}{reason}{}", used(outcome))
 }
@@ -92,9 +92,20 @@ fn used(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn capitalised(text: &str) -> String {
-    let mut rest = text.chars();
-    rest.next().map_or_else(String::new, |first| first.to_uppercase().chain(rest).collect())
+/// What a problem says to do, as a sentence.
+pub(super) fn advice_sentence(text: &str) -> String {
+    full_stop(&sentence(text))
+}
+
+/// The text with a capital at its begin, unless it begins with a name.
+fn sentence(text: &str) -> String {
+    let word = text.split(' ').next().unwrap_or_default();
+    match text.chars().next() {
+        Some(first) if word.bytes().all(|byte| byte.is_ascii_lowercase()) => {
+            format!("{}{}", first.to_ascii_uppercase(), text.get(1..).unwrap_or_default())
+        }
+        _ => text.to_owned(),
+    }
 }
 
 /// The text with an end that another sentence can follow.
@@ -116,13 +127,15 @@ fn old_key(outcome: &Outcome) -> String {
 
 /// What to do next, most urgent first. Never empty.
 pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
-    let advice = outcome.problems.iter().find_map(|problem| problem.next.as_deref()).map(Sentence::new);
+    let advice = outcome.problems.iter().find_map(|problem| problem.next.as_deref());
+    let advice = advice.map(|text| Sentence::new(advice_sentence(text)));
     let mut next = match outcome.verdict {
         Verdict::Rotated | Verdict::NotDue => Vec::new(),
         Verdict::Planned if outcome.plan.is_empty() => Vec::new(),
         Verdict::Planned => vec![Sentence::new("Run it again without dry-run.")],
         Verdict::Unchanged | Verdict::RolledBack => {
-            vec![advice.unwrap_or_else(|| Sentence::new("Mend what went wrong, then run it again."))]
+            let again = if outcome.interrupted { "Run it again." } else { "Mend what went wrong, then run it again." };
+            vec![advice.unwrap_or_else(|| Sentence::new(again))]
         }
         Verdict::Attention => {
             let mut next: Vec<_> = advice.into_iter().chain(outcome.keys.iter().filter_map(left_over)).collect();
@@ -132,7 +145,8 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
             next
         }
     };
-    if outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) {
+    // A run that stopped lists the others so that one of them can be named.
+    if outcome.verdict != Verdict::Unchanged && outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) {
         let look = "Look at the other live keys in the table: whoever had the leaked key may have made one of them.";
         next.push(Sentence::new(look));
     }
@@ -180,7 +194,7 @@ pub(super) fn fate(fate: &KeyFate) -> String {
         KeyFate::Deleted => "deleted".into(),
         KeyFate::Kept => "kept, as asked".into(),
         KeyFate::Stray { reason } => format!("alive, should not be: {reason}"),
-        KeyFate::Foreign => "alive, not of this family".into(),
+        KeyFate::Foreign => "alive, not touched".into(),
     }
 }
 

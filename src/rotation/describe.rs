@@ -48,7 +48,7 @@ impl Rotate {
         if let Some(id) = &self.adopt {
             lines.push(format!("rename {} into the family {:?}", name(id), policy.key_name));
         }
-        lines.push(format!("make a key {} with {}", policy.key_name, rights_line(&self.rights)));
+        lines.push(format!("make a key of the family {:?} ({})", policy.key_name, rights_line(&self.rights)));
         lines.push("prove that it works".to_owned());
         lines.extend(
             self.order.iter().filter_map(|at| seen.targets.get(*at)).map(|target| format!("write {}", target.name)),
@@ -74,13 +74,14 @@ fn rights_line(rights: &Rights) -> String {
     let list = |list: &Option<AllowList>| match list {
         None => "as the issuer gives it".to_owned(),
         Some(AllowList::All) => "all".to_owned(),
-        Some(AllowList::Only(names)) => names.iter().cloned().collect::<Vec<_>>().join(" "),
+        Some(AllowList::Only(names)) => names.iter().cloned().collect::<Vec<_>>().join(", "),
     };
     let limit = match (rights.limit.flatten(), rights.reset) {
         (None, _) => "no spending limit".to_owned(),
-        (Some(usd), reset) => format!("a limit of {usd} USD, reset {:?}", reset.unwrap_or(Reset::Never)).to_lowercase(),
+        (Some(usd), None | Some(Reset::Never)) => format!("spending limit: {usd} USD in all"),
+        (Some(usd), Some(reset)) => format!("spending limit: {usd} USD {}", format!("{reset:?}").to_lowercase()),
     };
-    let end = rights.expires_at.flatten().map_or_else(|| "no expiry".to_owned(), |end| format!("expiry {end}"));
+    let end = rights.expires_at.flatten().map_or_else(|| "never expires".to_owned(), |end| format!("expires {end}"));
     format!("providers: {}; models: {}; {limit}; {end}", list(&rights.providers), list(&rights.models))
 }
 

@@ -18,6 +18,9 @@ use crate::secret::Secret;
 /// How often the list is asked for while another run may be at work.
 const POLL: Duration = Duration::from_millis(1_500);
 
+/// So many targets are looked at at once: a look may be two requests, and GitHub takes a hundred at once.
+const MOST_LOOKS: usize = 50;
+
 /// What the one try of `current-key` said, before it is held against the list.
 struct Tried {
     verdict: Verdict,
@@ -95,7 +98,7 @@ impl Run<'_> {
     async fn look_at_targets(&self) -> Result<Vec<(Held, ServerClock)>, Cause> {
         let looks = self.targets.iter().map(|store| self.look_at(store.as_ref()));
         let looks: Vec<_> = looks.collect();
-        stream::iter(looks).buffered(self.policy.parallel).try_collect().await
+        stream::iter(looks).buffered(self.policy.parallel.min(MOST_LOOKS)).try_collect().await
     }
 
     async fn look_at(&self, store: &dyn SecretStore) -> Result<(Held, ServerClock), Cause> {

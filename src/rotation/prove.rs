@@ -11,7 +11,7 @@ use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::Chat;
-use crate::rotation::port::{ChatVerdict, Endpoint, KeyId, Listing, Respell, Verdict};
+use crate::rotation::port::{ChatVerdict, Endpoint, KeyId, Listing, Respell, ShownRights, Verdict};
 use crate::rotation::rights::{compare, merged};
 use crate::rotation::run::{Again, Cause, NewKey, Run};
 use crate::secret::Secret;
@@ -76,7 +76,14 @@ impl Run<'_> {
 
     fn check_rights(&self, rotate: &Rotate, listing: &Listing, new: &NewKey) -> Result<(), Cause> {
         let listed = listing.keys.iter().find(|row| row.id == new.id).map(|row| row.rights.clone());
-        let grant = compare(&rotate.rights, &merged(&new.rights, &listed.unwrap_or_default()));
+        let mut shown = merged(&new.rights, listed.as_ref().unwrap_or(&ShownRights::default()));
+        if listed.is_some() {
+            // The same list showed these for the old key: a row without one has it unset.
+            for name in rotate.rights.other.keys() {
+                shown.other.entry(name.clone()).or_insert(serde_json::Value::Null);
+            }
+        }
+        let grant = compare(&rotate.rights, &shown);
         if grant.limit_missing {
             match self.issuer.respell_limit() {
                 Respell::Changed => return Err(Cause::BeginAgain(Again::WithOtherSpelling)),

@@ -81,7 +81,7 @@ impl Run<'_> {
         let interrupted = self.around.interrupt.requested();
         match end {
             End::Blind if interrupted => (Verdict::Unchanged, "the run was told to stop".into()),
-            End::Blind => (Verdict::Unchanged, "what there is could not be read; nothing was changed".into()),
+            End::Blind => (Verdict::Unchanged, "what there is could not be read".into()),
             End::Planned(_) => (Verdict::Planned, "dry run: nothing was changed".into()),
             End::Stopped(stop) => {
                 self.trouble(Problem { what: stop.what.clone(), next: Some(stop.next) });
@@ -105,9 +105,9 @@ impl Run<'_> {
         let why = if interrupted { "the run was told to stop" } else { "the rotation failed" };
         match undone {
             _ if memory.unfinished => (Verdict::Attention, format!("{why}; a key may be left over")),
-            Undone::Nothing => (Verdict::Unchanged, format!("{why}; nothing was changed")),
-            Undone::Back if memory.new.is_none() => (Verdict::Unchanged, format!("{why}; nothing was changed")),
-            Undone::Back => (Verdict::RolledBack, format!("{why}; every target holds the key it held")),
+            Undone::Nothing => (Verdict::Unchanged, why.into()),
+            Undone::Back if memory.new.is_none() => (Verdict::Unchanged, why.into()),
+            Undone::Back => (Verdict::RolledBack, why.into()),
             Undone::Held => (Verdict::Attention, format!("{why}; the old and the new key are both alive")),
         }
     }
@@ -156,9 +156,19 @@ impl Run<'_> {
         }
         let listed: BTreeSet<_> = seen.listing.keys.iter().map(|row| &row.id).collect();
         for (id, fate) in memory.fates.iter().filter(|(id, _)| !listed.contains(id)) {
-            reports.push(self.key_report(id.clone(), None, fate.clone()));
+            reports.push(self.key_report(id.clone(), None, self.left_over(fate)));
         }
         reports
+    }
+
+    /// A key that this run made and neither committed nor deleted should not be there, unless a target may hold it.
+    fn left_over(&self, fate: &KeyFate) -> KeyFate {
+        match fate {
+            KeyFate::NewHeld if self.memory.borrow().ledger.targets_touched().is_empty() => {
+                KeyFate::Stray { reason: "made by this run and not committed; no target holds it".into() }
+            }
+            other => other.clone(),
+        }
     }
 
     fn key_report(&self, id: KeyId, row: Option<&KeyRow>, fate: KeyFate) -> KeyReport {

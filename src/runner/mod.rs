@@ -210,7 +210,7 @@ impl<O: Write, E: Write> Runner<O, E> {
     fn end(&self, step: Step, took: Duration) {
         self.end_group();
         self.state.borrow_mut().step = None;
-        self.line("", &format!("{}: done in {}", step.word(), duration(took)), Tone::Plain);
+        self.line("", &format!("{}: took {}", step.word(), duration(took)), Tone::Plain);
     }
 
     fn end_group(&self) {

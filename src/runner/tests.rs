@@ -84,7 +84,7 @@ fn on_github_steps_are_groups_and_a_failure_is_an_annotation() {
   repo:acme/app KEY: written in 1.0 s (1 of 2)
   repo:acme/app KEY: written in 1.0 s (2 of 2)
 ::endgroup::
-distribute: done in 2.0 s
+distribute: took 2.0 s
 ::group::confirm: prove the new key again and look at the targets again
   looked again
 ::endgroup::

@@ -106,6 +106,12 @@ impl fmt::Display for Kind {
     }
 }
 
+/// How keys and tokens begin that hold nothing but letters, digits and `_`: one put here by mistake would go into
+/// addresses and reports.
+const VALUE_PREFIXES: [&str; 8] = ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "ghp_", "gho_", "ghu_", "ghs_"];
+/// Shorter ones are names.
+const SHORTEST_VALUE: usize = 20;
+
 /// A secret's name as GitHub takes it: letters, digits, `_`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretName(String);
@@ -118,6 +124,9 @@ impl SecretName {
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Err("expected a secret's name: letters, digits and `_`".to_owned());
+        }
+        if text.len() >= SHORTEST_VALUE && VALUE_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+            return Err("this is a key or token itself: expected the name under which it is stored".to_owned());
         }
         if text.starts_with(|c: char| c.is_ascii_digit()) {
             return Err("a secret's name can't begin with a digit".to_owned());

@@ -364,6 +364,11 @@ impl Invocation<'_> {
         Ok(ran)
     }
 
+    /// The process that would be started, for whoever wants to treat its streams otherwise. Nothing is searched then.
+    pub(crate) fn as_command(&self) -> Command {
+        self.command(&self.stage.scratch.files())
+    }
+
     fn command(&self, files: &Files) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyrotor"));
         command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -553,7 +558,7 @@ fn without_masks(text: &str) -> String {
 }
 
 /// As the runner reads the file.
-fn parse_outputs(text: &str) -> BTreeMap<String, String> {
+pub(crate) fn parse_outputs(text: &str) -> BTreeMap<String, String> {
     let mut lines = text.split('\n');
     let mut found = BTreeMap::new();
     while let Some(line) = lines.next() {

@@ -38,6 +38,8 @@ pub struct ArouterIssuer {
     shown: RefCell<Shown>,
     /// How many names of the spending limit were tried in vain.
     respelled: Cell<usize>,
+    /// The name under which the last create sent the limit.
+    limit_sent: Cell<Option<&'static str>>,
 }
 
 impl ArouterIssuer {
@@ -63,6 +65,7 @@ impl ArouterIssuer {
             key_path: Cell::default(),
             shown: RefCell::default(),
             respelled: Cell::default(),
+            limit_sent: Cell::default(),
         }
     }
 
@@ -122,8 +125,10 @@ impl KeyIssuer for ArouterIssuer {
 
     fn respell_limit(&self) -> Respell {
         let shown = self.shown.borrow();
-        if limit_seen(&shown).is_some() {
-            return Respell::Certain;
+        if let Some(seen) = limit_seen(&shown) {
+            // Seen only now, perhaps in the row of the very key that was made under another spelling.
+            let sent_otherwise = self.limit_sent.get().is_some_and(|sent| sent != seen);
+            return if sent_otherwise { Respell::Changed } else { Respell::Certain };
         }
         let names = Dialect::tell(self.path.get().unwrap_or(KeysPath::Api), &shown).limit_names();
         let next = self.respelled.get() + 1;

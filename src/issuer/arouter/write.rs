@@ -14,7 +14,9 @@ use crate::rotation::port::{AllowList, CreatedKey, Deletion, KeyId, KeySpec, Ren
 impl ArouterIssuer {
     pub(super) async fn created(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
         let path = self.known_path()?;
-        let body = body(spec, self.limit_name(path))?;
+        let limit_name = self.limit_name(path);
+        self.limit_sent.set(Some(limit_name));
+        let body = body(spec, limit_name)?;
         let ask = Ask { body: Some(&body), ..Ask::new(Method::POST, path.as_str()) };
         let answer = self.wire.send(ask, &self.signer(path)?).await?.success(&self.wire.redactor)?;
         let mut said = answer.json().ok_or_else(|| answer.nonsense("the body is no JSON: the key may exist"))?;

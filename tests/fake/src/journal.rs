@@ -32,6 +32,10 @@ pub struct Request {
     pub path: String,
     /// Who asked: `management key root`, `key production-2026-10-01`, `token ci`, `nobody`, `a stranger`.
     pub role: String,
+    /// Its headers, where it came over the wire; names in lower case, the credential left out.
+    pub headers: Vec<(String, String)>,
+    /// Its body, where it came over the wire. Secrets in it are sealed; keys' values are never sent in one.
+    pub body: Vec<u8>,
     /// When it arrived, on the world's clock.
     pub at: Timestamp,
     /// How it ended for the client.
@@ -61,6 +65,8 @@ impl Journal {
             method: method.to_owned(),
             path: path.to_owned(),
             role,
+            headers: Vec::new(),
+            body: Vec::new(),
             at,
             answered: Answered::Waiting,
             applied_at: None,
@@ -68,6 +74,12 @@ impl Journal {
         self.in_flight += 1;
         self.most_in_flight = self.most_in_flight.max(self.in_flight);
         nth
+    }
+
+    /// Notes what came over the wire with a request.
+    pub fn sent(&mut self, nth: usize, headers: Vec<(String, String)>, body: Vec<u8>) {
+        let request = &mut self.requests[nth - 1];
+        (request.headers, request.body) = (headers, body);
     }
 
     /// Notes that a request took effect.

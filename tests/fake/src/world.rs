@@ -246,6 +246,11 @@ impl World {
         }
     }
 
+    /// Notes what came over the wire with a request that arrived.
+    pub fn sent(&self, nth: usize, headers: Vec<(String, String)>, body: Vec<u8>) {
+        self.lock().journal.sent(nth, headers, body);
+    }
+
     /// Carries out a request that arrived: changes the state, judges it, notes it.
     pub fn apply<T>(&self, nth: usize, change: impl FnOnce(&mut State) -> T) -> T {
         let cause = self.read(|state| {

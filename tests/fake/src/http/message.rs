@@ -20,11 +20,23 @@ pub struct Inbound {
     pub authorization: Option<String>,
     /// The header `Host`.
     pub host: String,
+    /// All headers; names in lower case.
+    pub headers: Vec<(String, String)>,
     /// Its body.
     pub body: Vec<u8>,
 }
 
 impl Inbound {
+    /// The headers without the credential, of which only the scheme is left.
+    #[must_use]
+    pub fn harmless_headers(&self) -> Vec<(String, String)> {
+        let harmless = |(name, value): &(String, String)| {
+            let scheme = || format!("{} ***", value.split(' ').next().unwrap_or_default());
+            (name.clone(), if name == "authorization" { scheme() } else { value.clone() })
+        };
+        self.headers.iter().map(harmless).collect()
+    }
+
     /// The path with the query.
     #[must_use]
     pub fn path_and_query(&self) -> String {

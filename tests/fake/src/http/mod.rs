@@ -35,8 +35,9 @@ pub enum Ending {
 /// client still waits: run this as a task of its own.
 pub async fn exchange(world: World, request: Inbound) -> Ending {
     let arrival = world.arrive(request.server, &request.method, &request.path_and_query(), request.credential());
-    tokio::time::sleep(arrival.latency).await;
     let nth = arrival.nth;
+    world.sent(nth, request.harmless_headers(), request.body.clone());
+    tokio::time::sleep(arrival.latency).await;
     let ending = match arrival.fault {
         None => Ending::Reply(apply(&world, nth, &request)),
         Some(action) => go_wrong(&world, nth, &request, action).await,

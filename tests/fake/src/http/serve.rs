@@ -131,6 +131,11 @@ async fn read(server: Server, request: http::Request<Incoming>) -> io::Result<In
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: header("authorization"),
         host: header("host").unwrap_or_default(),
+        headers: parts
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .collect(),
         body: body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec(),
     })
 }

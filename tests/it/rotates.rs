@@ -1,0 +1,244 @@
+//! Rotations in which nothing goes wrong: what is made, what is carried over, what is retired, and when.
+
+use std::time::Duration;
+
+use keyrotor_fake::{Dialect, Key, Server};
+use serde_json::json;
+
+use crate::harness::{FAMILY, Ran, SECRET, Setting, Stage};
+use crate::traffic;
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// The only live key of the family.
+fn only_key(stage: &Stage) -> Key {
+    let live = stage.world.live_keys(FAMILY);
+    assert_eq!(live.len(), 1, "{:?}", live.iter().map(|key| &key.name).collect::<Vec<_>>());
+    live[0].clone()
+}
+
+fn rotated(stage: &Stage, ran: &Ran) {
+    assert_eq!((ran.status(), ran.rotated()), (0, true), "{}", ran.log());
+    stage.check_healed().unwrap();
+}
+
+#[test]
+fn the_new_key_has_every_right_of_the_old_one() {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    let old = only_key(&stage);
+    let lifetime = 90 * DAY;
+    stage.world.by_hand(|state| {
+        let key = state.issuer.key_mut(&old.id).unwrap();
+        key.rights.expires_at = Some(key.created_at + jiff::SignedDuration::try_from(lifetime).unwrap());
+        key.rights.allowed_models = vec!["openai/gpt-5-nano".to_owned()];
+        key.rights.rate_limit = Some(json!({ "requests_per_minute": 60, "tokens_per_minute": 1000 }));
+    });
+    let ran = stage.run();
+    rotated(&stage, &ran);
+    let old = stage.world.read(|state| state.issuer.deleted.iter().find(|key| key.id == old.id).cloned()).unwrap();
+    let new = only_key(&stage);
+    assert_eq!((new.rights.limit, &new.rights.limit_reset), (old.rights.limit, &old.rights.limit_reset));
+    let mut providers = (new.rights.allowed_providers.clone(), old.rights.allowed_providers.clone());
+    (providers.0.sort(), providers.1.sort());
+    assert_eq!(providers.0, providers.1);
+    assert_eq!(new.rights.allowed_models, old.rights.allowed_models);
+    assert_eq!(new.rights.rate_limit, old.rights.rate_limit);
+    let lives = new.rights.expires_at.unwrap().duration_since(new.created_at);
+    assert!((lives.as_secs() - 90 * 24 * 3600).abs() < 60, "the lifetime is kept, not the date: {lives}");
+    assert_eq!(ran.output("old-key-status"), "deleted");
+    assert_eq!(ran.output("old-key-id"), old.id);
+    assert_eq!((ran.output("new-key-id"), ran.output("new-key-name")), (&*new.id, &*new.name));
+    assert_eq!((ran.output("targets-written"), ran.output("targets-failed")), ("1", "0"));
+}
+
+#[test]
+fn stated_rights_win_over_the_old_keys() {
+    let stage = Setting::new(Dialect::Mgmt)
+        .input("spending-limit", "7.5")
+        .input("limit-reset", "weekly")
+        .input("allowed-providers", "google")
+        .input("expires-after", "30d")
+        .stage();
+    rotated(&stage, &stage.run());
+    let rights = only_key(&stage).rights;
+    assert_eq!((rights.limit, rights.limit_reset.as_deref()), (Some(7.5), Some("weekly")));
+    assert_eq!(rights.allowed_providers, ["google"]);
+    assert!(rights.expires_at.is_some());
+}
+
+#[test]
+fn every_dialect_keeps_the_limit_and_the_providers() {
+    for dialect in [Dialect::Guide, Dialect::Overview] {
+        let stage = Setting::new(dialect).repos(&["acme/app", "acme/api", "acme/web"]).with_current_key().stage();
+        let ran = stage.run();
+        rotated(&stage, &ran);
+        let rights = only_key(&stage).rights;
+        assert_eq!(rights.limit, Some(500.0), "{dialect:?}");
+        assert_eq!(rights.allowed_providers.len(), 2, "{dialect:?}");
+        traffic::check_github(&ran);
+    }
+}
+
+#[test]
+fn github_is_asked_nothing_that_it_does_not_document() {
+    let first = Setting::new(Dialect::Mgmt)
+        .deployed(None)
+        .input("allowed-providers", "all")
+        .input("allowed-models", "all")
+        .input("spending-limit", "10")
+        .input("limit-reset", "none")
+        .input("expires-after", "never")
+        .repos(&["acme/app", "acme/API.js"])
+        .stage();
+    let ran = first.run();
+    rotated(&first, &ran);
+    assert_eq!(ran.output("old-key-status"), "none");
+    traffic::check_github(&ran);
+
+    // Written, refused elsewhere, put back and removed.
+    let undone = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).with_current_key().stage();
+    undone.world.by_hand(|state| state.github.remove(&undone.places[1], SECRET));
+    undone.world.fault("github:PUT:2:status=403");
+    let before = undone.held();
+    let ran = undone.run();
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{}", ran.log());
+    assert_eq!(undone.held(), before, "{}", ran.log());
+    assert_eq!(undone.world.live_keys(FAMILY).len(), 1);
+    assert_eq!(traffic::of(&ran, Server::GitHub, "DELETE").len(), 1);
+    traffic::check_github(&ran);
+}
+
+#[test]
+fn a_key_that_is_young_enough_stays() {
+    let stage = Setting::new(Dialect::Mgmt).input("rotate-after", "90d").stage();
+    let before = only_key(&stage);
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("outcome"), ran.output("rotated")), (0, "not-due", "false"), "{}", ran.log());
+    assert_eq!(only_key(&stage), before);
+    assert_eq!(traffic::writes(&ran), [""; 0]);
+    assert!(ran.summary.contains("Not due"), "{}", ran.summary);
+}
+
+#[test]
+fn a_replaced_key_lives_through_its_grace_and_a_later_run_retires_it() {
+    let stage = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).input("grace-period", "24h").stage();
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("old-key-status")), (0, "pending"), "{}", ran.log());
+    assert!(ran.output("retire-after").parse::<jiff::Timestamp>().is_ok(), "{}", ran.output("retire-after"));
+    assert_eq!(stage.world.live_keys(FAMILY).len(), 2);
+
+    let due_later = || stage.action().input("rotate-after", "30d");
+    stage.world.advance(23 * HOUR);
+    let early = due_later().run();
+    assert_eq!((early.status(), early.output("outcome")), (0, "not-due"), "{}", early.log());
+    assert_eq!(stage.world.live_keys(FAMILY).len(), 2, "it is retired too early");
+
+    stage.world.advance(2 * HOUR);
+    let late = due_later().run();
+    assert_eq!((late.status(), late.output("outcome")), (0, "not-due"), "{}", late.log());
+    stage.check_healed().unwrap();
+}
+
+#[test]
+fn a_key_that_is_kept_stays_and_is_told_of() {
+    let stage = Setting::new(Dialect::Mgmt).input("retire", "keep").stage();
+    let old = only_key(&stage);
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("old-key-status")), (0, "kept"), "{}", ran.log());
+    let again = stage.action().input("rotate-after", "30d").run();
+    assert_eq!((again.status(), again.output("outcome")), (0, "not-due"), "{}", again.log());
+    for ran in [ran, again] {
+        assert!(ran.summary.contains(&old.id), "{}", ran.summary);
+    }
+    assert_eq!(stage.world.live_keys(FAMILY).len(), 2);
+    stage.check_no_outage().unwrap();
+}
+
+#[test]
+fn a_leaked_key_goes_at_once_and_the_other_live_keys_are_shown() {
+    let stage = Setting::new(Dialect::Mgmt).input("grace-period", "24h").stage();
+    assert_eq!(stage.run().output("old-key-status"), "pending");
+    let (stranger, _) = stage.world.by_hand(|state| state.issuer.seed_key("thiefs-own", |_| {}));
+    stage.world.by_hand(|state| {
+        let used: Vec<_> = state.issuer.keys.iter().map(|key| key.id.clone()).collect();
+        used.iter().for_each(|id| state.issuer.mark_used(id, 0.5));
+    });
+    let ran = stage.action().input("leaked", "true").input("rotate-after", "90d").run();
+    rotated(&stage, &ran);
+    assert_eq!(ran.output("old-key-status"), "deleted");
+    assert!(ran.summary.contains(&stranger) && ran.summary.contains("thiefs-own"), "{}", ran.summary);
+    assert_eq!(stage.world.live_keys("thiefs-own").len(), 1);
+}
+
+#[test]
+fn a_dry_run_prints_the_plan_and_asks_for_nothing_but_reads() {
+    let stage = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).input("dry-run", "true").stage();
+    let before = stage.snapshot();
+    for ran in [stage.run(), stage.cli().run()] {
+        assert_eq!(ran.status(), 0, "{}", ran.log());
+        assert_eq!(traffic::writes(&ran), [""; 0]);
+        assert!(ran.stdout.contains("make a key of the family \"production\""), "{}", ran.log());
+        for target in ["repo:acme/app", "repo:acme/api"] {
+            assert!(ran.stdout.contains(target), "{target} is not in the plan\n{}", ran.log());
+        }
+    }
+    let after = stage.snapshot();
+    assert_eq!(format!("{before:?}"), format!("{after:?}"));
+    let real = stage.action().input("dry-run", "false").run();
+    rotated(&stage, &real);
+}
+
+#[test]
+fn no_more_targets_are_written_at_once_than_asked() {
+    let names: Vec<String> = (0..10).map(|n| format!("acme/r{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for (parallel, expected) in [("1", 1..=1), ("4", 3..=4)] {
+        let stage = Setting::new(Dialect::Mgmt).repos(&names).input("parallel", parallel).stage();
+        stage.world.by_hand(|state| state.latency = Duration::from_millis(30));
+        let ran = stage.run();
+        rotated(&stage, &ran);
+        let at_once = traffic::most_at_once(&traffic::of(&ran, Server::GitHub, "PUT"));
+        assert!(expected.contains(&at_once), "parallel {parallel}: {at_once} writes at once");
+    }
+}
+
+#[test]
+fn github_never_has_more_than_a_hundred_requests_to_answer() {
+    let names: Vec<String> = (0..60).map(|n| format!("acme/r{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let stage = Setting::new(Dialect::Mgmt).repos(&names).input("parallel", "100").stage();
+    stage.world.by_hand(|state| state.latency = Duration::from_millis(300));
+    let ran = stage.action().input("request-timeout", "20s").run();
+    rotated(&stage, &ran);
+    let all: Vec<_> = ran.requests.iter().filter(|request| request.server == Server::GitHub).collect();
+    let at_once = traffic::most_at_once(&all);
+    assert!(at_once <= 100, "{at_once} requests at once");
+}
+
+#[test]
+fn clocks_may_be_five_minutes_apart() {
+    for skew in [-290, 290] {
+        let stage = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).deployed(None).stage();
+        stage.world.by_hand(|state| state.issuer.clock.skew = skew);
+        let (_, value) = stage.world.by_hand(|state| state.issuer.seed_key("production-2026-10-22-aaaaaa", |_| {}));
+        stage.deploy(&value);
+        stage.world.advance(40 * DAY);
+        for _ in 0..2 {
+            let ran = stage.action().input("grace-period", "1h").run();
+            assert_eq!((ran.status(), ran.rotated()), (0, true), "skew {skew}\n{}", ran.log());
+            stage.world.advance(2 * DAY);
+        }
+        let ran = stage.action().input("grace-period", "1h").input("rotate-after", "30d").run();
+        assert_eq!(ran.output("outcome"), "not-due", "skew {skew}\n{}", ran.log());
+        stage.check_healed().unwrap();
+    }
+}
+
+#[test]
+fn running_again_at_once_is_safe() {
+    let stage = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).stage();
+    for _ in 0..3 {
+        rotated(&stage, &stage.run());
+    }
+}
