@@ -155,7 +155,7 @@ fn left_over(key: &KeyReport) -> Option<Sentence> {
     let name = if key.name.is_empty() { String::new() } else { format!("({}) ", key.name) };
     let rest = match key.fate {
         KeyFate::NewHeld => "The next run goes on from here; do not delete it before that, a target may hold it.",
-        _ => "The next run cleans it up, or delete it by hand.",
+        _ => "The next run cleans it up; delete it by hand only if no target holds it.",
     };
     Some(Sentence { id: Some(key.id.0.clone()), rest: format!("{name}is alive: {reason}. {rest}") })
 }
