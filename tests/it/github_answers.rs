@@ -1,5 +1,7 @@
 //! What GitHub may answer to a write, and what becomes of the rotation then.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
 use std::time::Duration;
 
 use keyrotor_fake::{Access, Answered, Dialect, Place, Server};

@@ -1,5 +1,7 @@
 //! How issuers differ, in what they show and in what they do with a request, and what a run makes of it.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
 use std::time::Duration;
 
 use keyrotor_fake::issuer::Model;

@@ -1,5 +1,7 @@
 //! What a run asked of the servers.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 use keyrotor_fake::{Request, Server};
 

@@ -1,5 +1,7 @@
 //! Which key a run takes for the one to replace, and which it never touches.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
 use std::time::Duration;
 
 use keyrotor_fake::{Dialect, Server};
