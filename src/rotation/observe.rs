@@ -1,6 +1,6 @@
 //! The first step: reads only, all at once.
 
-use futures_util::future::{join_all, try_join3};
+use futures_util::future::{join, join_all, try_join3};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::rotation::clock::ServerClock;
@@ -20,6 +20,8 @@ const POLL: std::time::Duration = std::time::Duration::from_millis(1_500);
 struct Tried {
     verdict: Verdict,
     at: Option<Endpoint>,
+    /// The same endpoint refuses a key that was never issued, so that its acceptance means something.
+    refuses_others: bool,
 }
 
 impl Run<'_> {
@@ -51,7 +53,7 @@ impl Run<'_> {
         let (list, targets, tried) = try_join3(self.list(), self.look_at_targets(), self.try_held()).await?;
         let (listing, clock) = list;
         let held = match (&self.policy.current_key, tried) {
-            (Some(value), Some(tried)) => Some(self.identify(&listing, value, tried).await),
+            (Some(value), Some(tried)) => Some(identify(&listing, value, &tried)),
             _ => None,
         };
         let targets = self
@@ -100,36 +102,17 @@ impl Run<'_> {
         Ok((sighting.held, ServerClock::new(sighting.date, self.clock().now())))
     }
 
-    /// Tries the value in hand once, where the issuer would say whose it is.
+    /// Tries the value in hand once, where the issuer would say whose it is; beside it a key that was never issued.
     async fn try_held(&self) -> Result<Option<Tried>, Cause> {
         let Some(value) = &self.policy.current_key else { return Ok(None) };
         for at in self.issuer.endpoints().iter().rev() {
             self.checkpoint()?;
-            match self.issuer.try_key(value, *at).await {
-                Verdict::NoSuchEndpoint => {}
-                verdict => return Ok(Some(Tried { verdict, at: Some(*at) })),
+            match join(self.issuer.try_key(value, *at), self.refuses_others(value, *at)).await {
+                (Verdict::NoSuchEndpoint, _) => {}
+                (verdict, refuses_others) => return Ok(Some(Tried { verdict, at: Some(*at), refuses_others })),
             }
         }
-        Ok(Some(Tried { verdict: Verdict::NoSuchEndpoint, at: None }))
-    }
-
-    async fn identify(&self, listing: &Listing, value: &Secret, tried: Tried) -> HeldKey {
-        let live = live(&listing.keys, listing.date);
-        let (about, alive) = match tried.verdict {
-            Verdict::Accepted(about) => (about, Some(true)),
-            Verdict::Refused => return HeldKey { alive: Some(false), is: None, at: tried.at },
-            _ => (About::default(), None),
-        };
-        let is = |alive| provably(&listing.keys, &live, value, &about, alive);
-        let mut found = is(false);
-        if found.is_none()
-            && let (Some(true), Some(at)) = (alive, tried.at)
-            && is(true).is_some()
-            && self.refuses_others(value, at).await
-        {
-            found = is(true);
-        }
-        HeldKey { alive, is: found, at: tried.at }
+        Ok(Some(Tried { verdict: Verdict::NoSuchEndpoint, at: None, refuses_others: false }))
     }
 
     /// Whether an endpoint refuses a key that was never issued, so that its acceptance of another means something.
@@ -144,4 +127,15 @@ impl Run<'_> {
         let verdicts = join_all(tries.iter().map(|value| self.issuer.try_key(value, at))).await;
         matches!(verdicts.as_slice(), [Verdict::Accepted(_), Verdict::Refused])
     }
+}
+
+fn identify(listing: &Listing, value: &Secret, tried: &Tried) -> HeldKey {
+    let (about, alive) = match &tried.verdict {
+        Verdict::Accepted(about) => (about.clone(), Some(true)),
+        Verdict::Refused => return HeldKey { alive: Some(false), is: None, at: tried.at },
+        _ => (About::default(), None),
+    };
+    let live = live(&listing.keys, listing.date);
+    let shown_alive = alive == Some(true) && tried.refuses_others;
+    HeldKey { alive, is: provably(&listing.keys, &live, value, &about, shown_alive), at: tried.at }
 }
