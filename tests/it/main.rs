@@ -7,5 +7,6 @@ mod github_store;
 mod harness;
 mod inputs_agree;
 mod openapi;
+mod requests;
 mod sealed_box;
 mod traces;
