@@ -109,6 +109,9 @@ fn run(case: &Case) -> Measured {
         .stderr(Stdio::inherit());
     if case.dialect != Dialect::Guide {
         program.env("INPUT_MANAGEMENT-KEY", management);
+    } else {
+        // Its list does not show them.
+        program.env("INPUT_ALLOWED-PROVIDERS", "openai");
     }
     if case.with_current_key {
         program.env("INPUT_CURRENT-KEY", current);

@@ -98,7 +98,7 @@ pub async fn dry_run(
     let run = Run::new(issuer, targets, policy, context);
     let observed = tokio::select! {
         biased;
-        observed = run.step(Step::Observe, run.look()) => observed,
+        observed = run.step(Step::Observe, run.look(false)) => observed,
         () = context.interrupt.in_flight_over() => Err(Cause::Interrupted),
     };
     let seen = match observed {

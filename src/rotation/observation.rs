@@ -25,6 +25,8 @@ pub struct HeldKey {
     pub alive: Option<bool>,
     /// The listed key that it provably is.
     pub is: Option<KeyId>,
+    /// The only live key, which it is if it still is accepted where a never-issued one is refused.
+    pub perhaps: Option<KeyId>,
     /// Where it was accepted.
     pub at: Option<Endpoint>,
 }

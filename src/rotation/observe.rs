@@ -8,9 +8,10 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::rotation::clock::ServerClock;
 use crate::rotation::identity::provably;
 use crate::rotation::lease::{Mode, Watch};
+use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{HeldKey, Observation, SeenTarget, live};
 use crate::rotation::outcome::Event;
-use crate::rotation::port::{About, Endpoint, Held, Listing, SecretStore, Verdict};
+use crate::rotation::port::{About, Endpoint, Held, KeyRow, Listing, SecretStore, Verdict};
 use crate::rotation::prove::never_issued;
 use crate::rotation::run::{Cause, Run};
 use crate::secret::Secret;
@@ -32,7 +33,7 @@ impl Run<'_> {
     pub(super) async fn observe(&self, fixed: bool) -> Result<(Observation, Mode), Cause> {
         let mut watch = Watch::default();
         loop {
-            let seen = self.look().await?;
+            let seen = self.look(fixed).await?;
             let mode = if fixed || !seen.listing.may_rename { Mode::Fixed } else { Mode::Renaming };
             let Some(left) = self.lease_of_another(&seen.listing, mode, &mut watch) else { return Ok((seen, mode)) };
             let what = "for another run that may be at work on this family".to_owned();
@@ -53,11 +54,11 @@ impl Run<'_> {
     }
 
     /// One look, for a dry run: it does not wait for anybody.
-    pub(super) async fn look(&self) -> Result<Observation, Cause> {
+    pub(super) async fn look(&self, fixed: bool) -> Result<Observation, Cause> {
         let (list, targets, tried) = try_join3(self.list(), self.look_at_targets(), self.try_held()).await?;
         let (listing, clock) = list;
         let held = match (&self.policy.current_key, tried) {
-            (Some(value), Some(tried)) => Some(self.identify(&listing, value, tried).await),
+            (Some(value), Some(tried)) => Some(self.identify(&listing, value, tried, fixed).await),
             _ => None,
         };
         let targets = self
@@ -81,7 +82,7 @@ impl Run<'_> {
         let keys: Vec<_> = live
             .into_iter()
             .filter(|row| {
-                crate::rotation::name::FamilyName::parse(&self.policy.key_name, &row.name)
+                FamilyName::parse(&self.policy.key_name, &row.name)
                     .is_some_and(|name| mode == Mode::Fixed || !name.is_confirmed())
             })
             .collect();
@@ -119,23 +120,28 @@ impl Run<'_> {
         Ok(Some(Tried { verdict: Verdict::NoSuchEndpoint, at: None }))
     }
 
-    async fn identify(&self, listing: &Listing, value: &Secret, tried: Tried) -> HeldKey {
-        let live = live(&listing.keys, listing.date);
+    /// Whose value is in hand. That it is the only live key's takes one more request to prove, which is left to the
+    /// moment when the value is put back wherever the plan does not turn on it: where the family has a current key that
+    /// its name and its commit tell.
+    async fn identify(&self, listing: &Listing, value: &Secret, tried: Tried, fixed: bool) -> HeldKey {
         let (about, alive) = match tried.verdict {
             Verdict::Accepted(about) => (about, Some(true)),
-            Verdict::Refused => return HeldKey { alive: Some(false), is: None, at: tried.at },
+            Verdict::Refused => return HeldKey { alive: Some(false), is: None, perhaps: None, at: tried.at },
             _ => (About::default(), None),
         };
+        let live = live(&listing.keys, listing.date);
         let is = |alive| provably(&listing.keys, &live, value, &about, alive);
-        let mut found = is(false);
-        if found.is_none()
-            && let (Some(true), Some(at)) = (alive, tried.at)
-            && is(true).is_some()
-            && self.refuses_others(value, at).await
-        {
-            found = is(true);
+        let held = HeldKey { alive, is: is(false), perhaps: None, at: tried.at };
+        let (None, Some(true), Some(at), Some(only)) = (&held.is, alive, tried.at, is(true)) else { return held };
+        let told = |row: &&KeyRow| {
+            let name = FamilyName::parse(&self.policy.key_name, &row.name);
+            row.updated_at.is_some() && name.is_some_and(|name| name.is_confirmed())
+        };
+        if !fixed && listing.may_rename && live.iter().any(|row| told(row)) {
+            return HeldKey { perhaps: Some(only), ..held };
         }
-        HeldKey { alive, is: found, at: tried.at }
+        let is = self.refuses_others(value, at).await.then_some(only);
+        HeldKey { is, ..held }
     }
 
     /// Whether an endpoint refuses a key that was never issued, so that its acceptance of another means something.

@@ -68,11 +68,14 @@ impl Run<'_> {
         Undone::Held
     }
 
-    /// The value in hand, if it provably is the current key and was accepted in this run.
+    /// The value in hand, if it was accepted in this run and is the current key's: provably, or as soon as it is accepted
+    /// once more where a never-issued one is refused, which comes before anything is put back.
     fn old(&self, seen: &Observation) -> Option<Old<'_>> {
         let current = self.memory.borrow().current.clone()?;
         match (&seen.held, &self.policy.current_key) {
-            (Some(HeldKey { alive: Some(true), is: Some(is), at: Some(at) }), Some(value)) if *is == current => {
+            (Some(HeldKey { alive: Some(true), is, perhaps, at: Some(at) }), Some(value))
+                if is.as_ref().or(perhaps.as_ref()) == Some(&current) =>
+            {
                 Some(Old { value, id: current, at: *at })
             }
             _ => None,

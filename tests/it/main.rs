@@ -11,6 +11,7 @@ mod inputs;
 mod inputs_agree;
 mod issuers;
 mod openapi;
+mod requests;
 mod rotates;
 mod runner_protocol;
 mod sealed_box;

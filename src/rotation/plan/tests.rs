@@ -126,7 +126,7 @@ async fn a_hand_made_key_is_adopted_where_it_is_named_or_provably_in_hand() {
     let named = Policy { replace_key_id: Some(id.clone()), ..policy() };
     let with_value = Policy { current_key: Some(Secret::new("lr_live_x".into())), ..policy() };
     let mut held = hand_made();
-    held.held = Some(HeldKey { alive: Some(true), is: Some(id.clone()), at: None });
+    held.held = Some(HeldKey { alive: Some(true), is: Some(id.clone()), perhaps: None, at: None });
     assert_eq!(rotation(&plan(&hand_made(), &named, Mode::Renaming)).adopt, Some(id.clone()));
     assert_eq!(rotation(&plan(&held, &with_value, Mode::Renaming)).adopt, Some(id));
     assert!(stop(&plan(&held, &with_value, Mode::Fixed)).next.contains("replace-key-id"), "it can't be renamed");
@@ -137,7 +137,7 @@ async fn a_hand_made_key_is_adopted_where_it_is_named_or_provably_in_hand() {
 async fn a_value_that_is_not_the_key_named_stops_the_run() {
     let keys = vec![row("Peter's key", "2026-11-01T12:00:00Z"), row("Mary's key", "2026-11-01T12:00:00Z")];
     let mut seen = seen(keys, &[Some("2026-11-01T12:00:00Z")]);
-    seen.held = Some(HeldKey { alive: Some(true), is: Some(KeyId("Mary's key".into())), at: None });
+    seen.held = Some(HeldKey { alive: Some(true), is: Some(KeyId("Mary's key".into())), perhaps: None, at: None });
     let policy = Policy {
         replace_key_id: Some(KeyId("Peter's key".into())),
         current_key: Some(Secret::new("lr_live_x".into())),
@@ -150,7 +150,7 @@ async fn a_value_that_is_not_the_key_named_stops_the_run() {
 async fn a_living_value_from_outside_the_family_stops_the_run() {
     let mut seen = deployed();
     seen.listing.keys.push(row("Mary's key", "2026-11-01T12:00:00Z"));
-    seen.held = Some(HeldKey { alive: Some(true), is: Some(KeyId("Mary's key".into())), at: None });
+    seen.held = Some(HeldKey { alive: Some(true), is: Some(KeyId("Mary's key".into())), perhaps: None, at: None });
     let policy = Policy { current_key: Some(Secret::new("lr_live_x".into())), ..policy() };
     assert!(stop(&plan(&seen, &policy, Mode::Renaming)).what.contains("not of the family"));
 }

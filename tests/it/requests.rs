@@ -1,0 +1,27 @@
+//! What a rotation costs in requests: GitHub counts them, and a fleet multiplies them.
+
+use keyrotor_fake::Dialect;
+
+use crate::harness::Setting;
+
+fn requests_of(setting: Setting) -> usize {
+    let stage = setting.stage();
+    assert_eq!(stage.run().status(), 0);
+    stage.check_healed().unwrap();
+    stage.world.requests().len()
+}
+
+#[test]
+fn a_rotation_of_one_target_takes_17_requests() {
+    assert_eq!(requests_of(Setting::new(Dialect::Mgmt)), 17);
+}
+
+#[test]
+fn current_key_takes_one_more_that_shows_whether_it_lives() {
+    assert_eq!(requests_of(Setting::new(Dialect::Mgmt).with_current_key()), 18);
+}
+
+#[test]
+fn another_target_takes_four_more() {
+    assert_eq!(requests_of(Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"])), 21);
+}
