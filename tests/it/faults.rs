@@ -1,12 +1,12 @@
 //! The fault table: every request of a rotation × everything that can go wrong with it, in every dialect, with and
 //! without `current-key`, with the real program. Whatever happens: no target is ever without a live key, nothing leaks,
-//! the exit status is true, and one clean run afterwards heals. The same for every request of going back, after the
-//! second target has refused.
+//! the exit status is true, and one clean run at once afterwards heals. The same for every request of going back, after
+//! the second target has refused, and of a run that retires a key whose grace is over.
 //!
 //! A failing case is printed as one line; the whole stories are in `target/tmp/faults.txt`. To run it alone:
 //!
 //! ```sh
-//! KEYROTOR_FAULT='overview current-key issuer:POST~/api/v1/keys:1:drop-after' cargo test --test it faults -- --nocapture
+//! KEYROTOR_FAULT='overview rotate current-key issuer:POST~/api/v1/keys:1:drop-after' cargo test --test it faults -- --nocapture
 //! ```
 //!
 //! A part of that text runs every case whose text contains it.
@@ -24,9 +24,14 @@ use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Signal};
 use crate::harness::{Check, Ran, Setting, Stage, ensure};
 
 /// Cases at once: most of them wait.
-const AT_ONCE: usize = 28;
+const AT_ONCE: usize = 40;
+/// With timeouts of a second these mean, among so many processes, that the machine was busy: such a case is tried again
+/// alone.
+const TOO_SLOW: [&str; 2] = ["lease on the family ran out", "no answer in time"];
 /// After this time every request that a fault delays has taken effect.
 const LATE: Duration = Duration::from_millis(800);
+/// After this time nothing is in grace any more.
+const GRACE_OVER: Duration = Duration::from_secs(2 * 3600);
 /// From the start of a run to its last request, when nothing goes wrong.
 const CLEAN_RUN: Duration = Duration::from_secs(3);
 
@@ -42,16 +47,37 @@ const DIALECTS: [(&str, Dialect); 3] =
 struct Case {
     dialect: (&'static str, Dialect),
     current_key: bool,
-    /// The second target refuses, so that the run has to go back.
-    refused: bool,
+    course: Course,
     fault: Fault,
+}
+
+/// What the run would do if nothing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    /// It rotates.
+    Rotate,
+    /// The second target refuses, so it goes back.
+    GoBack,
+    /// It is not due, and retires a key whose grace is over.
+    Retire,
+}
+
+impl Course {
+    const ALL: [Self; 3] = [Self::Rotate, Self::GoBack, Self::Retire];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Rotate => "rotate",
+            Self::GoBack => "go-back",
+            Self::Retire => "retire",
+        }
+    }
 }
 
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = if self.current_key { "current-key" } else { "no-current-key" };
-        let refused = if self.refused { " refused" } else { "" };
-        write!(f, "{} {held}{refused} {}", self.dialect.0, self.fault)
+        write!(f, "{} {} {held} {}", self.dialect.0, self.course.word(), self.fault)
     }
 }
 
@@ -62,9 +88,23 @@ struct Came {
     wrong: Check,
 }
 
-fn stage(dialect: Dialect, current_key: bool) -> Stage {
+/// A stage right before the run that something befalls.
+fn stage(dialect: Dialect, current_key: bool, course: Course) -> Stage {
     let setting = Setting::new(dialect).repos(&["acme/app", "acme/api"]);
-    if current_key { setting.with_current_key().stage() } else { setting.stage() }
+    let setting = if current_key { setting.with_current_key() } else { setting };
+    if course != Course::Retire {
+        return setting.stage();
+    }
+    let setting = setting.input("grace-period", "1h").input("rotate-after", "30d");
+    loop {
+        let stage = setting.clone().stage();
+        let ran = stage.run();
+        if ran.output("old-key-status") == "pending" {
+            stage.world.advance(GRACE_OVER);
+            return stage;
+        }
+        assert!(TOO_SLOW.iter().any(|sign| ran.log().contains(sign)), "{}", ran.log());
+    }
 }
 
 /// The faults that befall each request of a rotation in turn. A request is told by its path and by how many came
@@ -91,19 +131,24 @@ fn actions() -> Vec<Action> {
 
 fn table() -> Vec<Case> {
     let mut cases = Vec::new();
-    for dialect in DIALECTS {
-        for (current_key, refused) in [(true, false), (false, false), (true, true), (false, true)] {
-            let stage = stage(dialect.1, current_key);
-            if refused {
+    for (course, dialect) in Course::ALL.into_iter().flat_map(|course| DIALECTS.map(|dialect| (course, dialect))) {
+        // Only where keys can be renamed is there a grace.
+        if course == Course::Retire && dialect.1 != Dialect::Mgmt {
+            continue;
+        }
+        for current_key in [true, false] {
+            let stage = stage(dialect.1, current_key, course);
+            if course == Course::GoBack {
                 stage.world.fault(REFUSAL);
             }
             let ran = stage.run();
-            assert_eq!(ran.status() == 0, !refused, "{}", ran.log());
-            let went_back = |request: &Request| request.answered == Answered::Status(REFUSED);
-            let from = ran.requests.iter().position(went_back).unwrap_or_default();
+            assert_eq!(ran.status() == 0, course != Course::GoBack, "{}", ran.log());
+            let refused = |request: &Request| request.answered == Answered::Status(REFUSED);
+            // Until the refusal going back is rotating.
+            let from = ran.requests.iter().position(refused).unwrap_or_default();
             for spot in spots(&ran.requests).into_iter().skip(from) {
                 for act in actions() {
-                    cases.push(Case { dialect, current_key, refused, fault: Fault { act, ..spot.clone() } });
+                    cases.push(Case { dialect, current_key, course, fault: Fault { act, ..spot.clone() } });
                 }
             }
         }
@@ -112,9 +157,9 @@ fn table() -> Vec<Case> {
 }
 
 fn try_case(case: &Case) -> Came {
-    let stage = stage(case.dialect.1, case.current_key);
+    let stage = stage(case.dialect.1, case.current_key, case.course);
     stage.world.add_fault(case.fault.clone());
-    if case.refused {
+    if case.course == Course::GoBack {
         stage.world.fault(REFUSAL);
     }
     let before = stage.snapshot();
@@ -131,9 +176,9 @@ fn try_case(case: &Case) -> Came {
         check_end(&case.fault.act, befell, &ran)?;
         stage.check_truthful(&before, &ran)?;
         stage.world.clear_faults();
-        // The next run comes at once after a kill, as when a job is started again, else when no lease is left.
-        if ran.status() != 137 {
-            stage.world.advance(Duration::from_secs(60));
+        if case.course == Course::Retire {
+            // It may have seen a reason to rotate; what it replaced is in grace then.
+            stage.world.advance(GRACE_OVER);
         }
         let next = stage.action().try_run()?;
         let first = || format!("after a run that came to {}", ran.log());
@@ -172,11 +217,24 @@ fn every_request_may_go_wrong_in_every_way_and_the_next_run_heals() {
             });
         }
     });
-    let results = results.into_inner().unwrap();
+    let mut results = results.into_inner().unwrap();
+    let mut again = 0;
+    for case in &cases {
+        let tired =
+            |came: &Came| came.wrong.as_ref().is_err_and(|wrong| TOO_SLOW.iter().any(|sign| wrong.contains(sign)));
+        if results.get(&case.to_string()).is_some_and(tired) {
+            again += 1;
+            results.insert(case.to_string(), try_case(case));
+        }
+    }
     let mut statuses = BTreeMap::<i32, usize>::new();
     results.values().for_each(|came| *statuses.entry(came.to).or_default() += 1);
     let missed = results.values().filter(|came| !came.befell).count();
-    println!("{} cases in {:?}, exit statuses {statuses:?}, {missed} missed", results.len(), began.elapsed());
+    println!(
+        "{} cases in {:?}, exit statuses {statuses:?}, {missed} missed, {again} tried again alone",
+        results.len(),
+        began.elapsed()
+    );
     let failed: Vec<_> = results.iter().filter_map(|(case, came)| Some((case, came.wrong.as_ref().err()?))).collect();
     let stories: String = failed.iter().map(|(case, wrong)| format!("=== {case}\n{wrong}\n")).collect();
     std::fs::write(concat!(env!("CARGO_TARGET_TMPDIR"), "/faults.txt"), stories).unwrap();
