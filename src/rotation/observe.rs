@@ -137,7 +137,7 @@ impl Run<'_> {
             let name = FamilyName::parse(&self.policy.key_name, &row.name);
             row.updated_at.is_some() && name.is_some_and(|name| name.is_confirmed())
         };
-        if !fixed && listing.may_rename && live.iter().any(|row| told(row)) {
+        if !fixed && listing.may_rename && live.iter().any(told) {
             return HeldKey { perhaps: Some(only), ..held };
         }
         let is = self.refuses_others(value, at).await.then_some(only);
