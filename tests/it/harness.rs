@@ -410,12 +410,12 @@ impl Invocation<'_> {
     }
 
     fn check_leaks(&self, place: &str, text: &str) -> Check {
+        // Also what was cut into lines.
         let joined: String = text.split_whitespace().collect();
         let mut secrets = self.stage.secrets();
         secrets.extend(self.secrets.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         for (name, value) in secrets.iter().filter(|(_, value)| !value.is_empty()) {
-            let leaks = |form: &String| text.contains(form.as_str()) || joined.contains(form.as_str());
-            if let Some(form) = forms(value).iter().find(|form| leaks(form)) {
+            if let Some(form) = forms(value).iter().find(|form| joined.contains(form.as_str())) {
                 return Err(format!("leak: {name} in {place}, as {form}"));
             }
         }
@@ -577,12 +577,12 @@ pub(crate) fn parse_outputs(text: &str) -> BTreeMap<String, String> {
 
 /// The ways in which a secret could stand in a text: pieces of it (any piece of 24 characters holds one of these), the
 /// same in base64 at each of its three alignments, in hexadecimal, percent-encoded, and as JSON.
-fn forms(secret: &str) -> Vec<String> {
+fn forms(secret: &str) -> BTreeSet<String> {
     let pieces = |text: &str| -> Vec<String> {
         let chars: Vec<char> = text.chars().collect();
         if chars.len() <= 12 { vec![text.to_owned()] } else { chars.chunks_exact(12).map(String::from_iter).collect() }
     };
-    let mut forms = pieces(secret);
+    let mut forms = BTreeSet::from_iter(pieces(secret));
     for skip in 0..3.min(secret.len()) {
         // Whole groups alone: the last one depends on what follows.
         let whole = secret.len() - (secret.len() - skip) % 3;
@@ -590,8 +590,10 @@ fn forms(secret: &str) -> Vec<String> {
         forms.extend(pieces(&URL_SAFE.encode(&secret.as_bytes()[skip..whole])));
     }
     forms.extend(pieces(&secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()));
-    forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
-    forms.push(serde_json::to_string(secret).unwrap().trim_matches('"').to_owned());
+    let percent = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>();
+    let json = serde_json::to_string(secret).unwrap().trim_matches('"').to_owned();
+    // Where they do not differ from it, the pieces tell.
+    forms.extend([percent, json].into_iter().filter(|form| form != secret));
     forms
 }
 
