@@ -1,6 +1,6 @@
 //! The decision, pure: what was observed and what was asked, to what is to be done.
 //!
-//! Which key is replaced is decided in [`super::choice`], whether it is due in [`super::due`].
+//! Which key is replaced is decided in `choice`, whether it is due in `due`.
 
 use std::time::Duration;
 
