@@ -25,25 +25,28 @@ struct Tried {
 impl Run<'_> {
     /// Reads everything; waits first for any other run that may be at work on the family, then reads again.
     pub(super) async fn observe(&self, fixed: bool) -> Result<(Observation, Mode), Cause> {
-        let mut seen = self.look().await?;
-        let mode = if fixed || !seen.listing.may_rename { Mode::Fixed } else { Mode::Renaming };
         let mut watch = Watch::default();
         let mut waited = false;
-        while let Some(left) = self.lease_of_another(&seen.listing, mode, &mut watch) {
-            if !waited {
-                self.event(&Event::Waiting {
-                    what: "for another run that may be at work on this family".into(),
-                    at_most: left,
-                });
+        loop {
+            let mut seen = self.look().await?;
+            let mode = if fixed || !seen.listing.may_rename { Mode::Fixed } else { Mode::Renaming };
+            let mut clear = true;
+            while let Some(left) = self.lease_of_another(&seen.listing, mode, &mut watch) {
+                clear = false;
+                if !std::mem::replace(&mut waited, true) {
+                    self.event(&Event::Waiting {
+                        what: "for another run that may be at work on this family".into(),
+                        at_most: left,
+                    });
+                }
+                self.pause(left.min(POLL)).await?;
+                seen.listing = self.list().await?.0;
             }
-            waited = true;
-            self.pause(left.min(POLL)).await?;
-            seen.listing = self.list().await?.0;
+            // What is decided from must itself show no run at work: another one may have waited for the same lease.
+            if clear {
+                return Ok((seen, mode));
+            }
         }
-        if waited {
-            seen = self.look().await?;
-        }
-        Ok((seen, mode))
     }
 
     /// One look, for a dry run: it does not wait for anybody.
