@@ -105,7 +105,11 @@ enum Act {
     Wait(Duration),
     Deed(Deed),
     /// Runs at once, each beginning so long after the act does, with people at work beside them.
-    Runs { runs: Vec<RunPlan>, deeds: Vec<(Duration, Deed)>, settle: bool },
+    Runs {
+        runs: Vec<RunPlan>,
+        deeds: Vec<(Duration, Deed)>,
+        settle: bool,
+    },
 }
 
 /// A whole schedule.
@@ -137,7 +141,8 @@ impl Schedule {
         let mut rng = fastrand::Rng::with_seed(seed);
         let rng = &mut rng;
         let start = pick(rng, &[Start::Rotated, Start::Rotated, Start::Rotated, Start::HandMade, Start::Empty]);
-        let renames = pick(rng, &[Renames::Work, Renames::Work, Renames::Work, Renames::KnownMissing, Renames::Ignored]);
+        let renames =
+            pick(rng, &[Renames::Work, Renames::Work, Renames::Work, Renames::KnownMissing, Renames::Ignored]);
         let acts = rng.usize(2..=5);
         Self {
             seed,
@@ -204,7 +209,11 @@ impl Deed {
 
 impl RunPlan {
     fn random(rng: &mut fastrand::Rng, renames: Renames) -> Self {
-        let grace = if renames == Renames::Work || rng.u8(..8) == 0 { [Duration::ZERO, HOUR, DAY] } else { [Duration::ZERO; 3] };
+        let grace = if renames == Renames::Work || rng.u8(..8) == 0 {
+            [Duration::ZERO, HOUR, DAY]
+        } else {
+            [Duration::ZERO; 3]
+        };
         let faults = pick(rng, &[0, 1, 1, 1, 2, 2, 3]);
         let offsets = [
             Duration::ZERO,
@@ -381,9 +390,10 @@ impl<'a> Play<'a> {
     }
 
     fn all_keys(&self) -> Vec<Key> {
-        let mut keys = self.scene.world.read(|state| {
-            state.issuer.keys.iter().chain(&state.issuer.deleted).cloned().collect::<Vec<_>>()
-        });
+        let mut keys = self
+            .scene
+            .world
+            .read(|state| state.issuer.keys.iter().chain(&state.issuer.deleted).cloned().collect::<Vec<_>>());
         keys.retain(|key| key.name != "root");
         keys.sort_by_key(|key| key.created_at);
         keys
@@ -482,9 +492,10 @@ impl<'a> Play<'a> {
         let fates: BTreeMap<_, _> = outcome.keys.iter().map(|key| (key.id.0.as_str(), &key.fate)).collect();
         let told = outcome.problems.iter().map(|problem| problem.what.as_str()).collect::<Vec<_>>().join("\n");
         let family = live.values().filter(|key| key.name.starts_with(FAMILY));
-        let mentioned = |key: &Key| fates.contains_key(key.id.as_str()) || told.contains(&key.name) || told.contains(&key.id);
+        let mentioned =
+            |key: &Key| fates.contains_key(key.id.as_str()) || told.contains(&key.name) || told.contains(&key.id);
         let deployed: BTreeSet<_> = values.values().flatten().cloned().collect();
-        let stopped = outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) || outcome.keys.is_empty();
+        let stopped = outcome.verdict == Verdict::Unchanged;
         for key in family {
             if !mentioned(key) && !(stopped && before.keys.contains(&key.id)) {
                 lies.push(format!("{} is alive and not named", key.name));
@@ -493,7 +504,9 @@ impl<'a> Play<'a> {
             if matches!(fate, Some(KeyFate::Deleted | KeyFate::NewRevoked)) {
                 lies.push(format!("{} is alive and said to be {fate:?}", key.name));
             }
-            if status == 0 && !matches!(fate, Some(KeyFate::New | KeyFate::Current | KeyFate::Pending { .. } | KeyFate::Kept)) {
+            if status == 0
+                && !matches!(fate, Some(KeyFate::New | KeyFate::Current | KeyFate::Pending { .. } | KeyFate::Kept))
+            {
                 lies.push(format!("exit 0 although {} is left: {fate:?}", key.name));
             }
             if status == 0 && key.name.ends_with("-unconfirmed") {
@@ -527,7 +540,9 @@ impl<'a> Play<'a> {
                 }
             }
             Verdict::Attention => {
-                if outcome.problems.is_empty() && !outcome.keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. })) {
+                if outcome.problems.is_empty()
+                    && !outcome.keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. }))
+                {
                     lies.push("exit 3 without a reason".into());
                 }
             }
@@ -590,14 +605,18 @@ impl<'a> Play<'a> {
 fn by_hand(scene: &Scene, deed: Deed) {
     match deed {
         Deed::Write { target, back } => {
-            let live = scene.world.live_keys("");
+            let mut live = scene.world.live_keys("");
+            // Nobody has the value of a key that was never deployed.
+            live.retain(|key| !key.name.ends_with("-unconfirmed"));
             let Some(place) = scene.targets.get(target).filter(|_| target > 0) else { return };
             if let Some(key) = live.iter().rev().nth(back) {
                 scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));
             }
         }
         Deed::Use { target } => {
-            let Some(key) = scene.targets.get(target).and_then(|place| scene.world.key_at(place, SECRET)) else { return };
+            let Some(key) = scene.targets.get(target).and_then(|place| scene.world.key_at(place, SECRET)) else {
+                return;
+            };
             scene.world.by_hand(|state| state.issuer.mark_used(&key.id, 0.01));
         }
         Deed::AddTarget | Deed::RemoveTarget => {}
@@ -647,9 +666,11 @@ fn smaller(schedule: &Schedule) -> Vec<Schedule> {
             }
         };
         for nth in 0..deeds.len() {
-            with(&|less| runs_of(less, &|_, deeds| {
- deeds.remove(nth);
- }));
+            with(&|less| {
+                runs_of(less, &|_, deeds| {
+                    deeds.remove(nth);
+                })
+            });
         }
         for (nth, run) in runs.iter().enumerate() {
             if runs.len() > 1 {
@@ -760,7 +781,11 @@ mod futures {
                     }
                 }
             }
-            if ready { Poll::Ready(self.0.iter_mut().filter_map(|(_, out)| out.take()).collect()) } else { Poll::Pending }
+            if ready {
+                Poll::Ready(self.0.iter_mut().filter_map(|(_, out)| out.take()).collect())
+            } else {
+                Poll::Pending
+            }
         }
     }
 }
