@@ -27,8 +27,8 @@ impl Run<'_> {
                 Standing::Held(reason) => KeyFate::Stray { reason: reason.clone() },
                 Standing::Past => {
                     self.checkpoint()?;
-                    if !std::mem::replace(&mut shown, true) {
-                        self.show_renames(key).await?;
+                    if !shown {
+                        shown = self.show_renames(key).await?;
                     }
                     match self.delete(&key.id).await {
                         Ok(()) => {
@@ -49,14 +49,21 @@ impl Run<'_> {
 
     /// Names say which key is pending only where the issuer renames; nothing has shown yet that this one does. The key
     /// that is to be deleted shows it: no other key's grace counts from the oldest one's commit.
-    async fn show_renames(&self, key: &Pending) -> Result<(), Cause> {
-        let Some(name) = FamilyName::parse(&self.policy.key_name, &key.name) else { return Ok(()) };
+    /// `false`: another run has deleted that key, which shows nothing.
+    async fn show_renames(&self, key: &Pending) -> Result<bool, Cause> {
+        let Some(name) = FamilyName::parse(&self.policy.key_name, &key.name) else { return Ok(false) };
         let name = name.renewed(&mut self.around.rng.borrow_mut()).to_string();
         let what = format!("rename {} before it is deleted", key.name);
         let act = Act::Rename { id: key.id.clone() };
         match self.write(act, &what, async || Ok(()), async || self.issuer.rename(&key.id, &name).await).await {
-            Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => Ok(()),
-            Ok(_) | Err(Unwritten::Failure(Failure::Refused(_))) => Err(Cause::BeginAgain(Again::WithoutRenames)),
+            Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => Ok(true),
+            Ok(_) => Err(Cause::BeginAgain(Again::WithoutRenames)),
+            Err(Unwritten::Failure(Failure::Refused(refusal))) => {
+                match self.rename_refused(&key.id, &what, refusal).await {
+                    Cause::GiveWay(_) => Ok(false),
+                    cause => Err(cause),
+                }
+            }
             Err(unwritten) => Err(unwritten.into_cause(&what)),
         }
     }

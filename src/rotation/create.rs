@@ -31,7 +31,8 @@ impl Run<'_> {
                 self.memory.borrow_mut().names.insert(id.clone(), name);
                 Ok(())
             }
-            Ok(_) | Err(Unwritten::Failure(Failure::Refused(_))) => Err(Cause::BeginAgain(Again::WithoutRenames)),
+            Ok(_) => Err(Cause::BeginAgain(Again::WithoutRenames)),
+            Err(Unwritten::Failure(Failure::Refused(refusal))) => Err(self.rename_refused(id, &what, refusal).await),
             Err(unwritten) => Err(unwritten.into_cause(&what)),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use crate::http::{Failure, Retry};
+use crate::http::{Failure, Refusal, Retry};
 use crate::rotation::clock::{Clock, Mark};
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::lease::{Lease, Mode, settled_after};
@@ -343,14 +343,33 @@ impl<'a> Run<'a> {
             self.answered(entry, &answer);
             match answer {
                 Ok(renamed) => return self.renewed(name, sent, &renamed),
-                Err(Failure::Refused(_)) if self.memory.borrow().renewals == 0 => {
-                    return Err(Cause::BeginAgain(Again::WithoutRenames));
+                Err(Failure::Refused(refusal)) if self.memory.borrow().renewals == 0 => {
+                    return Err(self.rename_refused(&new.id, "rename the new key", refusal).await);
                 }
                 Err(failure @ Failure::Refused(_)) => {
                     return Err(Cause::GiveWay(problem("the new key could not be renewed", &failure)));
                 }
                 Err(_) => tokio::time::sleep(lease.renewal_timeout() / 8).await,
             }
+        }
+    }
+
+    /// What it means that the first rename of a run was refused. Only a key that is still there, and a credential that
+    /// is not what was refused, show an issuer without renames: a run that took a concurrent delete or a passing 403 for
+    /// that would make a key under a final name, which every later run takes for deployed.
+    pub(super) async fn rename_refused(&self, id: &KeyId, what: &str, refusal: Refusal) -> Cause {
+        if matches!(refusal.status, Some(401 | 403)) {
+            return Cause::Failed(problem(what, &Failure::Refused(refusal)));
+        }
+        match self.list().await {
+            Err(cause) => cause,
+            Ok((listing, _)) if listing.keys.iter().any(|row| row.id == *id) => {
+                Cause::BeginAgain(Again::WithoutRenames)
+            }
+            Ok(_) => Cause::GiveWay(Problem {
+                what: format!("{what}: the key {id} was deleted meanwhile"),
+                next: Some("one run of a family at a time: give the workflow a concurrency group".into()),
+            }),
         }
     }
 

@@ -4,6 +4,7 @@
 mod canned;
 mod docs_agree;
 mod faults;
+mod found;
 mod github_answers;
 mod github_store;
 mod harness;

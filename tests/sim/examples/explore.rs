@@ -495,7 +495,7 @@ impl<'a> Play<'a> {
         let mentioned =
             |key: &Key| fates.contains_key(key.id.as_str()) || told.contains(&key.name) || told.contains(&key.id);
         let deployed: BTreeSet<_> = values.values().flatten().cloned().collect();
-        let stopped = outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) || outcome.keys.is_empty();
+        let stopped = outcome.verdict == Verdict::Unchanged;
         for key in family {
             if !mentioned(key) && !(stopped && before.keys.contains(&key.id)) {
                 lies.push(format!("{} is alive and not named", key.name));
@@ -605,7 +605,9 @@ impl<'a> Play<'a> {
 fn by_hand(scene: &Scene, deed: Deed) {
     match deed {
         Deed::Write { target, back } => {
-            let live = scene.world.live_keys("");
+            let mut live = scene.world.live_keys("");
+            // Nobody has the value of a key that was never deployed.
+            live.retain(|key| !key.name.ends_with("-unconfirmed"));
             let Some(place) = scene.targets.get(target).filter(|_| target > 0) else { return };
             if let Some(key) = live.iter().rev().nth(back) {
                 scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));

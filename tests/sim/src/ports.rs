@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyrotor::http::Failure;
+use keyrotor::http::{Failure, Refusal};
 use keyrotor::rotation::port::{
     About, AllowList, ChatVerdict, CreatedKey, Deletion, Endpoint, Held, KeyId, KeyIssuer, KeyKind, KeyRow, KeySpec,
     Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting, Verdict, Written,
@@ -41,7 +41,7 @@ impl Wire {
             })
         };
         match self.script.next(call) {
-            Some(Fault::Refuse) => return Err(Failure::refused(format!("{call:?}: refused"))),
+            Some(Fault::Refuse) => return Err(refused(403, format!("{call:?}: refused"))),
             Some(Fault::Transient) => {
                 return Err(Failure::Transient { message: format!("{call:?}: busy"), retry_after: None });
             }
@@ -147,7 +147,7 @@ impl KeyIssuer for SimIssuer {
                 let renamed = world.change("rename", |state| state.issuer.rename(&id, &name).cloned());
                 match renamed {
                     Ok(key) => Ok(Renamed { name: Some(key.name), used: Some(key.last_used_at.is_some()) }),
-                    Err(refused) => Err(Failure::refused(refused.to_string())),
+                    Err(no) => Err(refused(no.status(), no.to_string())),
                 }
             })
             .await
@@ -205,6 +205,10 @@ impl KeyIssuer for SimIssuer {
     fn manual(&self, id: &KeyId) -> String {
         format!("delete {id} by hand")
     }
+}
+
+fn refused(status: u16, message: String) -> Failure {
+    Failure::Refused(Refusal { status: Some(status), message, hint: None })
 }
 
 fn row(key: &Key, dialect: Dialect) -> KeyRow {
