@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use futures::Joined;
+use futures_util::future::join_all;
 use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, Outcome, TargetState, Verdict};
 use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::{AllowList, KeyId, Reset};
@@ -46,6 +46,9 @@ fn rights() -> Rights {
         ..Rights::default()
     }
 }
+
+/// A change to what happens in one act.
+type Change<'a> = &'a dyn Fn(&mut Vec<RunPlan>, &mut Vec<(Duration, Deed)>);
 
 /// How the world begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -418,7 +421,7 @@ impl<'a> Play<'a> {
                 }
             }
         };
-        let (ended, ()) = tokio::join!(Joined::new(all), people);
+        let (ended, ()) = tokio::join!(join_all(all), people);
         if settle {
             tokio::time::sleep(SETTLED).await;
         }
@@ -497,7 +500,8 @@ impl<'a> Play<'a> {
         let deployed: BTreeSet<_> = values.values().flatten().cloned().collect();
         let stopped = outcome.verdict == Verdict::Unchanged;
         for key in family {
-            if !mentioned(key) && !(stopped && before.keys.contains(&key.id)) {
+            let untouched = stopped && before.keys.contains(&key.id);
+            if !mentioned(key) && !untouched {
                 lies.push(format!("{} is alive and not named", key.name));
             }
             let fate = fates.get(key.id.as_str());
@@ -660,7 +664,7 @@ fn smaller(schedule: &Schedule) -> Vec<Schedule> {
     for at in 0..schedule.acts.len() {
         with(&|less| drop::<Act>(less.acts.remove(at)));
         let Some(Act::Runs { runs, deeds, .. }) = schedule.acts.get(at) else { continue };
-        let runs_of = |less: &mut Schedule, change: &dyn Fn(&mut Vec<RunPlan>, &mut Vec<(Duration, Deed)>)| {
+        let runs_of = |less: &mut Schedule, change: Change<'_>| {
             if let Some(Act::Runs { runs, deeds, .. }) = less.acts.get_mut(at) {
                 change(runs, deeds);
             }
@@ -748,44 +752,4 @@ fn main() -> ExitCode {
     }
     println!("{count} schedules from seed {from}: {found:?}");
     if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-mod futures {
-    //! Runs futures at once, on one task.
-
-    use std::future::Future;
-    use std::pin::Pin;
-    use std::task::{Context, Poll};
-
-    /// Futures at once, their outputs in order.
-    pub(crate) struct Joined<F: Future>(Vec<(Pin<Box<F>>, Option<F::Output>)>);
-
-    impl<F: Future> Joined<F> {
-        pub(crate) fn new(all: impl IntoIterator<Item = F>) -> Self {
-            Self(all.into_iter().map(|one| (Box::pin(one), None)).collect())
-        }
-    }
-
-    impl<F: Future> Unpin for Joined<F> {}
-
-    impl<F: Future> Future for Joined<F> {
-        type Output = Vec<F::Output>;
-
-        fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-            let mut ready = true;
-            for (one, out) in &mut self.0 {
-                if out.is_none() {
-                    match one.as_mut().poll(context) {
-                        Poll::Ready(value) => *out = Some(value),
-                        Poll::Pending => ready = false,
-                    }
-                }
-            }
-            if ready {
-                Poll::Ready(self.0.iter_mut().filter_map(|(_, out)| out.take()).collect())
-            } else {
-                Poll::Pending
-            }
-        }
-    }
 }
