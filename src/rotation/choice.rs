@@ -51,7 +51,8 @@ impl<'a> Situation<'a> {
         if let Some(row) = self.seen.live().into_iter().find(|row| row.id == *id) {
             return Ok(Some(row));
         }
-        if self.family.current().is_some() {
+        // The run that replaced it may have died before its commit.
+        if self.family.current().is_some() || (!self.family.unconfirmed.is_empty() && self.no_foreign_secret()) {
             return Ok(None);
         }
         let why = match self.seen.row(id) {

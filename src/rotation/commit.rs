@@ -77,6 +77,7 @@ impl Run<'_> {
         self.issuer.hand_over(&new.value);
         {
             let mut memory = self.memory.borrow_mut();
+            memory.uncommitted = mode == Mode::Renaming;
             memory.fates.insert(new.id.clone(), KeyFate::New);
             for id in &rotate.replaces {
                 let fate = KeyFate::Stray { reason: "replaced, and not retired before the run ended".into() };
@@ -105,6 +106,7 @@ impl Run<'_> {
         let failed = match renamed {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => {
                 let mut memory = self.memory.borrow_mut();
+                (memory.uncommitted, memory.committed) = (false, true);
                 memory.names.insert(new.id.clone(), name);
                 memory.used = answer.used.or(memory.used);
                 return true;
@@ -115,16 +117,25 @@ impl Run<'_> {
                 Cause::Interrupted | Cause::BeginAgain(_) => Problem { what, next: None },
             },
         };
-        self.memory.borrow_mut().unfinished = true;
-        self.trouble(Problem {
-            what: failed.what,
-            next: Some("every target holds the new key and it works; the next run replaces it in good order".into()),
-        });
+        self.tell_uncommitted(failed.what);
         false
     }
 
+    /// Tells, where a signal's deadline cut the commit short, that it did.
+    pub(super) fn tell_if_uncommitted(&self) {
+        if self.memory.borrow().uncommitted {
+            self.tell_uncommitted("the run was told to stop before the new key had its final name".to_owned());
+        }
+    }
+
+    fn tell_uncommitted(&self, what: String) {
+        self.memory.borrow_mut().unfinished = true;
+        let next = "every target holds the new key and it works; the next run replaces it in good order";
+        self.trouble(Problem { what, next: Some(next.into()) });
+    }
+
     async fn retire(&self, replaced: &[KeyId]) {
-        let deletes = replaced.iter().map(async |id| match self.delete(id).await {
+        let deletes = replaced.iter().map(async |id| match self.delete_if(id, async || self.may_retire()).await {
             Ok(()) => {
                 self.memory.borrow_mut().fates.insert(id.clone(), KeyFate::Deleted);
                 self.note(format!("{} is deleted", self.name_of(id)));
@@ -138,14 +149,15 @@ impl Run<'_> {
     /// be taken for the current key.
     async fn leave_pending(&self, seen: &Observation, rotate: &Rotate) {
         let until = later(self.issuer_now(seen), self.policy.grace());
+        let waiting = |until| match self.policy.retire() {
+            Retire::Keep => KeyFate::Kept,
+            Retire::Delete => KeyFate::Pending { until },
+        };
         for id in &rotate.replaces {
-            let fate = match self.policy.retire() {
-                Retire::Keep => KeyFate::Kept,
-                Retire::Delete => KeyFate::Pending { until },
-            };
+            let fate = waiting(until);
             let mut memory = self.memory.borrow_mut();
             let settled = matches!(memory.fates.get(id), Some(KeyFate::Pending { .. } | KeyFate::Deleted));
-            if !settled && !memory.undeleted.contains(id) {
+            if !settled && !memory.undeleted.contains(id) && !rotate.unconfirmed.contains(id) {
                 memory.fates.insert(id.clone(), fate);
             }
         }
@@ -158,7 +170,9 @@ impl Run<'_> {
             let act = Act::Rename { id: id.clone() };
             match self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, &name).await).await {
                 Ok(_) => {
-                    self.memory.borrow_mut().names.insert(id.clone(), name);
+                    let mut memory = self.memory.borrow_mut();
+                    memory.names.insert(id.clone(), name);
+                    memory.fates.insert(id.clone(), waiting(until));
                 }
                 Err(unwritten) => {
                     if let Cause::Failed(problem) = unwritten.into_cause(&what) {
@@ -174,16 +188,29 @@ impl Run<'_> {
         later(seen.now(), seen.clock.age(self.clock()))
     }
 
+    /// Until the new key has its final name, other runs take the replaced one for current, and may put it back as soon
+    /// as this run's lease is over.
+    fn may_retire(&self) -> Result<(), Cause> {
+        if self.memory.borrow().committed { Ok(()) } else { self.lease_gate() }
+    }
+
     /// Deletes a key. "Not found" counts when the key is gone from every page of the list.
     pub(super) async fn delete(&self, id: &KeyId) -> Result<(), Problem> {
+        self.delete_if(id, async || Ok(())).await
+    }
+
+    async fn delete_if(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Cause>) -> Result<(), Problem> {
         let what = format!("delete {} ({id})", self.name_of(id));
         let act = Act::Delete { id: id.clone() };
-        let answer = self.write(act, &what, async || Ok(()), async || self.issuer.delete(id).await).await;
+        let answer = self.write(act, &what, gate, async || self.issuer.delete(id).await).await;
         let failed = match answer {
             Ok(Deletion::Deleted) => return Ok(()),
             Ok(Deletion::NotFound) => Problem { what: format!("{what}: not found, yet still listed"), next: None },
             Err(unwritten) => match unwritten.into_cause(&what) {
                 Cause::Failed(problem) => problem,
+                Cause::GiveWay(_) => {
+                    Problem { what: format!("{what}: the lease ended before it succeeded"), next: None }
+                }
                 _ => Problem { what: format!("{what}: the run was told to stop"), next: None },
             },
         };

@@ -55,6 +55,13 @@ impl Run<'_> {
             }
             self.answered(entry, &answer);
             match answer {
+                Ok(key) if seen.row(&key.id).is_some() => {
+                    self.memory.borrow_mut().ghosts.insert(spec.name);
+                    return Err(Cause::Failed(Problem {
+                        what: format!("make a key: the answer has the id of a key that was there before, {}", key.id),
+                        next: Some("ask the issuer".into()),
+                    }));
+                }
                 Ok(key) => {
                     let made_at = self.issuer_now(seen);
                     let mut memory = self.memory.borrow_mut();
@@ -120,23 +127,26 @@ impl Run<'_> {
         Ok(true)
     }
 
-    /// Looks a last time for keys whose making was never answered and that were never seen.
+    /// Looks a last time for keys whose making was never answered and that were never seen, as long as there is time.
     pub(super) async fn last_look(&self) {
         let mut ghosts = std::mem::take(&mut self.memory.borrow_mut().ghosts);
         ghosts.extend(self.memory.borrow().ledger.unanswered_creates());
-        for name in ghosts {
-            match self.in_time(self.delete_by_name(&name)).await {
-                Some(Ok(true)) => {}
-                Some(Ok(false) | Err(_)) | None => {
-                    self.memory.borrow_mut().unfinished = true;
-                    self.trouble(Problem {
-                        what: format!(
-                            "a key {name} may have been made: the issuer never answered, and never listed it"
-                        ),
-                        next: Some("look for that name in the issuer's list, and delete it if it is there".into()),
-                    });
+        self.memory.borrow_mut().ghosts.clone_from(&ghosts);
+        let looked = async {
+            for name in &ghosts {
+                if let Ok(true) = self.delete_by_name(name).await {
+                    self.memory.borrow_mut().ghosts.remove(name);
                 }
             }
+        };
+        self.in_time(looked).await;
+        let unseen = std::mem::take(&mut self.memory.borrow_mut().ghosts);
+        for name in unseen {
+            self.memory.borrow_mut().unfinished = true;
+            self.trouble(Problem {
+                what: format!("a key {name} may have been made: the issuer never answered, and did not list it"),
+                next: Some("look for that name in the issuer's list, and delete it if it is there".into()),
+            });
         }
     }
 }

@@ -7,6 +7,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::rotation::clock::{earlier, later};
 use crate::rotation::ledger::Act;
+use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::port::{Held, SecretStore, Written};
@@ -118,6 +119,30 @@ impl Run<'_> {
         }
     }
 
+    /// Every target is looked at once more before the current key's new commit would hide a write of someone else.
+    pub(super) async fn look_at_put_back(&self, seen: &Observation) -> Result<(), Cause> {
+        let looks: Vec<_> = self
+            .targets
+            .iter()
+            .zip(&seen.targets)
+            .enumerate()
+            .map(|(target, (store, before))| self.look_at_one_put_back(target, store.as_ref(), before.held))
+            .collect();
+        stream::iter(looks).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>().await.map(|_| ())
+    }
+
+    async fn look_at_one_put_back(&self, target: usize, store: &dyn SecretStore, before: Held) -> Result<(), Cause> {
+        let name = store.name();
+        let put_back = self.memory.borrow().targets.get(target).and_then(|progress| progress.put_back);
+        let now = self.read(&name, async || store.last_write().await).await?.held;
+        let right = match (put_back, now) {
+            (None, now) => now == before,
+            (Some(_), Held::Nothing) => before == Held::Nothing,
+            (Some(written), Held::Since(at)) => at <= later(written.date, STAMP_TOLERANCE),
+        };
+        if right { Ok(()) } else { Err(self.someone_else(target, &name, "it was written meanwhile")) }
+    }
+
     fn longest_write(&self) -> Duration {
         self.settled_after() + 2 * STAMP_TOLERANCE
     }
@@ -146,9 +171,10 @@ impl Run<'_> {
             Some(value) => store.write(value).await,
             None => store.remove().await.map(|()| Written { date: jiff::Timestamp::UNIX_EPOCH }),
         };
-        self.write(Act::PutBack { target }, &name, gate, send).await.map_err(|failed| failed.into_cause(&name))?;
+        let written = self.write(Act::PutBack { target }, &name, gate, send).await;
+        let written = written.map_err(|failed| failed.into_cause(&name))?;
         if let Some(progress) = self.memory.borrow_mut().targets.get_mut(target) {
-            progress.put_back = true;
+            progress.put_back = Some(written);
         }
         self.note(format!("{}: holds what it held before", store.name()));
         Ok(())

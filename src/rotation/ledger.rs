@@ -112,6 +112,12 @@ impl Ledger {
         self.0.iter().any(|attempt| attempt.act == Act::Write { target })
     }
 
+    /// Whether the old value may stand in a target again.
+    #[must_use]
+    pub fn may_be_put_back(&self, target: usize) -> bool {
+        self.0.iter().any(|attempt| attempt.act == Act::PutBack { target } && attempt.effect != Effect::Absent)
+    }
+
     /// Names of keys whose making was not answered.
     #[must_use]
     pub fn unanswered_creates(&self) -> Vec<String> {

@@ -52,40 +52,9 @@ pub async fn rotate(
     context: &Context<'_>,
 ) -> Outcome {
     let run = Run::new(issuer, targets, policy, context);
-    let mut fixed = false;
-    let mut last_seen = None;
-    for _ in 0..MOST_BEGINNINGS {
-        let observed = tokio::select! {
-            biased;
-            observed = run.step(Step::Observe, run.observe(fixed)) => observed,
-            () = context.interrupt.in_flight_over() => Err(Cause::Interrupted),
-        };
-        let (seen, mode) = match observed {
-            Ok(observed) => observed,
-            Err(cause) => return run.blind(cause, last_seen.as_ref()),
-        };
-        let plan = plan(&seen, policy, mode);
-        run.remember(&seen, &plan);
-        run.event(&Event::Plan(&plan.describe(&seen, policy)));
-        match run.carry_out(&seen, plan).await {
-            Ok(end) => {
-                run.last_look().await;
-                return run.outcome(end, Some(&seen));
-            }
-            Err(Again::WithoutRenames) => {
-                run.note("this issuer does not rename keys: beginning again without");
-                fixed = true;
-            }
-            Err(Again::WithOtherSpelling) => run.note("the spending limit was not taken: trying its other name"),
-        }
-        run.begin_again();
-        last_seen = Some(seen);
-    }
-    run.trouble(Problem {
-        what: "the issuer behaves differently each time".into(),
-        next: Some("run it again later".into()),
-    });
-    run.outcome(End::Undone(Undone::Nothing), last_seen.as_ref())
+    let (end, seen) = run.to_its_end().await;
+    run.last_look().await;
+    run.outcome(end, seen.as_ref())
 }
 
 /// Reads and decides, changes nothing.
@@ -103,7 +72,10 @@ pub async fn dry_run(
     };
     let seen = match observed {
         Ok(seen) => seen,
-        Err(cause) => return run.blind(cause, None),
+        Err(cause) => {
+            let end = run.blind(cause);
+            return run.outcome(end, None);
+        }
     };
     let mode = if seen.listing.may_rename { Mode::Renaming } else { Mode::Fixed };
     let plan = plan(&seen, policy, mode);
@@ -117,11 +89,45 @@ pub async fn dry_run(
 }
 
 impl Run<'_> {
-    fn blind(&self, cause: Cause, seen: Option<&Observation>) -> Outcome {
+    async fn to_its_end(&self) -> (End, Option<Observation>) {
+        let mut fixed = false;
+        let mut last_seen = None;
+        for _ in 0..MOST_BEGINNINGS {
+            let observed = tokio::select! {
+                biased;
+                observed = self.step(Step::Observe, self.observe(fixed)) => observed,
+                () = self.around.interrupt.in_flight_over() => Err(Cause::Interrupted),
+            };
+            let (seen, mode) = match observed {
+                Ok(observed) => observed,
+                Err(cause) => return (self.blind(cause), last_seen),
+            };
+            let plan = plan(&seen, self.policy, mode);
+            self.remember(&seen, &plan);
+            self.event(&Event::Plan(&plan.describe(&seen, self.policy)));
+            match self.carry_out(&seen, plan).await {
+                Ok(end) => return (end, Some(seen)),
+                Err(Again::WithoutRenames) => {
+                    self.note("this issuer does not rename keys: beginning again without");
+                    fixed = true;
+                }
+                Err(Again::WithOtherSpelling) => self.note("the spending limit was not taken: trying its other name"),
+            }
+            self.begin_again();
+            last_seen = Some(seen);
+        }
+        self.trouble(Problem {
+            what: "the issuer behaves differently each time".into(),
+            next: Some("run it again later".into()),
+        });
+        (End::Undone(Undone::Nothing), last_seen)
+    }
+
+    fn blind(&self, cause: Cause) -> End {
         if let Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) = cause {
             self.trouble(problem);
         }
-        self.outcome(End::Blind, seen)
+        End::Blind
     }
 
     fn remember(&self, seen: &Observation, plan: &Plan) {
@@ -157,7 +163,7 @@ impl Run<'_> {
             Ok(()) => {
                 let committed = self.in_time(self.commit(seen, &rotate, plan.mode)).await;
                 committed.unwrap_or_else(|| {
-                    self.cut_short();
+                    self.tell_if_uncommitted();
                     Ok(())
                 })
             }
@@ -198,12 +204,19 @@ impl Run<'_> {
         self.step(Step::Create, self.create(seen, rotate, mode)).await?;
         self.while_renewing(async {
             self.step(Step::Prove, self.prove(seen, rotate, mode)).await?;
-            self.step(Step::Distribute, self.distribute(rotate)).await?;
-            let confirm = async { futures_util::try_join!(self.still_works(), self.look_again()).map(|_| ()) };
-            self.step(Step::Confirm, confirm).await
+            self.step(Step::Distribute, self.distribute(rotate)).await
         })
         .await?;
-        self.settle().await
+        // What someone else writes before the commit is not seen behind it, so nothing is waited for between the last
+        // look and the commit.
+        loop {
+            self.settle().await?;
+            let confirm = async { futures_util::try_join!(self.still_works(), self.look_again()).map(|_| ()) };
+            self.step(Step::Confirm, self.while_renewing(confirm)).await?;
+            if self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after()).is_none() {
+                return Ok(());
+            }
+        }
     }
 
     async fn undo_in_time(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
@@ -211,17 +224,11 @@ impl Run<'_> {
         undone.unwrap_or(Undone::Held)
     }
 
-    fn cut_short(&self) {
-        self.memory.borrow_mut().unfinished = true;
-        self.trouble(Problem {
-            what: "the run was told to stop while it confirmed the new key and retired the old one".into(),
-            next: Some("every target holds the new key and it works; the next run brings the rest to an end".into()),
-        });
-    }
-
     /// The new key is deleted before the next attempt; if that fails there is none.
     async fn undo_to_begin_again(&self, again: Again) -> Result<End, Again> {
+        self.unstoppable.set(true);
         self.in_time(self.revoke()).await;
+        self.unstoppable.set(false);
         let gone = self
             .new_key()
             .is_none_or(|new| matches!(self.memory.borrow().fates.get(&new.id), Some(KeyFate::NewRevoked)));

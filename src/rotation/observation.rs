@@ -5,13 +5,15 @@ use jiff::Timestamp;
 use crate::rotation::clock::ServerClock;
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
-use crate::rotation::port::{Endpoint, KeyId, KeyKind, KeyRow, Listing};
+use crate::rotation::port::{Endpoint, Held, KeyId, KeyKind, KeyRow, Listing};
 
 /// One target as it was seen.
 #[derive(Clone, Debug)]
 pub struct SeenTarget {
     /// As the user wrote it.
     pub name: String,
+    /// What it holds, on its own clock.
+    pub held: Held,
     /// When it was last written, on the issuer's clock; `None` where it holds nothing.
     pub last_write: Option<Timestamp>,
     /// The target's own clock.

@@ -67,6 +67,7 @@ impl Run<'_> {
             .zip(targets)
             .map(|(store, (held, own))| SeenTarget {
                 name: store.name(),
+                held,
                 last_write: match held {
                     Held::Nothing => None,
                     Held::Since(at) => Some(own.translate(at, &clock)),

@@ -19,6 +19,9 @@ use crate::rotation::port::{Endpoint, KeyId, KeyIssuer, Renamed, SecretStore, Sh
 use crate::rotation::step::Step;
 use crate::secret::Secret;
 
+/// Each wait for lost writes lasts for several renewals, whose answers may be lost in their turn.
+const MOST_WAITS: u32 = 20;
+
 /// What a rotation is handed: no clock, chance or policy of its own.
 pub struct Context<'a> {
     /// Time.
@@ -85,7 +88,7 @@ pub(super) struct NewKey {
 pub(super) struct Progress {
     pub(super) written: Option<Written>,
     pub(super) took: Option<Duration>,
-    pub(super) put_back: bool,
+    pub(super) put_back: Option<Written>,
     pub(super) detail: Option<String>,
 }
 
@@ -97,6 +100,8 @@ pub(super) struct Memory {
     pub(super) current: Option<KeyId>,
     pub(super) new: Option<NewKey>,
     pub(super) renewals: u32,
+    /// How often the run waited for lost writes to have taken effect.
+    pub(super) waits: u32,
     pub(super) proved_at: Option<Endpoint>,
     pub(super) used: Option<bool>,
     /// Names of keys whose making was not answered and that were not found.
@@ -105,6 +110,10 @@ pub(super) struct Memory {
     pub(super) own_names: BTreeSet<String>,
     /// Something is left over that no key's fate tells: a key that was never seen, a commit that did not come through.
     pub(super) unfinished: bool,
+    /// The commit was begun and its rename has not come through.
+    pub(super) uncommitted: bool,
+    /// The new key has its final name, by the issuer's own answer.
+    pub(super) committed: bool,
     pub(super) targets: Vec<Progress>,
     pub(super) names: BTreeMap<KeyId, String>,
     /// When this run made a key, on the issuer's clock.
@@ -403,6 +412,17 @@ impl<'a> Run<'a> {
         loop {
             let left = self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after());
             let Some(left) = left else { return Ok(()) };
+            let waits = {
+                let mut memory = self.memory.borrow_mut();
+                memory.waits += 1;
+                memory.waits
+            };
+            if waits > MOST_WAITS {
+                return Err(Cause::Hold(Problem {
+                    what: "answers to renewals keep getting lost, so that it never could be told what they did".into(),
+                    next: Some("run it again when the issuer answers".into()),
+                }));
+            }
             self.event(&Event::Waiting {
                 what: "for a write whose answer was lost to have taken effect or not".into(),
                 at_most: left,

@@ -36,10 +36,11 @@ impl Run<'_> {
         let plan = if let End::Planned(plan) = &end { plan.clone() } else { Vec::new() };
         let (mut verdict, reason) = self.judge(end);
         let keys = seen.map(|seen| self.keys(seen, list_all, stopped)).unwrap_or_default();
-        if keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. } | KeyFate::NewHeld)) {
+        let memory = self.memory.borrow();
+        let alive = |key: &KeyReport| matches!(key.fate, KeyFate::Stray { .. } | KeyFate::NewHeld);
+        if memory.unfinished || keys.iter().any(alive) {
             verdict = Verdict::Attention;
         }
-        let memory = self.memory.borrow();
         let rotated = memory.new.as_ref().is_some_and(|new| memory.fates.get(&new.id) == Some(&KeyFate::New));
         let old_fate = memory.current.as_ref().and_then(|id| memory.fates.get(id));
         let retire_after = match old_fate {
@@ -80,6 +81,9 @@ impl Run<'_> {
         let finished = !self.memory.borrow().unfinished;
         let interrupted = self.around.interrupt.requested();
         match end {
+            End::Blind if !finished => {
+                (Verdict::Attention, "what there is could not be read again; a key may be left over".into())
+            }
             End::Blind if interrupted => (Verdict::Unchanged, "the run was told to stop".into()),
             End::Blind => (Verdict::Unchanged, "what there is could not be read".into()),
             End::Planned(_) => (Verdict::Planned, "dry run: nothing was changed".into()),
@@ -123,11 +127,11 @@ impl Run<'_> {
                 name: store.name(),
                 state: if rotated {
                     TargetState::New
-                } else if progress.put_back {
+                } else if progress.put_back.is_some() {
                     TargetState::Old
                 } else if !touched.contains(&at) {
                     if memory.ledger.was_attempted(at) { TargetState::Old } else { TargetState::Untouched }
-                } else if progress.written.is_some() {
+                } else if progress.written.is_some() && !memory.ledger.may_be_put_back(at) {
                     TargetState::New
                 } else {
                     TargetState::Either

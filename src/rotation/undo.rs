@@ -41,7 +41,8 @@ impl Run<'_> {
             Cause::Interrupted | Cause::BeginAgain(_) => Trouble::Failed,
         };
         let (touched, old) = (self.memory.borrow().ledger.targets_touched(), self.old(seen));
-        let held_it = touched.iter().all(|at| rotate.can_put_back.get(*at).copied().unwrap_or(false));
+        // Putting back gives the current key a new commit. It would hide what someone else wrote to any target before.
+        let held_it = rotate.can_put_back.iter().all(|held_it| *held_it);
         let recovery = decide(&self.memory.borrow().ledger, trouble, old.is_some() && held_it);
         match recovery {
             Recovery::Nothing => Undone::Nothing,
@@ -129,6 +130,7 @@ impl Run<'_> {
         let writes = stream::iter(writes).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>();
         self.while_renewing(writes).await?;
         self.settle().await?;
+        self.look_at_put_back(seen).await?;
         self.commit_old(seen, &old.id).await
     }
 

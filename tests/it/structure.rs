@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("issuer", &["http", "rotation::port", "secret"]),
     ("nearest", &[]),
     ("report", &["http", "rotation", "runner", "secret"]),
-    ("rotation", &["http::Failure", "http::Retry", "secret"]),
+    ("rotation", &["http::Failure", "http::Refusal", "http::Retry", "secret"]),
     ("rotation::port", &["http::Failure", "secret"]),
     ("runner", &["http", "rotation", "secret"]),
     ("secret", &[]),

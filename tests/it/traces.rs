@@ -106,7 +106,7 @@ async fn trace_04_the_run_after_it_is_not_stuck_at_any_issuer() {
     for (scene, resting) in scenes {
         let mut scene = scene.with_current_key();
         let before = scene.deployed();
-        let ended = scene.run(Script::default().always(Call::LastWrite(1), Fault::Refuse)).await;
+        let ended = scene.run(Script::default().at(Call::LastWrite(1), 1, Fault::Refuse)).await;
         assert_eq!((ended.status(), scene.deployed()), (1, before), "{:#?}", ended.outcome());
         scene.world.advance(LONG_AFTER);
         scene.policy.rotate_after = 90 * DAY;

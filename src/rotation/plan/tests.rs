@@ -8,7 +8,7 @@ use crate::rotation::pending::Standing;
 use crate::rotation::policy::Wish;
 use crate::rotation::policy::tests::policy;
 use crate::rotation::port::tests::row;
-use crate::rotation::port::{KeyKind, Listing, RightsTaken};
+use crate::rotation::port::{Held, KeyKind, Listing, RightsTaken};
 use crate::secret::Secret;
 
 const NOW: &str = "2026-12-01T12:00:00Z";
@@ -25,6 +25,7 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
     let takes = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
     let targets = written.iter().enumerate().map(|(nth, written)| SeenTarget {
         name: format!("repo:acme/app{nth}"),
+        held: written.map(at).map_or(Held::Nothing, Held::Since),
         last_write: written.map(at),
         clock,
     });

@@ -287,6 +287,8 @@ struct Play<'a> {
     added: usize,
     /// Where a person wrote while a run was at work: nobody can tell who was last.
     raced: BTreeSet<Place>,
+    /// Something that an earlier run sent may still take effect.
+    unsettled: bool,
     broken: Vec<String>,
 }
 
@@ -328,7 +330,7 @@ impl<'a> Play<'a> {
             scene.policy.expires_after = Wish::Stated(None);
         }
         let hand_made = scene.policy.replace_key_id.clone();
-        Self { schedule, scene, hand_made, added: 0, raced: BTreeSet::new(), broken: Vec::new() }
+        Self { schedule, scene, hand_made, added: 0, raced: BTreeSet::new(), unsettled: false, broken: Vec::new() }
     }
 
     fn broke(&mut self, what: impl Into<String>) {
@@ -344,7 +346,10 @@ impl<'a> Play<'a> {
 
     async fn act(&mut self, act: &Act) {
         match act {
-            Act::Wait(time) => self.wait(*time).await,
+            Act::Wait(time) => {
+                self.wait(*time).await;
+                self.unsettled &= *time < SETTLED;
+            }
             Act::Deed(deed) => {
                 // A person's write within 3 s of a commit can't be told from the run's own.
                 tokio::time::sleep(10 * SECOND).await;
@@ -375,7 +380,9 @@ impl<'a> Play<'a> {
 
     fn run_scene(&self, plan: &RunPlan, nth: usize) -> Scene {
         let mut scene = self.scene.clone();
-        scene.seed = self.schedule.seed.wrapping_mul(31).wrapping_add(u64::try_from(nth).unwrap_or(0));
+        // Two runs must not draw the same digits.
+        let nth = u64::try_from(nth).unwrap_or(0);
+        scene.seed = fastrand::Rng::with_seed(self.schedule.seed ^ (nth << 48)).u64(..);
         scene.policy.grace = plan.grace;
         scene.policy.rotate_after = plan.rotate_after;
         scene.policy.retire = if plan.keep { Retire::Keep } else { Retire::Delete };
@@ -430,7 +437,8 @@ impl<'a> Play<'a> {
                 self.raced.extend(self.scene.targets.get(*target).cloned());
             }
         }
-        let alone = runs.len() == 1 && deeds.is_empty();
+        let alone = runs.len() == 1 && deeds.is_empty() && !self.unsettled && self.raced.is_empty();
+        self.unsettled = !settle;
         for ((ended, stopped_in), plan) in ended.iter().zip(runs) {
             let frozen = plan.faults.iter().any(|(_, _, fault)| matches!(fault, Fault::Freeze(_)));
             if let Some(took) = stopped_in.filter(|took| *took > STOPS_WITHIN && !frozen) {
