@@ -96,11 +96,17 @@ impl Situation<'_> {
 
     /// Something keeps failing: no more keys for now.
     pub(super) fn too_many(&self) -> Option<Stop> {
-        let newest = self.family.unconfirmed.last().and_then(|row| row.created_at)?;
+        let unfinished = match self.mode {
+            Mode::Renaming => self.family.unconfirmed.len(),
+            // Names do not say which one is deployed; all but one are left over.
+            Mode::Fixed => self.family.all().count().saturating_sub(1),
+        };
+        let left_over = self.family.all().filter(|row| self.mode == Mode::Fixed || !self.family.is_confirmed(&row.id));
+        let newest = left_over.filter_map(|row| row.created_at).max()?;
         let recent = between(newest, self.seen.now()) < DAY;
-        (self.family.unconfirmed.len() > MANY_UNCONFIRMED && recent).then(|| {
+        (unfinished > MANY_UNCONFIRMED && recent).then(|| {
             Stop::new(
-                format!("{} earlier runs made a key and did not finish", self.family.unconfirmed.len()),
+                format!("{unfinished} earlier runs made a key and did not finish"),
                 "mend what their reports say; until then at most one new key a day is made",
             )
         })

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 
 use crate::rotation::clock::ServerClock;
-use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::port::{Endpoint, Held, KeyId, KeyKind, KeyRow, Listing};
 
@@ -65,13 +64,14 @@ impl Observation {
         self.listing.keys.iter().find(|row| row.id == *id)
     }
 
-    /// The live keys of the family, told apart by their names.
+    /// The live keys of the family, told apart by their names. Where renames turned out to be ignored, an unconfirmed
+    /// name is that of a key that was made to find this out, and never written anywhere.
     #[must_use]
-    pub fn family(&self, key_name: &str, mode: Mode) -> Family<'_> {
+    pub fn family(&self, key_name: &str) -> Family<'_> {
         let mut family = Family::default();
         for row in self.live() {
             match FamilyName::parse(key_name, &row.name) {
-                Some(name) if name.is_confirmed() || mode == Mode::Fixed => family.confirmed.push(row),
+                Some(name) if name.is_confirmed() => family.confirmed.push(row),
                 Some(_) => family.unconfirmed.push(row),
                 None => {}
             }

@@ -100,7 +100,7 @@ pub(super) struct Situation<'a> {
 /// Decides.
 #[must_use]
 pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
-    let family = seen.family(&policy.key_name, mode);
+    let family = seen.family(&policy.key_name);
     let situation = Situation { seen, policy, mode, family };
     let mut notices = Vec::new();
     let current = situation.current(&mut notices);

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::Verdict;
+use keyrotor::rotation::outcome::{TargetState, Verdict};
+use keyrotor::rotation::port::AllowList;
+use keyrotor_sim::scene::{FAMILY, SECRET};
 use keyrotor_sim::{Call, Fault, Scene, Script};
 
+const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const LONG_AFTER: Duration = Duration::from_secs(600);
@@ -67,6 +70,172 @@ async fn a_forbidden_renewal_does_not_say_that_the_issuer_has_no_renames() {
         Fault::Refuse,
     );
     assert_eq!(scene.run(script).await.status(), 1);
+    scene.world.advance(2 * DAY);
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.assert_healed();
+}
+
+/// The last look for a key whose making was never answered counts against the time that a signal leaves.
+#[tokio::test(start_paused = true)]
+async fn a_last_look_ends_in_time_and_names_what_it_did_not_find() {
+    let scene = Scene::rotated_before(&["acme/app"]);
+    let script = Script::default().at(Call::Create, 1, Fault::LoseBefore).at(Call::Create, 2, Fault::Terminate).at(
+        Call::List,
+        5,
+        Fault::TimeOut { after: 30 * SECOND, lands: None },
+    );
+    let ended = scene.run(script.clone()).await;
+    assert!(script.terminated_at().unwrap().elapsed() < 7 * SECOND, "{:?}", script.terminated_at().unwrap().elapsed());
+    assert_eq!(ended.status(), 3);
+    assert!(ended.outcome().problems.iter().any(|problem| problem.what.contains("-unconfirmed may have been made")));
+}
+
+/// A signal while only the commit's rename is unanswered.
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_is_cut_short_is_not_told_as_done() {
+    let scene = Scene::rotated_before(&["acme/app"]);
+    let script = Script::default().at(Call::Rename, 2, Fault::TimeOut { after: 30 * SECOND, lands: None }).at(
+        Call::Delete,
+        1,
+        Fault::Terminate,
+    );
+    let ended = scene.run(script).await;
+    let left = scene.world.live_keys(FAMILY);
+    assert!(left.len() == 1 && left[0].name.ends_with("-unconfirmed"));
+    assert_eq!(ended.status(), 3, "{:#?}", ended.outcome());
+    assert!(!ended.outcome().problems.is_empty(), "and it says why");
+    scene.world.advance(LONG_AFTER);
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.assert_healed();
+}
+
+/// The adopted key is gone, its successor not committed: `replace-key-id` names nothing that is listed, and is right to.
+#[tokio::test(start_paused = true)]
+async fn a_replace_key_id_left_in_does_not_stop_the_run_after_a_lost_commit() {
+    let scene = Scene::hand_made(&["acme/app", "acme/api"]);
+    let lost = (3..=6).fold(Script::default(), |script, nth| script.at(Call::Rename, nth, Fault::LoseBefore));
+    assert_eq!(scene.run(lost).await.status(), 3);
+    scene.world.advance(LONG_AFTER);
+    let ended = scene.clean_run().await;
+    assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome().problems);
+    scene.assert_healed();
+}
+
+/// Putting back renames the current key, so that the writes just made are its own. That must not make someone else's
+/// earlier write to another target its own too: the key in grace that it holds would be retired under it.
+#[tokio::test(start_paused = true)]
+async fn putting_back_does_not_hide_what_someone_else_wrote() {
+    let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+    let old = scene.deployed().unwrap();
+    scene.policy.grace = DAY;
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.world.advance(HOUR);
+    scene.world.by_hand(|state| state.github.write_secret(&scene.targets[1], SECRET, &old));
+    scene.world.advance(HOUR);
+    let mut failing = scene.clone().with_current_key();
+    failing.seed = 2;
+    let ended = failing.run(Script::default().always(Call::Write(1), Fault::Refuse)).await;
+    assert_eq!(ended.status(), 3, "{:#?}", ended.outcome());
+    scene.policy.rotate_after = 30 * DAY;
+    for _ in 0..3 {
+        scene.world.advance(2 * DAY);
+        scene.clean_run().await;
+        scene.assert_no_outage();
+    }
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.assert_healed();
+}
+
+/// Between the last look and the commit nothing is waited for, or a person who puts the old value back meanwhile has it
+/// deleted under them.
+#[tokio::test(start_paused = true)]
+async fn an_old_value_put_back_while_a_lost_write_settles_is_seen() {
+    for after in [5, 20, 36] {
+        let scene = Scene::rotated_before(&["acme/app"]);
+        let old = scene.deployed().unwrap();
+        let by_hand = async {
+            tokio::time::sleep(after * SECOND).await;
+            scene.world.by_hand(|state| state.github.write_secret(&scene.targets[0], SECRET, &old));
+        };
+        let lost = Script::default().at(Call::Write(0), 1, Fault::LoseBefore);
+        let (ended, ()) = tokio::join!(scene.run(lost), by_hand);
+        assert_eq!(ended.status(), 3, "{after} s: {:#?}", ended.outcome());
+        scene.assert_no_outage();
+        scene.world.advance(LONG_AFTER);
+        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+        scene.assert_healed();
+    }
+}
+
+/// Told to stop at any call of a slow run: a target of which nobody can say what it holds is not said to hold the new key.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_was_being_put_back_is_not_said_to_hold_the_new_key() {
+    for nth in 1.. {
+        let scene = Scene::rotated_before(&["acme/app", "acme/api"]).with_current_key();
+        let scene = Scene { latency: 3 * SECOND, ..scene };
+        let script = Script::default().at(Call::Any, nth, Fault::Terminate);
+        let ended = scene.run(script.clone()).await;
+        if script.calls() < nth {
+            break;
+        }
+        let outcome = ended.outcome();
+        let new = outcome.new_key.as_ref().map(|(id, _)| id.0.clone());
+        for (place, row) in scene.targets.iter().zip(&outcome.targets) {
+            let holds_new = scene.world.key_at(place, SECRET).map(|key| key.id) == new;
+            assert!(row.state != TargetState::New || holds_new, "call {nth}: {outcome:#?}");
+        }
+        scene.assert_no_outage();
+    }
+}
+
+/// The commit's rename and the deletes beside it go unanswered. Once the lease is over another run may put back the key
+/// that this one still tries to delete.
+#[tokio::test(start_paused = true)]
+async fn deletes_are_not_repeated_beyond_the_lease_of_an_uncommitted_key() {
+    let unanswered = Fault::TimeOut { after: 30 * SECOND, lands: None };
+    let scene = Scene::hand_made(&["acme/app", "acme/api"]).with_current_key();
+    let script = (3..=6).fold(Script::default(), |script, nth| script.at(Call::Rename, nth, unanswered));
+    let script = (1..=3).fold(script, |script, nth| script.at(Call::Delete, nth, unanswered));
+    let other = Scene { seed: 2, ..scene.clone() };
+    let second = async {
+        tokio::time::sleep(62 * SECOND).await;
+        other.run(Script::default().always(Call::Write(1), Fault::Refuse)).await
+    };
+    tokio::join!(scene.run(script), second);
+    scene.assert_no_outage();
+    tokio::time::sleep(LONG_AFTER).await;
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.assert_healed();
+}
+
+/// A first run that died while it found out that renames are ignored leaves a key that was never written anywhere.
+#[tokio::test(start_paused = true)]
+async fn a_key_made_to_find_out_about_renames_is_not_taken_for_the_deployed_one() {
+    use keyrotor::rotation::policy::Wish::Stated;
+    let mut scene = Scene::empty(&["acme/app"]).with_renames_ignored();
+    scene.policy.providers = Stated(AllowList::All);
+    scene.policy.models = Stated(AllowList::All);
+    scene.policy.limit = Stated(None);
+    scene.policy.expires_after = Stated(None);
+    let killed = Script::default().at(Call::Create, 1, Fault::Kill { applied: true });
+    assert_eq!(scene.run(killed).await.status(), 137);
+    scene.world.advance(LONG_AFTER);
+    let ended = scene.clean_run().await;
+    assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome().problems);
+    scene.assert_healed();
+}
+
+/// One target refuses every run. Without renames too there is no pile of keys.
+#[tokio::test(start_paused = true)]
+async fn without_renames_a_target_that_refuses_every_run_makes_no_pile_of_keys() {
+    let scene = Scene::rotated_before(&["acme/app", "acme/api"]).without_renames();
+    for _ in 0..20 {
+        let status = scene.run(Script::default().always(Call::Write(1), Fault::Refuse)).await.status();
+        assert!(matches!(status, 1 | 3), "{status}");
+        scene.assert_no_outage();
+        scene.world.advance(HOUR);
+    }
+    assert!(scene.world.live_keys(FAMILY).len() <= 8, "{}", scene.world.live_keys(FAMILY).len());
     scene.world.advance(2 * DAY);
     assert_eq!(scene.clean_run().await.status(), 0);
     scene.assert_healed();

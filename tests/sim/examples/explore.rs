@@ -598,6 +598,10 @@ impl<'a> Play<'a> {
         self.scene.policy.replace_key_id.clone_from(&self.hand_made);
         let mut told = String::new();
         for nth in 0..2 {
+            // Without renames nothing records that everything was put back, except the value in hand.
+            if self.schedule.renames != Renames::Work {
+                self.scene = self.scene.clone().with_current_key();
+            }
             self.scene.seed = self.schedule.seed ^ nth;
             let ended = self.scene.clean_run().await;
             self.look_for_outages();
