@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use crate::rotation::clock::{earlier, later};
+use crate::rotation::clock::{CLOCK_MARGIN, earlier, later};
 use crate::rotation::lease::Mode;
 use crate::rotation::observation::commit;
-use crate::rotation::plan::{CLOCK_MARGIN, Situation, Stop};
+use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::{KeyId, KeyKind, KeyRow};
 
 impl<'a> Situation<'a> {

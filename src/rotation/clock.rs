@@ -5,6 +5,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+/// Two servers' clocks, compared through their `Date` headers, may be this far apart without anyone noticing (A3).
+pub const CLOCK_MARGIN: Duration = Duration::from_secs(5 * 60);
+
+/// A write later than the newest commit by more than this was someone else's. Wider, and a person who put the old value
+/// back right after a rotation would have it retired under them.
+pub const SAME_WRITE_MARGIN: Duration = Duration::from_secs(3);
+
 /// An instant of the run, by both of the machine's clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -136,6 +143,18 @@ pub fn earlier(at: Timestamp, by: Duration) -> Timestamp {
 #[must_use]
 pub fn between(from: Timestamp, to: Timestamp) -> Duration {
     Duration::try_from(to.duration_since(from)).unwrap_or_default()
+}
+
+/// A duration in the unit that a person would use.
+#[must_use]
+pub fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} d", seconds / 86_400),
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::rotation::clock::span;
 use crate::rotation::lease::Mode;
 use crate::rotation::observation::Observation;
 use crate::rotation::pending::Standing;
@@ -83,16 +84,4 @@ fn rights_line(rights: &Rights) -> String {
     };
     let end = rights.expires_at.flatten().map_or_else(|| "never expires".to_owned(), |end| format!("expires {end}"));
     format!("providers: {}; models: {}; {limit}; {end}", list(&rights.providers), list(&rights.models))
-}
-
-/// A duration in the unit that a person would use.
-#[must_use]
-pub fn span(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0..=119 => format!("{seconds} s"),
-        120..=7_199 => format!("{} min", seconds / 60),
-        7_200..=172_799 => format!("{} h", seconds / 3_600),
-        _ => format!("{} d", seconds / 86_400),
-    }
 }

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::rotation::clock::{between, earlier, later};
-use crate::rotation::describe::span;
+use crate::rotation::clock::{CLOCK_MARGIN, between, earlier, later, span};
 use crate::rotation::lease::Mode;
 use crate::rotation::pending::{Pending, Standing};
-use crate::rotation::plan::{CLOCK_MARGIN, Situation, Stop};
+use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::KeyRow;
 
 /// With more unconfirmed keys than this something keeps failing: at most one new key a day then.

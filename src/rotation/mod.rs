@@ -22,6 +22,7 @@ pub mod policy;
 pub mod port;
 mod prove;
 pub mod recovery;
+mod renewal;
 pub mod rights;
 mod run;
 pub mod step;

@@ -4,16 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::rotation::clock::{between, earlier, later};
-use crate::rotation::describe::span;
+use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later, span};
 use crate::rotation::observation::{Family, Observation, commit};
-use crate::rotation::plan::CLOCK_MARGIN;
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{KeyId, KeyRow};
-
-/// A write later than the newest commit by more than this was someone else's. Wider, and a person who put the old value
-/// back right after a rotation would have it retired under them.
-pub const SAME_WRITE_MARGIN: Duration = Duration::from_secs(3);
 
 /// Use is looked at over this time at the most.
 const USE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);

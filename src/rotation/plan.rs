@@ -2,11 +2,9 @@
 //!
 //! Which key is replaced is decided in `choice`, whether it is due in `due`.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
-use crate::rotation::clock::{earlier, later};
+use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Family, Observation};
@@ -14,9 +12,6 @@ use crate::rotation::pending::{self, Pending};
 use crate::rotation::policy::Policy;
 use crate::rotation::port::{KeyId, KeyRow, Rights};
 use crate::rotation::rights;
-
-/// Two servers' clocks, compared through their `Date` headers, may be this far apart without anyone noticing (A3).
-pub const CLOCK_MARGIN: Duration = Duration::from_secs(5 * 60);
 
 /// What a run is going to do.
 #[derive(Clone, Debug)]
@@ -183,7 +178,7 @@ impl<'a> Situation<'a> {
             // No commit is recorded: the key in hand came from the target, which is all there is to go by.
             Mode::Fixed => Some(self.seen.now()),
         };
-        end.is_some_and(|end| earlier(made, CLOCK_MARGIN) <= at && at <= later(end, pending::SAME_WRITE_MARGIN))
+        end.is_some_and(|end| earlier(made, CLOCK_MARGIN) <= at && at <= later(end, SAME_WRITE_MARGIN))
     }
 }
 

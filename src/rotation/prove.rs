@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::rotation::describe::span;
+use crate::rotation::clock::span;
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::Observation;

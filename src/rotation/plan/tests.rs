@@ -1,6 +1,8 @@
 //! Decisions, one observation each.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed expectation fails the test")]
 
+use std::time::Duration;
+
 use super::*;
 use crate::rotation::clock::{Clock, ServerClock};
 use crate::rotation::observation::{HeldKey, SeenTarget};

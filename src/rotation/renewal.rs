@@ -1,0 +1,154 @@
+//! Keeping this run's lease while it works, and waiting until lost attempts have settled.
+
+use crate::http::{Failure, Refusal};
+use crate::rotation::clock::Mark;
+use crate::rotation::lease::Mode;
+use crate::rotation::ledger::Act;
+use crate::rotation::name::FamilyName;
+use crate::rotation::outcome::{Event, Problem};
+use crate::rotation::port::{KeyId, Renamed};
+use crate::rotation::run::{Again, Cause, Run, problem};
+
+/// Each wait for lost writes lasts for several renewals, whose answers may be lost in their turn.
+const MOST_WAITS: u32 = 20;
+
+impl Run<'_> {
+    /// Whether a write to a target that begins now is within this run's lease.
+    pub(super) fn lease_gate(&self) -> Result<(), Cause> {
+        let holds = self.memory.borrow().lease.is_some_and(|lease| lease.may_write(self.clock()));
+        if holds { Ok(()) } else { Err(Cause::GiveWay(lease_lost())) }
+    }
+
+    /// Does the work, renewing the lease beside it. A renewal under way is waited for: a dropped one would be unknown.
+    pub(super) async fn while_renewing<T>(&self, work: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
+        tokio::pin!(work);
+        loop {
+            let Some(due) = self.renewal_due() else { return work.await };
+            tokio::select! {
+                biased;
+                out = &mut work => return out,
+                () = tokio::time::sleep_until(due) => {}
+            }
+            let renewal = self.renew();
+            tokio::pin!(renewal);
+            tokio::select! {
+                biased;
+                renewed = &mut renewal => renewed?,
+                out = &mut work => {
+                    let renewed = renewal.await;
+                    return out.and_then(|out| renewed.map(|()| out));
+                }
+            }
+        }
+    }
+
+    fn renewal_due(&self) -> Option<tokio::time::Instant> {
+        let memory = self.memory.borrow();
+        let due = memory.lease?.next_renewal()?;
+        Some(if memory.renewals == 0 { tokio::time::Instant::now() } else { due })
+    }
+
+    /// Gives the own key new digits. The first renewal also shows whether this issuer can rename at all.
+    async fn renew(&self) -> Result<(), Cause> {
+        loop {
+            let (Some(lease), Some(new)) = (self.memory.borrow().lease, self.new_key()) else { return Ok(()) };
+            if lease.is_lost(self.clock()) {
+                return Err(Cause::GiveWay(lease_lost()));
+            }
+            let name = new.name.renewed(&mut self.around.rng.borrow_mut());
+            let sent = self.clock().now();
+            let entry = self.enter(Act::Rename { id: new.id.clone() }, sent);
+            let asked = name.to_string();
+            let rename = self.issuer.rename(&new.id, &asked);
+            let answer = tokio::time::timeout(lease.renewal_timeout(), rename).await.unwrap_or_else(|_| {
+                Err(Failure::Unknown { message: "no answer to the renewal in time".into(), retry_after: None })
+            });
+            self.answered(entry, &answer);
+            match answer {
+                Ok(renamed) => return self.renewed(name, sent, &renamed),
+                Err(Failure::Refused(refusal)) if self.memory.borrow().renewals == 0 => {
+                    return Err(self.rename_refused(&new.id, "rename the new key", refusal).await);
+                }
+                Err(failure @ Failure::Refused(_)) => {
+                    return Err(Cause::GiveWay(problem("the new key could not be renewed", &failure)));
+                }
+                Err(_) => tokio::time::sleep(lease.renewal_timeout() / 8).await,
+            }
+        }
+    }
+
+    /// What it means that the first rename of a run was refused. Only a key that is still there, and a credential that
+    /// is not what was refused, show an issuer without renames: a run that took a concurrent delete or a passing 403 for
+    /// that would make a key under a final name, which every later run takes for deployed.
+    pub(super) async fn rename_refused(&self, id: &KeyId, what: &str, refusal: Refusal) -> Cause {
+        if matches!(refusal.status, Some(401 | 403)) {
+            return Cause::Failed(problem(what, &Failure::Refused(refusal)));
+        }
+        match self.list().await {
+            Err(cause) => cause,
+            Ok((listing, _)) if listing.keys.iter().any(|row| row.id == *id) => {
+                Cause::BeginAgain(Again::WithoutRenames)
+            }
+            Ok(_) => Cause::GiveWay(Problem {
+                what: format!("{what}: the key {id} was deleted meanwhile"),
+                next: Some("one run of a family at a time: give the workflow a concurrency group".into()),
+            }),
+        }
+    }
+
+    fn renewed(&self, name: FamilyName, sent: Mark, answer: &Renamed) -> Result<(), Cause> {
+        let mut memory = self.memory.borrow_mut();
+        if memory.renewals == 0 && answer.name.as_deref() != Some(&name.to_string()) {
+            return Err(Cause::BeginAgain(Again::WithoutRenames));
+        }
+        memory.renewals += 1;
+        memory.used = answer.used.or(memory.used);
+        if let Some(lease) = memory.lease.as_mut() {
+            lease.renewed(sent);
+        }
+        if let Some(new) = memory.new.as_mut() {
+            new.name = name;
+        }
+        drop(memory);
+        self.first_renewal.notify_one();
+        Ok(())
+    }
+
+    /// Waits until the issuer has shown that it can rename.
+    pub(super) async fn renewed_once(&self, mode: Mode) {
+        while mode == Mode::Renaming && self.memory.borrow().renewals == 0 {
+            self.first_renewal.notified().await;
+        }
+    }
+
+    /// Waits, renewing, until every attempt whose answer was lost has taken effect or never will.
+    pub(super) async fn settle(&self) -> Result<(), Cause> {
+        loop {
+            let left = self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after());
+            let Some(left) = left else { return Ok(()) };
+            let waits = {
+                let mut memory = self.memory.borrow_mut();
+                memory.waits += 1;
+                memory.waits
+            };
+            if waits > MOST_WAITS {
+                return Err(Cause::Hold(Problem {
+                    what: "answers to renewals keep getting lost, so that it never could be told what they did".into(),
+                    next: Some("run it again when the issuer answers".into()),
+                }));
+            }
+            self.event(&Event::Waiting {
+                what: "for a write whose answer was lost to have taken effect or not".into(),
+                at_most: left,
+            });
+            self.while_renewing(self.pause(left)).await?;
+        }
+    }
+}
+
+fn lease_lost() -> Problem {
+    Problem {
+        what: "this run's lease on the family ran out: the machine or the issuer stood still for too long".into(),
+        next: Some("run it again; a larger request-timeout makes the lease longer".into()),
+    }
+}
