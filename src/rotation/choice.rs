@@ -89,7 +89,7 @@ impl<'a> Situation<'a> {
             return true;
         }
         // Putting back moves a target's last write past every window, and without renames nothing records it.
-        if self.mode == Mode::Fixed && held == Some(&current.id) {
+        if self.mode == Mode::Fixed && held.is_some_and(|held| self.family.has(held)) {
             return true;
         }
         self.family.all().filter_map(|row| self.deployment(row)).any(|(from, to)| {
