@@ -96,12 +96,16 @@ impl<'a> Situation<'a> {
         })
     }
 
-    /// The value in hand is the current key, and no rename of that key is on record. Putting back moves a target's last
+    /// The value in hand is a key of the family, and putting it back may have left no trace. That moves a target's last
     /// write past every window and only a dated rename tells of it, which not every issuer makes: one that ignores
     /// renames is found out behind this decision.
     fn put_back_unseen(&self, current: &KeyRow, held: Option<&KeyId>) -> bool {
+        let Some(held) = held else { return false };
         let renamed = current.updated_at.is_some_and(|at| Some(at) > current.created_at);
-        held == Some(&current.id) && (self.mode == Mode::Fixed || !renamed)
+        match self.mode {
+            Mode::Fixed => self.family.has(held),
+            Mode::Renaming => *held == current.id && !renamed,
+        }
     }
 
     /// When the run that made a key wrote it, with the margin between two servers' clocks.

@@ -168,6 +168,10 @@ impl<'a> Situation<'a> {
 
     /// Whether a target held the current key, as far as its last write tells, or nothing.
     fn held_current_key(&self, current: Option<&KeyRow>, last_write: Option<Timestamp>) -> bool {
+        // Putting back confirms the current key: one that no run has committed must not become so.
+        if current.is_some_and(|row| self.family.has(&row.id) && !self.family.is_confirmed(&row.id)) {
+            return false;
+        }
         let Some(at) = last_write else { return true };
         let Some(current) = current else { return false };
         let Some(made) = current.created_at else { return false };

@@ -351,8 +351,9 @@ impl<'a> Play<'a> {
                 self.unsettled &= *time < SETTLED;
             }
             Act::Deed(deed) => {
-                // A person's write within 3 s of a commit can't be told from the run's own.
-                tokio::time::sleep(10 * SECOND).await;
+                // A person's write within 3 s of a commit can't be told from the run's own, nor one that a late write of
+                // the run follows.
+                tokio::time::sleep(SETTLED).await;
                 self.deed(*deed);
             }
             Act::Runs { runs, deeds, settle } => self.runs(runs, deeds, *settle).await,
