@@ -260,7 +260,7 @@ async fn putting_back_does_not_confirm_a_key_that_no_run_committed() {
 #[tokio::test(start_paused = true)]
 async fn without_renames_the_value_in_hand_shows_whose_the_family_is_beside_a_younger_key() {
     let scene = Scene::rotated_before(&["acme/app", "acme/api"]).without_renames().with_current_key();
-    assert_eq!(scene.run(Script::default().always(Call::LastWrite(1), Fault::Refuse)).await.status(), 1);
+    assert_eq!(scene.run(Script::default().at(Call::LastWrite(1), 1, Fault::Refuse)).await.status(), 1);
     scene.world.advance(LONG_AFTER);
     let killed = Script::default().at(Call::Create, 1, Fault::Kill { applied: true });
     assert_eq!(scene.run(killed).await.status(), 137);
