@@ -134,7 +134,12 @@ impl Run<'_> {
     async fn look_at_one_put_back(&self, target: usize, store: &dyn SecretStore, before: Held) -> Result<(), Cause> {
         let name = store.name();
         let put_back = self.memory.borrow().targets.get(target).and_then(|progress| progress.put_back);
-        let now = self.read(&name, async || store.last_write().await).await?.held;
+        let now = match (self.read(&name, async || store.last_write().await).await, put_back) {
+            (Ok(sighting), _) => sighting.held,
+            // It was written a moment ago, and may be what could not be looked at before.
+            (Err(_), Some(_)) => return Ok(()),
+            (Err(cause), None) => return Err(cause),
+        };
         let right = match (put_back, now) {
             (None, now) => now == before,
             (Some(_), Held::Nothing) => before == Held::Nothing,

@@ -130,7 +130,9 @@ impl Run<'_> {
         let writes = stream::iter(writes).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>();
         self.while_renewing(writes).await?;
         self.settle().await?;
-        self.look_at_put_back(seen).await?;
+        if self.memory.borrow().renewals > 0 {
+            self.look_at_put_back(seen).await?;
+        }
         self.commit_old(seen, &old.id).await
     }
 
