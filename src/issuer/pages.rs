@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use futures_util::future::join;
 use jiff::Timestamp;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::row::{self, Fields};
 use crate::http::Failure;
@@ -60,6 +61,8 @@ pub(super) struct Gathered {
     pub(super) rows: Vec<(KeyId, Fields)>,
     /// The first page's.
     pub(super) date: Option<Timestamp>,
+    /// When the first page had arrived.
+    pub(super) dated_at: Option<Instant>,
     known: HashSet<KeyId>,
 }
 
@@ -95,9 +98,13 @@ pub(super) async fn read_all(ask: impl AsyncFn(Cursor) -> Result<Page, Failure>)
 
 /// `None`: rows moved while the pages were read, so some may have been missed.
 async fn read_once(ask: &impl AsyncFn(Cursor) -> Result<Page, Failure>) -> Result<Option<Gathered>, Failure> {
-    let (first, second) = join(ask(Cursor::Offset(0)), ask(Cursor::Offset(1))).await;
-    let first = first?;
-    let mut all = Gathered { date: first.date, ..Gathered::default() };
+    let first = async {
+        let page = ask(Cursor::Offset(0)).await;
+        page.map(|page| (page, Instant::now()))
+    };
+    let (first, second) = join(first, ask(Cursor::Offset(1))).await;
+    let (first, arrived) = first?;
+    let mut all = Gathered { date: first.date, dated_at: Some(arrived), ..Gathered::default() };
     let next = first.next.clone();
     all.take(first);
     if let Some(token) = next

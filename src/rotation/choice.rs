@@ -11,7 +11,7 @@ use crate::rotation::port::{KeyId, KeyKind, KeyRow};
 impl<'a> Situation<'a> {
     /// The key being replaced; `Ok(None)` means that this is the first key.
     pub(super) fn current(&self, notices: &mut Vec<String>) -> Result<Option<&'a KeyRow>, Stop> {
-        if self.family.all().any(|row| row.created_at.is_none()) {
+        if self.family.all().chain(self.family.ended).any(|row| row.created_at.is_none()) {
             return Err(Stop::listing(
                 "the issuer does not show when a key of this family was made",
                 "the age of a key decides what may be deleted; delete or rename that key by hand",
@@ -21,6 +21,8 @@ impl<'a> Situation<'a> {
         let held = self.seen.held.as_ref().and_then(|held| held.is.as_ref());
         match (self.mode, self.family.current()) {
             (Mode::Fixed, _) if named.is_some() => {}
+            // A dead key says whose the family is, unless a living one is known to have followed it.
+            (_, Some(current)) if self.family.has_ended(&current.id) && self.follows(named, held) => {}
             (_, Some(current)) => {
                 if let Some(replace) = &self.policy.replace_key_id
                     && *replace != current.id
@@ -45,10 +47,27 @@ impl<'a> Situation<'a> {
         }
     }
 
+    /// Whether a live key outside the family is named or in hand.
+    fn follows(&self, named: Option<&KeyRow>, held: Option<&KeyId>) -> bool {
+        named.map(|row| &row.id).or(held).is_some_and(|id| !self.family.has(id) && self.live_row(id).is_some())
+    }
+
+    fn live_row(&self, id: &KeyId) -> Option<&'a KeyRow> {
+        self.seen.live().into_iter().find(|row| row.id == *id)
+    }
+
+    /// The key outside the family that `replace-key-id` names beside a family: whether the issuer renames decides
+    /// which of them is current.
+    pub(super) fn doubtful_renames(&self) -> Option<KeyId> {
+        let named = self.policy.replace_key_id.as_ref().and_then(|id| self.live_row(id))?;
+        let doubtful = self.mode == Mode::Renaming && self.family.current().is_some() && !self.family.has(&named.id);
+        doubtful.then(|| named.id.clone())
+    }
+
     /// The live regular key that `replace-key-id` names, where it still matters.
     fn named(&self) -> Result<Option<&'a KeyRow>, Stop> {
         let Some(id) = &self.policy.replace_key_id else { return Ok(None) };
-        if let Some(row) = self.seen.live().into_iter().find(|row| row.id == *id) {
+        if let Some(row) = self.live_row(id) {
             return Ok(Some(row));
         }
         // The run that replaced it may have died before its commit.
@@ -69,7 +88,7 @@ impl<'a> Situation<'a> {
 
     fn family_current(&self, current: &'a KeyRow, held: Option<&KeyId>) -> Result<&'a KeyRow, Stop> {
         if let Some(held) = held.filter(|held| !self.family.has(held))
-            && self.seen.live().iter().any(|row| row.id == *held)
+            && self.live_row(held).is_some()
         {
             return Err(Stop::listing(
                 format!("current-key is the live key {held}, which is not of the family {:?}", self.policy.key_name),
@@ -91,7 +110,8 @@ impl<'a> Situation<'a> {
         if self.put_back_unseen(current, held) {
             return true;
         }
-        self.family.all().filter_map(|row| self.deployment(row)).any(|(from, to)| {
+        let keys = self.family.committed().chain(self.family.unconfirmed.iter().copied());
+        keys.filter_map(|row| self.deployment(row)).any(|(from, to)| {
             self.seen.targets.iter().filter_map(|target| target.last_write).any(|at| from <= at && at <= to)
         })
     }
@@ -135,9 +155,7 @@ impl<'a> Situation<'a> {
     }
 
     fn held_current(&self, held: &KeyId) -> Result<&'a KeyRow, Stop> {
-        let Some(row) = self.seen.live().into_iter().find(|row| row.id == *held) else {
-            return Err(self.none_found());
-        };
+        let Some(row) = self.live_row(held) else { return Err(self.none_found()) };
         if self.mode == Mode::Fixed {
             return Err(Stop::listing(
                 "this issuer can't rename keys, so current-key alone does not say which key to replace",

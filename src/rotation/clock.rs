@@ -84,41 +84,55 @@ impl Mark {
     }
 }
 
-/// A server's clock: what its `Date` showed at an instant of the run.
+/// A server's clock: what its `Date` showed at some instant between the asking and the answer.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerClock {
     date: Timestamp,
-    read: Mark,
+    asked: Mark,
+    took: Duration,
 }
 
 impl ServerClock {
-    /// What `Date` showed when the answer came.
+    /// What `Date` showed in an answer that took so long.
     #[must_use]
-    pub fn new(date: Timestamp, read: Mark) -> Self {
-        Self { date, read }
+    pub fn new(date: Timestamp, asked: Mark, took: Duration) -> Self {
+        Self { date, asked, took }
     }
 
-    /// How long ago the clock was read.
+    /// How long ago the clock was read, at least.
     #[must_use]
     pub fn age(&self, clock: &Clock) -> Duration {
-        clock.at_least_since(self.read)
+        clock.at_least_since(self.asked).saturating_sub(self.took)
     }
 
-    /// The same instant, as the other server's clock shows it.
+    /// How long the answer took: nobody can tell when in that time the server looked at its clock.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        self.took
+    }
+
+    fn answered(&self) -> Instant {
+        self.asked.plus(self.took)
+    }
+
+    /// The same instant, as the other server's clock shows it, if both answered at once.
     #[must_use]
     pub fn translate(&self, at: Timestamp, to: &Self) -> Timestamp {
         let behind = at.duration_since(self.date);
-        let between = self.read.ahead_of(&to.read);
+        let between = ahead_of(self.answered(), to.answered());
         to.date.saturating_add(behind.saturating_add(between)).unwrap_or(at)
+    }
+
+    /// The same instant at the latest: the other server looked at its clock when it was asked, not when it answered.
+    #[must_use]
+    pub fn translate_latest(&self, at: Timestamp, to: &Self) -> Timestamp {
+        later(self.translate(at, to), to.took)
     }
 }
 
-impl Mark {
-    fn ahead_of(&self, other: &Self) -> SignedDuration {
-        let forth = self.monotonic.saturating_duration_since(other.monotonic);
-        let back = other.monotonic.saturating_duration_since(self.monotonic);
-        signed(forth).saturating_sub(signed(back))
-    }
+fn ahead_of(one: Instant, other: Instant) -> SignedDuration {
+    let (forth, back) = (one.saturating_duration_since(other), other.saturating_duration_since(one));
+    signed(forth).saturating_sub(signed(back))
 }
 
 /// A duration with a sign, saturating.
@@ -164,10 +178,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_servers_time_is_translated_through_both_dates() {
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
-        let github = ServerClock::new("2026-11-01T12:05:00Z".parse().unwrap_or_default(), clock.now());
+        let at_once = |date: &str| ServerClock::new(date.parse().unwrap_or_default(), clock.now(), Duration::ZERO);
+        let github = at_once("2026-11-01T12:05:00Z");
         tokio::time::sleep(Duration::from_secs(10)).await;
-        let issuer = ServerClock::new("2026-11-01T12:00:10Z".parse().unwrap_or_default(), clock.now());
+        let issuer = at_once("2026-11-01T12:00:10Z");
         let written: Timestamp = "2026-11-01T12:04:00Z".parse().unwrap_or_default();
         assert_eq!(github.translate(written, &issuer).to_string(), "2026-11-01T11:59:00Z");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_took_long_leaves_it_open_when_the_server_looked_at_its_clock() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let long = Duration::from_secs(300);
+        let asked = clock.now();
+        tokio::time::sleep(long).await;
+        let date: Timestamp = "2026-11-01T12:00:00Z".parse().unwrap_or_default();
+        let issuer = ServerClock::new(date, asked, long);
+        let github = ServerClock::new(later(date, long), clock.now(), Duration::ZERO);
+        assert_eq!(github.translate(date, &issuer), earlier(date, long));
+        assert_eq!(github.translate_latest(date, &issuer), date, "the list was made when it was asked for");
     }
 }

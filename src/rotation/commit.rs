@@ -12,13 +12,13 @@ use crate::rotation::outcome::{KeyFate, Problem};
 use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::Retire;
-use crate::rotation::port::{Deletion, KeyId};
-use crate::rotation::run::{Again, Cause, NewKey, Run, Unwritten};
+use crate::rotation::port::{Deletion, KeyId, Renamed};
+use crate::rotation::run::{Again, Cause, NewKey, Run, Unwritten, problem};
 use crate::rotation::step::Step;
 
 impl Run<'_> {
     /// Retires what earlier runs left to grace and may go now.
-    pub(super) async fn settle_pending(&self, pending: &[Pending]) -> Result<(), Cause> {
+    pub(super) async fn settle_pending(&self, seen: &Observation, pending: &[Pending]) -> Result<(), Cause> {
         let mut shown = false;
         for key in pending {
             let fate = match &key.standing {
@@ -30,7 +30,7 @@ impl Run<'_> {
                     if !shown {
                         shown = self.show_renames(key).await?;
                     }
-                    match self.delete(&key.id).await {
+                    match self.delete_if(&key.id, async || self.still_fresh(seen)).await {
                         Ok(()) => {
                             self.note(format!("{} is deleted: its grace is over", key.name));
                             KeyFate::Deleted
@@ -45,6 +45,17 @@ impl Run<'_> {
             self.memory.borrow_mut().fates.insert(key.id.clone(), fate);
         }
         Ok(())
+    }
+
+    /// What the targets hold is known from the first look alone: a pending key is not deleted long after it.
+    fn still_fresh(&self, seen: &Observation) -> Result<(), Cause> {
+        if self.clock().at_most_since(seen.ended) <= self.policy.request_timeout {
+            return Ok(());
+        }
+        Err(Cause::Failed(Problem {
+            what: "the issuer or the machine stood still too long since the targets were looked at".into(),
+            next: None,
+        }))
     }
 
     /// Names say which key is pending only where the issuer renames; nothing has shown yet that this one does. The key
@@ -84,17 +95,18 @@ impl Run<'_> {
                 memory.fates.entry(id.clone()).or_insert(fate);
             }
         }
+        if self.policy.keeps_replaced() {
+            if self.step(Step::Commit, self.commit_before_grace()).await {
+                self.step(Step::Retire, self.leave_pending(seen, rotate)).await;
+            }
+            return Ok(());
+        }
         let rename = async {
-            match mode {
-                Mode::Renaming => self.step(Step::Commit, self.rename_finally(&new)).await,
-                Mode::Fixed => true,
+            if mode == Mode::Renaming {
+                self.step(Step::Commit, self.rename_finally(&new)).await;
             }
         };
-        if !self.policy.keeps_replaced() {
-            join(rename, self.step(Step::Retire, self.retire(&rotate.replaces))).await;
-        } else if rename.await {
-            self.step(Step::Retire, self.leave_pending(seen, rotate)).await;
-        }
+        join(rename, self.step(Step::Retire, self.retire(&rotate.replaces))).await;
         Ok(())
     }
 
@@ -103,22 +115,62 @@ impl Run<'_> {
         let what = format!("rename the new key to {name}");
         let act = Act::Rename { id: new.id.clone() };
         let renamed = self.write(act, &what, async || Ok(()), async || self.issuer.rename(&new.id, &name).await).await;
-        let failed = match renamed {
-            Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => {
-                let mut memory = self.memory.borrow_mut();
-                (memory.uncommitted, memory.committed) = (false, true);
-                memory.names.insert(new.id.clone(), name);
-                memory.used = answer.used.or(memory.used);
-                return true;
+        match renamed {
+            Ok(answer) => self.shows_commit(new, name, &answer),
+            Err(unwritten) => {
+                self.tell_uncommitted_because(unwritten.into_cause(&what));
+                false
             }
-            Ok(_) => Problem { what: format!("{what}: the issuer's answer shows another name"), next: None },
-            Err(unwritten) => match unwritten.into_cause(&what) {
-                Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) => problem,
-                Cause::Interrupted | Cause::BeginAgain(_) => Problem { what, next: None },
-            },
-        };
-        self.tell_uncommitted(failed.what);
-        false
+        }
+    }
+
+    /// A commit of which a later run counts the grace of other keys. One that took effect late would hide behind it what
+    /// someone else wrote meanwhile, so that after a lost answer everything is settled and looked at anew.
+    async fn commit_before_grace(&self) -> bool {
+        let mut made = 0;
+        loop {
+            let Some(new) = self.new_key() else { return false };
+            let name = new.name.confirmed().to_string();
+            let what = format!("rename the new key to {name}");
+            let entry = self.enter(Act::Rename { id: new.id.clone() }, self.clock().now());
+            let answer = self.issuer.rename(&new.id, &name).await;
+            self.answered(entry, &answer);
+            let failure = match answer {
+                Ok(answer) => return self.shows_commit(&new, name, &answer),
+                Err(failure) => failure,
+            };
+            made += 1;
+            let again = match self.wait_to_repeat(&what, made, &failure).await {
+                Ok(true) => Box::pin(self.confirm()).await,
+                Ok(false) => Err(Cause::Failed(problem(&what, &failure))),
+                Err(cause) => Err(cause),
+            };
+            if let Err(cause) = again {
+                self.tell_uncommitted_because(cause);
+                return false;
+            }
+        }
+    }
+
+    fn shows_commit(&self, new: &NewKey, name: String, answer: &Renamed) -> bool {
+        if answer.name.as_deref() != Some(name.as_str()) {
+            self.tell_uncommitted(format!("rename the new key to {name}: the issuer's answer shows another name"));
+            return false;
+        }
+        let mut memory = self.memory.borrow_mut();
+        (memory.uncommitted, memory.committed) = (false, true);
+        memory.names.insert(new.id.clone(), name);
+        memory.used = answer.used.or(memory.used);
+        true
+    }
+
+    fn tell_uncommitted_because(&self, cause: Cause) {
+        match cause {
+            Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) => {
+                self.tell_uncommitted(problem.what);
+            }
+            Cause::Interrupted | Cause::BeginAgain(_) => self.tell_if_uncommitted(),
+        }
     }
 
     /// Tells, where a signal's deadline cut the commit short, that it did.
@@ -153,6 +205,9 @@ impl Run<'_> {
             Retire::Keep => KeyFate::Kept,
             Retire::Delete => KeyFate::Pending { until },
         };
+        if let Some(id) = rotate.ended.as_ref().filter(|_| self.policy.retire() == Retire::Delete) {
+            self.retire(std::slice::from_ref(id)).await;
+        }
         for id in &rotate.replaces {
             let fate = waiting(until);
             let mut memory = self.memory.borrow_mut();

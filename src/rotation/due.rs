@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, between, earlier, later, span};
 use crate::rotation::lease::Mode;
+use crate::rotation::observation::has_expired;
 use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::KeyRow;
@@ -32,6 +33,10 @@ impl Situation<'_> {
         }
         if !self.family.unconfirmed.is_empty() {
             return Some("an earlier run did not finish".to_owned());
+        }
+        if self.family.has_ended(&current.id) {
+            let what = if has_expired(current, now) { "has expired" } else { "is disabled" };
+            return Some(format!("the current key {what}"));
         }
         if self.mode == Mode::Fixed && self.policy.replace_key_id.as_ref() == Some(&current.id) {
             return Some("the key named by replace-key-id is still alive".to_owned());

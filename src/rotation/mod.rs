@@ -145,24 +145,29 @@ impl Run<'_> {
 
     async fn carry_out(&self, seen: &Observation, plan: Plan) -> Result<End, Again> {
         let rotate = match plan.decision {
-            Decision::Stop(stop) => return Ok(End::Stopped(stop)),
+            Decision::Stop(stop) => {
+                if let Some(id) = &plan.try_renames_on {
+                    self.try_renames(seen, id).await?;
+                }
+                return Ok(End::Stopped(stop));
+            }
             Decision::Rest { reason, attention } => {
-                self.settle_first(&plan.pending).await?;
+                self.settle_first(seen, &plan.pending).await?;
                 return Ok(End::Rested { reason, attention });
             }
             Decision::Rotate(rotate) => {
-                self.settle_first(&plan.pending).await?;
+                self.settle_first(seen, &plan.pending).await?;
                 rotate
             }
         };
         let forward = tokio::select! {
             biased;
-            forward = self.forward(seen, &rotate, plan.mode) => forward,
+            forward = Box::pin(self.forward(seen, &rotate, plan.mode)) => forward,
             () = self.around.interrupt.in_flight_over() => Err(Cause::Interrupted),
         };
         let ended = match forward {
             Ok(()) => {
-                let committed = self.in_time(self.commit(seen, &rotate, plan.mode)).await;
+                let committed = self.in_time(Box::pin(self.commit(seen, &rotate, plan.mode))).await;
                 committed.unwrap_or_else(|| {
                     self.tell_if_uncommitted();
                     Ok(())
@@ -177,11 +182,11 @@ impl Run<'_> {
         }
     }
 
-    async fn settle_first(&self, pending: &[pending::Pending]) -> Result<(), Again> {
+    async fn settle_first(&self, seen: &Observation, pending: &[pending::Pending]) -> Result<(), Again> {
         if pending.is_empty() {
             return Ok(());
         }
-        let settling = self.step(Step::Settle, self.settle_pending(pending));
+        let settling = self.step(Step::Settle, self.settle_pending(seen, pending));
         let settled = tokio::select! {
             biased;
             settled = settling => settled,
@@ -208,8 +213,12 @@ impl Run<'_> {
             self.step(Step::Distribute, self.distribute(rotate)).await
         })
         .await?;
-        // What someone else writes before the commit is not seen behind it, so nothing is waited for between the last
-        // look and the commit.
+        self.confirm().await
+    }
+
+    /// What someone else writes before the commit is not seen behind it, so nothing is waited for between the last look
+    /// and the commit.
+    pub(super) async fn confirm(&self) -> Result<(), Cause> {
         loop {
             self.settle().await?;
             let confirm = async { futures_util::try_join!(self.still_works(), self.look_again()).map(|_| ()) };
@@ -221,7 +230,7 @@ impl Run<'_> {
     }
 
     async fn undo_in_time(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
-        let undone = self.in_time(self.step(Step::Undo, self.undo(cause, seen, rotate))).await;
+        let undone = self.in_time(Box::pin(self.step(Step::Undo, self.undo(cause, seen, rotate)))).await;
         undone.unwrap_or(Undone::Held)
     }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::rotation::clock::ServerClock;
+use crate::rotation::clock::{Mark, ServerClock};
 use crate::rotation::name::FamilyName;
 use crate::rotation::port::{Endpoint, Held, KeyId, KeyKind, KeyRow, Listing};
 
@@ -15,6 +15,8 @@ pub struct SeenTarget {
     pub held: Held,
     /// When it was last written, on the issuer's clock; `None` where it holds nothing.
     pub last_write: Option<Timestamp>,
+    /// The same at the latest: slow answers leave it open how two clocks stand to each other.
+    pub last_write_at_latest: Option<Timestamp>,
     /// The target's own clock.
     pub clock: ServerClock,
 }
@@ -43,6 +45,8 @@ pub struct Observation {
     pub targets: Vec<SeenTarget>,
     /// If `current-key` was given.
     pub held: Option<HeldKey>,
+    /// When the last answer had come.
+    pub ended: Mark,
 }
 
 impl Observation {
@@ -68,16 +72,20 @@ impl Observation {
     /// name is that of a key that was made to find this out, and never written anywhere.
     #[must_use]
     pub fn family(&self, key_name: &str) -> Family<'_> {
-        let mut family = Family::default();
-        for row in self.live() {
+        let (mut family, mut ended) = (Family::default(), Vec::new());
+        for row in self.listing.keys.iter().filter(|row| row.kind == KeyKind::Regular) {
             match FamilyName::parse(key_name, &row.name) {
-                Some(name) if name.is_confirmed() => family.confirmed.push(row),
-                Some(_) => family.unconfirmed.push(row),
-                None => {}
+                Some(name) if name.is_confirmed() && is_live(row, self.now()) => family.confirmed.push(row),
+                Some(name) if name.is_confirmed() => ended.push(row),
+                Some(_) if is_live(row, self.now()) => family.unconfirmed.push(row),
+                _ => {}
             }
         }
-        family.confirmed.sort_by_key(|row| (row.created_at, commit(row), row.name.clone()));
+        family.confirmed.sort_by_key(age);
         family.unconfirmed.sort_by_key(|row| (row.created_at, row.name.clone()));
+        let newest = family.confirmed.last();
+        family.ended =
+            ended.into_iter().filter(|row| newest.is_none_or(|newest| age(newest) < age(row))).max_by_key(age);
         family
     }
 }
@@ -89,16 +97,23 @@ pub struct Family<'a> {
     pub confirmed: Vec<&'a KeyRow>,
     /// Some run made them and did not commit.
     pub unconfirmed: Vec<&'a KeyRow>,
+    /// The newest confirmed key of all, where it has expired or was disabled: nothing newer lives.
+    pub ended: Option<&'a KeyRow>,
 }
 
 impl<'a> Family<'a> {
-    /// The newest confirmed key.
+    /// The newest confirmed key, dead or alive.
     #[must_use]
     pub fn current(&self) -> Option<&'a KeyRow> {
-        self.confirmed.last().copied()
+        self.ended.or(self.confirmed.last().copied())
     }
 
-    /// Both kinds.
+    /// Every confirmed key that is alive, and the current one.
+    pub fn committed(&self) -> impl Iterator<Item = &'a KeyRow> + '_ {
+        self.confirmed.iter().copied().chain(self.ended)
+    }
+
+    /// Both kinds of live keys.
     pub fn all(&self) -> impl Iterator<Item = &'a KeyRow> + '_ {
         self.confirmed.iter().chain(&self.unconfirmed).copied()
     }
@@ -112,7 +127,13 @@ impl<'a> Family<'a> {
     /// Whether a key of the family was committed.
     #[must_use]
     pub fn is_confirmed(&self, id: &KeyId) -> bool {
-        self.confirmed.iter().any(|row| row.id == *id)
+        self.committed().any(|row| row.id == *id)
+    }
+
+    /// Whether a key is the current one, and dead.
+    #[must_use]
+    pub fn has_ended(&self, id: &KeyId) -> bool {
+        self.ended.is_some_and(|row| row.id == *id)
     }
 
     /// The commit of the current key.
@@ -125,10 +146,22 @@ impl<'a> Family<'a> {
 /// Live keys among rows: regular, not disabled, not expired at `now`.
 #[must_use]
 pub fn live(rows: &[KeyRow], now: Timestamp) -> Vec<&KeyRow> {
-    rows.iter()
-        .filter(|row| row.kind == KeyKind::Regular && !row.disabled)
-        .filter(|row| !matches!(row.rights.expires_at, Some(Some(end)) if end <= now))
-        .collect()
+    rows.iter().filter(|row| row.kind == KeyKind::Regular && is_live(row, now)).collect()
+}
+
+fn is_live(row: &KeyRow, now: Timestamp) -> bool {
+    !row.disabled && !has_expired(row, now)
+}
+
+/// Whether a key's time is over.
+#[must_use]
+pub fn has_expired(row: &KeyRow, now: Timestamp) -> bool {
+    matches!(row.rights.expires_at, Some(Some(end)) if end <= now)
+}
+
+/// By which the newest confirmed key is told.
+fn age(row: &&KeyRow) -> (Option<Timestamp>, Option<Timestamp>, String) {
+    (row.created_at, commit(row), row.name.clone())
 }
 
 /// When a confirmed key was committed: its row's `updated_at`, else its `created_at`.

@@ -41,8 +41,8 @@ pub enum Standing {
 pub fn standing(seen: &Observation, family: &Family<'_>, policy: &Policy) -> Vec<Pending> {
     let hold = hold(seen, family);
     let Some(current) = family.current() else { return Vec::new() };
-    family
-        .confirmed
+    let committed: Vec<_> = family.committed().collect();
+    committed
         .windows(2)
         .filter_map(|pair| match pair {
             [row, successor] => Some(Pending {
@@ -82,18 +82,26 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
 
 /// Why no pending key may go: some target may not hold the current key.
 fn hold(seen: &Observation, family: &Family<'_>) -> Option<String> {
+    if !family.unconfirmed.is_empty() {
+        return Some("an earlier run did not finish, so that a target may hold any key of the family".to_owned());
+    }
     let from = earlier(family.current()?.created_at?, CLOCK_MARGIN);
     let to = later(family.newest_commit()?, SAME_WRITE_MARGIN);
-    seen.targets.iter().find_map(|target| match target.last_write {
-        None => Some(format!("{} does not hold the secret", target.name)),
-        Some(at) if at < from => Some(format!("{} was last written before the current key was made", target.name)),
-        Some(at) if at > to => Some(format!("{} was written at {at}, after the current key was deployed", target.name)),
-        Some(_) => None,
+    seen.targets.iter().find_map(|target| match (target.last_write, target.last_write_at_latest) {
+        (Some(at), _) if at < from => Some(format!("{} was last written before the current key was made", target.name)),
+        (Some(at), _) if at > to => {
+            Some(format!("{} was written at {at}, after the current key was deployed", target.name))
+        }
+        (Some(_), Some(latest)) if latest > to => {
+            Some(format!("answers took too long to tell whether {} was written after the current key", target.name))
+        }
+        (Some(_), Some(_)) => None,
+        _ => Some(format!("{} does not hold the secret", target.name)),
     })
 }
 
 /// Two runs that did not see each other leave two keys of which nobody can say which one a target holds.
-fn deployed_together(row: &KeyRow, current: &KeyRow, policy: &Policy) -> bool {
+pub(super) fn deployed_together(row: &KeyRow, current: &KeyRow, policy: &Policy) -> bool {
     let lease = 2 * policy.request_timeout;
     match (row.created_at, current.created_at) {
         (Some(row), Some(current)) => current <= later(row, lease),

@@ -2,12 +2,10 @@
 //!
 //! Which key is replaced is decided in `choice`, whether it is due in `due`.
 
-use jiff::Timestamp;
-
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::{Family, Observation};
+use crate::rotation::observation::{Family, Observation, SeenTarget};
 use crate::rotation::pending::{self, Pending};
 use crate::rotation::policy::Policy;
 use crate::rotation::port::{KeyId, KeyRow, Rights};
@@ -26,6 +24,8 @@ pub struct Plan {
     pub decision: Decision,
     /// What the user should know.
     pub notices: Vec<String>,
+    /// The key that `replace-key-id` names, where the plan stops and would not on an issuer that ignores renames.
+    pub try_renames_on: Option<KeyId>,
 }
 
 /// Rotate, or why not.
@@ -70,6 +70,8 @@ pub struct Rotate {
     pub replaces: Vec<KeyId>,
     /// Keys of dead runs among them.
     pub unconfirmed: Vec<KeyId>,
+    /// The one among them that has expired or was disabled: no grace helps it.
+    pub ended: Option<KeyId>,
     /// The targets that provably held the current key, or nothing: these can be put back.
     pub can_put_back: Vec<bool>,
 }
@@ -107,7 +109,11 @@ pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
         Err(stop) => (None, Decision::Stop(stop)),
         Ok(current) => (current, situation.decide(current, &pending, &mut notices)),
     };
-    Plan { mode, current: current.map(|row| row.id.clone()), pending, decision, notices }
+    let try_renames_on = match decision {
+        Decision::Stop(_) => situation.doubtful_renames(),
+        _ => None,
+    };
+    Plan { mode, current: current.map(|row| row.id.clone()), pending, decision, notices, try_renames_on }
 }
 
 impl<'a> Situation<'a> {
@@ -157,24 +163,28 @@ impl<'a> Situation<'a> {
             order,
             replaces,
             unconfirmed: self.family.unconfirmed.iter().map(|row| row.id.clone()).collect(),
-            can_put_back: self
-                .seen
-                .targets
-                .iter()
-                .map(|target| self.held_current_key(current, target.last_write))
-                .collect(),
+            ended: current.filter(|row| self.family.has_ended(&row.id)).map(|row| row.id.clone()),
+            can_put_back: self.seen.targets.iter().map(|target| self.held_current_key(current, target)).collect(),
         }
     }
 
     /// Whether a target held the current key, as far as its last write tells, or nothing.
-    fn held_current_key(&self, current: Option<&KeyRow>, last_write: Option<Timestamp>) -> bool {
-        // Putting back confirms the current key: one that no run has committed must not become so.
-        if current.is_some_and(|row| self.family.has(&row.id) && !self.family.is_confirmed(&row.id)) {
+    fn held_current_key(&self, current: Option<&KeyRow>, target: &SeenTarget) -> bool {
+        // Putting back confirms the current key: one that no run has committed, or a dead one, must not become so.
+        let unfit = |row: &KeyRow| match self.family.is_confirmed(&row.id) {
+            true => self.family.has_ended(&row.id),
+            false => self.family.has(&row.id),
+        };
+        if current.is_some_and(unfit) {
             return false;
         }
-        let Some(at) = last_write else { return true };
+        let (Some(at), Some(latest)) = (target.last_write, target.last_write_at_latest) else { return true };
         let Some(current) = current else { return false };
         let Some(made) = current.created_at else { return false };
+        let together = |row: &KeyRow| row.id != current.id && pending::deployed_together(row, current, self.policy);
+        if self.mode == Mode::Renaming && self.family.confirmed.iter().any(|row| together(row)) {
+            return false;
+        }
         let adopted = FamilyName::parse(&self.policy.key_name, &current.name).is_none();
         let end = match self.mode {
             _ if adopted => Some(self.seen.now()),
@@ -182,7 +192,7 @@ impl<'a> Situation<'a> {
             // No commit is recorded: the key in hand came from the target, which is all there is to go by.
             Mode::Fixed => Some(self.seen.now()),
         };
-        end.is_some_and(|end| earlier(made, CLOCK_MARGIN) <= at && at <= later(end, SAME_WRITE_MARGIN))
+        end.is_some_and(|end| earlier(made, CLOCK_MARGIN) <= at && latest <= later(end, SAME_WRITE_MARGIN))
     }
 }
 

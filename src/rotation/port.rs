@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -121,6 +122,8 @@ pub struct Listing {
     pub keys: Vec<KeyRow>,
     /// The server's `Date` when it answered the first page.
     pub date: Timestamp,
+    /// So long after the list was asked for that page had arrived.
+    pub dated_within: Duration,
     /// `false` where the dialect is known to have no way to rename a key; `true` promises nothing.
     pub may_rename: bool,
     /// What creation takes in this dialect.
@@ -289,6 +292,17 @@ pub enum Held {
     Nothing,
     /// A value, last written at this time of the place's own clock.
     Since(Timestamp),
+}
+
+impl Held {
+    /// When it was last written, on the place's own clock; `None` where it holds nothing.
+    #[must_use]
+    pub fn since(self) -> Option<Timestamp> {
+        match self {
+            Self::Nothing => None,
+            Self::Since(at) => Some(at),
+        }
+    }
 }
 
 /// One look at a target.

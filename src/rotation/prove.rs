@@ -64,7 +64,8 @@ impl Run<'_> {
                 next: Some("one run of a family at a time: give the workflow a concurrency group".into()),
             }));
         }
-        let gone = |id: &&KeyId| !listing.keys.iter().any(|row| row.id == **id && !row.disabled);
+        let was_disabled = |id: &KeyId| seen.row(id).is_some_and(|row| row.disabled);
+        let gone = |id: &&KeyId| !listing.keys.iter().any(|row| row.id == **id && (!row.disabled || was_disabled(id)));
         match rotate_current(seen, self).filter(gone) {
             Some(id) => Err(Cause::GiveWay(Problem {
                 what: format!("the current key {id} was deleted or disabled meanwhile"),

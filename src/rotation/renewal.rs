@@ -5,9 +5,10 @@ use crate::rotation::clock::Mark;
 use crate::rotation::lease::Mode;
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
+use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::port::{KeyId, Renamed};
-use crate::rotation::run::{Again, Cause, Run, problem};
+use crate::rotation::run::{Again, Cause, Run, Unwritten, problem};
 
 /// Each wait for lost writes lasts for several renewals, whose answers may be lost in their turn.
 const MOST_WAITS: u32 = 20;
@@ -94,6 +95,33 @@ impl Run<'_> {
                 next: Some("one run of a family at a time: give the workflow a concurrency group".into()),
             }),
         }
+    }
+
+    /// Finds out, before a run stops, whether the issuer ignores renames: it gives a key another name for a moment.
+    pub(super) async fn try_renames(&self, seen: &Observation, id: &KeyId) -> Result<(), Again> {
+        let Some(row) = seen.row(id) else { return Ok(()) };
+        let other = format!("{} (keyrotor looks whether names can be changed)", row.name);
+        let what = format!("rename {} for a moment", row.name);
+        let named = async |name: &str| {
+            let act = Act::Rename { id: id.clone() };
+            self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, name).await).await
+        };
+        match named(&other).await {
+            Ok(answer) if answer.name.as_deref() != Some(other.as_str()) => return Err(Again::WithoutRenames),
+            Err(Unwritten::Failure(Failure::Refused(refusal))) => {
+                let cause = self.rename_refused(id, &what, refusal).await;
+                return if let Cause::BeginAgain(again) = cause { Err(again) } else { Ok(()) };
+            }
+            _ => {}
+        }
+        if let Err(unwritten) = named(&row.name).await
+            && let Cause::Failed(failed) = unwritten.into_cause(&what)
+        {
+            self.memory.borrow_mut().unfinished = true;
+            let next = Some(format!("call the key {id} {:?} again by hand", row.name));
+            self.trouble(Problem { what: failed.what, next });
+        }
+        Ok(())
     }
 
     fn renewed(&self, name: FamilyName, sent: Mark, answer: &Renamed) -> Result<(), Cause> {

@@ -231,7 +231,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn wait_to_repeat(&self, what: &str, made: u32, failure: &Failure) -> Result<bool, Cause> {
+    pub(super) async fn wait_to_repeat(&self, what: &str, made: u32, failure: &Failure) -> Result<bool, Cause> {
         let wait = self.around.retry.wait(made, failure, &mut self.around.rng.borrow_mut());
         let Some(wait) = wait else { return Ok(false) };
         self.event(&Event::Retrying { what: what.to_owned(), why: failure.message().to_owned(), wait });

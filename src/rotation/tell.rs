@@ -145,6 +145,7 @@ impl Run<'_> {
     /// The family's keys, this run's, and on request every other live key.
     fn keys(&self, seen: &Observation, all: bool, stopped: bool) -> Vec<KeyReport> {
         let memory = self.memory.borrow();
+        let untouched = stopped && memory.fates.is_empty();
         let mut reports = Vec::new();
         let live: BTreeSet<_> = seen.live().into_iter().map(|row| row.id.clone()).collect();
         for row in &seen.listing.keys {
@@ -152,7 +153,7 @@ impl Run<'_> {
             let fate = match memory.fates.get(&row.id) {
                 Some(fate) => fate.clone(),
                 None if memory.current.as_ref() == Some(&row.id) => KeyFate::Current,
-                None if family && !stopped => KeyFate::Stray { reason: "an earlier run did not finish".into() },
+                None if family && !untouched => KeyFate::Stray { reason: "an earlier run did not finish".into() },
                 None if all && live.contains(&row.id) => KeyFate::Foreign,
                 None => continue,
             };

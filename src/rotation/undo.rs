@@ -130,18 +130,24 @@ impl Run<'_> {
         let writes = stream::iter(writes).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>();
         self.while_renewing(writes).await?;
         self.settle().await?;
-        if self.memory.borrow().renewals > 0 {
-            self.look_at_put_back(seen).await?;
+        if self.memory.borrow().renewals == 0 {
+            return Ok(());
         }
-        self.commit_old(seen, &old.id).await
+        self.look_at_put_back(seen).await?;
+        self.commit_old(seen, &old.id).await?;
+        if self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after()).is_none() {
+            return Ok(());
+        }
+        // A lost answer: the commit may come late, and hide what someone else wrote before it.
+        self.settle().await?;
+        self.look_at_put_back(seen).await
     }
 
     /// New digits for the current key: its commit is now, so that the writes just made are its own.
     async fn commit_old(&self, seen: &Observation, id: &KeyId) -> Result<(), Cause> {
         let name = self.memory.borrow().names.get(id).cloned();
         let name = name.or_else(|| seen.row(id).map(|row| row.name.clone())).unwrap_or_default();
-        let renames = self.memory.borrow().renewals > 0;
-        let (true, Some(name)) = (renames, FamilyName::parse(&self.policy.key_name, &name)) else { return Ok(()) };
+        let Some(name) = FamilyName::parse(&self.policy.key_name, &name) else { return Ok(()) };
         let name = name.confirmed().renewed(&mut self.around.rng.borrow_mut()).to_string();
         let what = format!("rename the current key to {name}");
         let act = Act::Rename { id: id.clone() };

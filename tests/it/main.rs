@@ -3,11 +3,13 @@
 
 mod canned;
 mod docs_agree;
+mod ended_keys;
 mod faults;
 mod found;
 mod github_answers;
 mod github_store;
 mod harness;
+mod hidden_writes;
 mod inputs;
 mod inputs_agree;
 mod issuers;
@@ -20,4 +22,5 @@ mod signals;
 mod structure;
 mod traces;
 mod traffic;
+mod unfinished;
 mod which_key;

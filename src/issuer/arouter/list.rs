@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
+use tokio::time::Instant;
 
 use super::ArouterIssuer;
 use super::dialect::{Dialect, KeysPath};
@@ -15,14 +17,16 @@ use crate::rotation::port::Listing;
 
 impl ArouterIssuer {
     pub(super) async fn listing(&self) -> Result<Listing, Failure> {
+        let asked = Instant::now();
         let (path, all) = match (self.path.get(), &self.management) {
             (Some(path), _) => (path, self.pages(path).await?),
             (None, Some(_)) => self.find_in_turn().await?,
             (None, None) => self.find_at_once().await?,
         };
+        let dated_within = all.dated_at.map(|at| at.duration_since(asked)).unwrap_or_default();
         let listing = self.judged(path, all)?;
         self.path.set(Some(path));
-        Ok(listing)
+        Ok(Listing { dated_within, ..listing })
     }
 
     /// A management key belongs to the first path; only a definite "not here" leads to the other.
@@ -88,7 +92,13 @@ impl ArouterIssuer {
                 row::row(id, &fields, &shown).map_err(|what| senseless(path, &format!("{about} {what}")))
             })
             .collect::<Result<_, _>>()?;
-        Ok(Listing { keys, date, may_rename: dialect.may_rename(), takes: dialect.takes() })
+        Ok(Listing {
+            keys,
+            date,
+            dated_within: Duration::ZERO,
+            may_rename: dialect.may_rename(),
+            takes: dialect.takes(),
+        })
     }
 }
 

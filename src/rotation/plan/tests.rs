@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::rotation::clock::{Clock, ServerClock};
 use crate::rotation::observation::{HeldKey, SeenTarget};
@@ -23,19 +25,22 @@ fn at(text: &str) -> Timestamp {
 
 /// These rows, and one target last written then.
 fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
-    let clock = ServerClock::new(at(NOW), Clock::starting_at(at(NOW)).now());
+    let read = Clock::starting_at(at(NOW)).now();
+    let clock = ServerClock::new(at(NOW), read, Duration::ZERO);
     let takes = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
     let targets = written.iter().enumerate().map(|(nth, written)| SeenTarget {
         name: format!("repo:acme/app{nth}"),
         held: written.map(at).map_or(Held::Nothing, Held::Since),
         last_write: written.map(at),
+        last_write_at_latest: written.map(at),
         clock,
     });
     Observation {
-        listing: Listing { keys, date: at(NOW), may_rename: true, takes },
+        listing: Listing { keys, date: at(NOW), dated_within: Duration::ZERO, may_rename: true, takes },
         clock,
         targets: targets.collect(),
         held: None,
+        ended: read,
     }
 }
 

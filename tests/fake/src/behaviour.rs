@@ -83,6 +83,8 @@ pub struct Behaviour {
     /// Body fields that create takes. Others are ignored, as a real server does. Fields that the model has no meaning
     /// for (`workspace_id`) are kept and shown as they came.
     pub create_takes: Vec<&'static str>,
+    /// Whether create answers with the id of the oldest key in place of the new one's.
+    pub create_answers_first_id: bool,
     /// The status of a successful create.
     pub create_status: u16,
     /// Ways in which new keys are wider than asked.
@@ -152,6 +154,7 @@ impl Behaviour {
                 "allowed_models",
                 "rate_limit",
             ],
+            create_answers_first_id: false,
             create_status: 200,
             wider: Vec::new(),
             activation_delay: Duration::ZERO,

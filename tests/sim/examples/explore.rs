@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, Outcome, TargetState, Verdict};
+use keyrotor::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, TargetState, Verdict};
 use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::{AllowList, KeyId, Reset};
 use keyrotor::secret::Secret;
@@ -553,9 +553,12 @@ impl<'a> Play<'a> {
                 }
             }
             Verdict::Attention => {
-                if outcome.problems.is_empty()
-                    && !outcome.keys.iter().any(|key| matches!(key.fate, KeyFate::Stray { .. }))
-                {
+                let told = |key: &KeyReport| match key.fate {
+                    KeyFate::Stray { .. } => true,
+                    KeyFate::NewHeld => outcome.interrupted,
+                    _ => false,
+                };
+                if outcome.problems.is_empty() && !outcome.keys.iter().any(told) {
                     lies.push("exit 3 without a reason".into());
                 }
             }
@@ -598,7 +601,7 @@ impl<'a> Play<'a> {
         self.wait(2 * DAY).await;
         self.scene.policy.replace_key_id.clone_from(&self.hand_made);
         let mut told = String::new();
-        for nth in 0..2 {
+        for nth in 0..3 {
             // Without renames nothing records that everything was put back, except the value in hand.
             if self.schedule.renames != Renames::Work {
                 self.scene = self.scene.clone().with_current_key();
@@ -611,6 +614,17 @@ impl<'a> Play<'a> {
             let held = values.values().all(|value| value.as_ref() == live.first().map(|key| &key.value));
             if ended.status() == 0 && live.len() == 1 && held {
                 return;
+            }
+            // Where names say nothing a run may have to ask which key is deployed, and a person does what it says.
+            if let Ended::Came(outcome) = &ended
+                && self.schedule.renames != Renames::Work
+                && outcome.verdict == Verdict::Unchanged
+                && let Some(key) = outcome.keys.iter().find(|key| {
+                    let next = outcome.problems.first().and_then(|problem| problem.next.as_deref());
+                    next.is_some_and(|next| next.contains(&format!("set replace-key-id to {}", key.id)))
+                })
+            {
+                self.scene.policy.replace_key_id = Some(key.id.clone());
             }
             told = format!("{ended:#?}");
             self.wait(10 * 60 * SECOND).await;

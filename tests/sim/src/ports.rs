@@ -115,16 +115,20 @@ impl KeyIssuer for SimIssuer {
     async fn list(&self) -> Result<Listing, Failure> {
         let dialect = self.dialect();
         let guide = dialect == Dialect::Guide;
-        self.wire
+        let asked = tokio::time::Instant::now();
+        let listing = self
+            .wire
             .call(Call::List, false, move |world| {
                 Ok(world.read(|state| Listing {
                     keys: state.issuer.list().iter().map(|key| row(key, dialect)).collect(),
                     date: state.issuer.clock.now_in_seconds(),
+                    dated_within: Duration::ZERO,
                     may_rename: dialect == Dialect::Mgmt,
                     takes: RightsTaken { providers: true, models: !guide, limit: true, reset: !guide, expiry: !guide },
                 }))
             })
-            .await
+            .await;
+        listing.map(|listing| Listing { dated_within: asked.elapsed(), ..listing })
     }
 
     async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
@@ -132,9 +136,12 @@ impl KeyIssuer for SimIssuer {
         self.wire
             .call(Call::Create, true, move |world| {
                 Ok(world.change("create", |state| {
-                    let key = state.issuer.create(&spec.name, rights(&spec));
-                    let shown = row(key, dialect).rights;
-                    CreatedKey { id: KeyId(key.id.clone()), value: Secret::new(key.value.clone()), rights: shown }
+                    let key = state.issuer.create(&spec.name, rights(&spec)).clone();
+                    let shown = row(&key, dialect).rights;
+                    let first = state.issuer.keys.iter().find(|key| key.kind == Kind::Regular);
+                    let first = first.filter(|_| state.issuer.behaviour.create_answers_first_id);
+                    let id = first.unwrap_or(&key).id.clone();
+                    CreatedKey { id: KeyId(id), value: Secret::new(key.value.clone()), rights: shown }
                 }))
             })
             .await

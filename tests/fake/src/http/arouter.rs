@@ -95,11 +95,15 @@ fn create(issuer: &mut Issuer, request: &Inbound) -> Result<Reply, Refused> {
     let known = ["limit", "limit_usd", "spending_limit", "limit_reset", "expires_at", "label"];
     let known = known.into_iter().chain(["allowed_providers", "allowed_models", "rate_limit"]).collect::<Vec<_>>();
     let extra: BTreeMap<_, _> = body.into_iter().filter(|(field, _)| !known.contains(&field.as_str())).collect();
-    let id = issuer.create_with(&name, rights, extra).id.clone();
+    let mut id = issuer.create_with(&name, rights, extra).id.clone();
     if let (Some(label), Some(key)) = (label, issuer.key_mut(&id)) {
         key.label = Some(label);
     }
-    let key = issuer.key(&id).ok_or(Refused::NotFound)?;
+    let value = issuer.key(&id).ok_or(Refused::NotFound)?.value.clone();
+    if let Some(first) = issuer.keys.first().filter(|_| issuer.behaviour.create_answers_first_id) {
+        id = first.id.clone();
+    }
+    let key = &Key { value, ..issuer.key(&id).ok_or(Refused::NotFound)?.clone() };
     let answer = match issuer.behaviour.dialect {
         Dialect::Mgmt => json!({ "data": row(issuer, key), "key": key.value }),
         Dialect::Guide => json!({ "key": key.value, "id": key.id }),

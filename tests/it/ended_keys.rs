@@ -1,0 +1,100 @@
+//! The family's current key has expired, or somebody has switched it off: there is nothing left to keep alive, and a new
+//! key is what everybody wants.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use keyrotor::rotation::outcome::{OldKeyStatus, Verdict};
+use keyrotor::rotation::port::KeyId;
+use keyrotor_fake::Key;
+use keyrotor_sim::scene::FAMILY;
+use keyrotor_sim::{Call, Fault, Scene, Script};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Ways in which a person or time ends a key.
+const ENDS: [fn(&mut Key); 2] =
+    [|key| key.disabled = true, |key| key.rights.expires_at = Some(key.created_at + SignedDuration::from_hours(12))];
+
+fn with_ended_key(end: fn(&mut Key)) -> (Scene, String) {
+    let scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+    let id = scene.world.live_keys(FAMILY)[0].id.clone();
+    scene.world.by_hand(|state| end(state.issuer.key_mut(&id).unwrap()));
+    assert!(scene.world.live_keys(FAMILY).is_empty());
+    (scene, id)
+}
+
+fn exists(scene: &Scene, id: &str) -> bool {
+    scene.world.read(|state| state.issuer.key(id).is_some())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_one_is_made_whatever_its_age_and_the_dead_one_goes_without_grace() {
+    for end in ENDS {
+        for grace in [Duration::ZERO, DAY] {
+            let (mut scene, id) = with_ended_key(end);
+            scene.policy.rotate_after = 365 * DAY;
+            scene.policy.grace = grace;
+            let ended = scene.clean_run().await;
+            let outcome = ended.outcome();
+            assert_eq!(outcome.verdict, Verdict::Rotated, "{outcome:#?}");
+            assert_eq!(outcome.old_key_status, OldKeyStatus::Deleted);
+            assert!(!exists(&scene, &id));
+            scene.assert_healed();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_key_that_waits_in_grace_behind_it_does_not_become_current_again() {
+    for end in ENDS {
+        let mut scene = Scene::rotated_before(&["acme/app"]);
+        scene.policy.grace = 60 * DAY;
+        assert_eq!(scene.clean_run().await.status(), 0);
+        let newest = scene.world.live_keys(FAMILY)[1].id.clone();
+        scene.world.advance(DAY);
+        scene.world.by_hand(|state| end(state.issuer.key_mut(&newest).unwrap()));
+        scene.policy.grace = Duration::ZERO;
+        let ended = scene.clean_run().await;
+        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        assert_eq!(ended.outcome().old_key.as_ref().map(|(id, _)| id.0.clone()), Some(newest));
+        scene.assert_healed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_the_rotation_fails_nothing_is_put_back_and_the_next_goes_forward() {
+    for end in ENDS {
+        let (scene, _) = with_ended_key(end);
+        let ended = scene.run(Script::default().always(Call::Write(1), Fault::Refuse)).await;
+        assert_eq!(ended.status(), 3, "{:#?}", ended.outcome());
+        scene.world.advance(HOUR);
+        assert_eq!(scene.clean_run().await.status(), 0);
+        scene.assert_healed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_key_made_by_hand_afterwards_is_the_one_that_is_replaced() {
+    for end in ENDS {
+        let (mut scene, _) = with_ended_key(end);
+        let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("stopgap", |_| {}));
+        scene.deploy(&value);
+        scene.world.advance(DAY);
+        scene.policy.replace_key_id = Some(KeyId(id.clone()));
+        let ended = scene.clean_run().await;
+        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        assert!(!exists(&scene, &id));
+        scene.assert_healed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_family_whose_dead_key_was_never_here_is_still_somebody_elses() {
+    let (scene, _) = with_ended_key(ENDS[0]);
+    scene.deploy("a value of somebody else");
+    let ended = scene.clean_run().await;
+    assert_eq!(ended.status(), 1, "{:#?}", ended.outcome());
+    assert!(scene.world.live_keys(FAMILY).is_empty(), "nothing is made");
+}
