@@ -4,9 +4,13 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, earlier, later};
 use crate::rotation::lease::Mode;
+use crate::rotation::name::FamilyName;
 use crate::rotation::observation::commit;
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::{KeyId, KeyKind, KeyRow};
+
+const NAME_IT: &str = "set replace-key-id to the id of the live key that the targets hold now; if they hold a dead one, \
+                       make a key by hand and name that";
 
 impl<'a> Situation<'a> {
     /// The key being replaced; `Ok(None)` means that this is the first key.
@@ -21,8 +25,8 @@ impl<'a> Situation<'a> {
         let held = self.seen.held.as_ref().and_then(|held| held.is.as_ref());
         match (self.mode, self.family.current()) {
             (Mode::Fixed, _) if named.is_some() => {}
-            // A dead key says whose the family is, unless a living one is known to have followed it.
-            (_, Some(current)) if self.family.has_ended(&current.id) && self.follows(named, held) => {}
+            // A dead key says whose the family is, unless a living one is said to have followed it.
+            (_, Some(current)) if self.family.has_ended(&current.id) && self.follows(named) => {}
             (_, Some(current)) => {
                 if let Some(replace) = &self.policy.replace_key_id
                     && *replace != current.id
@@ -41,15 +45,32 @@ impl<'a> Situation<'a> {
                 format!("current-key is the key {held}, replace-key-id says {}", named.id),
                 "correct one of the two, or leave one out",
             )),
-            (Some(named), _) => Ok(Some(named)),
-            (None, Some(held)) => self.held_current(held).map(Some),
+            (Some(named), _) => self.adoptable(named).map(Some),
+            (None, Some(held)) => self.held_current(held).and_then(|row| self.adoptable(row)).map(Some),
             (None, None) => self.first().map(|()| None),
         }
     }
 
-    /// Whether a live key outside the family is named or in hand.
-    fn follows(&self, named: Option<&KeyRow>, held: Option<&KeyId>) -> bool {
-        named.map(|row| &row.id).or(held).is_some_and(|id| !self.family.has(id) && self.live_row(id).is_some())
+    /// Whether a live key outside the family is named.
+    fn follows(&self, named: Option<&KeyRow>) -> bool {
+        named.is_some_and(|row| !self.family.has(&row.id))
+    }
+
+    /// A key outside the family is not brought into it beside live keys that may be another repository's: the rotation
+    /// would retire them.
+    fn adoptable(&self, row: &'a KeyRow) -> Result<&'a KeyRow, Stop> {
+        let alone = self.family.has(&row.id) || self.family.all().next().is_none();
+        if alone || self.mode == Mode::Fixed || self.wrote_a_target() {
+            return Ok(row);
+        }
+        Err(Stop::listing(
+            format!(
+                "the family {:?} has live keys of a run that did not finish, and none of the targets was written by it",
+                self.policy.key_name
+            ),
+            "another repository probably uses the same key-name: choose another one here. If nothing uses those keys, \
+             delete them by hand",
+        ))
     }
 
     fn live_row(&self, id: &KeyId) -> Option<&'a KeyRow> {
@@ -80,10 +101,7 @@ impl<'a> Situation<'a> {
             Some(row) if row.kind == KeyKind::Management => "is a management key",
             Some(_) => "has expired",
         };
-        Err(Stop::listing(
-            format!("replace-key-id {id} {why}"),
-            "set replace-key-id to the id of the live key that the targets hold now",
-        ))
+        Err(Stop::listing(format!("replace-key-id {id} {why}"), NAME_IT))
     }
 
     fn family_current(&self, current: &'a KeyRow, held: Option<&KeyId>) -> Result<&'a KeyRow, Stop> {
@@ -110,8 +128,12 @@ impl<'a> Situation<'a> {
         if self.put_back_unseen(current, held) {
             return true;
         }
-        let keys = self.family.committed().chain(self.family.unconfirmed.iter().copied());
-        keys.filter_map(|row| self.deployment(row)).any(|(from, to)| {
+        self.wrote_a_target()
+    }
+
+    fn wrote_a_target(&self) -> bool {
+        let keys = self.family.all().chain(self.family.traces.iter().copied());
+        keys.filter_map(|row| self.deployments(row)).flatten().any(|(from, to)| {
             self.seen.targets.iter().filter_map(|target| target.last_write).any(|at| from <= at && at <= to)
         })
     }
@@ -128,16 +150,23 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// When the run that made a key wrote it, with the margin between two servers' clocks.
-    pub(super) fn deployment(&self, row: &KeyRow) -> Option<(Timestamp, Timestamp)> {
+    /// When some run wrote a key to targets: soon after it was made, and shortly before it was committed, which it may be
+    /// twice, the second time after it was put back. Its whole life in between says nothing: another repository's
+    /// secret may have been written then.
+    pub(super) fn deployments(&self, row: &KeyRow) -> Option<Vec<(Timestamp, Timestamp)>> {
         let created = row.created_at?;
         let lease = 2 * self.policy.request_timeout;
-        let end = match self.mode {
-            Mode::Renaming if self.family.is_confirmed(&row.id) => commit(row)?,
-            Mode::Renaming => later(commit(row)?, lease),
-            Mode::Fixed => later(created, self.policy.verify_timeout + lease),
+        let long = self.policy.verify_timeout + lease;
+        let making = (created, later(created, long));
+        let committing = match self.mode {
+            Mode::Renaming if self.family.is_confirmed(&row.id) => commit(row).map(|at| (earlier(at, long), at)),
+            Mode::Renaming => commit(row).map(|at| (earlier(at, long), later(at, lease))),
+            Mode::Fixed => None,
         };
-        Some((earlier(created, CLOCK_MARGIN), later(end, CLOCK_MARGIN)))
+        // The row of a key that was switched off was changed last by that.
+        let committing = committing.filter(|_| !row.disabled);
+        let margin = |(from, to)| (earlier(from, CLOCK_MARGIN), later(to, CLOCK_MARGIN));
+        Some(std::iter::once(making).chain(committing).map(margin).collect())
     }
 
     fn not_ours(&self, current: &KeyRow) -> Stop {
@@ -167,7 +196,8 @@ impl<'a> Situation<'a> {
 
     /// No key to replace: that is only right before anything was ever deployed, or after a first run that died.
     fn first(&self) -> Result<(), Stop> {
-        if self.no_foreign_secret() && (self.policy.current_key.is_none() || !self.family.unconfirmed.is_empty()) {
+        let begun = self.of_dead_runs().next().is_some();
+        if self.no_foreign_secret() && (self.policy.current_key.is_none() || begun) {
             return Ok(());
         }
         Err(self.none_found())
@@ -175,12 +205,19 @@ impl<'a> Situation<'a> {
 
     /// Every target that holds the secret was last written after an unconfirmed key of the family was made.
     fn no_foreign_secret(&self) -> bool {
-        let oldest = self.family.unconfirmed.iter().filter_map(|row| row.created_at).min();
+        let oldest = self.of_dead_runs().filter_map(|row| row.created_at).min();
         self.seen
             .targets
             .iter()
             .filter_map(|target| target.last_write)
             .all(|at| oldest.is_some_and(|made| at >= earlier(made, CLOCK_MARGIN)))
+    }
+
+    /// Keys that some run made and did not commit, dead or alive.
+    pub(super) fn of_dead_runs(&self) -> impl Iterator<Item = &'a KeyRow> + '_ {
+        let committed =
+            |row: &&KeyRow| FamilyName::parse(&self.policy.key_name, &row.name).is_some_and(|name| name.is_confirmed());
+        self.family.unconfirmed.iter().chain(&self.family.traces).copied().filter(move |row| !committed(row))
     }
 
     fn none_found(&self) -> Stop {
@@ -200,6 +237,6 @@ impl<'a> Situation<'a> {
                 self.policy.key_name
             ),
         };
-        Stop::listing(what, "set replace-key-id to the id of the live key that the targets hold now")
+        Stop::listing(what, NAME_IT)
     }
 }

@@ -74,7 +74,7 @@ impl Situation<'_> {
         let known = self.family.current().filter(undated).is_some_and(|row| held == Some(&row.id));
         let newest = match self.mode {
             Mode::Renaming => self.family.newest_commit().map(|at| later(at, CLOCK_MARGIN)),
-            Mode::Fixed => self.family.current().and_then(|row| self.deployment(row)).map(|(_, end)| end),
+            Mode::Fixed => self.family.current().and_then(|row| self.deployments(row)?.pop()).map(|(_, end)| end),
         };
         for target in &self.seen.targets {
             if let (Some(at), Some(newest)) = (target.last_write, newest)

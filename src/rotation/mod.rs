@@ -34,7 +34,7 @@ use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, KeyFate, Outcome, Problem};
 use crate::rotation::plan::{Decision, Plan, Rotate, plan};
 use crate::rotation::policy::Policy;
-use crate::rotation::port::{KeyIssuer, SecretStore};
+use crate::rotation::port::{KeyId, KeyIssuer, SecretStore};
 use crate::rotation::run::{Again, Cause, Run};
 use crate::rotation::step::Step;
 use crate::rotation::tell::End;
@@ -137,6 +137,8 @@ impl Run<'_> {
         }
         let mut memory = self.memory.borrow_mut();
         memory.current.clone_from(&plan.current);
+        let live = |id: &KeyId| seen.live().iter().any(|row| row.id == *id);
+        memory.ended = plan.current.as_ref().is_some_and(|id| !live(id));
         memory.targets.resize_with(self.targets.len(), Default::default);
         for row in &seen.listing.keys {
             memory.names.insert(row.id.clone(), row.name.clone());

@@ -76,9 +76,13 @@ impl Observation {
         for row in self.listing.keys.iter().filter(|row| row.kind == KeyKind::Regular) {
             match FamilyName::parse(key_name, &row.name) {
                 Some(name) if name.is_confirmed() && is_live(row, self.now()) => family.confirmed.push(row),
-                Some(name) if name.is_confirmed() => ended.push(row),
+                Some(name) if name.is_confirmed() => {
+                    family.traces.push(row);
+                    ended.push(row);
+                }
                 Some(_) if is_live(row, self.now()) => family.unconfirmed.push(row),
-                _ => {}
+                Some(_) => family.traces.push(row),
+                None => {}
             }
         }
         family.confirmed.sort_by_key(age);
@@ -97,6 +101,8 @@ pub struct Family<'a> {
     pub confirmed: Vec<&'a KeyRow>,
     /// Some run made them and did not commit.
     pub unconfirmed: Vec<&'a KeyRow>,
+    /// Every key that is dead, and yet may tell who wrote a target.
+    pub traces: Vec<&'a KeyRow>,
     /// The newest confirmed key of all, where it has expired or was disabled: nothing newer lives.
     pub ended: Option<&'a KeyRow>,
 }

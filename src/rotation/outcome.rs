@@ -61,7 +61,7 @@ pub enum OldKeyStatus {
     Kept,
     /// Alive: it was not replaced, or could not be retired.
     Alive,
-    /// There was none.
+    /// There was none, or none alive.
     None,
 }
 

@@ -85,6 +85,9 @@ fn hold(seen: &Observation, family: &Family<'_>) -> Option<String> {
     if !family.unconfirmed.is_empty() {
         return Some("an earlier run did not finish, so that a target may hold any key of the family".to_owned());
     }
+    if family.ended.is_some() {
+        return Some("the current key is dead, so that a target may have been given another by hand".to_owned());
+    }
     let from = earlier(family.current()?.created_at?, CLOCK_MARGIN);
     let to = later(family.newest_commit()?, SAME_WRITE_MARGIN);
     seen.targets.iter().find_map(|target| match (target.last_write, target.last_write_at_latest) {

@@ -130,7 +130,7 @@ impl<'a> Situation<'a> {
         if let Some(stop) = self.too_many() {
             return Decision::Rest { reason: "too many runs have failed".to_owned(), attention: vec![stop] };
         }
-        let source = current.or_else(|| self.family.unconfirmed.last().copied());
+        let source = current.or_else(|| self.of_dead_runs().max_by_key(|row| row.created_at));
         match rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now()) {
             Err(inputs) => Decision::Stop(Stop::new(
                 format!("the issuer does not show what the old key may do: {}", inputs.join(", ")),
@@ -168,23 +168,28 @@ impl<'a> Situation<'a> {
         }
     }
 
+    /// Putting back confirms the current key: one that no run has committed, a dead one, or one of which nobody can say
+    /// whether the targets hold it or another, must not become so.
+    fn may_be_confirmed_anew(&self, current: &KeyRow) -> bool {
+        let mut others = self.family.all().filter(|row| row.id != current.id);
+        let uncommitted = self.family.has(&current.id) && !self.family.is_confirmed(&current.id);
+        if uncommitted || self.family.has_ended(&current.id) {
+            return false;
+        }
+        match self.mode {
+            Mode::Renaming => !others
+                .any(|row| self.family.is_confirmed(&row.id) && pending::deployed_together(row, current, self.policy)),
+            Mode::Fixed => others.next().is_none(),
+        }
+    }
+
     /// Whether a target held the current key, as far as its last write tells, or nothing.
     fn held_current_key(&self, current: Option<&KeyRow>, target: &SeenTarget) -> bool {
-        // Putting back confirms the current key: one that no run has committed, or a dead one, must not become so.
-        let unfit = |row: &KeyRow| match self.family.is_confirmed(&row.id) {
-            true => self.family.has_ended(&row.id),
-            false => self.family.has(&row.id),
-        };
-        if current.is_some_and(unfit) {
+        if current.is_some_and(|row| !self.may_be_confirmed_anew(row)) {
             return false;
         }
         let (Some(at), Some(latest)) = (target.last_write, target.last_write_at_latest) else { return true };
-        let Some(current) = current else { return false };
-        let Some(made) = current.created_at else { return false };
-        let together = |row: &KeyRow| row.id != current.id && pending::deployed_together(row, current, self.policy);
-        if self.mode == Mode::Renaming && self.family.confirmed.iter().any(|row| together(row)) {
-            return false;
-        }
+        let Some((current, made)) = current.and_then(|row| Some((row, row.created_at?))) else { return false };
         let adopted = FamilyName::parse(&self.policy.key_name, &current.name).is_none();
         let end = match self.mode {
             _ if adopted => Some(self.seen.now()),

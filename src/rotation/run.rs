@@ -95,6 +95,8 @@ pub(super) struct Memory {
     pub(super) ledger: Ledger,
     pub(super) lease: Option<Lease>,
     pub(super) current: Option<KeyId>,
+    /// The current key has expired or was disabled.
+    pub(super) ended: bool,
     pub(super) new: Option<NewKey>,
     pub(super) renewals: u32,
     /// How often the run waited for lost writes to have taken effect.

@@ -63,6 +63,7 @@ impl Run<'_> {
                 (_, Some(KeyFate::Deleted)) => OldKeyStatus::Deleted,
                 (_, Some(KeyFate::Pending { .. })) => OldKeyStatus::Pending,
                 (_, Some(KeyFate::Kept)) => OldKeyStatus::Kept,
+                _ if memory.ended => OldKeyStatus::None,
                 _ => OldKeyStatus::Alive,
             },
             retire_after,

@@ -90,6 +90,40 @@ async fn a_live_key_made_by_hand_afterwards_is_the_one_that_is_replaced() {
     }
 }
 
+/// Someone notices that the new key is no good, writes the old one back by hand and switches the new one off.
+#[tokio::test(start_paused = true)]
+async fn a_key_written_back_by_hand_before_the_current_one_was_switched_off_is_not_retired_under_them() {
+    let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+    let old = scene.deployed().unwrap();
+    scene.policy.grace = HOUR;
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.world.advance(10 * HOUR);
+    scene.deploy(&old);
+    scene.world.advance(HOUR);
+    let new = scene.world.live_keys(FAMILY).pop().unwrap();
+    scene.world.by_hand(|state| state.issuer.key_mut(&new.id).unwrap().disabled = true);
+    scene.world.advance(HOUR);
+    let failing = Script::default().at(Call::Create, 1, Fault::Refuse);
+    scene.run(failing).await;
+    scene.assert_no_outage();
+    scene.policy.replace_key_id = Some(KeyId(new.id));
+    scene.policy.grace = Duration::ZERO;
+    assert_eq!(scene.clean_run().await.status(), 0, "once a person has said whose the family is");
+    scene.assert_healed();
+}
+
+/// The only key left is one that a run could not commit, and that a person switched off.
+#[tokio::test(start_paused = true)]
+async fn the_rights_of_an_unfinished_runs_dead_key_are_taken_over() {
+    let scene = Scene::rotated_before(&["acme/app"]);
+    assert_eq!(scene.run(Script::default().at(Call::Rename, 2, Fault::Refuse)).await.status(), 3);
+    let left = scene.world.live_keys(FAMILY).pop().unwrap();
+    scene.world.by_hand(|state| state.issuer.key_mut(&left.id).unwrap().disabled = true);
+    scene.world.advance(HOUR);
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.assert_healed();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_family_whose_dead_key_was_never_here_is_still_somebody_elses() {
     let (scene, _) = with_ended_key(ENDS[0]);

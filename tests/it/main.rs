@@ -13,6 +13,7 @@ mod hidden_writes;
 mod inputs;
 mod inputs_agree;
 mod issuers;
+mod neighbours;
 mod openapi;
 mod requests;
 mod rotates;

@@ -3,11 +3,22 @@
 //! * [`script`]: what goes wrong at which call, as data.
 //! * [`ports`]: the issuer and the stores, over a [`keyrotor_fake::World`].
 //! * [`scene`]: a world with targets and a policy, and runs in it.
+//! * [`schedule`]: how a world begins and what happens in it, as data: from a seed, and made small.
+//! * [`play`]: plays a schedule; [`judge`] holds what runs say against the world.
+//! * [`exhaustive`]: every rotation with up to so many faults.
+//! * [`assumption`], [`broke`]: what may not hold, and what is lost then.
 #![expect(clippy::panic, reason = "a test's support code may fail the test")]
 
+pub mod assumption;
+pub mod broke;
+pub mod exhaustive;
+pub mod judge;
+pub mod play;
 pub mod ports;
 pub mod scene;
+pub mod schedule;
 pub mod script;
 
+pub use assumption::Assumption;
 pub use scene::{Ended, Scene};
 pub use script::{Call, Fault, Script};

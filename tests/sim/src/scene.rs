@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -57,12 +58,21 @@ impl Ended {
     }
 }
 
+/// Whether runs tell what they do.
+static STORIES: OnceLock<bool> = OnceLock::new();
+
+/// From now on runs tell what they do, on stderr.
+pub fn tell_stories() {
+    // A second call changes nothing.
+    let _ = STORIES.set(true);
+}
+
 struct Silent;
 
 impl Observer for Silent {
     fn mask(&self, _secret: &Secret) {}
     fn event(&self, event: &Event<'_>) {
-        if std::env::var_os("KEYROTOR_SIM_STORY").is_some() {
+        if *STORIES.get_or_init(|| std::env::var_os("KEYROTOR_SIM_STORY").is_some()) {
             #[allow(clippy::print_stderr, reason = "asked for by the person who debugs a trace")]
             {
                 eprintln!("{event:?}");

@@ -1,0 +1,200 @@
+//! What a run says of itself, held against the world.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keyrotor::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, TargetState, Verdict};
+use keyrotor_fake::{Key, Place};
+
+use crate::scene::{SECRET, Scene};
+
+/// What each target holds.
+pub type Values = BTreeMap<Place, Option<String>>;
+
+/// What the targets of a scene hold.
+#[must_use]
+pub fn values(scene: &Scene) -> Values {
+    scene.targets.iter().map(|place| (place.clone(), scene.world.value_at(place, SECRET))).collect()
+}
+
+/// The world before a run.
+#[derive(Clone, Debug)]
+pub struct Before {
+    values: Values,
+    keys: BTreeSet<String>,
+}
+
+impl Before {
+    /// As it is now.
+    #[must_use]
+    pub fn of(scene: &Scene) -> Self {
+        let ids = |state: &keyrotor_fake::world::State| {
+            state.issuer.keys.iter().chain(&state.issuer.deleted).map(|key| key.id.clone()).collect()
+        };
+        Self { values: values(scene), keys: scene.world.read(ids) }
+    }
+}
+
+/// What the run was asked, as far as it changes what is true.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked {
+    /// Replaced keys stay alive for a while, or for good.
+    pub keeps: bool,
+    /// A person may have switched off the key that a target holds: that is theirs to know.
+    pub dead_by_hand: bool,
+}
+
+/// What the exit status, the rows and the outputs say that is not so. Empty: all is true.
+#[must_use]
+pub fn lies(scene: &Scene, before: &Before, outcome: &Outcome, asked: &Asked) -> Vec<String> {
+    let judge = Judge {
+        before,
+        outcome,
+        values: values(scene),
+        live: scene.world.live_keys("").into_iter().map(|key| (key.id.clone(), key)).collect(),
+        family: format!("{}-", scene.policy.key_name),
+    };
+    let mut lies = Vec::new();
+    judge.of_living_keys(&mut lies);
+    judge.of_dead_keys(asked, &mut lies);
+    judge.of_the_verdict(asked, &mut lies);
+    judge.of_targets(scene, &mut lies);
+    judge.of_the_old_key(&mut lies);
+    lies
+}
+
+struct Judge<'a> {
+    before: &'a Before,
+    outcome: &'a Outcome,
+    values: Values,
+    live: BTreeMap<String, Key>,
+    family: String,
+}
+
+impl Judge<'_> {
+    fn status(&self) -> u8 {
+        self.outcome.verdict.exit_code()
+    }
+
+    fn fate(&self, id: &str) -> Option<&KeyFate> {
+        self.outcome.keys.iter().find(|key| key.id.0 == id).map(|key| &key.fate)
+    }
+
+    fn is_told(&self, key: &Key) -> bool {
+        let said = |text: &str| text.contains(&key.name) || text.contains(&key.id);
+        self.fate(&key.id).is_some() || self.outcome.problems.iter().any(|problem| said(&problem.what))
+    }
+
+    fn family(&self) -> impl Iterator<Item = &Key> {
+        self.live.values().filter(|key| key.name.starts_with(&self.family))
+    }
+
+    fn new_value(&self) -> Option<&String> {
+        let (id, _) = self.outcome.new_key.as_ref()?;
+        self.live.get(&id.0).map(|key| &key.value)
+    }
+
+    fn of_living_keys(&self, lies: &mut Vec<String>) {
+        let stopped = self.outcome.verdict == Verdict::Unchanged;
+        for key in self.family() {
+            let (name, was_there) = (&key.name, self.before.keys.contains(&key.id));
+            let fate = self.fate(&key.id);
+            let untouched = stopped && was_there;
+            if !self.is_told(key) && !untouched {
+                lies.push(format!("{name} is alive and not named"));
+            }
+            if matches!(fate, Some(KeyFate::Deleted | KeyFate::NewRevoked)) {
+                lies.push(format!("{name} is alive and said to be {fate:?}"));
+            }
+            let expected =
+                matches!(fate, Some(KeyFate::New | KeyFate::Current | KeyFate::Pending { .. } | KeyFate::Kept));
+            if self.status() == 0 && !expected {
+                lies.push(format!("exit 0 although {name} is left: {fate:?}"));
+            }
+            if self.status() == 0 && name.ends_with("-unconfirmed") {
+                lies.push(format!("exit 0 although {name} is not committed"));
+            }
+            if self.status() == 1 && !was_there {
+                lies.push(format!("exit 1 although {name} was made"));
+            }
+        }
+    }
+
+    fn of_dead_keys(&self, asked: &Asked, lies: &mut Vec<String>) {
+        for key in &self.outcome.keys {
+            let may_be_dead = match key.fate {
+                KeyFate::Deleted | KeyFate::NewRevoked | KeyFate::Stray { .. } => true,
+                // A current key that has ended is not alive, and not replaced yet.
+                KeyFate::Current | KeyFate::Kept => self.outcome.old_key.as_ref().is_some_and(|(id, _)| *id == key.id),
+                _ => false,
+            };
+            if !may_be_dead && !self.live.contains_key(&key.id.0) {
+                lies.push(format!("{} is dead and said to be {:?}", key.name, key.fate));
+            }
+        }
+        let alive: BTreeSet<_> = self.live.values().map(|key| &key.value).collect();
+        let dead_deployed = self.values.values().flatten().any(|value| !alive.contains(value));
+        if self.status() == 0 && dead_deployed && !asked.dead_by_hand {
+            lies.push("exit 0 with a dead value deployed".into());
+        }
+    }
+
+    fn of_the_verdict(&self, asked: &Asked, lies: &mut Vec<String>) {
+        let all_new = self.values.values().all(|value| value.as_ref() == self.new_value());
+        if self.outcome.rotated && (self.new_value().is_none() || !all_new) {
+            lies.push("`rotated`, and a target does not hold the new key".into());
+        }
+        match self.outcome.verdict {
+            Verdict::Rotated if !self.outcome.rotated => lies.push("exit 0, and not `rotated`".into()),
+            Verdict::Rotated if !asked.keeps && self.family().count() != 1 => {
+                lies.push("exit 0 without grace, and not one live key".into());
+            }
+            Verdict::NotDue | Verdict::Planned | Verdict::Unchanged | Verdict::RolledBack
+                if self.values != self.before.values =>
+            {
+                lies.push("a target holds another value than before".into());
+            }
+            Verdict::Attention if !self.has_reason() => lies.push("exit 3 without a reason".into()),
+            _ => {}
+        }
+    }
+
+    fn has_reason(&self) -> bool {
+        let left = |key: &KeyReport| match key.fate {
+            KeyFate::Stray { .. } => true,
+            KeyFate::NewHeld => self.outcome.interrupted,
+            _ => false,
+        };
+        !self.outcome.problems.is_empty() || self.outcome.keys.iter().any(left)
+    }
+
+    fn of_targets(&self, scene: &Scene, lies: &mut Vec<String>) {
+        for (target, row) in scene.targets.iter().zip(&self.outcome.targets) {
+            let now = self.values.get(target).cloned().flatten();
+            let was = self.before.values.get(target).cloned().flatten();
+            let is_new = now.as_ref() == self.new_value();
+            let right = match row.state {
+                TargetState::New => now.is_some() && is_new,
+                TargetState::Old | TargetState::Untouched => now == was,
+                TargetState::Either => now == was || is_new,
+            };
+            if !right {
+                lies.push(format!("{target} is said to be {:?}", row.state));
+            }
+        }
+    }
+
+    fn of_the_old_key(&self, lies: &mut Vec<String>) {
+        let Some((id, name)) = &self.outcome.old_key else { return };
+        let alive = self.live.contains_key(&id.0);
+        let right = match self.outcome.old_key_status {
+            OldKeyStatus::Deleted => !alive,
+            OldKeyStatus::Pending => alive,
+            OldKeyStatus::Kept => true,
+            OldKeyStatus::Alive => alive || self.status() == 3,
+            OldKeyStatus::None => !alive,
+        };
+        if !right {
+            lies.push(format!("the old key {name} is said to be {:?}", self.outcome.old_key_status));
+        }
+    }
+}

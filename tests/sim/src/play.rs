@@ -1,0 +1,502 @@
+//! Playing a schedule, in its own world and time, and holding the world against the promises after every step.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use keyrotor::rotation::outcome::{Outcome, Verdict};
+use keyrotor::rotation::policy::{Retire, Wish};
+use keyrotor::rotation::port::{AllowList, KeyId, Reset};
+use keyrotor::secret::Secret;
+use keyrotor_fake::issuer::Rights;
+use keyrotor_fake::{Key, Place};
+
+use crate::broke::{Broke, Promise};
+use crate::judge::{self, Asked, Before};
+use crate::scene::{Ended, FAMILY, SECRET, Scene};
+use crate::schedule::{Act, DAY, Deed, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start};
+use crate::script::{Fault, Script};
+
+/// The second family of the account.
+const STAGING: &str = "staging";
+
+/// The neighbour's hand-made key.
+const NEIGHBOURS: &str = "Paul's key";
+
+/// A run told to stop is over by then.
+const STOPS_WITHIN: Duration = Duration::from_secs(7);
+
+/// No run takes longer, whatever fails.
+const LONGEST_RUN: Duration = Duration::from_secs(2 * 3600);
+
+/// Clean runs in which a broken world must heal. More than one only where a person has to say which key is deployed.
+const HEALS_WITHIN: u64 = 3;
+
+/// What a schedule came to.
+#[derive(Clone, Debug, Default)]
+pub struct Played {
+    /// What it broke.
+    pub broke: Vec<Broke>,
+    /// How many calls its last run made.
+    pub calls: usize,
+    /// How many runs there were, those that heal included.
+    pub runs: usize,
+    /// Whether a person had to say which key is deployed.
+    pub asked_a_person: bool,
+}
+
+impl Played {
+    /// The first promise that was broken.
+    #[must_use]
+    pub fn first(&self) -> Option<Promise> {
+        self.broke.first().map(|broke| broke.promise)
+    }
+}
+
+/// Plays a schedule to its end, or until it breaks a promise.
+#[must_use]
+pub fn play(schedule: &Schedule) -> Played {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let Ok(runtime) = runtime else { panic!("no runtime could be made") };
+    let playing = std::panic::AssertUnwindSafe(|| {
+        runtime.block_on(async {
+            let mut play = Play::new(schedule);
+            play.all().await;
+            play.played
+        })
+    });
+    std::panic::catch_unwind(playing).unwrap_or_else(|_| {
+        let broke = Broke { promise: Promise::Panic, what: "the message stands on stderr".into() };
+        Played { broke: vec![broke], ..Played::default() }
+    })
+}
+
+/// The rights of every key that a schedule begins with; no later key may have more.
+fn rights() -> Rights {
+    Rights {
+        limit: Some(100.0),
+        limit_reset: Some("monthly".into()),
+        allowed_providers: vec!["openai".into()],
+        ..Rights::default()
+    }
+}
+
+struct Play<'a> {
+    schedule: &'a Schedule,
+    main: Scene,
+    staging: Option<Scene>,
+    neighbour: Option<Scene>,
+    hand_made: Option<KeyId>,
+    added: usize,
+    /// Where a person wrote while a run was at work: nobody can tell who was last.
+    raced: BTreeSet<Place>,
+    /// Values that some place has held: nobody has the value of a key that was never deployed.
+    known: BTreeSet<String>,
+    /// Something that an earlier run sent may still take effect.
+    unsettled: bool,
+    played: Played,
+}
+
+impl<'a> Play<'a> {
+    fn new(schedule: &'a Schedule) -> Self {
+        let names: Vec<_> = (0..schedule.repos).map(|n| format!("acme/app{n}")).collect();
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let mut main = match schedule.start {
+            Start::Rotated => Scene::rotated_before(&names),
+            Start::HandMade => Scene::hand_made(&names),
+            Start::Empty => first_key(Scene::empty(&names)),
+        };
+        main = match schedule.renames {
+            Renames::Work => main,
+            Renames::KnownMissing => main.without_renames(),
+            Renames::Ignored => main.with_renames_ignored(),
+        };
+        main.latency = schedule.latency;
+        let staging = schedule.staging.then(|| staging(&main));
+        let neighbour = (schedule.neighbour != Neighbour::Nobody).then(|| neighbour(&main, schedule.neighbour));
+        main.world.by_hand(|state| {
+            state.issuer.clock.skew = schedule.skew;
+            state.issuer.behaviour.activation_delay = schedule.activation;
+            state.issuer.behaviour.list_lag = schedule.list_lag;
+            state.issuer.behaviour.shows_last_used = schedule.shows_used;
+            state.issuer.behaviour.shows_updated = schedule.shows_updated;
+            for key in &mut state.issuer.keys {
+                let expires_at = schedule.lifetime.filter(|_| key.name != "root").map(|time| key.created_at + time);
+                key.rights = Rights { expires_at, ..rights() };
+            }
+        });
+        if schedule.start == Start::Empty {
+            main.policy.expires_after = Wish::Stated(schedule.lifetime);
+        }
+        let hand_made = main.policy.replace_key_id.clone();
+        Self {
+            schedule,
+            main,
+            staging,
+            neighbour,
+            hand_made,
+            added: 0,
+            raced: BTreeSet::new(),
+            known: BTreeSet::new(),
+            unsettled: false,
+            played: Played::default(),
+        }
+    }
+
+    async fn all(&mut self) {
+        for act in &self.schedule.acts {
+            self.act(act).await;
+            if !self.played.broke.is_empty() {
+                return;
+            }
+        }
+        self.heal().await;
+    }
+
+    fn broke(&mut self, promise: Promise, what: impl Into<String>) {
+        self.played.broke.push(Broke { promise, what: what.into() });
+    }
+
+    async fn wait(&self, time: Duration) {
+        // What was sent must have settled before the servers' clocks jump.
+        let slept = time.min(self.schedule.settles_within);
+        tokio::time::sleep(slept).await;
+        self.main.world.advance(time - slept);
+    }
+
+    async fn act(&mut self, act: &Act) {
+        self.learn_values();
+        match act {
+            Act::Wait(time) => {
+                self.wait(*time).await;
+                self.unsettled &= *time < self.schedule.settles_within;
+            }
+            Act::Deed(deed) => {
+                // A person's write within 3 s of a commit can't be told from the run's own, nor one that a late write of
+                // the run follows.
+                tokio::time::sleep(self.schedule.settles_within).await;
+                self.deed(*deed);
+            }
+            Act::Runs { runs, deeds, settle } => self.runs(runs, deeds, *settle).await,
+        }
+        self.look_for_outages();
+    }
+
+    fn learn_values(&mut self) {
+        let world = &self.main.world;
+        let held =
+            world.read(|state| state.github.holdings().map(|(_, _, value)| value.to_owned()).collect::<Vec<_>>());
+        self.known.extend(held);
+    }
+
+    fn deed(&mut self, deed: Deed) {
+        match deed {
+            Deed::AddTarget => {
+                self.added += 1;
+                let name = format!("acme/added{}", self.added);
+                let place = self.main.world.by_hand(|state| state.github.add_repo(&name));
+                self.main.targets.push(place);
+            }
+            Deed::RemoveTarget if self.main.targets.len() > 1 => {
+                if let Some(place) = self.main.targets.pop() {
+                    self.main.world.by_hand(|state| state.github.remove(&place, SECRET));
+                }
+            }
+            Deed::RemoveTarget => {}
+            Deed::SetClock(seconds) => self.main.world.by_hand(|state| state.github.clock.skew = seconds),
+            other => by_hand(&self.main, &self.known, other),
+        }
+    }
+
+    fn scene(&self, side: Side) -> &Scene {
+        match side {
+            Side::Main => &self.main,
+            Side::Staging => self.staging.as_ref().unwrap_or(&self.main),
+            Side::Neighbour => self.neighbour.as_ref().unwrap_or(&self.main),
+        }
+    }
+
+    fn run_scene(&self, plan: &RunPlan, nth: usize) -> Scene {
+        let mut scene = self.scene(plan.side).clone();
+        // Two runs must not draw the same digits.
+        let nth = u64::try_from(nth).unwrap_or(0);
+        scene.seed = fastrand::Rng::with_seed(self.schedule.seed ^ (nth << 48)).u64(..);
+        scene.policy.grace = plan.grace;
+        scene.policy.rotate_after = plan.rotate_after;
+        scene.policy.retire = if plan.keep { Retire::Keep } else { Retire::Delete };
+        scene.policy.leaked = plan.leaked;
+        scene.policy.parallel = plan.parallel;
+        scene.policy.current_key = match plan.held {
+            InHand::Nothing => None,
+            InHand::Deployed => scene.deployed().map(Secret::new),
+            InHand::Stale(back) => {
+                // A value of somebody else's key is not what this repository has deployed.
+                let own = |key: &&Key| !key.name.starts_with(STAGING) && key.name != NEIGHBOURS;
+                let keys = self.all_keys();
+                keys.iter().rev().filter(own).nth(back).map(|key| Secret::new(key.value.clone()))
+            }
+        };
+        let recognised = plan.held == InHand::Deployed && self.schedule.renames == Renames::Work;
+        if plan.side == Side::Main && !self.schedule.replace_left_in && recognised {
+            scene.policy.replace_key_id = None;
+        }
+        scene
+    }
+
+    /// Every key but the management key, dead ones too, oldest first.
+    fn all_keys(&self) -> Vec<Key> {
+        let every = |state: &keyrotor_fake::world::State| {
+            let keys = state.issuer.keys.iter().chain(&state.issuer.deleted);
+            keys.filter(|key| key.name != "root").cloned().collect::<Vec<_>>()
+        };
+        let mut keys = self.main.world.read(every);
+        keys.sort_by_key(|key| key.created_at);
+        keys
+    }
+
+    /// A first run of a neighbour can't tell a family whose only key is an unfinished run's from its own: SECURITY.md,
+    /// known limits.
+    fn neighbour_can_tell(&self) -> bool {
+        let live = self.main.world.live_keys(FAMILY);
+        self.schedule.neighbour != Neighbour::Empty || live.iter().any(|key| !key.name.ends_with("-unconfirmed"))
+    }
+
+    async fn runs(&mut self, runs: &[RunPlan], deeds: &[(Duration, Deed)], settle: bool) {
+        let can_tell = self.neighbour_can_tell() && (runs.len() == 1 || self.schedule.neighbour != Neighbour::Empty);
+        let tells = |plan: &&RunPlan| plan.side != Side::Neighbour || can_tell;
+        let runs: Vec<_> = runs.iter().filter(tells).cloned().collect();
+        let runs = runs.as_slice();
+        let before: Vec<_> = runs.iter().map(|plan| Before::of(self.scene(plan.side))).collect();
+        let scenes: Vec<_> = runs.iter().enumerate().map(|(nth, plan)| self.run_scene(plan, nth)).collect();
+        let scripts: Vec<_> = runs.iter().map(RunPlan::script).collect();
+        let all = scenes.iter().zip(&scripts).zip(runs).map(|((scene, script), plan)| one_run(scene, script, plan));
+        let (main, known) = (&self.main, &self.known);
+        let people = async {
+            for (after, deed) in deeds {
+                tokio::time::sleep(*after).await;
+                if matches!(deed, Deed::Write { .. } | Deed::Use { .. }) {
+                    by_hand(main, known, *deed);
+                }
+            }
+        };
+        let (ended, ()) = tokio::join!(join_all(all), people);
+        if settle {
+            tokio::time::sleep(self.schedule.settles_within).await;
+        }
+        for (_, deed) in deeds {
+            if let Deed::Write { target, .. } = deed {
+                self.raced.extend(self.main.targets.get(*target).cloned());
+            }
+        }
+        let alone = settle && runs.len() == 1 && deeds.is_empty() && !self.unsettled && self.raced.is_empty();
+        self.unsettled = !settle;
+        self.played.runs += runs.len();
+        self.played.calls = scripts.last().map(Script::calls).unwrap_or_default();
+        for (((ended, stopped_in), plan), before) in ended.iter().zip(runs).zip(&before) {
+            let frozen = plan.faults.iter().any(|(_, _, fault)| matches!(fault, Fault::Freeze(_)));
+            if let Some(took) = stopped_in.filter(|took| *took > STOPS_WITHIN && !frozen) {
+                self.broke(Promise::Stops, format!("told to stop, it took {took:?}"));
+            }
+            match ended {
+                None => self.broke(Promise::Ends, "a run took longer than two hours"),
+                Some(Ended::Killed) => {}
+                Some(Ended::Came(outcome)) => self.came(plan, before, outcome, alone),
+            }
+        }
+        self.no_wider_key();
+    }
+
+    fn came(&mut self, plan: &RunPlan, before: &Before, outcome: &Outcome, alone: bool) {
+        let told = format!("{outcome:?}");
+        if self.all_keys().iter().any(|key| told.contains(&key.value)) {
+            self.broke(Promise::Leak, "the outcome shows a key's value");
+        }
+        if plan.side == Side::Neighbour && outcome.rotated {
+            self.broke(Promise::Lie, format!("a family that was never there was rotated\n{outcome:#?}"));
+        }
+        if !alone {
+            return;
+        }
+        let asked = Asked {
+            keeps: !plan.leaked && (plan.keep || plan.grace > Duration::ZERO),
+            dead_by_hand: self.schedule.ends_keys_by_hand(),
+        };
+        let lies = judge::lies(self.scene(plan.side), before, outcome, &asked);
+        if !lies.is_empty() {
+            let status = outcome.verdict.exit_code();
+            self.broke(Promise::Lie, format!("(exit {status}) {}\n{outcome:#?}", lies.join("; ")));
+        }
+    }
+
+    fn look_for_outages(&mut self) {
+        let told: Vec<_> = self
+            .main
+            .world
+            .outages()
+            .iter()
+            // Putting back removes a secret where there was none; keys that nobody rotates in time expire.
+            .filter(|outage| outage.cause != "remove" && !outage.what.ends_with("has expired"))
+            .filter(|outage| !self.raced.contains(&outage.place))
+            .map(ToString::to_string)
+            .collect();
+        for outage in told {
+            self.broke(Promise::Outage, outage);
+        }
+    }
+
+    fn no_wider_key(&mut self) {
+        let lives_longer = |key: &Key| match (key.rights.expires_at, self.schedule.lifetime) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(end), Some(lifetime)) => end > key.created_at + lifetime + SECOND,
+        };
+        let wider = |key: &Key| Rights { expires_at: None, ..key.rights.clone() } != rights() || lives_longer(key);
+        if let Some(key) = self.all_keys().into_iter().find(wider) {
+            self.broke(Promise::Wider, format!("{key:?}"));
+        }
+    }
+
+    /// Whether a run may have to ask which key is deployed: where no rename is on record, or a person ended a key.
+    fn may_ask(&self) -> bool {
+        !self.schedule.records_commits() || self.schedule.ends_keys_by_hand()
+    }
+
+    async fn heal(&mut self) {
+        self.wait(2 * DAY).await;
+        self.main.policy.replace_key_id.clone_from(&self.hand_made);
+        let main = self.main.clone();
+        self.heal_one(main).await;
+        if let Some(staging) = self.staging.clone() {
+            self.heal_one(staging).await;
+        }
+    }
+
+    async fn heal_one(&mut self, mut scene: Scene) {
+        let mut told = String::new();
+        for nth in 0..HEALS_WITHIN {
+            // Where no rename is on record, nothing tells that everything was put back, except the value in hand.
+            if !self.schedule.records_commits() {
+                scene = scene.with_current_key();
+            }
+            scene.seed = self.schedule.seed ^ nth;
+            let ended = scene.clean_run().await;
+            self.played.runs += 1;
+            self.look_for_outages();
+            let family = format!("{}-", scene.policy.key_name);
+            let live = scene.world.live_keys(&family);
+            let values = judge::values(&scene);
+            let held = values.values().all(|value| value.as_ref() == live.first().map(|key| &key.value));
+            if ended.status() == 0 && live.len() == 1 && held {
+                return;
+            }
+            // Where names say nothing a run may have to ask which key is deployed, and a person does what it says.
+            let asks = ended.key_to_name().filter(|_| self.may_ask());
+            told = format!("{ended:#?}");
+            match asks {
+                Some(id) => {
+                    self.played.asked_a_person = true;
+                    scene.policy.replace_key_id = Some(id);
+                }
+                None if self.may_ask() => {}
+                None => break,
+            }
+            self.wait(10 * 60 * SECOND).await;
+        }
+        self.broke(Promise::NotHealed, told);
+    }
+}
+
+async fn one_run(scene: &Scene, script: &Script, plan: &RunPlan) -> (Option<Ended>, Option<Duration>) {
+    tokio::time::sleep(plan.after).await;
+    let dies = async {
+        match plan.dies_after {
+            Some(after) => tokio::time::sleep(after).await,
+            None => std::future::pending().await,
+        }
+    };
+    let ended = tokio::select! {
+        biased;
+        ended = tokio::time::timeout(LONGEST_RUN, scene.run(script.clone())) => ended.ok(),
+        () = dies => Some(Ended::Killed),
+    };
+    (ended, script.terminated_at().map(|at| at.elapsed()))
+}
+
+fn first_key(mut scene: Scene) -> Scene {
+    scene.policy.providers = Wish::Stated(AllowList::Only(["openai".to_owned()].into()));
+    scene.policy.models = Wish::Stated(AllowList::All);
+    scene.policy.limit = Wish::Stated(Some(100.0));
+    scene.policy.reset = Wish::Stated(Reset::Monthly);
+    scene
+}
+
+/// A repository that rotates another family of the same account.
+fn staging(main: &Scene) -> Scene {
+    let mut scene = main.clone();
+    scene.policy.key_name = STAGING.to_owned();
+    scene.policy.replace_key_id = None;
+    scene.world.by_hand(|state| {
+        let (_, value) = state.issuer.seed_key(&format!("{STAGING}-2026-08-01-cccccc"), |_| {});
+        let place = state.github.add_repo("acme/staging");
+        state.github.write_secret(&place, SECRET, &value);
+        scene.targets = vec![place];
+    });
+    scene.world.advance(DAY);
+    scene
+}
+
+/// Another repository that rotates the same family.
+fn neighbour(main: &Scene, kind: Neighbour) -> Scene {
+    let mut scene = main.clone();
+    scene.world.by_hand(|state| {
+        let place = state.github.add_repo("acme/neighbour");
+        if kind != Neighbour::Empty {
+            let (id, value) = state.issuer.seed_key(NEIGHBOURS, |_| {});
+            state.github.write_secret(&place, SECRET, &value);
+            scene.policy.replace_key_id = (kind == Neighbour::Naming).then_some(KeyId(id));
+        }
+        scene.targets = vec![place];
+    });
+    scene.world.advance(DAY);
+    scene
+}
+
+fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) {
+    let key_at = |target: usize| scene.targets.get(target).and_then(|place| scene.world.key_at(place, SECRET));
+    match deed {
+        Deed::Write { target, back } => {
+            let mut live = scene.world.live_keys("");
+            live.retain(|key| known.contains(&key.value) && !key.name.starts_with(STAGING) && key.name != NEIGHBOURS);
+            let Some(place) = scene.targets.get(target).filter(|_| target > 0) else { return };
+            if let Some(key) = live.iter().rev().nth(back) {
+                scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));
+            }
+        }
+        Deed::Use { target } => {
+            if let Some(key) = key_at(target) {
+                scene.world.by_hand(|state| state.issuer.mark_used(&key.id, 0.01));
+            }
+        }
+        Deed::Disable => {
+            if let Some(key) = key_at(0).filter(|key| key.name.starts_with(FAMILY)) {
+                scene.world.by_hand(|state| {
+                    if let Some(key) = state.issuer.key_mut(&key.id) {
+                        key.disabled = true;
+                    }
+                });
+            }
+        }
+        Deed::AddTarget | Deed::RemoveTarget | Deed::SetClock(_) => {}
+    }
+}
+
+impl Ended {
+    /// The key that a run which stopped asks to be named in `replace-key-id`.
+    fn key_to_name(&self) -> Option<KeyId> {
+        let Self::Came(outcome) = self else { return None };
+        let next = outcome.problems.first()?.next.as_deref()?;
+        let (_, id) = next.split_once("set replace-key-id to ").filter(|_| outcome.verdict == Verdict::Unchanged)?;
+        let id: String = id.chars().take_while(char::is_ascii_alphanumeric).collect();
+        (id.len() > 20).then_some(KeyId(id))
+    }
+}

@@ -1,0 +1,241 @@
+//! A schedule: how a world begins, and what happens in it, as data.
+
+mod random;
+mod shrink;
+
+use std::time::Duration;
+
+use crate::script::{Call, Fault, Script};
+
+pub use shrink::shrunk;
+
+/// One second.
+pub const SECOND: Duration = Duration::from_secs(1);
+/// One hour.
+pub const HOUR: Duration = Duration::from_secs(3600);
+/// One day.
+pub const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// How the family of the main repositories begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// A key of the family was deployed 40 days ago.
+    Rotated,
+    /// A key that a person made and named was.
+    HandMade,
+    /// Nothing was.
+    Empty,
+}
+
+/// What comes of a rename.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renames {
+    /// The key has the new name.
+    Work,
+    /// The dialect is known to have no renames.
+    KnownMissing,
+    /// The issuer answers with success and renames nothing.
+    Ignored,
+}
+
+/// Another repository that uses the same `key-name` in the same account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Neighbour {
+    /// There is none.
+    Nobody,
+    /// Its secret does not exist yet.
+    Empty,
+    /// Its secret holds a hand-made key.
+    Holding,
+    /// It does, and `replace-key-id` names that key.
+    Naming,
+}
+
+/// Whose run it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The main repositories', of the family `production`.
+    Main,
+    /// The other family's.
+    Staging,
+    /// The neighbour's.
+    Neighbour,
+}
+
+/// Where a run has its `current-key` from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InHand {
+    /// It has none.
+    Nothing,
+    /// What the first target holds when the run starts.
+    Deployed,
+    /// The value of the key made so many keys before the newest, dead or alive.
+    Stale(usize),
+}
+
+/// What a person does. The first target is left alone, so that the family always shows whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Writes the value of the live key that is so many places from the newest.
+    Write {
+        /// Where.
+        target: usize,
+        /// Which.
+        back: usize,
+    },
+    /// Adds a repository without the secret.
+    AddTarget,
+    /// Takes the last repository out of the list, with its secret.
+    RemoveTarget,
+    /// Calls a model with the key that a target holds.
+    Use {
+        /// Which target.
+        target: usize,
+    },
+    /// Switches off the key that the first target holds.
+    Disable,
+    /// GitHub's clock is set by so many seconds (breaks A3).
+    SetClock(i64),
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct RunPlan {
+    /// Whose.
+    pub side: Side,
+    /// It begins so long after the act.
+    pub after: Duration,
+    /// Its `current-key`.
+    pub held: InHand,
+    /// Its `grace-period`.
+    pub grace: Duration,
+    /// Its `rotate-after`.
+    pub rotate_after: Duration,
+    /// Its `retire` is `keep`.
+    pub keep: bool,
+    /// Its `leaked`.
+    pub leaked: bool,
+    /// Its `parallel`.
+    pub parallel: usize,
+    /// It is killed so long after its begin, wherever it is.
+    pub dies_after: Option<Duration>,
+    /// What befalls its calls.
+    pub faults: Vec<(Call, usize, Fault)>,
+}
+
+impl RunPlan {
+    /// A run of the main repositories in which nothing goes wrong.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self {
+            side: Side::Main,
+            after: Duration::ZERO,
+            held: InHand::Nothing,
+            grace: Duration::ZERO,
+            rotate_after: Duration::ZERO,
+            keep: false,
+            leaked: false,
+            parallel: 16,
+            dies_after: None,
+            faults: Vec::new(),
+        }
+    }
+
+    /// Its faults.
+    #[must_use]
+    pub fn script(&self) -> Script {
+        self.faults.iter().fold(Script::default(), |script, (call, nth, fault)| script.at(*call, *nth, *fault))
+    }
+}
+
+/// One act of a schedule.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Time passes.
+    Wait(Duration),
+    /// A person does something when nothing is under way.
+    Deed(Deed),
+    /// Runs at once, each beginning so long after the act does, with people at work beside them.
+    Runs {
+        /// The runs.
+        runs: Vec<RunPlan>,
+        /// What people do, and when.
+        deeds: Vec<(Duration, Deed)>,
+        /// Whether everything that was sent settles before the next act.
+        settle: bool,
+    },
+}
+
+/// A whole schedule.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// It was made from this, and its runs' digits are.
+    pub seed: u64,
+    /// How the family begins.
+    pub start: Start,
+    /// How many main repositories there are.
+    pub repos: usize,
+    /// What comes of a rename.
+    pub renames: Renames,
+    /// Whether the list shows when a key was changed.
+    pub shows_updated: bool,
+    /// Whether it shows when a key was used.
+    pub shows_used: bool,
+    /// How many seconds the issuer's clock is ahead.
+    pub skew: i64,
+    /// How long a new key takes to work.
+    pub activation: Duration,
+    /// How far the list lags behind (breaks A2).
+    pub list_lag: Duration,
+    /// How long keys live.
+    pub lifetime: Option<Duration>,
+    /// Whether `replace-key-id` stays in the workflow for ever.
+    pub replace_left_in: bool,
+    /// Whether there is a second family in the account.
+    pub staging: bool,
+    /// Whether another repository uses the same family.
+    pub neighbour: Neighbour,
+    /// Time of one request.
+    pub latency: Duration,
+    /// What was sent has taken effect, or never will, so long after it.
+    pub settles_within: Duration,
+    /// What happens.
+    pub acts: Vec<Act>,
+}
+
+impl Schedule {
+    /// A world at its simplest, in which nothing happens.
+    #[must_use]
+    pub fn plain(seed: u64) -> Self {
+        Self {
+            seed,
+            start: Start::Rotated,
+            repos: 2,
+            renames: Renames::Work,
+            shows_updated: true,
+            shows_used: false,
+            skew: 0,
+            activation: Duration::ZERO,
+            list_lag: Duration::ZERO,
+            lifetime: None,
+            replace_left_in: true,
+            staging: false,
+            neighbour: Neighbour::Nobody,
+            latency: Duration::from_millis(50),
+            settles_within: 65 * SECOND,
+            acts: Vec::new(),
+        }
+    }
+
+    /// Whether a person switches off a key that is in use.
+    #[must_use]
+    pub fn ends_keys_by_hand(&self) -> bool {
+        self.acts.iter().any(|act| matches!(act, Act::Deed(Deed::Disable)))
+    }
+
+    /// Whether the issuer shows when a key got its name: only then does it record that everything was put back.
+    #[must_use]
+    pub fn records_commits(&self) -> bool {
+        self.renames == Renames::Work && self.shows_updated
+    }
+}

@@ -1,0 +1,200 @@
+//! Schedules from seeds.
+
+use std::time::Duration;
+
+use super::{Act, DAY, Deed, HOUR, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start};
+use crate::assumption::Assumption;
+use crate::script::{Call, Fault};
+
+/// What the parts of a schedule depend on.
+struct Dice {
+    rng: fastrand::Rng,
+    broken: Option<Assumption>,
+}
+
+impl Dice {
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        let Some(picked) = self.rng.choice(from) else { panic!("a choice of at least one") };
+        *picked
+    }
+
+    fn one_in(&mut self, n: u32) -> bool {
+        self.rng.u32(..n) == 0
+    }
+
+    fn seconds(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(self.rng.u64(from * 1000..=to * 1000))
+    }
+}
+
+impl Schedule {
+    /// The schedule of this seed. With an assumption broken, some of what happens breaks it.
+    #[must_use]
+    pub fn random(seed: u64, broken: Option<Assumption>) -> Self {
+        let mut dice = Dice { rng: fastrand::Rng::with_seed(seed), broken };
+        let mut world = world(&mut dice, seed);
+        let acts = dice.rng.usize(2..=5);
+        world.acts = (0..acts).flat_map(|_| acts_of(&mut dice, &world)).collect();
+        world
+    }
+}
+
+fn world(dice: &mut Dice, seed: u64) -> Schedule {
+    let start = dice.pick(&[Start::Rotated, Start::Rotated, Start::Rotated, Start::HandMade, Start::Empty]);
+    let renames = dice.pick(&[Renames::Work, Renames::Work, Renames::Work, Renames::KnownMissing, Renames::Ignored]);
+    let works = renames == Renames::Work;
+    // A hand-made key that ends before it was ever replaced is a person's to replace.
+    let lifetime = (start != Start::HandMade && dice.one_in(6)).then(|| dice.pick(&[45 * DAY, 90 * DAY]));
+    let neighbours = match (start, works && lifetime.is_none()) {
+        (Start::Rotated, true) => &[Neighbour::Empty, Neighbour::Holding, Neighbour::Naming][..],
+        // Without renames a neighbour that names a key adopts the whole family (SECURITY.md, known limits), as it does
+        // a family of which no key is left alive.
+        (Start::Rotated, false) => &[Neighbour::Empty, Neighbour::Holding],
+        _ => &[Neighbour::Nobody],
+    };
+    let neighbour = if dice.one_in(4) { dice.pick(neighbours) } else { Neighbour::Nobody };
+    Schedule {
+        start,
+        repos: dice.rng.usize(1..=3),
+        renames,
+        shows_updated: !works || !dice.one_in(8),
+        shows_used: dice.rng.bool(),
+        skew: dice.pick(&[0, 0, -300, 300, -7, 90]),
+        activation: dice.pick(&[Duration::ZERO, Duration::ZERO, 3 * SECOND, 50 * SECOND]),
+        list_lag: match dice.broken {
+            Some(Assumption::A2) => dice.pick(&[SECOND / 2, SECOND, 2 * SECOND]),
+            _ => Duration::ZERO,
+        },
+        lifetime,
+        replace_left_in: dice.rng.bool(),
+        staging: dice.one_in(4),
+        neighbour,
+        latency: Duration::from_millis(dice.pick(&[1, 50, 50, 400, 3000])),
+        settles_within: if dice.broken == Some(Assumption::A1) { 190 * SECOND } else { 65 * SECOND },
+        ..Schedule::plain(seed)
+    }
+}
+
+fn acts_of(dice: &mut Dice, world: &Schedule) -> Vec<Act> {
+    let mut acts = Vec::new();
+    let count = dice.pick(&[1, 1, 1, 2, 2, 3]);
+    let mut runs: Vec<_> = (0..count).map(|_| run(dice, world)).collect();
+    if let Some(first) = runs.first_mut() {
+        first.after = Duration::ZERO;
+    }
+    let deeds = if dice.one_in(4) { vec![(dice.seconds(0, 70), deed(dice, world))] } else { Vec::new() };
+    acts.push(Act::Runs { runs, deeds, settle: dice.rng.bool() });
+    if !dice.one_in(3) {
+        acts.push(Act::Wait(wait(dice)));
+    }
+    if dice.one_in(4) {
+        acts.push(Act::Deed(deed(dice, world)));
+    }
+    if dice.broken == Some(Assumption::A3) && dice.rng.bool() {
+        acts.push(Act::Deed(Deed::SetClock(dice.pick(&[-1200, -420, 420, 1200]))));
+    }
+    acts
+}
+
+fn wait(dice: &mut Dice) -> Duration {
+    dice.pick(&[
+        Duration::from_millis(10),
+        SECOND,
+        2 * SECOND,
+        20 * SECOND,
+        58 * SECOND,
+        61 * SECOND,
+        4 * 60 * SECOND,
+        10 * 60 * SECOND,
+        HOUR,
+        12 * HOUR,
+        26 * HOUR,
+        3 * DAY,
+        40 * DAY,
+    ])
+}
+
+fn deed(dice: &mut Dice, world: &Schedule) -> Deed {
+    let target = dice.rng.usize(1..3);
+    // A neighbour that names its own key takes a family whose current key is dead for a family without one.
+    let may_disable = world.renames == Renames::Work && world.neighbour != Neighbour::Naming;
+    match dice.rng.u8(..13) {
+        0 | 1 => Deed::AddTarget,
+        2 | 3 => Deed::RemoveTarget,
+        4 | 5 => Deed::Use { target: dice.rng.usize(0..3) },
+        6 if may_disable => Deed::Disable,
+        _ => Deed::Write { target, back: dice.rng.usize(0..3) },
+    }
+}
+
+fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
+    let plain = dice.rng.u8(..8);
+    let graceful = world.renames == Renames::Work || plain == 0;
+    let grace = if graceful { [Duration::ZERO, HOUR, DAY] } else { [Duration::ZERO; 3] };
+    let faults = dice.pick(&[0, 1, 1, 1, 2, 2, 3]);
+    let offsets = [
+        Duration::ZERO,
+        Duration::from_millis(30),
+        Duration::from_millis(100),
+        Duration::from_millis(600),
+        3 * SECOND,
+        15 * SECOND,
+        31 * SECOND,
+        62 * SECOND,
+        100 * SECOND,
+    ];
+    let side = match dice.rng.u8(..6) {
+        0 if world.staging => Side::Staging,
+        1 if world.neighbour != Neighbour::Nobody => Side::Neighbour,
+        _ => Side::Main,
+    };
+    RunPlan {
+        side,
+        after: dice.pick(&offsets),
+        held: match dice.rng.u8(..6) {
+            0..=2 => InHand::Deployed,
+            3 if side == Side::Main => InHand::Stale(dice.rng.usize(0..4)),
+            _ => InHand::Nothing,
+        },
+        grace: dice.pick(&grace),
+        rotate_after: dice.pick(&[Duration::ZERO, Duration::ZERO, Duration::ZERO, 30 * DAY]),
+        keep: world.renames == Renames::Work && dice.one_in(12),
+        leaked: dice.one_in(12),
+        parallel: dice.pick(&[1, 16]),
+        dies_after: dice.one_in(12).then(|| dice.seconds(0, 90)),
+        faults: (0..faults).map(|_| fault(dice)).collect(),
+    }
+}
+
+fn fault(dice: &mut Dice) -> (Call, usize, Fault) {
+    let (call, nth) = match dice.rng.u8(..10) {
+        0..=3 => (Call::Any, dice.rng.usize(1..40)),
+        4 => (Call::Create, dice.rng.usize(1..3)),
+        5 => (Call::Rename, dice.rng.usize(0..6)),
+        6 => (Call::Delete, dice.rng.usize(0..4)),
+        7 => (dice.pick(&[Call::List, Call::Try]), dice.rng.usize(1..8)),
+        8 => (Call::Write(dice.rng.usize(0..3)), dice.rng.usize(0..4)),
+        _ => {
+            let target = dice.rng.usize(0..3);
+            (dice.pick(&[Call::LastWrite(target), Call::Observe(target), Call::Remove(target)]), dice.rng.usize(0..3))
+        }
+    };
+    let lates: &[u64] = match dice.broken {
+        Some(Assumption::A1) => &[1_000, 29_000, 40_000, 70_000, 120_000],
+        _ => &[200, 1_000, 5_000, 15_000, 29_000],
+    };
+    let late = Duration::from_millis(dice.pick(lates));
+    let fault = match dice.rng.u8(..16) {
+        0..=2 => Fault::Refuse,
+        3 => Fault::Transient,
+        4 => Fault::LoseBefore,
+        5 => Fault::LoseAfter,
+        6 | 7 => Fault::Late(late),
+        8 | 9 => Fault::TimeOut { after: 30 * SECOND, lands: dice.rng.bool().then_some(late) },
+        10 => Fault::Slow(dice.pick(&[SECOND, 8 * SECOND, 25 * SECOND])),
+        11 | 12 => Fault::Kill { applied: dice.rng.bool() },
+        13 | 14 => Fault::Terminate,
+        _ => Fault::Freeze(dice.pick(&[5 * SECOND, 40 * SECOND, 70 * SECOND, 300 * SECOND])),
+    };
+    (call, nth, fault)
+}
