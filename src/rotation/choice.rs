@@ -92,7 +92,8 @@ impl<'a> Situation<'a> {
             return Ok(Some(row));
         }
         // The run that replaced it may have died before its commit.
-        if self.family.current().is_some() || (!self.family.unconfirmed.is_empty() && self.no_foreign_secret()) {
+        let begun = self.of_dead_runs().next().is_some();
+        if self.family.current().is_some() || (begun && self.no_foreign_secret()) {
             return Ok(None);
         }
         let why = match self.seen.row(id) {

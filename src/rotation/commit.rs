@@ -7,7 +7,7 @@ use crate::rotation::clock::later;
 use crate::rotation::lease::Mode;
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::Observation;
+use crate::rotation::observation::{Observation, at_latest_until};
 use crate::rotation::outcome::{KeyFate, Problem};
 use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::Rotate;
@@ -187,7 +187,9 @@ impl Run<'_> {
     }
 
     async fn retire(&self, replaced: &[KeyId]) {
-        let deletes = replaced.iter().map(async |id| match self.delete_if(id, async || self.may_retire()).await {
+        let settled = |id: &&KeyId| self.memory.borrow().fates.get(id) != Some(&KeyFate::Deleted);
+        let replaced: Vec<_> = replaced.iter().filter(settled).collect();
+        let deletes = replaced.into_iter().map(async |id| match self.delete_if(id, async || self.may_retire()).await {
             Ok(()) => {
                 self.memory.borrow_mut().fates.insert(id.clone(), KeyFate::Deleted);
                 self.note(format!("{} is deleted", self.name_of(id)));
@@ -201,15 +203,15 @@ impl Run<'_> {
     /// be taken for the current key.
     async fn leave_pending(&self, seen: &Observation, rotate: &Rotate) {
         let until = later(self.issuer_now(seen), self.policy.grace());
-        let waiting = |until| match self.policy.retire() {
+        let waiting = |id: &KeyId| match self.policy.retire() {
             Retire::Keep => KeyFate::Kept,
-            Retire::Delete => KeyFate::Pending { until },
+            Retire::Delete => KeyFate::Pending { until: seen.row(id).map_or(until, |row| at_latest_until(row, until)) },
         };
         if let Some(id) = rotate.ended.as_ref().filter(|_| self.policy.retire() == Retire::Delete) {
             self.retire(std::slice::from_ref(id)).await;
         }
         for id in &rotate.replaces {
-            let fate = waiting(until);
+            let fate = waiting(id);
             let mut memory = self.memory.borrow_mut();
             let settled = matches!(memory.fates.get(id), Some(KeyFate::Pending { .. } | KeyFate::Deleted));
             if !settled && !memory.undeleted.contains(id) && !rotate.unconfirmed.contains(id) {
@@ -227,7 +229,7 @@ impl Run<'_> {
                 Ok(_) => {
                     let mut memory = self.memory.borrow_mut();
                     memory.names.insert(id.clone(), name);
-                    memory.fates.insert(id.clone(), waiting(until));
+                    memory.fates.insert(id.clone(), waiting(id));
                 }
                 Err(unwritten) => {
                     if let Cause::Failed(problem) = unwritten.into_cause(&what) {

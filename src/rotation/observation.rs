@@ -159,6 +159,15 @@ fn is_live(row: &KeyRow, now: Timestamp) -> bool {
     !row.disabled && !has_expired(row, now)
 }
 
+/// That time, or the end of the key's own where it comes first.
+#[must_use]
+pub fn at_latest_until(row: &KeyRow, until: Timestamp) -> Timestamp {
+    match row.rights.expires_at {
+        Some(Some(end)) => until.min(end),
+        _ => until,
+    }
+}
+
 /// Whether a key's time is over.
 #[must_use]
 pub fn has_expired(row: &KeyRow, now: Timestamp) -> bool {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later, span};
-use crate::rotation::observation::{Family, Observation, commit};
+use crate::rotation::observation::{Family, Observation, at_latest_until, commit};
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{KeyId, KeyRow};
 
@@ -64,7 +64,7 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
     };
     let until = later(replaced, policy.grace());
     if seen.now() < until {
-        return Standing::InGrace(until);
+        return Standing::InGrace(at_latest_until(row, until));
     }
     if let Some(reason) = hold {
         return Standing::Held(reason.to_owned());

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::assumption::Assumption;
+use crate::schedule::Schedule;
 
 /// A kind of broken promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,16 +27,21 @@ pub enum Promise {
 }
 
 impl Promise {
-    /// Whether it may break when this assumption does: what `SECURITY.md` says is lost.
+    /// Whether it may break in this schedule because of an assumption that does not hold there: what `SECURITY.md` says
+    /// is lost, and no more.
     #[must_use]
-    pub fn rests_on(self, assumption: Assumption) -> bool {
-        match assumption {
+    pub fn may_break(self, schedule: &Schedule) -> bool {
+        match (schedule.broken, self) {
             // A late write overwrites whatever was written meanwhile, and nobody can tell of it beforehand.
-            Assumption::A1 => matches!(self, Self::Outage | Self::Lie),
-            // A key that is not listed is not named.
-            Assumption::A2 => matches!(self, Self::Lie),
-            // A write is attributed to the wrong key: held back for good, or a person's own write is not noticed.
-            Assumption::A3 => matches!(self, Self::Outage | Self::NotHealed),
+            (Some(Assumption::A1), Self::Outage | Self::Lie) => true,
+            // A key that is not listed is not named. Two runs that do not see each other take each other's key for none.
+            (Some(Assumption::A2), Self::Lie) => true,
+            (Some(Assumption::A2), Self::Outage) => schedule.has_runs_at_once(),
+            // A write is attributed to the wrong key, so that a person's own write is not noticed.
+            (Some(Assumption::A3), Self::Outage) => schedule.has_writes_by_hand(),
+            // Whose a dead key was can't be told any more: a person makes one by hand.
+            (Some(Assumption::A3), Self::NotHealed) => schedule.lifetime.is_some() || schedule.ends_keys_by_hand(),
+            _ => false,
         }
     }
 }

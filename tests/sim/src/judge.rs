@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
 use keyrotor::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, TargetState, Verdict};
 use keyrotor_fake::{Key, Place};
 
@@ -52,6 +53,7 @@ pub fn lies(scene: &Scene, before: &Before, outcome: &Outcome, asked: &Asked) ->
         values: values(scene),
         live: scene.world.live_keys("").into_iter().map(|key| (key.id.clone(), key)).collect(),
         family: format!("{}-", scene.policy.key_name),
+        now: scene.world.read(|state| state.issuer.clock.now()),
     };
     let mut lies = Vec::new();
     judge.of_living_keys(&mut lies);
@@ -68,6 +70,7 @@ struct Judge<'a> {
     values: Values,
     live: BTreeMap<String, Key>,
     family: String,
+    now: Timestamp,
 }
 
 impl Judge<'_> {
@@ -123,6 +126,7 @@ impl Judge<'_> {
         for key in &self.outcome.keys {
             let may_be_dead = match key.fate {
                 KeyFate::Deleted | KeyFate::NewRevoked | KeyFate::Stray { .. } => true,
+                KeyFate::Pending { until } => until <= self.now,
                 // A current key that has ended is not alive, and not replaced yet.
                 KeyFate::Current | KeyFate::Kept => self.outcome.old_key.as_ref().is_some_and(|(id, _)| *id == key.id),
                 _ => false,
@@ -188,7 +192,7 @@ impl Judge<'_> {
         let alive = self.live.contains_key(&id.0);
         let right = match self.outcome.old_key_status {
             OldKeyStatus::Deleted => !alive,
-            OldKeyStatus::Pending => alive,
+            OldKeyStatus::Pending => alive || self.outcome.retire_after.is_some_and(|at| at <= self.now),
             OldKeyStatus::Kept => true,
             OldKeyStatus::Alive => alive || self.status() == 3,
             OldKeyStatus::None => !alive,

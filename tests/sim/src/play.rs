@@ -11,6 +11,7 @@ use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Rights;
 use keyrotor_fake::{Key, Place};
 
+use crate::assumption::Assumption;
 use crate::broke::{Broke, Promise};
 use crate::judge::{self, Asked, Before};
 use crate::scene::{Ended, FAMILY, SECRET, Scene};
@@ -356,9 +357,11 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Whether a run may have to ask which key is deployed: where no rename is on record, or a person ended a key.
+    /// Whether a run may have to ask which key is deployed: where no rename is on record, a person ended a key, or lists
+    /// and clocks mislead it.
     fn may_ask(&self) -> bool {
-        !self.schedule.records_commits() || self.schedule.ends_keys_by_hand()
+        let lost = matches!(self.schedule.broken, Some(Assumption::A2 | Assumption::A3));
+        lost || !self.schedule.records_commits() || self.schedule.ends_keys_by_hand()
     }
 
     async fn heal(&mut self) {
@@ -390,7 +393,7 @@ impl<'a> Play<'a> {
                 return;
             }
             // Where names say nothing a run may have to ask which key is deployed, and a person does what it says.
-            let asks = ended.key_to_name().filter(|_| self.may_ask());
+            let asks = key_to_name(&scene, &ended).filter(|_| self.may_ask());
             told = format!("{ended:#?}");
             match asks {
                 Some(id) => {
@@ -490,13 +493,14 @@ fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) {
     }
 }
 
-impl Ended {
-    /// The key that a run which stopped asks to be named in `replace-key-id`.
-    fn key_to_name(&self) -> Option<KeyId> {
-        let Self::Came(outcome) = self else { return None };
-        let next = outcome.problems.first()?.next.as_deref()?;
-        let (_, id) = next.split_once("set replace-key-id to ").filter(|_| outcome.verdict == Verdict::Unchanged)?;
-        let id: String = id.chars().take_while(char::is_ascii_alphanumeric).collect();
-        (id.len() > 20).then_some(KeyId(id))
+/// The key that a person names in `replace-key-id` after a run that stopped asked for it.
+fn key_to_name(scene: &Scene, ended: &Ended) -> Option<KeyId> {
+    let Ended::Came(outcome) = ended else { return None };
+    let next = outcome.problems.first()?.next.as_deref()?;
+    let (_, id) = next.split_once("set replace-key-id to ").filter(|_| outcome.verdict == Verdict::Unchanged)?;
+    if id.starts_with("the id of the live key that the targets hold now") {
+        return scene.targets.first().and_then(|place| scene.world.key_at(place, SECRET)).map(|key| KeyId(key.id));
     }
+    let id: String = id.chars().take_while(char::is_ascii_alphanumeric).collect();
+    (id.len() > 20).then_some(KeyId(id))
 }

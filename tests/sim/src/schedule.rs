@@ -5,6 +5,7 @@ mod shrink;
 
 use std::time::Duration;
 
+use crate::assumption::Assumption;
 use crate::script::{Call, Fault, Script};
 
 pub use shrink::shrunk;
@@ -171,6 +172,8 @@ pub enum Act {
 pub struct Schedule {
     /// It was made from this, and its runs' digits are.
     pub seed: u64,
+    /// What does not hold in it.
+    pub broken: Option<Assumption>,
     /// How the family begins.
     pub start: Start,
     /// How many main repositories there are.
@@ -209,6 +212,7 @@ impl Schedule {
     pub fn plain(seed: u64) -> Self {
         Self {
             seed,
+            broken: None,
             start: Start::Rotated,
             repos: 2,
             renames: Renames::Work,
@@ -225,6 +229,23 @@ impl Schedule {
             settles_within: 65 * SECOND,
             acts: Vec::new(),
         }
+    }
+
+    /// Whether two runs of one family are ever at work at once.
+    #[must_use]
+    pub fn has_runs_at_once(&self) -> bool {
+        self.acts.iter().any(|act| matches!(act, Act::Runs { runs, .. } if runs.len() > 1))
+    }
+
+    /// Whether a person writes a secret.
+    #[must_use]
+    pub fn has_writes_by_hand(&self) -> bool {
+        let writes = |deed: &Deed| matches!(deed, Deed::Write { .. });
+        self.acts.iter().any(|act| match act {
+            Act::Deed(deed) => writes(deed),
+            Act::Runs { deeds, .. } => deeds.iter().any(|(_, deed)| writes(deed)),
+            Act::Wait(_) => false,
+        })
     }
 
     /// Whether a person switches off a key that is in use.

@@ -54,6 +54,7 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
     };
     let neighbour = if dice.one_in(4) { dice.pick(neighbours) } else { Neighbour::Nobody };
     Schedule {
+        broken: dice.broken,
         start,
         repos: dice.rng.usize(1..=3),
         renames,
