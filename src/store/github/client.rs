@@ -25,6 +25,9 @@ const API_VERSION: &str = "2022-11-28";
 /// Many times a page of 100 repositories, the longest answer that is asked for.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
 
+/// The most rows that GitHub puts into a page.
+pub const PAGE: usize = 100;
+
 /// More redirects than this are a loop. A renamed repository answers with one.
 const MOST_HOPS: usize = 3;
 
@@ -66,7 +69,20 @@ impl GitHub {
     /// A lost answer: [`Failure::Unknown`] after anything but a `GET`, except where no connection was made. A redirect
     /// to another host is [`Failure::Refused`].
     pub async fn call(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Answer, Failure> {
-        let start = self.url(path)?;
+        self.follow(method, self.url(path)?, body).await
+    }
+
+    /// One page, counted from 1, of a list of at most [`PAGE`] rows each.
+    ///
+    /// # Errors
+    /// As of any read.
+    pub async fn list(&self, path: &[&str], page: usize) -> Result<Answer, Failure> {
+        let mut url = self.url(path)?;
+        url.set_query(Some(&format!("per_page={PAGE}&page={page}")));
+        self.follow(Method::GET, url, None).await
+    }
+
+    async fn follow(&self, method: Method, start: Url, body: Option<&Value>) -> Result<Answer, Failure> {
         let mut url = self.moved.borrow().get(&start).unwrap_or(&start).clone();
         let mut for_good = true;
         for _ in 0..=MOST_HOPS {
@@ -89,6 +105,18 @@ impl GitHub {
     #[must_use]
     pub fn failure(&self, answer: &Answer) -> Failure {
         answer.failure(&self.redactor)
+    }
+
+    /// GitHub's text as it may be shown.
+    #[must_use]
+    pub fn shown(&self, text: &str) -> String {
+        server_text(text, &self.redactor)
+    }
+
+    /// Whether this is a GitHub Enterprise Server, which has its API below a path.
+    #[must_use]
+    pub fn is_enterprise_server(&self) -> bool {
+        self.api_url.path().trim_end_matches('/').ends_with("/api/v3")
     }
 
     fn url(&self, path: &[&str]) -> Result<Url, Failure> {
