@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::rotation::port::SecretStore;
 use github::scope::Asked;
-use github::{GitHub, GitHubSecret};
+use github::{GitHub, GitHubSecret, Shadows};
 use target::{Place, Reach, Target};
 
 /// The store for a target: the one place that knows every kind.
@@ -20,6 +20,13 @@ pub fn open(target: &Target, github: &Rc<GitHub>) -> Box<dyn SecretStore> {
     });
     let secret = GitHubSecret::new(Rc::clone(github), at_github(&target.place), target.secret.to_string());
     Box::new(secret.asking(asked))
+}
+
+/// What looks for secrets that hide those of the targets.
+#[must_use]
+pub fn shadows(targets: &[Target], github: &Rc<GitHub>) -> Shadows {
+    let places = targets.iter().map(|target| (at_github(&target.place), target.secret.to_string()));
+    Shadows::new(Rc::clone(github), places.collect())
 }
 
 fn at_github(place: &Place) -> github::Place {

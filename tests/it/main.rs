@@ -20,6 +20,7 @@ mod requests;
 mod rotates;
 mod runner_protocol;
 mod sealed_box;
+mod shadows;
 mod signals;
 mod structure;
 mod tokens;

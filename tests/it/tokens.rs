@@ -1,6 +1,7 @@
-//! What a token may not do is told in words that help.
+//! What a token may not do, and when it expires, is told in words that help.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use keyrotor_fake::{Access, Dialect, Permission, Place, Token, TokenKind};
 
@@ -105,6 +106,35 @@ fn an_environment_among_more_than_a_page_of_them_is_not_missing() {
         &stage.action().input("targets", "env:acme/app/zzz").run(),
         &["acme/app has no environment zzz", "e0, e1,"],
     );
+}
+
+#[test]
+fn a_token_that_expires_soon_is_warned_about_once() {
+    let stage = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).stage();
+    let day = |days: u64| Duration::from_secs(days * 24 * 3600);
+    let expires = stage.world.now() + day(31) - Duration::from_secs(60);
+    token(&stage, |token| token.expires = Some(expires));
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    assert!(!ran.log().contains("the GitHub token expires"), "{}", ran.log());
+
+    stage.world.advance(day(2));
+    for run in [stage.action(), stage.action().input("rotate-after", "30d"), stage.action().input("dry-run", "true")] {
+        let ran = run.run();
+        assert_eq!(ran.status(), 0, "{}", ran.log());
+        let warnings: Vec<_> = ran.stdout.lines().filter(|line| line.starts_with("::warning ")).collect();
+        assert_eq!(warnings.len(), 1, "{}", ran.log());
+        assert!(warnings[0].contains("the GitHub token expires at"), "{}", ran.log());
+        assert!(warnings[0].contains("in 28 days"), "{}", ran.log());
+        assert!(ran.tells("https://github.com/settings/tokens"), "{}", ran.log());
+        let report = ran.report().unwrap();
+        assert!(report["notices"].to_string().contains("the GitHub token expires at"), "{report}");
+    }
+
+    token(&stage, |token| token.permissions = Some(BTreeMap::new()));
+    refused(&stage.run(), &["403", "The token expires at"]);
+    stage.world.advance(day(40));
+    refused(&stage.run(), &["401", "wrong, revoked or expired"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::expiry;
 use crate::http::{Call, Failure, retry_after, server_date, server_text, status_failure};
 use crate::secret::Redactor;
 
@@ -146,6 +147,9 @@ impl Answer {
             "GITHUB_TOKEN can never write secrets: use a fine-grained token or a GitHub App. \
              A repository that the token cannot see answers 404.",
         );
+        if let Some(expires) = expiry::of(&self.headers) {
+            hint.push_str(&format!(" The token expires at {}.", expiry::moment(expires)));
+        }
         hint
     }
 
@@ -221,12 +225,14 @@ mod tests {
     fn a_refusal_says_what_to_do() {
         let permissions = ("x-accepted-github-permissions", "secrets=write");
         let (scopes, needed) = (("x-oauth-scopes", "repo, gist"), ("x-accepted-oauth-scopes", "admin:org"));
+        let expires = (expiry::HEADER, "2026-12-31 23:59:59 UTC");
         for (status, headers, words) in [
             (401, vec![], vec!["wrong, revoked or expired"]),
             (403, vec![permissions], vec!["secrets=write", "GITHUB_TOKEN can never"]),
             (404, vec![permissions], vec!["secrets=write", "cannot see answers 404"]),
             (403, vec![], vec!["GITHUB_TOKEN can never"]),
             (403, vec![scopes, needed], vec!["has the scopes `repo, gist`", "`admin:org` is accepted"]),
+            (404, vec![permissions, scopes, needed, expires], vec!["secrets=write", "expires at 2026-12-31 23:59 UTC"]),
             (403, vec![permissions, ("x-github-sso", "required; url=https://github.com/orgs/a/sso")], vec!["SAML"]),
         ] {
             let Failure::Refused(Refusal { hint: Some(hint), status: shown, .. }) =

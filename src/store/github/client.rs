@@ -13,6 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::answer::Answer;
+use super::expiry::Expiry;
 use crate::http::{Call, Failure, Refusal, server_text, transport_failure};
 use crate::secret::{Redactor, Secret};
 
@@ -31,6 +32,10 @@ pub const PAGE: usize = 100;
 /// More redirects than this are a loop. A renamed repository answers with one.
 const MOST_HOPS: usize = 3;
 
+/// How tokens begin that may do what their scopes say, in whatever repository: GitHub's page "About authentication to
+/// GitHub". Classic personal access tokens and those of OAuth apps.
+const CLASSIC_PREFIXES: [&str; 2] = ["ghp_", "gho_"];
+
 /// The REST API of github.com or of a GitHub Enterprise Server, with one token.
 pub struct GitHub {
     octocrab: Octocrab,
@@ -39,6 +44,9 @@ pub struct GitHub {
     redactor: Redactor,
     /// Where permanent redirects led, so that a write after a read is one request although the repository was renamed.
     moved: RefCell<HashMap<Url, Url>>,
+    /// When the token expires, as the answers show it.
+    pub expiry: Expiry,
+    classic: bool,
 }
 
 impl GitHub {
@@ -58,7 +66,9 @@ impl GitHub {
             Failure::refused("the GitHub token holds a character that no token has, perhaps a line break")
         })?;
         authorization.set_sensitive(true);
-        Ok(Self { octocrab, api_url, authorization, redactor, moved: RefCell::default() })
+        let classic = CLASSIC_PREFIXES.iter().any(|prefix| token.expose().starts_with(prefix));
+        let (moved, expiry) = Default::default();
+        Ok(Self { octocrab, api_url, authorization, redactor, moved, expiry, classic })
     }
 
     /// One call: `path` is given in plain segments below the API's address and encoded here. Redirects within the same
@@ -113,6 +123,12 @@ impl GitHub {
         server_text(text, &self.redactor)
     }
 
+    /// Whether the token's scopes say what it may do, and not single permissions.
+    #[must_use]
+    pub fn is_classic(&self) -> bool {
+        self.classic
+    }
+
     /// Whether this is a GitHub Enterprise Server, which has its API below a path.
     #[must_use]
     pub fn is_enterprise_server(&self) -> bool {
@@ -140,6 +156,7 @@ impl GitHub {
             .map_err(|_| Failure::refused(format!("{asked}: the request could not be put together")))?;
         let response = self.octocrab.send(request).await.map_err(|error| lost(call, &asked, &error))?;
         let (head, body) = response.into_parts();
+        self.expiry.note(&head.headers);
         let body = match Limited::new(body, LONGEST_BODY).collect().await {
             Ok(whole) => whole.to_bytes().to_vec(),
             Err(error) if call == Call::Read && head.status.is_success() => return Err(broken(&asked, &*error)),

@@ -119,4 +119,20 @@ impl Place {
             Self::Repo { .. } | Self::Env { .. } | Self::Dependabot { .. } | Self::Codespaces { .. } => None,
         }
     }
+
+    /// Owner and name of the repository that it belongs to.
+    pub(super) fn repository(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Repo { owner, repo }
+            | Self::Env { owner, repo, .. }
+            | Self::Dependabot { owner, repo }
+            | Self::Codespaces { owner, repo } => Some((owner, repo)),
+            Self::Org { .. } | Self::DependabotOrg { .. } | Self::CodespacesOrg { .. } => None,
+        }
+    }
+
+    /// Whether another place is the same: GitHub tells no difference by case.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.target().to_lowercase() == other.target().to_lowercase()
+    }
 }

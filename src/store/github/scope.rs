@@ -80,6 +80,7 @@ pub(super) struct Page {
 #[derive(Deserialize)]
 pub(super) struct Row {
     pub(super) id: u64,
+    pub(super) name: String,
 }
 
 impl Scope {
