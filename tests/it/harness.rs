@@ -183,6 +183,11 @@ impl Stage {
         Snapshot { held: self.held(), live }
     }
 
+    /// A file of this name that goes when the stage does.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.scratch.0.join(name)
+    }
+
     /// A run as a step of a workflow, to be adjusted.
     pub(crate) fn action(&self) -> Invocation<'_> {
         let mut inputs = self.setting.inputs.clone();

@@ -4,6 +4,7 @@
 mod canned;
 mod docs_agree;
 mod ended_keys;
+mod enterprise;
 mod faults;
 mod found;
 mod github_answers;
