@@ -36,7 +36,8 @@ its variables that is set; the last one names a file that holds the value.
                    INPUT_MANAGEMENT-KEY, KEYROTOR_MANAGEMENT_KEY, KEYROTOR_MANAGEMENT_KEY_FILE
   current-key      the key value deployed now: to recognise it, and to put it back if need be
                    INPUT_CURRENT-KEY, KEYROTOR_CURRENT_KEY, KEYROTOR_CURRENT_KEY_FILE
-  github-token     fine-grained token or App token, repository permission \"Secrets\" (read and write)
+  github-token     fine-grained token or App token that may write the targets' kinds of secrets: for
+                   repo targets the repository permission \"Secrets\" (read and write)
                    INPUT_GITHUB-TOKEN, KEYROTOR_GITHUB_TOKEN, KEYROTOR_GITHUB_TOKEN_FILE
   app-private-key  not yet built in this version
                    INPUT_APP-PRIVATE-KEY, KEYROTOR_APP_PRIVATE_KEY, KEYROTOR_APP_PRIVATE_KEY_FILE
@@ -74,8 +75,10 @@ pub struct Inputs {
     #[arg(long, value_name = "ID")]
     pub replace_key_id: Option<String>,
 
-    /// Where to write the key, one per line or flag: `repo:OWNER/NAME`, several as `repo:OWNER/NAME,NAME`, each
-    /// optionally with ` secret=NAME`
+    /// Where to write the key, one per line or flag: `repo:OWNER/NAME`, `env:OWNER/NAME/ENVIRONMENT`, `org:ORG`,
+    /// `dependabot:OWNER/NAME`, `dependabot-org:ORG`, `codespaces:OWNER/NAME`, `codespaces-org:ORG`; several as
+    /// `repo:OWNER/NAME,NAME`; each optionally with ` secret=NAME`, those of organisations with
+    /// ` visibility=all|private|selected repos=NAME,NAME`
     #[arg(long, value_name = "TARGET", help_heading = TARGETS)]
     pub targets: Vec<String>,
     /// Name of the secret in every target that does not say otherwise

@@ -155,9 +155,17 @@ pub fn status_failure(
     }
 }
 
-/// What an error of the transport says of the effect: only a connection that was never made is certain.
+/// What an error of the transport says of the effect: only a connection that was never made is certain. One that was
+/// given up for the server's certificate stays unmade however often it is tried.
 #[must_use]
 pub fn transport_failure(call: Call, what: &str, error: &reqwest::Error) -> Failure {
+    if let Some(why) = distrust(error) {
+        return Failure::Refused(Refusal {
+            status: None,
+            message: format!("{what}: the server's certificate is not trusted ({why})"),
+            hint: Some("If it is of your own CA, let SSL_CERT_FILE name the CA's certificate.".to_owned()),
+        });
+    }
     let why = if error.is_timeout() {
         "no answer in time".to_owned()
     } else if error.is_connect() {
@@ -170,6 +178,23 @@ pub fn transport_failure(call: Call, what: &str, error: &reqwest::Error) -> Fail
         Failure::Transient { message, retry_after: None }
     } else {
         Failure::Unknown { message, retry_after: None }
+    }
+}
+
+/// Why the server's certificate was not accepted, if that is what went wrong.
+fn distrust(error: &reqwest::Error) -> Option<String> {
+    let chain = std::iter::successors(Some(error as &(dyn std::error::Error + 'static)), |error| error.source());
+    match chain.filter_map(tls_error).next()? {
+        rustls::Error::InvalidCertificate(why) => Some(one_line(&why.to_string())),
+        _ => None,
+    }
+}
+
+/// An I/O error does not count what it wraps among its sources.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(io) => io.get_ref().and_then(|inner| tls_error(inner)),
+        None => error.downcast_ref(),
     }
 }
 

@@ -8,13 +8,15 @@
 //!   HTTP nor GitHub, only [`rotation::port`].
 //! * [`issuer`]: who makes keys. [`store`]: where they are kept.
 //! * [`http`], [`secret`]: how a call can fail; the one type that holds a secret.
-//! * [`report`], [`runner`]: what became of it, for people, workflows and programs.
+//! * [`report`], [`runner`]: what became of it, for people, workflows and programs. `notices`: what they should know
+//!   beside it.
 
 pub mod cli;
 pub mod config;
 pub mod http;
 pub mod issuer;
 pub mod nearest;
+mod notices;
 pub mod report;
 pub mod rotation;
 pub mod runner;
@@ -28,6 +30,7 @@ use crate::cli::Surroundings;
 use crate::config::{Asked, Request, RotationRequest};
 use crate::http::Retry;
 use crate::issuer::ArouterIssuer;
+use crate::notices::When;
 use crate::report::Ending;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
@@ -91,11 +94,18 @@ async fn run_one(request: &Request, asked: &RotationRequest, interrupt: Interrup
         interrupt,
         observer: runner,
     };
-    if request.dry_run {
-        dry_run(&issuer, &targets, policy, &context).await
-    } else {
-        rotate(&issuer, &targets, policy, &context).await
-    }
+    let rotation = async {
+        if request.dry_run {
+            dry_run(&issuer, &targets, policy, &context).await
+        } else {
+            rotate(&issuer, &targets, policy, &context).await
+        }
+    };
+    let shadows = store::shadows(&asked.targets, &github);
+    let when = When::of(&shadows, policy.parallel, request.dry_run, policy.leaked);
+    let mut outcome = notices::while_looking(rotation, &shadows, when, &context.interrupt).await;
+    notices::tell(&mut outcome, &shadows, &github, request.github.web_url.as_str(), runner);
+    outcome
 }
 
 fn connect(request: &Request, redactor: &Redactor) -> anyhow::Result<(ArouterIssuer, Rc<GitHub>)> {

@@ -72,6 +72,8 @@ pub struct IssuerSettings {
 pub struct GitHubSettings {
     /// The root of its API; the path ends in `/`.
     pub api_url: Url,
+    /// The root of its pages, for links.
+    pub web_url: Url,
     /// May write secrets; there whenever a target lies at GitHub.
     pub token: Option<Secret>,
 }

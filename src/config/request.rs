@@ -73,7 +73,11 @@ fn assemble(
         command: command?,
         rotations,
         issuer: issuer?,
-        github: GitHubSettings { api_url: api_url?, token: secrets.github_token },
+        github: GitHubSettings {
+            web_url: web_url(surroundings, api_url.as_ref()?),
+            api_url: api_url?,
+            token: secrets.github_token,
+        },
         request_timeout: request_timeout?,
         dry_run: dry_run?,
         warnings,
@@ -116,6 +120,21 @@ fn issuer(inputs: &Inputs, secrets: &Secrets, problems: &mut Problems) -> Option
 fn github_url(surroundings: &Surroundings, problems: &mut Problems) -> Option<Url> {
     let text = surroundings.var("GITHUB_API_URL").unwrap_or("https://api.github.com");
     base_url(text).map_err(|message| problems.wrong("GITHUB_API_URL", text, message)).ok()
+}
+
+/// Where GitHub's pages are. It stands in links alone, so that nothing fails for it. From a shell only the API may be
+/// named: `https://api.github.com`, `https://api.acme.ghe.com`, `https://github.acme.dev/api/v3`.
+fn web_url(surroundings: &Surroundings, api: &Url) -> Url {
+    let named = surroundings.var("GITHUB_SERVER_URL").and_then(|text| base_url(text).ok());
+    named.unwrap_or_else(|| {
+        let mut web = api.clone();
+        web.set_path("/");
+        let host = api.host_str().and_then(|host| host.strip_prefix("api."));
+        if host.is_some() && web.set_host(host).is_err() {
+            return api.clone();
+        }
+        web
+    })
 }
 
 fn task(text: &str) -> Result<Task, String> {

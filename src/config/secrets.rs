@@ -121,9 +121,10 @@ impl Secrets {
 
 const GITHUB_PREFIXES: &[&str] = &["ghp_", "gho_", "ghu_", "ghs_", "github_pat_"];
 
-/// Which token writes repository secrets.
+/// Which token writes secrets.
 pub(crate) const TOKEN_NEEDED: &str = "The GITHUB_TOKEN of a workflow can't write secrets: give a fine-grained personal \
-     access token or App token with repository permission \"Secrets\" (read and write)";
+     access token or App token with the permission that the targets' kinds need, for `repo` the repository permission \
+     \"Secrets\" (read and write)";
 
 fn read_one(doc: &InputDoc, surroundings: &Surroundings, problems: &mut Problems) -> Option<Secret> {
     let own = doc.own_variable();

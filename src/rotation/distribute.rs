@@ -173,7 +173,7 @@ impl Run<'_> {
             self.lease_gate()
         };
         let send = async || match old {
-            Some(value) => store.write(value).await,
+            Some(value) => store.write_back(value).await,
             None => store.remove().await.map(|()| Written { date: jiff::Timestamp::UNIX_EPOCH }),
         };
         let written = self.write(Act::PutBack { target }, &name, gate, send).await;

@@ -349,6 +349,15 @@ pub trait SecretStore {
     /// As any write.
     async fn write(&self, value: &Secret) -> Result<Written, Failure>;
 
+    /// Writes the value that it held before this run wrote it, with whatever else a write of this run changes there.
+    /// Otherwise as [`write`](Self::write).
+    ///
+    /// # Errors
+    /// As any write.
+    async fn write_back(&self, value: &Secret) -> Result<Written, Failure> {
+        self.write(value).await
+    }
+
     /// When the target was last written. A read: safe to repeat.
     ///
     /// # Errors

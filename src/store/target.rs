@@ -1,10 +1,13 @@
 //! What a target is: a place, and the secret's name there. How a user writes it is `grammar`'s.
 
 mod grammar;
+mod locator;
+mod place;
 
 use std::fmt;
 
 pub use grammar::{TargetProblem, parse};
+pub use place::{Place, Reach};
 
 /// Every kind of target that can be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +99,7 @@ impl Kind {
     /// Whether this version can write to it.
     #[must_use]
     pub fn is_built(self) -> bool {
-        self == Self::Repo
+        !matches!(self, Self::Kubernetes | Self::Vault | Self::AwsSecretsManager | Self::File)
     }
 }
 
@@ -150,26 +153,6 @@ impl fmt::Display for SecretName {
     }
 }
 
-/// Where a secret lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The Actions secrets of a repository.
-    Repo {
-        /// User or organisation.
-        owner: String,
-        /// The repository's name without its owner.
-        name: String,
-    },
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Repo { owner, name } => write!(f, "{}:{owner}/{name}", Kind::Repo),
-        }
-    }
-}
-
 /// One place that is to hold the key. `Display` is how a user would write this one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
@@ -197,15 +180,17 @@ impl Target {
     /// Equal for two targets that are the same secret, however they are written.
     #[must_use]
     pub fn identity(&self) -> String {
-        match self.place {
-            Place::Repo { .. } => self.label().to_ascii_lowercase(),
-        }
+        // GitHub tells no difference by case, neither of names nor of environments.
+        self.label().to_lowercase()
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.place)?;
+        if let Some(reach) = self.place.reach() {
+            write!(f, " {reach}")?;
+        }
         if self.own_name { write!(f, " secret={}", self.secret) } else { Ok(()) }
     }
 }

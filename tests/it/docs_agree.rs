@@ -9,6 +9,7 @@ use keyrotor::cli::{INPUTS, Surroundings, Task, input};
 use keyrotor::config::{self, Asked};
 use keyrotor::report::{Ending, json, outputs};
 use keyrotor::rotation::outcome::Verdict;
+use keyrotor::store::github::Place;
 use keyrotor::store::target::Kind;
 use serde_json::Value;
 
@@ -149,6 +150,31 @@ fn the_readme_has_every_kind_of_target_and_says_which_are_built() {
         .map(|row| (only_span(&row[0]), row[2] == "built"))
         .collect();
     assert_eq!(told, Kind::ALL.map(|kind| (kind.word().to_owned(), kind.is_built())));
+}
+
+#[test]
+fn the_readme_has_the_permission_of_every_kind_at_github() {
+    let (owner, repo, org) = (|| "acme".to_owned(), || "app".to_owned(), || "acme".to_owned());
+    let places = [
+        Place::Repo { owner: owner(), repo: repo() },
+        Place::Env { owner: owner(), repo: repo(), environment: "production".to_owned() },
+        Place::Org { org: org() },
+        Place::Dependabot { owner: owner(), repo: repo() },
+        Place::DependabotOrg { org: org() },
+        Place::Codespaces { owner: owner(), repo: repo() },
+        Place::CodespacesOrg { org: org() },
+    ];
+    let expected: Vec<_> = places
+        .iter()
+        .map(|place| (place.kind().to_owned(), place.permission().0.to_owned(), place.permission().1.to_owned()))
+        .collect();
+    let readme = text("README.md");
+    let table = section(&readme, "### The credentials");
+    let told: Vec<_> = rows(table.split("| target |").nth(1).unwrap())
+        .into_iter()
+        .map(|row| (only_span(&row[0]), row[1].clone(), only_span(&row[2])))
+        .collect();
+    assert_eq!(told, expected);
 }
 
 // Examples.

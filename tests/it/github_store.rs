@@ -75,27 +75,81 @@ fn refusal(failure: &Failure) -> &keyrotor::http::Refusal {
     }
 }
 
+/// One place of every kind.
+fn places() -> [Place; 7] {
+    let (owner, repo, org) = (|| "acme".to_owned(), || "app".to_owned(), || "acme".to_owned());
+    [
+        Place::Repo { owner: owner(), repo: repo() },
+        Place::Env { owner: owner(), repo: repo(), environment: "review/Feature 1%?#".to_owned() },
+        Place::Org { org: org() },
+        Place::Dependabot { owner: owner(), repo: repo() },
+        Place::DependabotOrg { org: org() },
+        Place::Codespaces { owner: owner(), repo: repo() },
+        Place::CodespacesOrg { org: org() },
+    ]
+}
+
+/// An organisation's secret that is shown to 101 repositories, numbered from 1000; other places as they are.
+fn shared(request: &Seen) -> Reply {
+    let (path, query) = request.target.split_once('?').unwrap_or((&request.target, ""));
+    let row = json!({ "name": NAME, "created_at": WRITTEN, "updated_at": WRITTEN, "visibility": "selected" });
+    match request.method.as_str() {
+        "GET" if path.ends_with("/repositories") => {
+            let ids = if query.ends_with("page=2") { 1100..1101 } else { 1000..1100 };
+            let rows: Vec<Value> = ids.map(|id| json!({ "id": id, "name": format!("r{id}") })).collect();
+            reply(200, "", &json!({ "total_count": 101, "repositories": rows }).to_string())
+        }
+        "GET" if path.starts_with("/orgs/") && path.ends_with(NAME) => reply(200, "", &row.to_string()),
+        _ => well_behaved(request),
+    }
+}
+
 #[tokio::test]
 async fn every_request_is_one_that_github_documents() {
-    let server = Canned::serve(well_behaved);
-    let store = store(&server.url);
-    store.observe().await.unwrap();
-    store.write(&value()).await.unwrap();
-    store.last_write().await.unwrap();
-    store.remove().await.unwrap();
-    let seen = server.seen();
-    assert_eq!(seen.len(), 5);
-    for Seen { method, target, headers, body } in &seen {
-        OpenApi::github()
-            .request(method, target, headers, body)
-            .unwrap_or_else(|why| panic!("{method} {target}: {why}"));
-        assert_eq!(headers["user-agent"], concat!("keyrotor/", env!("CARGO_PKG_VERSION")));
-        assert!(!headers.contains_key("transfer-encoding"), "a body has a length");
+    for place in places() {
+        let server = Canned::serve(shared);
+        let store = GitHubSecret::new(github(&server.url), place.clone(), NAME);
+        store.observe().await.unwrap();
+        store.write(&value()).await.unwrap();
+        store.write_back(&value()).await.unwrap();
+        store.last_write().await.unwrap();
+        store.remove().await.unwrap();
+        let seen = server.seen();
+        let is_org = place.target().contains("org");
+        assert_eq!(seen.len(), if is_org { 8 } else { 6 }, "{place:?}");
+        for Seen { method, target, headers, body } in &seen {
+            OpenApi::github()
+                .request(method, target, headers, body)
+                .unwrap_or_else(|why| panic!("{method} {target}: {why}"));
+            assert_eq!(headers["user-agent"], concat!("keyrotor/", env!("CARGO_PKG_VERSION")));
+            assert!(!headers.contains_key("transfer-encoding"), "a body has a length");
+        }
+        for put in seen.iter().filter(|it| it.method == "PUT") {
+            let sent: Value = serde_json::from_slice(&put.body).unwrap();
+            let sealed = STANDARD.decode(sent["encrypted_value"].as_str().unwrap()).unwrap();
+            assert_eq!(secret_key().unseal(&sealed).unwrap(), value().expose().as_bytes());
+            assert_eq!(sent["key_id"], "42");
+            let texts = matches!(place, Place::DependabotOrg { .. });
+            let ids: Vec<Value> =
+                (1000..1101).map(|id: u64| if texts { json!(id.to_string()) } else { json!(id) }).collect();
+            assert_eq!(sent.get("selected_repository_ids"), is_org.then(|| json!(ids)).as_ref(), "{place:?}");
+            assert_eq!(sent.get("visibility"), is_org.then(|| json!("selected")).as_ref(), "{place:?}");
+        }
     }
-    let sent: Value = serde_json::from_slice(&seen[2].body).unwrap();
-    let sealed = STANDARD.decode(sent["encrypted_value"].as_str().unwrap()).unwrap();
-    assert_eq!(secret_key().unseal(&sealed).unwrap(), value().expose().as_bytes());
-    assert_eq!(sent["key_id"], "42");
+}
+
+#[tokio::test]
+async fn an_organisations_secret_is_not_written_before_its_scope_is_known() {
+    let server = Canned::serve(shared);
+    let store = GitHubSecret::new(github(&server.url), Place::Org { org: "acme".into() }, NAME);
+    assert!(matches!(store.write(&value()).await, Err(Failure::Transient { .. })));
+    assert!(server.seen().is_empty());
+    store.ready().await.unwrap();
+    store.write(&value()).await.unwrap();
+    let unshown = Canned::serve(well_behaved);
+    let store = GitHubSecret::new(github(&unshown.url), Place::Org { org: "acme".into() }, NAME);
+    let failure = store.observe().await.unwrap_err();
+    assert!(refusal(&failure).message.contains("does not show the secret's visibility"), "{failure}");
 }
 
 #[tokio::test]

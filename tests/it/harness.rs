@@ -50,7 +50,7 @@ const TIME_TO_STOP: Duration = Duration::from_secs(7);
 #[derive(Clone, Debug)]
 pub(crate) struct Setting {
     dialect: Dialect,
-    repos: Vec<String>,
+    places: Vec<String>,
     current_key: bool,
     deployed: Option<String>,
     inputs: BTreeMap<String, String>,
@@ -70,7 +70,7 @@ impl Setting {
         }
         Self {
             dialect,
-            repos: vec!["acme/app".to_owned()],
+            places: vec!["repo:acme/app".to_owned()],
             current_key: false,
             deployed: Some(FIRST_NAME.to_owned()),
             inputs,
@@ -79,7 +79,13 @@ impl Setting {
 
     /// These repositories instead.
     pub(crate) fn repos(mut self, repos: &[&str]) -> Self {
-        self.repos = repos.iter().map(|repo| (*repo).to_owned()).collect();
+        self.places = repos.iter().map(|repo| format!("repo:{repo}")).collect();
+        self
+    }
+
+    /// These places instead, as targets are written, without words.
+    pub(crate) fn places(mut self, places: &[&str]) -> Self {
+        self.places = places.iter().map(|place| (*place).to_owned()).collect();
         self
     }
 
@@ -105,7 +111,7 @@ impl Setting {
     /// Builds the world and starts its servers.
     pub(crate) fn stage(self) -> Stage {
         let world = World::with_dialect(self.dialect);
-        let places = self.repos.iter().map(|repo| world.by_hand(|state| state.github.add_repo(repo))).collect();
+        let places = self.places.iter().map(|place| world.by_hand(|state| state.github.add_place(place))).collect();
         let management = world.by_hand(|state| {
             state.github.add_token(TOKEN, "ci", Access::Write);
             match (self.dialect, self.current_key) {
@@ -175,6 +181,11 @@ impl Stage {
     pub(crate) fn snapshot(&self) -> Snapshot {
         let live = self.world.live_keys("").into_iter().map(|key| key.id).collect();
         Snapshot { held: self.held(), live }
+    }
+
+    /// A file of this name that goes when the stage does.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.scratch.0.join(name)
     }
 
     /// A run as a step of a workflow, to be adjusted.
@@ -389,7 +400,7 @@ impl Invocation<'_> {
                     let value = if doc.secret { self.secrets.get(doc.name) } else { given(doc.name) };
                     command.env(doc.variable(), value.map_or("", String::as_str));
                 }
-                let repository = self.stage.setting.repos.first().map_or("acme/none", String::as_str);
+                let repository = self.stage.places.first().and_then(Place::repository).unwrap_or("acme/none");
                 command.env("GITHUB_ACTIONS", "true").env("CI", "true").env("GITHUB_REPOSITORY", repository);
                 command.env("GITHUB_EVENT_NAME", "schedule").env("GITHUB_SERVER_URL", "https://github.com");
                 command.env("GITHUB_OUTPUT", &files.output).env("GITHUB_STEP_SUMMARY", &files.summary);
@@ -495,6 +506,24 @@ impl Ran {
             self.stderr,
             self.summary
         )
+    }
+
+    /// What the summary shows a person, its entities read.
+    pub(crate) fn summary_text(&self) -> String {
+        let mut text = String::new();
+        let mut rest = self.summary.as_str();
+        while let Some((before, entity)) = rest.split_once("&#") {
+            let (code, behind) = entity.split_once(';').unwrap_or((entity, ""));
+            text.push_str(before);
+            text.extend(code.parse().ok().and_then(char::from_u32));
+            rest = behind;
+        }
+        text + rest
+    }
+
+    /// The log and the summary both say this.
+    pub(crate) fn tells(&self, words: &str) -> bool {
+        self.stdout.contains(words) && self.summary_text().contains(words)
     }
 
     /// A person who reads the report, the log or the summary finds this key, by its id; by its name where the run

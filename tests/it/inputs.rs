@@ -133,8 +133,7 @@ fn what_is_not_built_yet_says_so() {
         ("issuer", "openrouter"),
         ("config", "rotations.yml"),
         ("app-client-id", "Iv1.0123456789abcdef"),
-        ("targets", "org:acme"),
-        ("targets", "env:acme/app/production"),
+        ("targets", "kubernetes:prod/creds#api-key"),
         ("targets", "vault:kv/app#key"),
     ] {
         refused(stage.action().input(name, value), &[name, "not yet built"]);

@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &["secret"]),
     ("issuer", &["http", "rotation::port", "secret"]),
     ("nearest", &[]),
+    ("notices", &["rotation", "runner", "store::github"]),
     ("report", &["http", "rotation", "runner", "secret"]),
     ("rotation", &["http::Failure", "http::Refusal", "http::Retry", "secret"]),
     ("rotation::port", &["http::Failure", "secret"]),

@@ -33,10 +33,12 @@ pub(crate) fn check_github(ran: &Ran) {
     let api = OpenApi::github();
     let requests = ran.requests.iter().filter(|request| request.server == Server::GitHub);
     for Request { method, path, headers, body, .. } in requests {
+        // GitHub Enterprise Server has its API there.
+        let path = path.strip_prefix("/api/v3").unwrap_or(path);
         // The document knows a repository by its name alone; a redirect leads to its number.
         let target = match path.strip_prefix("/repositories/").and_then(|rest| rest.split_once('/')) {
             Some((_, rest)) => format!("/repos/acme/moved/{rest}"),
-            None => path.clone(),
+            None => path.to_owned(),
         };
         let headers: HeaderMap = headers
             .iter()

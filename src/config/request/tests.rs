@@ -215,3 +215,18 @@ fn no_secret_is_shown_wherever_it_was_put() {
         }
     }
 }
+
+#[test]
+fn links_lead_to_the_pages_of_the_server_whose_api_is_used() {
+    let web = |vars: &[(&str, &str)]| run(&[], vars).github.web_url.to_string();
+    assert_eq!(web(&[]), "https://github.com/");
+    assert_eq!(web(&[("GITHUB_API_URL", "https://github.acme.dev/api/v3")]), "https://github.acme.dev/");
+    assert_eq!(web(&[("GITHUB_API_URL", "https://api.acme.ghe.com")]), "https://acme.ghe.com/");
+    assert_eq!(
+        web(&[("GITHUB_SERVER_URL", "https://ghe.acme.dev"), ("GITHUB_API_URL", "https://a.b")]),
+        "https://ghe.acme.dev/"
+    );
+    for unfit in ["nonsense", "http://ghe.acme.dev", "https://u:p@ghe.acme.dev"] {
+        assert_eq!(web(&[("GITHUB_SERVER_URL", unfit)]), "https://github.com/");
+    }
+}

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::expiry;
 use crate::http::{Call, Failure, retry_after, server_date, server_text, status_failure};
 use crate::secret::Redactor;
 
@@ -130,18 +131,31 @@ impl Answer {
     }
 
     fn access_hint(&self, redactor: &Redactor) -> String {
-        if self.headers.contains_key("x-github-sso") {
+        if self.wants_sign_on() {
             return "The organisation asks for SAML single sign-on: authorise the token for it in the token's settings."
                 .to_owned();
         }
-        let needed = match self.header("x-accepted-github-permissions").filter(|needed| !needed.is_empty()) {
-            Some(needed) => format!("The token needs the permission {}. ", server_text(needed, redactor)),
-            None => String::new(),
-        };
-        format!(
-            "{needed}GITHUB_TOKEN can never write secrets: use a fine-grained token or a GitHub App. \
-             A repository that the token cannot see answers 404."
-        )
+        let accepted = |header: &str| self.header(header).filter(|accepted| !accepted.trim().is_empty());
+        let mut hint = String::new();
+        if let Some(needed) = accepted("x-accepted-github-permissions") {
+            hint.push_str(&format!("The token needs the permission {}. ", server_text(needed, redactor)));
+        } else if let (Some(has), Some(needed)) = (self.header("x-oauth-scopes"), accepted("x-accepted-oauth-scopes")) {
+            let (has, needed) = (server_text(has, redactor), server_text(needed, redactor));
+            hint.push_str(&format!("The token has the scopes `{has}`, and one of `{needed}` is accepted. "));
+        }
+        hint.push_str(
+            "GITHUB_TOKEN can never write secrets: use a fine-grained token or a GitHub App. \
+             A repository that the token cannot see answers 404.",
+        );
+        if let Some(expires) = expiry::of(&self.headers) {
+            hint.push_str(&format!(" The token expires at {}.", expiry::moment(expires)));
+        }
+        hint
+    }
+
+    /// Whether the organisation asks for single sign-on, which no permission helps against.
+    pub(super) fn wants_sign_on(&self) -> bool {
+        self.headers.contains_key("x-github-sso")
     }
 
     /// A header's value, where it is there and plain ASCII.
@@ -210,11 +224,15 @@ mod tests {
     #[test]
     fn a_refusal_says_what_to_do() {
         let permissions = ("x-accepted-github-permissions", "secrets=write");
+        let (scopes, needed) = (("x-oauth-scopes", "repo, gist"), ("x-accepted-oauth-scopes", "admin:org"));
+        let expires = (expiry::HEADER, "2026-12-31 23:59:59 UTC");
         for (status, headers, words) in [
             (401, vec![], vec!["wrong, revoked or expired"]),
             (403, vec![permissions], vec!["secrets=write", "GITHUB_TOKEN can never"]),
             (404, vec![permissions], vec!["secrets=write", "cannot see answers 404"]),
             (403, vec![], vec!["GITHUB_TOKEN can never"]),
+            (403, vec![scopes, needed], vec!["has the scopes `repo, gist`", "`admin:org` is accepted"]),
+            (404, vec![permissions, scopes, needed, expires], vec!["secrets=write", "expires at 2026-12-31 23:59 UTC"]),
             (403, vec![permissions, ("x-github-sso", "required; url=https://github.com/orgs/a/sso")], vec!["SAML"]),
         ] {
             let Failure::Refused(Refusal { hint: Some(hint), status: shown, .. }) =

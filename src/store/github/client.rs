@@ -13,6 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::answer::Answer;
+use super::expiry::Expiry;
 use crate::http::{Call, Failure, Refusal, server_text, transport_failure};
 use crate::secret::{Redactor, Secret};
 
@@ -25,8 +26,15 @@ const API_VERSION: &str = "2022-11-28";
 /// Many times a page of 100 repositories, the longest answer that is asked for.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
 
+/// The most rows that GitHub puts into a page.
+pub const PAGE: usize = 100;
+
 /// More redirects than this are a loop. A renamed repository answers with one.
 const MOST_HOPS: usize = 3;
+
+/// How tokens begin that may do what their scopes say, in whatever repository: GitHub's page "About authentication to
+/// GitHub". Classic personal access tokens and those of OAuth apps.
+const CLASSIC_PREFIXES: [&str; 2] = ["ghp_", "gho_"];
 
 /// The REST API of github.com or of a GitHub Enterprise Server, with one token.
 pub struct GitHub {
@@ -36,6 +44,9 @@ pub struct GitHub {
     redactor: Redactor,
     /// Where permanent redirects led, so that a write after a read is one request although the repository was renamed.
     moved: RefCell<HashMap<Url, Url>>,
+    /// When the token expires, as the answers show it.
+    pub expiry: Expiry,
+    classic: bool,
 }
 
 impl GitHub {
@@ -55,7 +66,9 @@ impl GitHub {
             Failure::refused("the GitHub token holds a character that no token has, perhaps a line break")
         })?;
         authorization.set_sensitive(true);
-        Ok(Self { octocrab, api_url, authorization, redactor, moved: RefCell::default() })
+        let classic = CLASSIC_PREFIXES.iter().any(|prefix| token.expose().starts_with(prefix));
+        let (moved, expiry) = Default::default();
+        Ok(Self { octocrab, api_url, authorization, redactor, moved, expiry, classic })
     }
 
     /// One call: `path` is given in plain segments below the API's address and encoded here. Redirects within the same
@@ -66,7 +79,20 @@ impl GitHub {
     /// A lost answer: [`Failure::Unknown`] after anything but a `GET`, except where no connection was made. A redirect
     /// to another host is [`Failure::Refused`].
     pub async fn call(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Answer, Failure> {
-        let start = self.url(path)?;
+        self.follow(method, self.url(path)?, body).await
+    }
+
+    /// One page, counted from 1, of a list of at most [`PAGE`] rows each.
+    ///
+    /// # Errors
+    /// As of any read.
+    pub async fn list(&self, path: &[&str], page: usize) -> Result<Answer, Failure> {
+        let mut url = self.url(path)?;
+        url.set_query(Some(&format!("per_page={PAGE}&page={page}")));
+        self.follow(Method::GET, url, None).await
+    }
+
+    async fn follow(&self, method: Method, start: Url, body: Option<&Value>) -> Result<Answer, Failure> {
         let mut url = self.moved.borrow().get(&start).unwrap_or(&start).clone();
         let mut for_good = true;
         for _ in 0..=MOST_HOPS {
@@ -91,6 +117,24 @@ impl GitHub {
         answer.failure(&self.redactor)
     }
 
+    /// GitHub's text as it may be shown.
+    #[must_use]
+    pub fn shown(&self, text: &str) -> String {
+        server_text(text, &self.redactor)
+    }
+
+    /// Whether the token's scopes say what it may do, and not single permissions.
+    #[must_use]
+    pub fn is_classic(&self) -> bool {
+        self.classic
+    }
+
+    /// Whether this is a GitHub Enterprise Server, which has its API below a path.
+    #[must_use]
+    pub fn is_enterprise_server(&self) -> bool {
+        self.api_url.path().trim_end_matches('/').ends_with("/api/v3")
+    }
+
     fn url(&self, path: &[&str]) -> Result<Url, Failure> {
         // These would vanish from a path, and the call would go somewhere else.
         if let Some(segment) = path.iter().find(|segment| matches!(**segment, "" | "." | "..")) {
@@ -112,6 +156,7 @@ impl GitHub {
             .map_err(|_| Failure::refused(format!("{asked}: the request could not be put together")))?;
         let response = self.octocrab.send(request).await.map_err(|error| lost(call, &asked, &error))?;
         let (head, body) = response.into_parts();
+        self.expiry.note(&head.headers);
         let body = match Limited::new(body, LONGEST_BODY).collect().await {
             Ok(whole) => whole.to_bytes().to_vec(),
             Err(error) if call == Call::Read && head.status.is_success() => return Err(broken(&asked, &*error)),

@@ -2,8 +2,16 @@
 
 pub mod answer;
 pub mod client;
+mod denied;
+mod environments;
+pub mod expiry;
+pub mod place;
+pub mod scope;
 pub mod seal;
 pub mod secrets;
+pub mod shadows;
 
 pub use client::GitHub;
-pub use secrets::{GitHubSecret, Place};
+pub use place::Place;
+pub use secrets::GitHubSecret;
+pub use shadows::Shadows;

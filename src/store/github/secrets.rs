@@ -1,7 +1,7 @@
 //! A secret at GitHub as a target of a rotation.
 //!
 //! Every kind of place has the same four calls below its own path; the REST pages are "GitHub Actions Secrets" and its
-//! siblings for Dependabot and Codespaces.
+//! siblings for Dependabot and Codespaces. An organisation's secret has a scope beside its value.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -15,6 +15,9 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::client::GitHub;
+use super::denied;
+use super::place::Place;
+use super::scope::{self, Asked, Scope, Scopes};
 use super::seal::PublicKey;
 use crate::http::Failure;
 use crate::rotation::port::{Held, SecretStore, Sighting, Written};
@@ -22,35 +25,6 @@ use crate::secret::Secret;
 
 /// GitHub's limit for one value: page "Using secrets in GitHub Actions".
 pub const LONGEST_VALUE: usize = 48 * 1024;
-
-/// Where at GitHub a secret lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The Actions secrets of a repository.
-    Repo {
-        /// The account or organisation.
-        owner: String,
-        /// The repository's name.
-        repo: String,
-    },
-}
-
-impl Place {
-    /// How the user writes it: `repo:acme/app`.
-    #[must_use]
-    pub fn target(&self) -> String {
-        match self {
-            Self::Repo { owner, repo } => format!("repo:{owner}/{repo}"),
-        }
-    }
-
-    /// The path below which its public key and its secrets are, in plain segments.
-    fn path(&self) -> Vec<&str> {
-        match self {
-            Self::Repo { owner, repo } => vec!["repos", owner, repo, "actions", "secrets"],
-        }
-    }
-}
 
 /// One secret of one place.
 pub struct GitHubSecret {
@@ -60,6 +34,10 @@ pub struct GitHubSecret {
     key: RefCell<Option<PublicKey>>,
     /// The last write was answered 422, which a public key that was replaced meanwhile explains once.
     doubted: Cell<bool>,
+    /// What the target asks of an organisation's secret.
+    asked: Option<Asked>,
+    /// Known for an organisation's secret once it was observed.
+    scopes: RefCell<Option<Scopes>>,
 }
 
 #[derive(Deserialize)]
@@ -71,13 +49,29 @@ struct KeyAnswer {
 #[derive(Deserialize)]
 struct SecretAnswer {
     updated_at: Timestamp,
+    visibility: Option<String>,
 }
 
 impl GitHubSecret {
     /// The secret of this name in this place.
     #[must_use]
     pub fn new(github: Rc<GitHub>, place: Place, secret: impl Into<String>) -> Self {
-        Self { github, place, secret: secret.into(), key: RefCell::default(), doubted: Cell::default() }
+        Self {
+            github,
+            place,
+            secret: secret.into(),
+            key: RefCell::default(),
+            doubted: Cell::default(),
+            asked: None,
+            scopes: RefCell::default(),
+        }
+    }
+
+    /// With what the target asks of the scope; without it an organisation's secret keeps the one that it has.
+    #[must_use]
+    pub fn asking(mut self, asked: Option<Asked>) -> Self {
+        self.asked = asked;
+        self
     }
 
     async fn at(&self, method: Method, last: &str, body: Option<&Value>) -> Result<Answer, Failure> {
@@ -89,7 +83,7 @@ impl GitHubSecret {
     async fn fetch_key(&self) -> Result<(), Failure> {
         let answer = self.at(Method::GET, "public-key", None).await?;
         if answer.status != StatusCode::OK {
-            return Err(self.github.failure(&answer));
+            return Err(denied::unreachable(&self.github, &self.place, &answer).await);
         }
         let shown: KeyAnswer = answer.json()?;
         let key = PublicKey::parse(shown.key_id, &shown.key).map_err(|error| self.refused(error))?;
@@ -97,32 +91,75 @@ impl GitHubSecret {
         Ok(())
     }
 
-    async fn look(&self) -> Result<Sighting, Failure> {
+    /// The secret's row and when it was shown; `None` where there is no secret of that name.
+    async fn row(&self) -> Result<(Option<SecretAnswer>, Answer), Failure> {
         let answer = self.at(Method::GET, &self.secret, None).await?;
-        let held = match answer.status {
-            StatusCode::OK => Held::Since(answer.json::<SecretAnswer>()?.updated_at),
-            StatusCode::NOT_FOUND => Held::Nothing,
-            _ => return Err(self.github.failure(&answer)),
-        };
-        Ok(Sighting { held, date: answer.date()? })
+        match answer.status {
+            StatusCode::OK => Ok((Some(answer.json()?), answer)),
+            StatusCode::NOT_FOUND => Ok((None, answer)),
+            _ => Err(self.failure(&answer)),
+        }
     }
 
-    fn sealed(&self, value: &Secret) -> Result<Value, Failure> {
+    async fn look(&self) -> Result<Sighting, Failure> {
+        let (row, answer) = self.row().await?;
+        sighting(row.as_ref(), &answer)
+    }
+
+    /// Looks, and at an organisation's secret also at its scope.
+    async fn look_closely(&self) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
+        let (row, answer) = self.row().await?;
+        let scope = match (&row, self.place.organisation()) {
+            (Some(row), Some(_)) => {
+                let visibility = row.visibility.as_deref();
+                scope::of_secret(&self.github, &self.place, &self.secret, visibility, &answer).await.map(Some)
+            }
+            _ => Ok(None),
+        };
+        Ok((sighting(row.as_ref(), &answer)?, scope))
+    }
+
+    fn knows_scope(&self) -> bool {
+        self.place.organisation().is_none() || self.scopes.borrow().is_some()
+    }
+
+    fn sealed(&self, value: &Secret, scope: Option<Scope>) -> Result<Value, Failure> {
         let length = value.expose().len();
         if length > LONGEST_VALUE {
             return Err(self.refused(format!("the value has {length} bytes, GitHub takes {LONGEST_VALUE}")));
         }
         let key = self.key.borrow();
-        let Some(key) = key.as_ref() else {
-            let message = format!("{}: its public key must be fetched first", self.name());
+        let (Some(key), true) = (key.as_ref(), self.knows_scope()) else {
+            let message = format!("{}: its public key and its scope must be read first", self.name());
             return Err(Failure::Transient { message, retry_after: None });
         };
         let sealed = key.seal(value).map_err(|error| self.refused(error))?;
-        Ok(json!({ "encrypted_value": sealed, "key_id": key.id() }))
+        let mut body = json!({ "encrypted_value": sealed, "key_id": key.id() });
+        if let (Some(scope), Some(fields)) = (scope, body.as_object_mut()) {
+            fields.extend(scope.fields(&self.place).into_iter().map(|(name, value)| (name.to_owned(), value)));
+        }
+        Ok(body)
+    }
+
+    async fn put(&self, value: &Secret, scope: Option<Scope>) -> Result<Written, Failure> {
+        let body = self.sealed(value, scope)?;
+        let answer = self.at(Method::PUT, &self.secret, Some(&body)).await?;
+        match answer.status {
+            StatusCode::CREATED | StatusCode::NO_CONTENT => {
+                self.doubted.set(false);
+                Ok(Written { date: answer.date()? })
+            }
+            StatusCode::UNPROCESSABLE_ENTITY => Err(self.unprocessable(&answer)),
+            _ => Err(self.failure(&answer)),
+        }
     }
 
     fn refused(&self, why: impl std::fmt::Display) -> Failure {
         Failure::refused(format!("{}: {why}", self.name()))
+    }
+
+    fn failure(&self, answer: &Answer) -> Failure {
+        denied::failure(&self.github, &self.place, answer)
     }
 
     /// GitHub's answer to a `key_id` that is out of date, and to other things: worth one more try with a fresh key.
@@ -136,34 +173,52 @@ impl GitHubSecret {
     }
 }
 
+fn sighting(row: Option<&SecretAnswer>, answer: &Answer) -> Result<Sighting, Failure> {
+    let held = row.map_or(Held::Nothing, |row| Held::Since(row.updated_at));
+    Ok(Sighting { held, date: answer.date()? })
+}
+
 #[async_trait(?Send)]
 impl SecretStore for GitHubSecret {
     fn name(&self) -> String {
         format!("{} {}", self.place.target(), self.secret)
     }
 
-    /// The public key is what proves access: GitHub answers 404 also for what the token may not see.
+    /// The public key is what proves access: GitHub answers 404 also for what the token may not see. Never more than
+    /// two requests are under way.
     async fn observe(&self) -> Result<Sighting, Failure> {
-        let (key, seen) = join!(self.fetch_key(), self.look());
-        key.and(seen)
+        let reach = async {
+            self.fetch_key().await?;
+            scope::asked(&self.github, &self.place, self.asked.as_ref()).await
+        };
+        let (asked, seen) = join!(reach, self.look_closely());
+        let (asked, (sighting, found)) = (asked?, seen?);
+        if self.place.organisation().is_some() {
+            *self.scopes.borrow_mut() = Some(Scopes::new(self.asked.as_ref(), asked, found)?);
+        }
+        Ok(sighting)
     }
 
     async fn ready(&self) -> Result<(), Failure> {
+        if !self.knows_scope() {
+            return self.observe().await.map(|_| ());
+        }
         let cached = self.key.borrow().is_some();
         if cached { Ok(()) } else { self.fetch_key().await }
     }
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
-        let body = self.sealed(value)?;
-        let answer = self.at(Method::PUT, &self.secret, Some(&body)).await?;
-        match answer.status {
-            StatusCode::CREATED | StatusCode::NO_CONTENT => {
-                self.doubted.set(false);
-                Ok(Written { date: answer.date()? })
-            }
-            StatusCode::UNPROCESSABLE_ENTITY => Err(self.unprocessable(&answer)),
-            _ => Err(self.github.failure(&answer)),
-        }
+        let wanted = self.scopes.borrow().as_ref().map(|scopes| scopes.wanted.clone());
+        self.put(value, wanted).await
+    }
+
+    async fn write_back(&self, value: &Secret) -> Result<Written, Failure> {
+        let before = match self.scopes.borrow().as_ref().map(|scopes| scopes.before.clone()) {
+            Some(None) => return Err(Failure::refused("to whom the secret was shown before is not known")),
+            Some(before) => before,
+            None => None,
+        };
+        self.put(value, before).await
     }
 
     async fn last_write(&self) -> Result<Sighting, Failure> {
@@ -174,7 +229,7 @@ impl SecretStore for GitHubSecret {
         let answer = self.at(Method::DELETE, &self.secret, None).await?;
         match answer.status {
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
-            _ => Err(self.github.failure(&answer)),
+            _ => Err(self.failure(&answer)),
         }
     }
 }

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Kind, Place, SecretName, Target};
+use super::{Kind, SecretName, Target, locator};
 use crate::nearest::nearest;
-
-const LONGEST_OWNER: usize = 39;
-const LONGEST_REPOSITORY: usize = 100;
 
 /// A line that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +35,7 @@ pub fn parse(text: &str, secret: &SecretName) -> (Vec<Target>, Vec<TargetProblem
 }
 
 fn parse_line(text: &str, secret: &SecretName, problems: &mut Vec<String>) -> Vec<Target> {
-    let (head, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+    let (head, rest) = head_and_words(text);
     let (kind, locator) = match kind_and_locator(head) {
         Ok(split) => split,
         Err(message) => {
@@ -49,11 +46,25 @@ fn parse_line(text: &str, secret: &SecretName, problems: &mut Vec<String>) -> Ve
     let words = read_words(kind, rest, problems);
     let own = words.get("secret").and_then(|name| note(problems, SecretName::parse(name)));
     if !kind.is_built() {
-        problems.push(format!("targets of kind `{kind}` are not yet built in this version; `repo:OWNER/NAME` is"));
+        problems.push(format!("targets of kind `{kind}` are not yet built in this version; those at GitHub are"));
         return Vec::new();
     }
+    let reach = locator::reach(words.get("visibility").copied(), words.get("repos").copied(), problems);
     let target = |place| Target { place, secret: own.as_ref().unwrap_or(secret).clone(), own_name: own.is_some() };
-    repositories(locator, problems).into_iter().map(target).collect()
+    locator::places(kind, locator, reach.as_ref(), problems).into_iter().map(target).collect()
+}
+
+/// Splits a line before its words. The name of an environment may have spaces in it, so there only what looks like a
+/// word ends it.
+fn head_and_words(text: &str) -> (&str, &str) {
+    let spaced = text.starts_with(&format!("{}:", Kind::Env));
+    let mut ends = text.match_indices(char::is_whitespace).map(|(at, _)| text.split_at(at));
+    ends.find(|(_, rest)| !spaced || is_word(rest.trim_start())).unwrap_or((text, ""))
+}
+
+fn is_word(text: &str) -> bool {
+    let key = text.split(|c: char| !(c.is_ascii_lowercase() || c == '-')).next().unwrap_or_default();
+    !key.is_empty() && text.get(key.len()..).is_some_and(|rest| rest.starts_with('='))
 }
 
 fn kind_and_locator(head: &str) -> Result<(Kind, &str), String> {
@@ -66,7 +77,7 @@ fn kind_and_locator(head: &str) -> Result<(Kind, &str), String> {
         let hint = nearest(word, words).map(|near| format!("; did you mean `{near}:`?")).unwrap_or_default();
         return Err(format!("`{word}` is not a kind of target: expected one of {}{hint}", words.join(", ")));
     };
-    if locator.is_empty() {
+    if locator.trim_start() != locator || locator.is_empty() {
         return Err(format!("expected `{kind}:{}`, without a space", kind.locator()));
     }
     Ok((kind, locator))
@@ -98,49 +109,6 @@ fn unknown_word(kind: Kind, key: &str) -> String {
     };
     let hint = nearest(key, kind.words().iter().copied()).map(|near| format!("; did you mean `{near}=`?"));
     format!("`{key}=` is not a word of `{kind}` targets ({accepted}){}", hint.unwrap_or_default())
-}
-
-fn repositories(locator: &str, problems: &mut Vec<String>) -> Vec<Place> {
-    let Some((owner, names)) = locator.split_once('/') else {
-        problems.push("expected `repo:OWNER/NAME`, or `repo:OWNER/NAME,NAME` for several".to_owned());
-        return Vec::new();
-    };
-    let owner = note(problems, check_owner(owner));
-    let mut places = Vec::new();
-    for name in names.split(',') {
-        if let (Some(name), Some(owner)) = (note(problems, check_repository(name)), owner) {
-            places.push(Place::Repo { owner: owner.to_owned(), name: name.to_owned() });
-        }
-    }
-    places
-}
-
-/// GitHub's rule for user and organisation names; `_` stands in those of managed users.
-fn check_owner(owner: &str) -> Result<&str, String> {
-    let letters = !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-    let hyphens = !owner.starts_with('-') && !owner.ends_with('-') && !owner.contains("--");
-    if letters && hyphens && owner.len() <= LONGEST_OWNER {
-        Ok(owner)
-    } else {
-        Err(format!("`{owner}` is not an owner: letters, digits and single hyphens, at most {LONGEST_OWNER}"))
-    }
-}
-
-fn check_repository(name: &str) -> Result<&str, String> {
-    if name.is_empty() {
-        return Err("a repository's name is empty: expected `repo:OWNER/NAME,NAME` without spaces".to_owned());
-    }
-    if name.contains('/') {
-        return Err(format!("`{name}`: names behind a comma share the owner; another owner needs a line of its own"));
-    }
-    let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    if letters && !matches!(name, "." | "..") && name.len() <= LONGEST_REPOSITORY {
-        Ok(name)
-    } else {
-        Err(format!(
-            "`{name}` is not a repository's name: letters, digits, `.`, `_`, `-`, at most {LONGEST_REPOSITORY}"
-        ))
-    }
 }
 
 fn note<T>(problems: &mut Vec<String>, read: Result<T, String>) -> Option<T> {

@@ -1,7 +1,9 @@
-//! GitHub's state: repositories with their secrets, and tokens with what they may do.
+//! GitHub's state: repositories, environments and organisations with their secrets, and tokens with what they may do.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod place;
+mod token;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use base64::Engine;
@@ -12,55 +14,37 @@ use jiff::Timestamp;
 
 use crate::clock::{Clock, signed};
 
+pub use place::{Permission, Place};
+pub use token::{Access, Token, TokenKind};
+
 /// A value may be at most this long.
 const LONGEST_VALUE: usize = 48 * 1024;
-/// A place has at most this many secrets.
+/// A repository or environment has at most this many secrets.
 const MOST_SECRETS: usize = 100;
+/// An organisation has at most this many secrets.
+const MOST_SECRETS_OF_ORGANISATION: usize = 1000;
 
-/// Where secrets are kept. Names are kept in lower case, since GitHub tells no difference.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Place {
-    /// The Actions secrets of a repository, by `owner/name`.
-    Repo(String),
+/// Which repositories an organisation's secret is shown to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// All.
+    All,
+    /// Private and internal ones.
+    Private,
+    /// These, by number.
+    Selected(BTreeSet<u64>),
 }
 
-impl Place {
-    /// The Actions secrets of the repository `owner/name`.
+impl Scope {
+    /// GitHub's word for it.
     #[must_use]
-    pub fn repo(full_name: &str) -> Self {
-        Self::Repo(full_name.to_ascii_lowercase())
-    }
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub fn visibility(&self) -> &'static str {
         match self {
-            Self::Repo(name) => write!(f, "repo:{name}"),
+            Self::All => "all",
+            Self::Private => "private",
+            Self::Selected(_) => "selected",
         }
     }
-}
-
-/// What a token may do at a place. A place that a token has no access to does not exist for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Access {
-    /// See that the repository exists.
-    Metadata,
-    /// List secrets and fetch the public key.
-    Read,
-    /// Write secrets.
-    Write,
-}
-
-/// A token.
-#[derive(Clone, Debug, Default)]
-pub struct Token {
-    /// How the request log calls it.
-    pub role: String,
-    /// What it may do at places that are not listed.
-    pub elsewhere: Option<Access>,
-    /// What it may do at these places.
-    pub places: BTreeMap<Place, Access>,
 }
 
 /// A secret. GitHub would never show its value.
@@ -72,13 +56,17 @@ pub struct Secret {
     pub created_at: Timestamp,
     /// GitHub's clock, whole seconds.
     pub updated_at: Timestamp,
+    /// Of an organisation's secret.
+    pub scope: Option<Scope>,
 }
 
 /// The secrets of one place, and the key pair that they are sealed with.
 #[derive(Debug)]
 pub struct Vault {
-    /// The number in `/repositories/{id}`.
+    /// The number in `/repositories/{id}`, for every vault of a repository the same; else a number of its own.
     pub id: u64,
+    /// Its name as it was given, which GitHub keeps although it tells no difference by case.
+    pub shown: String,
     /// The public key's name.
     pub key_id: String,
     secret_key: SecretKey,
@@ -87,8 +75,14 @@ pub struct Vault {
 }
 
 impl Vault {
-    fn new(id: u64) -> Self {
-        Self { id, key_id: key_id(id, 0), secret_key: SecretKey::generate(&mut OsRng), secrets: BTreeMap::new() }
+    fn new(id: u64, shown: &str, nth_key: u64) -> Self {
+        Self {
+            id,
+            shown: shown.to_owned(),
+            key_id: key_id(nth_key),
+            secret_key: SecretKey::generate(&mut OsRng),
+            secrets: BTreeMap::new(),
+        }
     }
 
     /// The public key, in base64.
@@ -103,8 +97,8 @@ impl Vault {
     }
 }
 
-fn key_id(id: u64, generation: u64) -> String {
-    format!("{}", 568_250_167_242_549_743 + id * 1000 + generation)
+fn key_id(nth: u64) -> String {
+    format!("{}", 568_250_167_242_549_743 + nth)
 }
 
 /// How a write that succeeded is answered.
@@ -136,13 +130,16 @@ pub struct GitHub {
     pub places: BTreeMap<Place, Vault>,
     /// The tokens that exist, by value.
     pub tokens: BTreeMap<String, Token>,
-    /// Where repositories that moved are now.
+    /// Where places that moved are now.
     pub moved: BTreeMap<Place, Place>,
     /// Requests left in this hour, shown in headers; `None` shows no such headers, as GitHub Enterprise Server.
     pub rate_limit_remaining: Option<u64>,
     /// The bound on writes per minute, if any.
     pub secondary_limit: Option<SecondaryLimit>,
+    /// GitHub Enterprise Server knows no Codespaces.
+    pub has_codespaces: bool,
     recent_writes: Vec<Timestamp>,
+    numbers: u64,
     keys_made: u64,
 }
 
@@ -157,37 +154,96 @@ impl GitHub {
             moved: BTreeMap::new(),
             rate_limit_remaining: None,
             secondary_limit: None,
+            has_codespaces: true,
             recent_writes: Vec::new(),
+            numbers: 1000,
             keys_made: 0,
         }
     }
 
-    /// Adds the repository `owner/name`, without secrets.
+    /// Adds the repository `owner/name`, without secrets of any service and without environments.
     pub fn add_repo(&mut self, full_name: &str) -> Place {
         let place = Place::repo(full_name);
-        let id = 1001 + u64::try_from(self.places.len()).expect("a number of places");
-        self.places.entry(place.clone()).or_insert_with(|| Vault::new(id));
+        if !self.places.contains_key(&place) {
+            let id = self.next_number();
+            for place in place.of_the_same_holder() {
+                self.add_vault(place, id, full_name);
+            }
+        }
+        place
+    }
+
+    /// Adds an environment to a repository, which is added too where it does not exist.
+    pub fn add_environment(&mut self, full_name: &str, environment: &str) -> Place {
+        let repo = self.add_repo(full_name);
+        let id = self.places[&repo].id;
+        let place = Place::environment(full_name, environment);
+        self.add_vault(place.clone(), id, environment);
+        place
+    }
+
+    /// Adds an organisation, without secrets of any service.
+    pub fn add_org(&mut self, org: &str) -> Place {
+        let place = Place::org(org);
+        if !self.places.contains_key(&place) {
+            let id = self.next_number();
+            for place in place.of_the_same_holder() {
+                self.add_vault(place, id, org);
+            }
+        }
+        place
+    }
+
+    /// Adds the place that a target names, with the repository or organisation that it belongs to.
+    ///
+    /// # Panics
+    /// On a text that names no place.
+    pub fn add_place(&mut self, target: &str) -> Place {
+        let place: Place = target.parse().unwrap_or_else(|error| panic!("{error}"));
+        match (&place, place.repository()) {
+            (Place::Env(repo, _), _) => {
+                let environment = target.splitn(3, '/').nth(2).expect("an environment's name");
+                self.add_environment(repo, environment);
+            }
+            (_, Some(repo)) => _ = self.add_repo(repo),
+            (_, None) => _ = self.add_org(place.organisation().expect("a place of an organisation")),
+        }
         place
     }
 
     /// Moves a repository: its old name answers with a redirect from now on.
     pub fn move_repo(&mut self, from: &str, to: &str) -> Place {
-        let (from, to) = (Place::repo(from), Place::repo(to));
-        let vault = self.places.remove(&from).expect("a repository that exists");
-        self.places.insert(to.clone(), vault);
-        self.moved.insert(from, to.clone());
-        to
+        let moving: Vec<Place> = self.places.keys().filter(|place| place.is_of_repository(from)).cloned().collect();
+        assert!(!moving.is_empty(), "the world has no repository {from}");
+        for place in moving {
+            let vault = self.places.remove(&place).expect("a place that exists");
+            let new = place.moved_to(to);
+            self.places.insert(new.clone(), vault);
+            self.moved.insert(place, new);
+        }
+        Place::repo(to)
+    }
+
+    fn add_vault(&mut self, place: Place, id: u64, shown: &str) {
+        self.keys_made += 1;
+        let nth_key = self.keys_made;
+        self.places.entry(place).or_insert_with(|| Vault::new(id, shown, nth_key));
+    }
+
+    fn next_number(&mut self) -> u64 {
+        self.numbers += 1;
+        self.numbers
     }
 
     /// Adds a token that may do this everywhere.
     pub fn add_token(&mut self, value: &str, role: &str, everywhere: Access) {
-        let token = Token { role: role.to_owned(), elsewhere: Some(everywhere), places: BTreeMap::new() };
+        let token = Token { role: role.to_owned(), elsewhere: Some(everywhere), ..Token::default() };
         self.tokens.insert(value.to_owned(), token);
     }
 
     /// Adds a token that sees these places alone.
     pub fn add_token_for(&mut self, value: &str, role: &str, places: impl IntoIterator<Item = (Place, Access)>) {
-        let token = Token { role: role.to_owned(), elsewhere: None, places: places.into_iter().collect() };
+        let token = Token { role: role.to_owned(), places: places.into_iter().collect(), ..Token::default() };
         self.tokens.insert(value.to_owned(), token);
     }
 
@@ -196,41 +252,49 @@ impl GitHub {
     pub fn access(&self, token: &str, place: &Place) -> Option<Access> {
         let token = self.tokens.get(token)?;
         self.places.get(place)?;
-        token.places.get(place).copied().or(token.elsewhere)
+        token.access(place, place.permission())
     }
 
-    /// The place with this number.
+    /// The repository with this number.
     #[must_use]
-    pub fn place_with_id(&self, id: u64) -> Option<&Place> {
-        self.places.iter().find(|(_, vault)| vault.id == id).map(|(place, _)| place)
+    pub fn repository_with_id(&self, id: u64) -> Option<&str> {
+        let mut repos = self.places.iter().filter(|(place, _)| matches!(place, Place::Repo(_)));
+        repos.find(|(_, vault)| vault.id == id).and_then(|(place, _)| place.repository())
     }
 
     /// Gives a place another key pair: whoever holds the old public key must fetch it again.
     pub fn rotate_public_key(&mut self, place: &Place) {
         self.keys_made += 1;
-        let generation = self.keys_made;
+        let id = key_id(self.keys_made);
         let vault = self.vault_mut(place);
         vault.secret_key = SecretKey::generate(&mut OsRng);
-        vault.key_id = key_id(vault.id, generation);
+        vault.key_id = id;
     }
 
     /// Writes what a sealed box holds.
     ///
     /// # Errors
-    /// GitHub's message (status 422) where the key is not this place's, the box does not open, or the name or value
-    /// is not allowed.
+    /// GitHub's message (status 422) where the key is not this place's, the box does not open, the name or value is
+    /// not allowed, or the scope does not fit the place.
     pub fn write_sealed(
         &mut self,
         place: &Place,
         name: &str,
         encrypted_value: &str,
         key_id: &str,
+        scope: Option<Scope>,
     ) -> Result<Wrote, &'static str> {
-        let vault = self.vault_mut(place);
         let upper = name.to_ascii_uppercase();
         if !is_secret_name(&upper) {
             return Err("Secret names can only contain alphanumeric characters or underscores");
         }
+        if let Some(Scope::Selected(ids)) = &scope
+            && !ids.iter().all(|id| self.is_of_organisation(*id, place))
+        {
+            return Err("Invalid request.\n\nselected_repository_ids has a repository that does not exist");
+        }
+        let most = if place.organisation().is_some() { MOST_SECRETS_OF_ORGANISATION } else { MOST_SECRETS };
+        let vault = self.vault_mut(place);
         if vault.key_id != key_id {
             return Err("The key_id is not the id of the current public key");
         }
@@ -238,21 +302,45 @@ impl GitHub {
         if value.len() > LONGEST_VALUE {
             return Err("The secret value is too large");
         }
-        if vault.secrets.len() >= MOST_SECRETS && !vault.secrets.contains_key(&upper) {
-            return Err("This repository has reached the limit of 100 secrets");
+        if vault.secrets.len() >= most && !vault.secrets.contains_key(&upper) {
+            return Err("The limit of secrets is reached");
         }
-        Ok(self.write_secret(place, name, &value))
+        let wrote = self.write_secret(place, name, &value);
+        if let Some(scope) = scope {
+            self.set_scope(place, name, scope);
+        }
+        Ok(wrote)
     }
 
-    /// Writes a secret.
+    fn is_of_organisation(&self, id: u64, place: &Place) -> bool {
+        let owner = self.repository_with_id(id).and_then(|name| name.split('/').next());
+        owner.is_some() && owner == place.organisation()
+    }
+
+    /// Writes a secret. An organisation's keeps its scope; a new one is shown to private repositories.
     pub fn write_secret(&mut self, place: &Place, name: &str, value: &str) -> Wrote {
         let now = self.clock.now_in_seconds();
         let secrets = &mut self.vault_mut(place).secrets;
         let name = name.to_ascii_uppercase();
-        let created_at = secrets.get(&name).map(|secret| secret.created_at);
-        let secret = Secret { value: value.to_owned(), created_at: created_at.unwrap_or(now), updated_at: now };
+        let before = secrets.get(&name);
+        let wrote = if before.is_some() { Wrote::Updated } else { Wrote::Created };
+        let secret = Secret {
+            value: value.to_owned(),
+            created_at: before.map_or(now, |secret| secret.created_at),
+            updated_at: now,
+            scope: place.organisation().map(|_| before.and_then(|it| it.scope.clone()).unwrap_or(Scope::Private)),
+        };
         secrets.insert(name, secret);
-        if created_at.is_some() { Wrote::Updated } else { Wrote::Created }
+        wrote
+    }
+
+    /// Shows an organisation's secret to these repositories.
+    ///
+    /// # Panics
+    /// Where there is no such secret.
+    pub fn set_scope(&mut self, place: &Place, name: &str, scope: Scope) {
+        let secret = self.vault_mut(place).secrets.get_mut(&name.to_ascii_uppercase());
+        secret.unwrap_or_else(|| panic!("{place} has no secret {name}")).scope = Some(scope);
     }
 
     /// Removes a secret; `false` where there is none.
@@ -277,6 +365,12 @@ impl GitHub {
         self.places.iter().flat_map(|(place, vault)| {
             vault.secrets.iter().map(move |(name, secret)| (place, name.as_str(), secret.value.as_str()))
         })
+    }
+
+    /// The environments of a repository, by their names as they were given.
+    pub fn environments<'a>(&'a self, full_name: &'a str) -> impl Iterator<Item = &'a Vault> {
+        let of_it = move |place: &Place| matches!(place, Place::Env(..)) && place.is_of_repository(full_name);
+        self.places.iter().filter(move |(place, _)| of_it(place)).map(|(_, vault)| vault)
     }
 
     /// Counts a write against the secondary limit; the limit, where it is exceeded.

@@ -4,7 +4,7 @@
 //!
 //! * [`clock`]: one time for the world, which tests may jump; each server reads it with a skew of its own.
 //! * [`issuer`]: the keys, and [`behaviour`]: how this issuer differs from others, as data.
-//! * [`github`]: repositories, tokens, secrets. Sealed boxes are really opened.
+//! * [`github`]: repositories, environments, organisations, tokens, secrets. Sealed boxes are really opened.
 //! * [`outage`]: the judge of "a place that held a live key holds a live key at every moment".
 //! * [`fault`]: what goes wrong and at which request, as data and as text.
 //! * [`journal`]: every request that was made.
@@ -51,7 +51,7 @@ pub mod world;
 pub use behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle, Rename, Wider};
 pub use clock::Clock;
 pub use fault::{Action, Fault, Server, Signal};
-pub use github::{Access, GitHub, Place};
+pub use github::{Access, GitHub, Permission, Place, Scope, Token, TokenKind};
 pub use http::Fakes;
 pub use issuer::{Issuer, Key, Kind, Refused, Rights};
 pub use journal::{Answered, Journal, Request};

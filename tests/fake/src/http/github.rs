@@ -1,15 +1,33 @@
-//! GitHub's routes: the Actions secrets of repositories.
+//! GitHub's routes: secrets of repositories, environments and organisations, and what leads to them.
+
+mod refusal;
+mod secrets;
 
 use serde_json::{Value, json};
 
+use self::refusal::{denied, error, not_found};
 use super::message::{Inbound, Reply};
-use crate::github::{Access, GitHub, Place, Secret, Wrote};
+use crate::github::{Access, GitHub, Permission, Place, TokenKind};
 
-const DOCS: &str = "https://docs.github.com/rest/actions/secrets";
+/// One request with who asks and for what: the path below GitHub's address, its parts decoded.
+struct Asked<'a> {
+    request: &'a Inbound,
+    token: &'a str,
+    parts: Vec<String>,
+}
 
 /// Answers one request.
 pub(super) fn answer(github: &mut GitHub, request: &Inbound) -> Reply {
-    let reply = dispatch(github, request);
+    let mut reply = dispatch(github, request);
+    if let Some(token) = request.credential().and_then(|token| github.tokens.get(token)) {
+        if let Some(expires) = token.expires {
+            let shown = expires.strftime("%Y-%m-%d %H:%M:%S UTC");
+            reply = reply.with("github-authentication-token-expiration", shown);
+        }
+        if let TokenKind::Classic(scopes) = &token.kind {
+            reply = reply.with("x-oauth-scopes", scopes.join(", "));
+        }
+    }
     let Some(left) = github.rate_limit_remaining else { return reply };
     github.rate_limit_remaining = Some(left.saturating_sub(1));
     let reset = github.clock.now().as_second() + 3600;
@@ -18,97 +36,114 @@ pub(super) fn answer(github: &mut GitHub, request: &Inbound) -> Reply {
 
 fn dispatch(github: &mut GitHub, request: &Inbound) -> Reply {
     let Some(token) = request.credential() else { return error(401, "Requires authentication") };
-    if !github.tokens.contains_key(token) {
+    let now = github.clock.now();
+    if github.tokens.get(token).is_none_or(|token| token.expires.is_some_and(|end| end <= now)) {
         return error(401, "Bad credentials");
     }
-    let mut segments = request.segments();
+    let mut parts = request.decoded_segments();
     // GitHub Enterprise Server has its API there.
-    if segments.starts_with(&["api", "v3"]) {
-        segments.drain(..2);
+    if parts.starts_with(&["api".to_owned(), "v3".to_owned()]) {
+        parts.drain(..2);
     }
-    let (place, rest) = match segments.as_slice() {
-        ["repos", owner, name, "actions", "secrets", rest @ ..] => (Place::repo(&format!("{owner}/{name}")), rest),
-        ["repositories", id, "actions", "secrets", rest @ ..] => {
-            let place = id.parse().ok().and_then(|id| github.place_with_id(id));
-            let Some(place) = place else { return error(404, "Not Found") };
-            (place.clone(), rest)
+    let asked = Asked { request, token, parts };
+    let parts: Vec<&str> = asked.parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        ["repos", owner, name, rest @ ..] => of_repository(github, &asked, &format!("{owner}/{name}"), rest),
+        ["repositories", id, rest @ ..] => {
+            let name = id.parse().ok().and_then(|id| github.repository_with_id(id)).map(str::to_owned);
+            name.map_or_else(not_found, |name| of_repository(github, &asked, &name, rest))
         }
-        _ => return error(404, "Not Found"),
-    };
-    if let Some(now_at) = github.moved.get(&place) {
-        return redirect(github, now_at, request, rest);
+        ["orgs", org, service, "secrets", rest @ ..] => {
+            let org = org.to_ascii_lowercase();
+            match *service {
+                "actions" => secrets::answer(github, &asked, &Place::Org(org), rest),
+                "dependabot" => secrets::answer(github, &asked, &Place::DependabotOrg(org), rest),
+                "codespaces" => secrets::answer(github, &asked, &Place::CodespacesOrg(org), rest),
+                _ => not_found(),
+            }
+        }
+        _ => not_found(),
     }
+}
 
-    let reads = request.method == "GET";
-    let (needed, permission) = if reads { (Access::Read, "secrets=read") } else { (Access::Write, "secrets=write") };
-    match github.access(token, &place) {
-        None => return error(404, "Not Found").with("x-accepted-github-permissions", permission),
-        Some(access) if access < needed => {
-            return error(403, "Resource not accessible by personal access token")
-                .with("x-accepted-github-permissions", permission);
+fn of_repository(github: &mut GitHub, asked: &Asked<'_>, full_name: &str, rest: &[&str]) -> Reply {
+    if let Some(now_at) = github.moved.get(&Place::repo(full_name)) {
+        return redirect(github, now_at, asked.request);
+    }
+    let lower = full_name.to_ascii_lowercase();
+    match rest {
+        ["environments", name, "secrets", rest @ ..] => {
+            secrets::answer(github, asked, &Place::environment(full_name, name), rest)
         }
+        ["actions", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Repo(lower), rest),
+        ["dependabot", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Dependabot(lower), rest),
+        ["codespaces", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Codespaces(lower), rest),
+        [] if asked.request.method == "GET" => {
+            let sees = github.tokens[asked.token].access(&Place::repo(full_name), Permission::Metadata).is_some();
+            let vault = github.places.get(&Place::repo(full_name)).filter(|_| sees);
+            vault.map_or_else(not_found, |vault| Reply::json(200, repository(vault.id, &vault.shown)))
+        }
+        ["environments", name @ ..] if asked.request.method == "GET" => environments(github, asked, full_name, name),
+        _ => not_found(),
+    }
+}
+
+fn environments(github: &GitHub, asked: &Asked<'_>, full_name: &str, name: &[&str]) -> Reply {
+    let token = &github.tokens[asked.token];
+    let place = Place::repo(full_name);
+    match token.access(&place, Permission::Actions) {
+        Some(_) if !github.places.contains_key(&place) => return not_found(),
+        None => return not_found(),
+        Some(Access::Metadata) => return denied(token, Permission::Actions, Access::Read),
         Some(_) => {}
     }
-    if let Some(limit) = (!reads).then(|| github.pace_write()).flatten() {
-        let reply = error(limit.status, "You have exceeded a secondary rate limit.");
-        return limit.retry_after.into_iter().fold(reply, |reply, seconds| reply.with("retry-after", seconds));
-    }
-    match (request.method.as_str(), rest) {
-        ("GET", []) => list(github, &place, request),
-        ("GET", ["public-key"]) => {
-            let vault = &github.places[&place];
-            Reply::json(200, json!({ "key_id": vault.key_id, "key": vault.public_key() }))
+    let all: Vec<&str> = github.environments(full_name).map(|vault| vault.shown.as_str()).collect();
+    match name {
+        [] => {
+            let rows: Vec<Value> = page(asked.request, &all).iter().map(|name| environment(full_name, name)).collect();
+            Reply::json(200, json!({ "total_count": all.len(), "environments": rows }))
         }
-        ("GET", [name]) => match github.secret(&place, name) {
-            Some(secret) => Reply::json(200, shown(&name.to_ascii_uppercase(), secret)),
-            None => error(404, "Not Found"),
+        [name] => match all.iter().find(|known| known.to_lowercase() == name.to_lowercase()) {
+            Some(name) => Reply::json(200, environment(full_name, name)),
+            None => not_found(),
         },
-        ("PUT", [name]) => put(github, &place, name, request),
-        ("DELETE", [name]) if github.remove(&place, name) => Reply::empty(204),
-        _ => error(404, "Not Found"),
+        _ => not_found(),
     }
 }
 
-fn put(github: &mut GitHub, place: &Place, name: &str, request: &Inbound) -> Reply {
-    let body = request.json().unwrap_or_default();
-    let field = |name: &str| body.get(name).and_then(Value::as_str);
-    let (Some(sealed), Some(key_id)) = (field("encrypted_value"), field("key_id")) else {
-        return error(422, "Invalid request.\n\n\"encrypted_value\" and \"key_id\" weren't supplied.");
-    };
-    match github.write_sealed(place, name, sealed, key_id) {
-        Ok(Wrote::Created) => Reply::json(201, json!({})),
-        Ok(Wrote::Updated) => Reply::empty(204),
-        Err(why) => error(422, why),
-    }
-}
-
-fn list(github: &GitHub, place: &Place, request: &Inbound) -> Reply {
-    let secrets = &github.places[place].secrets;
+/// The rows of the page that is asked for.
+fn page<'a, T>(request: &Inbound, rows: &'a [T]) -> &'a [T] {
     let size = request.number("per_page").unwrap_or(30).clamp(1, 100);
-    let skip = request.number("page").unwrap_or(1).saturating_sub(1).saturating_mul(size);
-    let rows: Vec<Value> = secrets.iter().skip(skip).take(size).map(|(name, secret)| shown(name, secret)).collect();
-    Reply::json(200, json!({ "total_count": secrets.len(), "secrets": rows }))
+    let skip = request.number("page").unwrap_or(1).saturating_sub(1).saturating_mul(size).min(rows.len());
+    &rows[skip..rows.len().min(skip + size)]
 }
 
-fn shown(name: &str, secret: &Secret) -> Value {
+fn repository(id: u64, full_name: &str) -> Value {
+    let (owner, name) = full_name.split_once('/').expect("owner/name");
+    json!({ "id": id, "name": name, "full_name": full_name, "private": true, "owner": { "login": owner } })
+}
+
+fn environment(full_name: &str, name: &str) -> Value {
     json!({
+        "id": 161_088_068,
+        "node_id": "MDExOkVudmlyb25tZW50MTYxMDg4MDY4",
         "name": name,
-        "created_at": secret.created_at.to_string(),
-        "updated_at": secret.updated_at.to_string(),
+        "url": format!("https://api.github.com/repos/{full_name}/environments/staging"),
+        "html_url": format!("https://github.com/{full_name}/deployments"),
+        "created_at": "2026-11-23T22:00:40Z",
+        "updated_at": "2026-11-23T22:00:40Z",
+        "protection_rules": [],
     })
 }
 
-fn redirect(github: &GitHub, to: &Place, request: &Inbound, rest: &[&str]) -> Reply {
+fn redirect(github: &GitHub, to: &Place, request: &Inbound) -> Reply {
     let id = github.places[to].id;
     let query = if request.query.is_empty() { String::new() } else { format!("?{}", request.query) };
-    let tail: String = rest.iter().map(|part| format!("/{part}")).collect();
-    let location = format!("http://{}/repositories/{id}/actions/secrets{tail}{query}", request.host);
+    let (base, below) = request.path.split_once("/repos/").expect("the path of a repository");
+    let tail: String = below.split('/').skip(2).map(|part| format!("/{part}")).collect();
+    let location = format!("http://{}{base}/repositories/{id}{tail}{query}", request.host);
     let (status, message) =
         if request.method == "GET" { (301, "Moved Permanently") } else { (307, "Temporary Redirect") };
-    let body = json!({ "message": message, "url": location, "documentation_url": DOCS });
+    let body = json!({ "message": message, "url": location, "documentation_url": refusal::DOCS });
     Reply::json(status, body).with("location", location)
-}
-
-fn error(status: u16, message: &str) -> Reply {
-    Reply::json(status, json!({ "message": message, "documentation_url": DOCS, "status": status.to_string() }))
 }

@@ -70,6 +70,13 @@ impl Inbound {
         self.path.split('/').filter(|part| !part.is_empty()).collect()
     }
 
+    /// The parts of the path, each with its percent-encoding taken off.
+    #[must_use]
+    pub fn decoded_segments(&self) -> Vec<String> {
+        let decoded = |part: &&str| percent_encoding::percent_decode_str(part).decode_utf8_lossy().into_owned();
+        self.segments().iter().map(decoded).collect()
+    }
+
     /// The body, where it is JSON.
     #[must_use]
     pub fn json(&self) -> Option<Value> {

@@ -3,7 +3,7 @@ use base64::engine::general_purpose::STANDARD;
 use crypto_box::PublicKey;
 use crypto_box::aead::OsRng;
 use keyrotor_fake::github::SecondaryLimit;
-use keyrotor_fake::{Access, Place, World};
+use keyrotor_fake::{Access, Permission, Place, Scope, TokenKind, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -116,4 +116,143 @@ async fn writes_that_come_too_fast_are_told_to_wait() {
     assert_eq!(refused.headers()["x-ratelimit-remaining"], "9");
     scene.world.advance(std::time::Duration::from_secs(61));
     assert_eq!(delete().await.unwrap().status(), 404);
+}
+
+/// Where the secrets of each kind of place are.
+const PATHS: [(&str, &str); 7] = [
+    ("repo:acme/app", "/repos/acme/app/actions/secrets"),
+    ("env:acme/app/review/a b", "/repos/ACME/app/environments/Review%2Fa%20b/secrets"),
+    ("org:acme", "/orgs/Acme/actions/secrets"),
+    ("dependabot:acme/app", "/repos/acme/app/dependabot/secrets"),
+    ("dependabot-org:acme", "/orgs/acme/dependabot/secrets"),
+    ("codespaces:acme/app", "/repos/acme/app/codespaces/secrets"),
+    ("codespaces-org:acme", "/orgs/acme/codespaces/secrets"),
+];
+
+#[tokio::test]
+async fn every_kind_of_place_has_secrets_and_a_public_key_of_its_own() {
+    let scene = Scene::new(World::new()).await;
+    let mut keys = std::collections::BTreeSet::new();
+    for (target, path) in PATHS {
+        let place = scene.world.by_hand(|state| state.github.add_place(target));
+        assert_eq!(place.to_string(), target);
+        let (status, key) = ask(scene.github(Method::GET, &format!("{path}/public-key"), "ghp_ci")).await;
+        assert_eq!(status, 200, "{target}");
+        keys.insert(key["key"].to_string());
+        let mut body = sealed(&key, target);
+        if place.organisation().is_some() {
+            body["visibility"] = "all".into();
+        }
+        let put = |body: Value| ask(scene.github(Method::PUT, &format!("{path}/OWN"), "ghp_ci").json(&body));
+        assert_eq!(put(body.clone()).await.0, 201, "{target}");
+        assert_eq!(scene.world.value_at(&place, "own").as_deref(), Some(target));
+        let (_, list) = ask(scene.github(Method::GET, path, "ghp_ci")).await;
+        assert!(list["secrets"].as_array().unwrap().iter().any(|row| row["name"] == "OWN"), "{list}");
+        assert_eq!(ask(scene.github(Method::DELETE, &format!("{path}/own"), "ghp_ci")).await.0, 204);
+    }
+    assert_eq!(keys.len(), PATHS.len());
+    scene.world.by_hand(|state| state.github.has_codespaces = false);
+    assert_eq!(ask(scene.github(Method::GET, "/orgs/acme/codespaces/secrets/public-key", "ghp_ci")).await.0, 404);
+}
+
+#[tokio::test]
+async fn an_organisations_secret_has_a_scope() {
+    let scene = Scene::new(World::new()).await;
+    let ids = scene.world.by_hand(|state| {
+        state.github.add_place("org:acme");
+        let places = ["acme/app", "acme/web", "other/app"].map(|name| state.github.add_repo(name));
+        places.map(|place| state.github.places[&place].id)
+    });
+    for (path, text_is_taken) in [("actions", true), ("dependabot", true), ("codespaces", false)] {
+        let path = format!("/orgs/acme/{path}/secrets");
+        let (_, key) = ask(scene.github(Method::GET, &format!("{path}/public-key"), "ghp_ci")).await;
+        let put = async |scope: Value| {
+            let mut body = sealed(&key, "x");
+            body.as_object_mut().unwrap().extend(scope.as_object().unwrap().clone());
+            ask(scene.github(Method::PUT, &format!("{path}/S"), "ghp_ci").json(&body)).await.0
+        };
+        let selected = |ids: Value| json!({ "visibility": "selected", "selected_repository_ids": ids });
+        for wrong in [
+            json!({}),
+            json!({ "visibility": "public" }),
+            json!({ "visibility": "all", "selected_repository_ids": [ids[0]] }),
+            selected(json!([ids[0], 7])),
+            selected(json!([ids[2]])),
+            selected(json!("all")),
+        ] {
+            assert_eq!(put(wrong.clone()).await, 422, "{path} {wrong}");
+        }
+        assert_eq!(put(selected(json!([ids[0].to_string()]))).await, if text_is_taken { 201 } else { 422 });
+        assert!([201, 204].contains(&put(selected(json!([ids[0], ids[1]]))).await));
+        let (_, row) = ask(scene.github(Method::GET, &format!("{path}/S"), "ghp_ci")).await;
+        assert_eq!(row["visibility"], "selected");
+        let (_, page) =
+            ask(scene.github(Method::GET, &format!("{path}/S/repositories?per_page=1&page=2"), "ghp_ci")).await;
+        assert_eq!((&page["total_count"], &page["repositories"][0]["id"]), (&json!(2), &json!(ids[1])));
+        // A list that is left out is an empty one.
+        assert_eq!(put(json!({ "visibility": "selected" })).await, 204);
+        let (_, page) = ask(scene.github(Method::GET, &format!("{path}/S/repositories"), "ghp_ci")).await;
+        assert_eq!(page["total_count"], 0);
+    }
+    let org = Place::org("acme");
+    scene.world.by_hand(|state| state.github.write_secret(&org, "T", "x"));
+    assert_eq!(scene.world.read(|state| state.github.secret(&org, "T").unwrap().scope.clone()), Some(Scope::Private));
+}
+
+#[tokio::test]
+async fn repositories_and_their_environments_are_shown_to_whom_may_see_them() {
+    let scene = Scene::new(World::new()).await;
+    let id = scene.world.by_hand(|state| {
+        state.github.add_environment("Acme/App", "Prod EU");
+        state.github.add_token("ghp_fine", "fine", Access::Write);
+        let permissions = [(Permission::Environments, Access::Read)].into();
+        state.github.tokens.get_mut("ghp_fine").unwrap().permissions = Some(permissions);
+        state.github.places[&scene.app].id
+    });
+    let get = async |path: &str, token: &str| ask(scene.github(Method::GET, path, token)).await;
+    assert_eq!(get("/repos/acme/app", "ghp_fine").await.1["id"], id);
+    assert_eq!(get("/repos/acme/nope", "ghp_fine").await.0, 404);
+    let (_, list) = get("/repos/acme/app/environments?per_page=100&page=1", "ghp_ci").await;
+    assert_eq!((&list["total_count"], &list["environments"][0]["name"]), (&json!(1), &json!("Prod EU")));
+    assert_eq!(get("/repos/acme/app/environments/prod%20eu", "ghp_ci").await.0, 200);
+    assert_eq!(get("/repos/acme/app/environments/prod", "ghp_ci").await.0, 404);
+    assert_eq!(get("/repos/acme/app/environments", "ghp_fine").await.0, 403);
+    assert_eq!(get("/repos/acme/app/environments/prod%20eu/secrets/public-key", "ghp_fine").await.0, 200);
+    assert_eq!(get("/repos/acme/app/environments/prod/secrets/public-key", "ghp_fine").await.0, 404);
+    assert_eq!(get("/repos/acme/app/dependabot/secrets/public-key", "ghp_fine").await.0, 403);
+
+    scene.world.by_hand(|state| state.github.move_repo("acme/app", "acme/new"));
+    for path in
+        ["/repos/acme/app", "/repos/acme/app/environments", "/repos/acme/app/environments/prod%20eu/secrets/public-key"]
+    {
+        assert_eq!(get(path, "ghp_ci").await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn tokens_are_refused_by_their_kind_and_expire() {
+    let scene = Scene::new(World::new()).await;
+    let kind = |kind: TokenKind| {
+        scene.world.by_hand(|state| state.github.tokens.get_mut("ghp_ci").unwrap().kind = kind);
+    };
+    let get = || scene.github(Method::GET, &format!("{SECRETS}/public-key"), "ghp_ci").send();
+    kind(TokenKind::Classic(vec!["gist".to_owned()]));
+    let refused = get().await.unwrap();
+    assert_eq!(refused.status(), 403);
+    assert_eq!(
+        (&refused.headers()["x-oauth-scopes"], &refused.headers()["x-accepted-oauth-scopes"]),
+        (&"gist".parse().unwrap(), &"repo".parse().unwrap())
+    );
+    kind(TokenKind::Classic(vec!["repo".to_owned()]));
+    assert_eq!(get().await.unwrap().status(), 200);
+    kind(TokenKind::Workflow);
+    assert_eq!(get().await.unwrap().status(), 403);
+    kind(TokenKind::FineGrained);
+    let end = scene.world.now() + jiff::SignedDuration::from_secs(60);
+    scene.world.by_hand(|state| state.github.tokens.get_mut("ghp_ci").unwrap().expires = Some(end));
+    let shown = get().await.unwrap();
+    let header = shown.headers()["github-authentication-token-expiration"].to_str().unwrap().to_owned();
+    assert!(header.starts_with("2026-12-01 09:0") && header.ends_with(" UTC"), "{header}");
+    scene.world.advance(std::time::Duration::from_secs(61));
+    assert_eq!(get().await.unwrap().status(), 401);
 }

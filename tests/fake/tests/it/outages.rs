@@ -99,3 +99,25 @@ fn what_a_person_does_and_what_never_lived_is_not_judged() {
     world.change("remove", |state| state.github.remove(&app, SECRET));
     assert_eq!(world.outages(), []);
 }
+
+#[test]
+fn every_kind_of_place_is_judged() {
+    for target in [
+        "env:acme/app/production",
+        "org:acme",
+        "dependabot:acme/app",
+        "dependabot-org:acme",
+        "codespaces:acme/app",
+        "codespaces-org:acme",
+    ] {
+        let (world, _, old, value) = world();
+        let place = world.by_hand(|state| {
+            let place = state.github.add_place(target);
+            state.github.write_secret(&place, SECRET, &value);
+            place
+        });
+        world.change("delete", |state| state.issuer.delete(&old));
+        let outages = world.outages();
+        assert!(outages.iter().any(|outage| outage.place == place), "{target}: {outages:?}");
+    }
+}

@@ -1,0 +1,209 @@
+//! Secrets that hide a target's. Jobs of an environment read the environment's secret before the repository's, and jobs
+//! of a repository read the repository's before the organisation's; runs that Dependabot starts read Dependabot's alone.
+//! Such a secret keeps its value although the target's is replaced, which is worth telling where the token can see it.
+//!
+//! Looking never fails: what can't be seen is passed over.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use ::http::{Method, StatusCode};
+use futures_util::future::join_all;
+use jiff::Timestamp;
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use super::client::GitHub;
+use super::environments::Environments;
+use super::expiry::moment;
+use super::place::Place;
+use super::scope;
+use crate::http::{Failure, Refusal};
+
+/// Requests under way at once, beside those of the rotation.
+pub const AT_ONCE: usize = 4;
+
+/// Requests in all: GitHub counts a minute's, and the rotation needs most of them.
+const MOST_REQUESTS: usize = 100;
+
+/// Environments of one repository, and repositories of one organisation, that are looked at.
+const MOST_OF_ONE: usize = 20;
+
+/// Looks for secrets that hide those of the targets.
+pub struct Shadows {
+    github: Rc<GitHub>,
+    targets: Vec<(Place, String)>,
+    permits: Semaphore,
+    left: Cell<usize>,
+    /// There was more to look at than was looked at.
+    cut_short: Cell<bool>,
+    /// Kinds of reads that this token may not do.
+    denied: RefCell<BTreeSet<&'static str>>,
+    found: RefCell<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    updated_at: Timestamp,
+}
+
+impl Shadows {
+    /// For these targets, each a place and the secret's name there.
+    #[must_use]
+    pub fn new(github: Rc<GitHub>, targets: Vec<(Place, String)>) -> Self {
+        Self {
+            github,
+            targets,
+            permits: Semaphore::new(AT_ONCE),
+            left: Cell::new(MOST_REQUESTS),
+            cut_short: Cell::default(),
+            denied: RefCell::default(),
+            found: RefCell::default(),
+        }
+    }
+
+    /// Whether nothing says that the token may see more than the secrets of repositories: it was given no target of
+    /// another kind, and is no classic token, whose scope covers all of a repository.
+    #[must_use]
+    pub fn sees_little(&self) -> bool {
+        !self.github.is_classic() && self.targets.iter().all(|(place, _)| matches!(place, Place::Repo { .. }))
+    }
+
+    /// Looks. May be dropped at any time; what was found until then can be taken.
+    pub async fn look(&self) {
+        join_all(self.targets.iter().map(|(place, secret)| self.look_at(place, secret))).await;
+    }
+
+    /// What was found, a sentence each.
+    #[must_use]
+    pub fn take(&self) -> Vec<String> {
+        let mut found = std::mem::take(&mut *self.found.borrow_mut());
+        found.sort();
+        found.dedup();
+        if self.cut_short.take() {
+            found.push(
+                "there are more environments and repositories than were looked through for secrets that hide a target's"
+                    .to_owned(),
+            );
+        }
+        found
+    }
+
+    async fn look_at(&self, place: &Place, secret: &str) {
+        match place {
+            Place::Repo { owner, repo } => {
+                let dependabot = Place::Dependabot { owner: owner.clone(), repo: repo.clone() };
+                futures_util::join!(
+                    self.look_at_environments(place, owner, repo, secret),
+                    self.look_behind(place, dependabot, secret, "runs that Dependabot starts read")
+                );
+            }
+            Place::Org { org } => {
+                let dependabot = Place::DependabotOrg { org: org.clone() };
+                futures_util::join!(
+                    self.look_at_repositories(place, org, secret),
+                    self.look_behind(place, dependabot, secret, "runs that Dependabot starts read")
+                );
+            }
+            Place::DependabotOrg { org } | Place::CodespacesOrg { org } => {
+                self.look_at_repositories(place, org, secret).await;
+            }
+            Place::Env { .. } | Place::Dependabot { .. } | Place::Codespaces { .. } => {}
+        }
+    }
+
+    async fn look_at_environments(&self, hidden: &Place, owner: &str, repo: &str, secret: &str) {
+        let list = self.ask("environments", Environments::of(&self.github, owner, repo));
+        let Some(environments) = list.await else { return };
+        let names: Vec<&str> = environments.names().take(MOST_OF_ONE).collect();
+        if environments.has_more() || environments.names().count() > names.len() {
+            self.cut_short.set(true);
+        }
+        let looks = names.into_iter().map(|name| {
+            let environment = name.to_owned();
+            let place = Place::Env { owner: owner.to_owned(), repo: repo.to_owned(), environment };
+            self.look_behind(hidden, place, secret, "jobs of that environment read")
+        });
+        join_all(looks).await;
+    }
+
+    /// The repositories that an organisation's secret is shown to, as far as they are known: those that were selected,
+    /// and those of the other targets.
+    async fn look_at_repositories(&self, hidden: &Place, org: &str, secret: &str) {
+        let mut names: BTreeSet<String> = self.repositories_of(org).collect();
+        let page = self.ask("selected repositories", scope::repositories(&self.github, hidden, secret, 1));
+        if let Some(page) = page.await {
+            names.extend(page.repositories.into_iter().map(|row| row.name.to_lowercase()));
+            self.cut_short.set(self.cut_short.get() || page.total_count > MOST_OF_ONE);
+        }
+        self.cut_short.set(self.cut_short.get() || names.len() > MOST_OF_ONE);
+        let looks = names.into_iter().take(MOST_OF_ONE).map(|repo| {
+            let owner = org.to_owned();
+            let place = match hidden {
+                Place::DependabotOrg { .. } => Place::Dependabot { owner, repo },
+                Place::CodespacesOrg { .. } => Place::Codespaces { owner, repo },
+                _ => Place::Repo { owner, repo },
+            };
+            self.look_behind(hidden, place, secret, "that repository reads")
+        });
+        join_all(looks).await;
+    }
+
+    fn repositories_of(&self, org: &str) -> impl Iterator<Item = String> {
+        let named = self.targets.iter().filter_map(|(place, _)| place.repository());
+        named.filter(move |(owner, _)| owner.eq_ignore_ascii_case(org)).map(|(_, repo)| repo.to_lowercase())
+    }
+
+    /// Tells if another place has a secret of this name and is no target itself.
+    async fn look_behind(&self, hidden: &Place, place: Place, secret: &str, who: &str) {
+        let is_target = |(target, name): &(Place, String)| target.is(&place) && name.eq_ignore_ascii_case(secret);
+        if self.targets.iter().any(is_target) {
+            return;
+        }
+        let Some(Some(row)) = self.ask(place.kind(), self.row(&place, secret)).await else { return };
+        let (hidden, place) = (hidden.target(), self.github.shown(&place.target()));
+        self.found.borrow_mut().push(format!(
+            "{hidden} {secret}: {place} has a secret of the same name, and {who} it instead. It is no target and keeps \
+             its value, written at {}. To rotate it too, add the target `{place} secret={secret}`",
+            moment(row.updated_at)
+        ));
+    }
+
+    async fn row(&self, place: &Place, secret: &str) -> Result<Option<Row>, Failure> {
+        let mut path = place.path();
+        path.push(secret);
+        let answer = self.github.call(Method::GET, &path, None).await?;
+        match answer.status {
+            StatusCode::OK => answer.json().map(Some),
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.github.failure(&answer)),
+        }
+    }
+
+    /// One read, if there is still one to spend. What is denied once is not asked again, and a server that is in trouble
+    /// or asks to wait is left alone.
+    async fn ask<T>(&self, kind: &'static str, read: impl Future<Output = Result<T, Failure>>) -> Option<T> {
+        let _permit = self.permits.acquire().await.ok()?;
+        if self.denied.borrow().contains(kind) {
+            return None;
+        }
+        let Some(left) = self.left.get().checked_sub(1) else {
+            self.cut_short.set(true);
+            return None;
+        };
+        self.left.set(left);
+        match read.await {
+            Ok(seen) => Some(seen),
+            Err(Failure::Refused(Refusal { status: Some(403), .. })) => {
+                self.denied.borrow_mut().insert(kind);
+                None
+            }
+            Err(Failure::Refused(Refusal { status: Some(404), .. })) => None,
+            Err(_) => {
+                self.left.set(0);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Places that keep secrets, each with a public key of its own, and the permission that each asks for.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Where secrets are kept. Names are kept in lower case, since GitHub tells no difference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Place {
+    /// The Actions secrets of a repository, by `owner/name`.
+    Repo(String),
+    /// The secrets of a deployment environment, by `owner/name` and its own name.
+    Env(String, String),
+    /// The Actions secrets of an organisation.
+    Org(String),
+    /// The Dependabot secrets of a repository, by `owner/name`.
+    Dependabot(String),
+    /// The Dependabot secrets of an organisation.
+    DependabotOrg(String),
+    /// The Codespaces secrets of a repository, by `owner/name`.
+    Codespaces(String),
+    /// The Codespaces secrets of an organisation.
+    CodespacesOrg(String),
+}
+
+/// What a fine-grained token is given, by GitHub's words in `X-Accepted-GitHub-Permissions`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Permission {
+    /// Actions secrets of repositories.
+    Secrets,
+    /// Secrets of environments.
+    Environments,
+    /// Actions secrets of organisations.
+    OrganizationSecrets,
+    /// Dependabot secrets of repositories.
+    DependabotSecrets,
+    /// Dependabot secrets of organisations.
+    OrganizationDependabotSecrets,
+    /// Codespaces secrets of repositories.
+    CodespacesSecrets,
+    /// Codespaces secrets of organisations.
+    OrganizationCodespacesSecrets,
+    /// Listing environments.
+    Actions,
+    /// Seeing that a repository exists.
+    Metadata,
+}
+
+impl Permission {
+    /// GitHub's word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Secrets => "secrets",
+            Self::Environments => "environments",
+            Self::OrganizationSecrets => "organization_secrets",
+            Self::DependabotSecrets => "dependabot_secrets",
+            Self::OrganizationDependabotSecrets => "organization_dependabot_secrets",
+            Self::CodespacesSecrets => "codespaces_secrets",
+            Self::OrganizationCodespacesSecrets => "organization_codespaces_secrets",
+            Self::Actions => "actions",
+            Self::Metadata => "metadata",
+        }
+    }
+
+    /// The scope that a classic token needs instead.
+    #[must_use]
+    pub fn scope(self) -> &'static str {
+        match self {
+            Self::OrganizationSecrets | Self::OrganizationDependabotSecrets | Self::OrganizationCodespacesSecrets => {
+                "admin:org"
+            }
+            _ => "repo",
+        }
+    }
+}
+
+impl Place {
+    /// The Actions secrets of the repository `owner/name`.
+    #[must_use]
+    pub fn repo(full_name: &str) -> Self {
+        Self::Repo(full_name.to_ascii_lowercase())
+    }
+
+    /// The secrets of an environment of the repository `owner/name`.
+    #[must_use]
+    pub fn environment(full_name: &str, environment: &str) -> Self {
+        Self::Env(full_name.to_ascii_lowercase(), environment.to_lowercase())
+    }
+
+    /// The Actions secrets of an organisation.
+    #[must_use]
+    pub fn org(org: &str) -> Self {
+        Self::Org(org.to_ascii_lowercase())
+    }
+
+    /// The repository that it belongs to.
+    #[must_use]
+    pub fn repository(&self) -> Option<&str> {
+        match self {
+            Self::Repo(name) | Self::Env(name, _) | Self::Dependabot(name) | Self::Codespaces(name) => Some(name),
+            Self::Org(_) | Self::DependabotOrg(_) | Self::CodespacesOrg(_) => None,
+        }
+    }
+
+    /// The organisation that it belongs to by itself.
+    #[must_use]
+    pub fn organisation(&self) -> Option<&str> {
+        match self {
+            Self::Org(org) | Self::DependabotOrg(org) | Self::CodespacesOrg(org) => Some(org),
+            Self::Repo(_) | Self::Env(..) | Self::Dependabot(_) | Self::Codespaces(_) => None,
+        }
+    }
+
+    /// What a token needs there.
+    #[must_use]
+    pub fn permission(&self) -> Permission {
+        match self {
+            Self::Repo(_) => Permission::Secrets,
+            Self::Env(..) => Permission::Environments,
+            Self::Org(_) => Permission::OrganizationSecrets,
+            Self::Dependabot(_) => Permission::DependabotSecrets,
+            Self::DependabotOrg(_) => Permission::OrganizationDependabotSecrets,
+            Self::Codespaces(_) => Permission::CodespacesSecrets,
+            Self::CodespacesOrg(_) => Permission::OrganizationCodespacesSecrets,
+        }
+    }
+
+    /// The places of the repository or organisation, one for each service.
+    #[must_use]
+    pub fn of_the_same_holder(&self) -> [Self; 3] {
+        match (self.repository(), self.organisation()) {
+            (Some(name), _) => [Self::Repo, Self::Dependabot, Self::Codespaces].map(|place| place(name.to_owned())),
+            (_, org) => {
+                let org = org.unwrap_or_default();
+                [Self::Org, Self::DependabotOrg, Self::CodespacesOrg].map(|place| place(org.to_owned()))
+            }
+        }
+    }
+
+    /// Whether it belongs to the repository `owner/name`.
+    #[must_use]
+    pub fn is_of_repository(&self, full_name: &str) -> bool {
+        self.repository().is_some_and(|name| name == full_name.to_ascii_lowercase())
+    }
+
+    /// The same place of the repository `owner/name`.
+    #[must_use]
+    pub fn moved_to(&self, full_name: &str) -> Self {
+        let name = full_name.to_ascii_lowercase();
+        match self {
+            Self::Repo(_) => Self::Repo(name),
+            Self::Env(_, environment) => Self::Env(name, environment.clone()),
+            Self::Dependabot(_) => Self::Dependabot(name),
+            Self::Codespaces(_) => Self::Codespaces(name),
+            Self::Org(_) | Self::DependabotOrg(_) | Self::CodespacesOrg(_) => self.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repo(name) => write!(f, "repo:{name}"),
+            Self::Env(name, environment) => write!(f, "env:{name}/{environment}"),
+            Self::Org(org) => write!(f, "org:{org}"),
+            Self::Dependabot(name) => write!(f, "dependabot:{name}"),
+            Self::DependabotOrg(org) => write!(f, "dependabot-org:{org}"),
+            Self::Codespaces(name) => write!(f, "codespaces:{name}"),
+            Self::CodespacesOrg(org) => write!(f, "codespaces-org:{org}"),
+        }
+    }
+}
+
+/// A text that names no place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotAPlace(String);
+
+impl fmt::Display for NotAPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} names no place", self.0)
+    }
+}
+
+impl std::error::Error for NotAPlace {}
+
+/// As targets are written, one place alone and without words.
+impl FromStr for Place {
+    type Err = NotAPlace;
+
+    fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        let lower = text.to_lowercase();
+        let (kind, name) = lower.split_once(':').ok_or_else(|| NotAPlace(text.to_owned()))?;
+        let parts: Vec<&str> = name.splitn(3, '/').collect();
+        let name = name.to_owned();
+        Ok(match (kind, parts.as_slice()) {
+            ("repo", [_, _]) => Self::Repo(name),
+            ("env", [owner, repo, environment]) => Self::Env(format!("{owner}/{repo}"), (*environment).to_owned()),
+            ("org", [_]) => Self::Org(name),
+            ("dependabot", [_, _]) => Self::Dependabot(name),
+            ("dependabot-org", [_]) => Self::DependabotOrg(name),
+            ("codespaces", [_, _]) => Self::Codespaces(name),
+            ("codespaces-org", [_]) => Self::CodespacesOrg(name),
+            _ => return Err(NotAPlace(text.to_owned())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_place_is_read_as_it_is_shown() {
+        for text in [
+            "repo:acme/app",
+            "env:acme/app/review/x y",
+            "org:acme",
+            "dependabot:acme/app",
+            "dependabot-org:acme",
+            "codespaces:acme/app",
+            "codespaces-org:acme",
+        ] {
+            let place: Place = text.parse().unwrap();
+            assert_eq!(place.to_string(), text);
+        }
+        for wrong in ["", "repo:acme", "env:acme/app", "org:acme/app", "file:x"] {
+            assert!(wrong.parse::<Place>().is_err(), "{wrong}");
+        }
+    }
+}
