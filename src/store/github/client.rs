@@ -13,6 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::answer::Answer;
+use super::keys::PublicKeys;
 use crate::http::{Call, Failure, Refusal, server_text, transport_failure};
 use crate::secret::{Redactor, Secret};
 
@@ -36,6 +37,8 @@ pub struct GitHub {
     redactor: Redactor,
     /// Where permanent redirects led, so that a write after a read is one request although the repository was renamed.
     moved: RefCell<HashMap<Url, Url>>,
+    /// What targets that are looked at together need once.
+    pub(super) keys: PublicKeys,
 }
 
 impl GitHub {
@@ -55,7 +58,7 @@ impl GitHub {
             Failure::refused("the GitHub token holds a character that no token has, perhaps a line break")
         })?;
         authorization.set_sensitive(true);
-        Ok(Self { octocrab, api_url, authorization, redactor, moved: RefCell::default() })
+        Ok(Self { octocrab, api_url, authorization, redactor, moved: RefCell::default(), keys: PublicKeys::default() })
     }
 
     /// One call: `path` is given in plain segments below the API's address and encoded here. Redirects within the same

@@ -2,6 +2,7 @@
 
 pub mod answer;
 pub mod client;
+mod keys;
 pub mod seal;
 pub mod secrets;
 

@@ -58,6 +58,8 @@ pub struct GitHubSecret {
     place: Place,
     secret: String,
     key: RefCell<Option<PublicKey>>,
+    /// The key was fetched once, by this target or by another one of its place.
+    looked: Cell<bool>,
     /// The last write was answered 422, which a public key that was replaced meanwhile explains once.
     doubted: Cell<bool>,
 }
@@ -77,7 +79,14 @@ impl GitHubSecret {
     /// The secret of this name in this place.
     #[must_use]
     pub fn new(github: Rc<GitHub>, place: Place, secret: impl Into<String>) -> Self {
-        Self { github, place, secret: secret.into(), key: RefCell::default(), doubted: Cell::default() }
+        Self {
+            github,
+            place,
+            secret: secret.into(),
+            key: RefCell::default(),
+            looked: Cell::default(),
+            doubted: Cell::default(),
+        }
     }
 
     async fn at(&self, method: Method, last: &str, body: Option<&Value>) -> Result<Answer, Failure> {
@@ -86,15 +95,31 @@ impl GitHubSecret {
         self.github.call(method, &path, body).await
     }
 
+    /// The first look shares the key with other targets of the place that are looked at in the same moment.
+    async fn first_key(&self) -> Result<(), Failure> {
+        if self.looked.get() {
+            return self.fetch_key().await;
+        }
+        let shared = self.github.keys.of(&self.place.path());
+        let key = shared.get_or_try_init(|| self.fetched_key()).await?;
+        *self.key.borrow_mut() = Some(key.clone());
+        self.looked.set(true);
+        Ok(())
+    }
+
     async fn fetch_key(&self) -> Result<(), Failure> {
+        let key = self.fetched_key().await?;
+        *self.key.borrow_mut() = Some(key);
+        Ok(())
+    }
+
+    async fn fetched_key(&self) -> Result<PublicKey, Failure> {
         let answer = self.at(Method::GET, "public-key", None).await?;
         if answer.status != StatusCode::OK {
             return Err(self.github.failure(&answer));
         }
         let shown: KeyAnswer = answer.json()?;
-        let key = PublicKey::parse(shown.key_id, &shown.key).map_err(|error| self.refused(error))?;
-        *self.key.borrow_mut() = Some(key);
-        Ok(())
+        PublicKey::parse(shown.key_id, &shown.key).map_err(|error| self.refused(error))
     }
 
     async fn look(&self) -> Result<Sighting, Failure> {
@@ -144,7 +169,7 @@ impl SecretStore for GitHubSecret {
 
     /// The public key is what proves access: GitHub answers 404 also for what the token may not see.
     async fn observe(&self) -> Result<Sighting, Failure> {
-        let (key, seen) = join!(self.fetch_key(), self.look());
+        let (key, seen) = join!(self.first_key(), self.look());
         key.and(seen)
     }
 
