@@ -145,7 +145,7 @@ pub struct Inputs {
     #[arg(long, value_name = "BOOLEAN", help_heading = RUN)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub dry_run: Option<String>,
-    /// Path of a YAML file with many rotations
+    /// Path of a YAML file with many rotations, which states `key-name` and `targets` of each
     #[arg(long, value_name = "PATH", help_heading = RUN)]
     pub config: Option<String>,
     /// How to print the report: `text` or `json` [default: text]

@@ -4,8 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::rotation::interrupt::Interrupt;
-use crate::rotation::outcome::{Event, Observer as _, Outcome, Verdict};
-use crate::runner::{Kind, Runner};
+use crate::rotation::outcome::{Event, Observer, Outcome, Verdict};
 use crate::store::github::shadows::AT_ONCE;
 use crate::store::github::{GitHub, Shadows};
 
@@ -76,13 +75,13 @@ pub(crate) async fn while_looking(
 }
 
 /// Tells what was found, in the log and in the report. `web` is GitHub's address for people.
-pub(crate) fn tell(outcome: &mut Outcome, shadows: &Shadows, github: &GitHub, web: &str, runner: &Runner) {
+pub(crate) fn tell(outcome: &mut Outcome, shadows: &Shadows, github: &GitHub, web: &str, observer: &dyn Observer) {
     if let Some(warning) = github.expiry.warning(web) {
-        runner.event(&Event::Warning(warning.clone()));
+        observer.event(&Event::Warning(warning.clone()));
         outcome.notices.push(warning);
     }
     for notice in shadows.take() {
-        runner.announce(Kind::Notice, &notice);
+        observer.event(&Event::Notice(notice.clone()));
         outcome.notices.push(notice);
     }
 }

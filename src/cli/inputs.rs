@@ -124,7 +124,7 @@ pub const INPUTS: &[InputDoc] = &[
     InputDoc::new("request-timeout", EVERY).default("30s"),
     InputDoc::new("parallel", ROTATE).default("16"),
     InputDoc::new("dry-run", EVERY).default("false"),
-    InputDoc::new("config", ROTATE_AND_AUDIT).not_built(),
+    InputDoc::new("config", ROTATE_AND_AUDIT),
     InputDoc::new("old-after", AUDIT).default("90d"),
     InputDoc::new("unused-after", AUDIT).default("30d"),
     InputDoc::new("fail-on", AUDIT).default("never"),

@@ -1,7 +1,8 @@
 //! Checks that concern no single value: variables nobody knows, inputs that the command does not have, the event.
 
 use crate::cli::{self, INPUTS, Inputs, Surroundings, Task};
-use crate::config::problem::Problems;
+use crate::config::file::Config;
+use crate::config::problem::{Problem, Problems};
 use crate::nearest::nearest;
 
 const PREFIX: &str = "INPUT_";
@@ -25,14 +26,8 @@ pub(crate) fn check_variables(surroundings: &Surroundings, problems: &mut Proble
     }
 }
 
-/// Notes what is not built yet, inputs that the command does not have, and an event on which it does not run.
-pub(crate) fn check_task(
-    task: Task,
-    inputs: &Inputs,
-    surroundings: &Surroundings,
-    dry_run: bool,
-    problems: &mut Problems,
-) {
+/// Notes what is not built yet, and inputs that the command does not have.
+pub(crate) fn check_task(task: Task, inputs: &Inputs, problems: &mut Problems) {
     if task != Task::Rotate {
         problems.note("command", format!("`{task}` is not yet built in this version: expected `rotate`"));
     }
@@ -44,9 +39,26 @@ pub(crate) fn check_task(
             problems.note(doc.name, NOT_BUILT);
         }
     }
+}
+
+/// Notes an event on which the command does not run, and what a file may not say on it.
+pub(crate) fn check_event(
+    task: Task,
+    surroundings: &Surroundings,
+    is_dry: bool,
+    config: Option<&Config>,
+    problems: &mut Problems,
+) {
     let event = surroundings.var("GITHUB_EVENT_NAME").unwrap_or_default();
-    if event.starts_with("pull_request") && task != Task::Audit && !dry_run {
+    if event.starts_with("pull_request") && task != Task::Audit && !is_dry {
         problems.wrong("GITHUB_EVENT_NAME", event, "on this event only `audit` and `dry-run: true` run");
+    }
+    // The one of these events that hands secrets to a run for whoever opens a pull request; the file may be theirs.
+    let Some(config) = config.filter(|_| event == "pull_request_target") else { return };
+    let entries = config.rotations.iter().map(|entry| &entry.settings);
+    for given in std::iter::once(&config.settings).chain(entries).filter_map(|settings| settings.issuer_url.as_ref()) {
+        let message = format!("on `{event}` the file may be a stranger's, who would get the keys: give it as an input");
+        problems.push(Problem::new("issuer-url", message).at(&config.path, given.at));
     }
 }
 

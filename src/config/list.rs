@@ -44,7 +44,8 @@ pub(crate) fn allow_list(text: &str) -> Result<Wish<AllowList>, String> {
     Ok(Wish::Stated(AllowList::Only(entries)))
 }
 
-const EMPTY: &str = "an entry is empty: expected names separated by single commas or line breaks";
+/// The answer to an entry without a name, and to no entry at all.
+pub(super) const EMPTY: &str = "an entry is empty: expected names separated by single commas or line breaks";
 
 fn check_entry(entry: &str) -> Result<(), String> {
     if entry.is_empty() {

@@ -4,14 +4,23 @@ pub mod audit;
 mod base_url;
 mod context;
 mod duration;
+mod fields;
+mod file;
 mod list;
 mod names;
 mod policy;
 mod problem;
 mod request;
+mod rotations;
 mod scalar;
+#[cfg(test)]
+mod schema;
 mod secrets;
+mod shape;
 mod targets;
+mod together;
+mod variable;
+mod yaml;
 
 use std::time::Duration;
 
@@ -45,6 +54,10 @@ pub struct RotationRequest {
     pub policy: Policy,
     /// Where it goes; never empty, no two the same.
     pub targets: Vec<Target>,
+    /// How to reach its issuer.
+    pub issuer: IssuerSettings,
+    /// Print the plan, change nothing.
+    pub dry_run: bool,
 }
 
 /// Who issues the keys.
@@ -91,7 +104,7 @@ pub struct Request {
     pub github: GitHubSettings,
     /// For one HTTP request, whatever the command.
     pub request_timeout: Duration,
-    /// Print the plan, change nothing.
+    /// Print the plan, change nothing. For `rotate` each rotation says it itself.
     pub dry_run: bool,
     /// What looks odd without being wrong; one sentence each, no secret in it.
     pub warnings: Vec<String>,

@@ -1,8 +1,10 @@
 //! A wrong input, and the collection of all of them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::cli;
+use crate::config::yaml::Place;
 
 /// How an issuer's keys begin.
 const KEY_PREFIXES: [&str; 5] = ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "sk-or-"];
@@ -13,9 +15,24 @@ const SHORTEST_CREDENTIAL: usize = 12;
 /// Longer values are cut where they are shown.
 const LONGEST_SHOWN: usize = 80;
 
+/// A place in a file: `keyrotor.yml:12:5`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Spot {
+    path: String,
+    place: Place,
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.place)
+    }
+}
+
 /// One wrong input.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
+    /// Where it stands in the config file; `None` for what was not read from one.
+    pub place: Option<Spot>,
     /// The input's name as in `action.yml`, or the variable's.
     pub input: String,
     /// What was given; never a secret's value.
@@ -28,7 +45,14 @@ impl Problem {
     /// A problem with an input whose value can't or shouldn't be shown. The message may repeat a part of it; what looks
     /// like a credential there is not shown.
     pub fn new(input: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { input: input.into(), value: None, message: hide_credentials(&message.into()) }
+        Self { place: None, input: input.into(), value: None, message: hide_credentials(&message.into()) }
+    }
+
+    /// The same with its place in a file.
+    #[must_use]
+    pub(super) fn at(mut self, path: &str, place: Place) -> Self {
+        self.place = Some(Spot { path: shown(path), place });
+        self
     }
 
     /// The same with the value, cut to one short line; what looks like a credential is not shown.
@@ -41,6 +65,9 @@ impl Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
         write!(f, "{}: {}", self.input, self.message)?;
         match &self.value {
             Some(value) => write!(f, " (got \"{value}\")"),
@@ -78,7 +105,9 @@ fn looks_like_credential(word: &str) -> bool {
     looks_like_key(word) || (begins && word.len() >= SHORTEST_CREDENTIAL)
 }
 
-fn shown(value: &str) -> String {
+/// A text on one short line; what looks like a credential in it is not shown.
+#[must_use]
+pub(super) fn shown(value: &str) -> String {
     let line = hide_credentials(value);
     match line.char_indices().nth(LONGEST_SHOWN) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
@@ -86,14 +115,54 @@ fn shown(value: &str) -> String {
     }
 }
 
-/// Every problem found so far. Whatever could not be read is `None` here, and its problem is noted.
+/// Where the values come from that are read for one rotation of a file.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    /// The file.
+    pub(super) path: String,
+    /// The fields that the file states.
+    pub(super) stated: BTreeMap<&'static str, Place>,
+    /// Inputs beside the file, which have no place in it.
+    pub(super) inputs: BTreeSet<&'static str>,
+    /// Where the rotation begins: what is missing is missing there.
+    pub(super) begin: Place,
+}
+
+impl Places {
+    fn of(&self, input: &str) -> Option<Place> {
+        let missing = || (!self.inputs.contains(input)).then_some(self.begin);
+        self.stated.get(input).copied().or_else(missing)
+    }
+}
+
+/// Every problem found so far, each once. Whatever could not be read is `None` here, and its problem is noted.
 #[derive(Debug, Default)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    found: Vec<Problem>,
+    known: BTreeSet<Problem>,
+    places: Option<Places>,
+}
 
 impl Problems {
     /// Notes one.
-    pub fn push(&mut self, problem: Problem) {
-        self.0.push(problem);
+    pub fn push(&mut self, mut problem: Problem) {
+        if problem.place.is_none()
+            && let Some(places) = &self.places
+            && let Some(place) = places.of(&problem.input)
+        {
+            problem = problem.at(&places.path, place);
+        }
+        if self.known.insert(problem.clone()) {
+            self.found.push(problem);
+        }
+    }
+
+    /// Does the reading of values that come from these places, so that problems tell where.
+    pub(super) fn placed<T>(&mut self, places: Places, read: impl FnOnce(&mut Self) -> T) -> T {
+        let before = self.places.replace(places);
+        let done = read(self);
+        self.places = before;
+        done
     }
 
     /// Notes an input with the value that was given.
@@ -104,6 +173,19 @@ impl Problems {
     /// Notes an input without its value.
     pub fn note(&mut self, input: &str, message: impl Into<String>) {
         self.push(Problem::new(input, message));
+    }
+
+    /// The same for one value that has a place of its own.
+    pub(super) fn placed_at<T>(&mut self, input: &'static str, at: Place, read: impl FnOnce(&mut Self) -> T) -> T {
+        let Some(mut places) = self.places.clone() else { return read(self) };
+        places.stated.insert(input, at);
+        self.placed(places, read)
+    }
+
+    /// Whether values of a file are being read.
+    #[must_use]
+    pub(super) fn in_file(&self) -> bool {
+        self.places.is_some()
     }
 
     /// Reads an input's value, or its documented default where none is given.
@@ -127,13 +209,14 @@ impl Problems {
     /// Whether none was noted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.found.is_empty()
     }
 
-    /// All of them, in the order in which they were found.
+    /// All of them, in the order in which they were found; those of a file behind the others, in its order.
     #[must_use]
-    pub fn into_vec(self) -> Vec<Problem> {
-        self.0
+    pub fn into_vec(mut self) -> Vec<Problem> {
+        self.found.sort_by(|a, b| a.place.cmp(&b.place));
+        self.found
     }
 }
 

@@ -1,5 +1,7 @@
 //! The request, put together from its parts.
 
+use std::time::Duration;
+
 use clap::error::ErrorKind;
 use url::Url;
 
@@ -7,35 +9,55 @@ use crate::cli::{self, Inputs, Surroundings, Task};
 use crate::config::audit;
 use crate::config::base_url::{base_url, issuer_url};
 use crate::config::context;
+use crate::config::file::{self, Config};
 use crate::config::names::key_id;
 use crate::config::policy;
 use crate::config::problem::{Problems, hide_credentials};
+use crate::config::rotations::{self, Beside};
 use crate::config::scalar::{boolean, choice};
-use crate::config::secrets::{Secrets, TOKEN_NEEDED};
+use crate::config::secrets::Secrets;
 use crate::config::targets;
+use crate::config::variable;
 use crate::config::{
     Asked, Command, Format, GitHubSettings, IssuerKind, IssuerSettings, Reading, Request, RotationRequest,
 };
+use crate::secret::Secret;
 
-/// Reads and validates everything. Touches nothing but the files that `KEYROTOR_*_FILE` variables name.
+/// Reads and validates everything. Touches nothing but the config file and those that `KEYROTOR_*_FILE` variables name.
 #[must_use]
 pub fn read(surroundings: &Surroundings) -> Reading {
     let mut problems = Problems::default();
     let secrets = Secrets::read(surroundings, &mut problems);
     context::check_variables(surroundings, &mut problems);
-    let all = secrets.all();
+    let mut all = secrets.all();
     match cli::parse(surroundings) {
         Ok(inputs) => {
             let format = problems.read("format", inputs.format.as_deref(), format).unwrap_or_default();
-            Reading { secrets: all, format, asked: request(&inputs, surroundings, secrets, problems) }
+            let given = inputs.config.as_deref().filter(|_| inputs.given.contains("config"));
+            let config = given.and_then(|path| file::read(path, &mut problems));
+            all.extend(config.iter().flat_map(|config| secrets_of(config, surroundings)));
+            let asked = request(&inputs, config.as_ref(), surroundings, secrets, problems);
+            Reading { secrets: all, format, asked }
         }
         Err(error) => Reading { secrets: all, format: guess_format(surroundings), asked: not_parsed(&error, problems) },
     }
 }
 
-fn request(inputs: &Inputs, surroundings: &Surroundings, secrets: Secrets, mut problems: Problems) -> Asked {
+/// What a config file leads to, and what was put into it by mistake.
+fn secrets_of(config: &Config, surroundings: &Surroundings) -> Vec<Secret> {
+    let named = config.rotations.iter().filter_map(|entry| variable::value(&entry.own, surroundings));
+    named.chain(config.misplaced.iter().cloned()).collect()
+}
+
+fn request(
+    inputs: &Inputs,
+    config: Option<&Config>,
+    surroundings: &Surroundings,
+    secrets: Secrets,
+    mut problems: Problems,
+) -> Asked {
     secrets.check(&mut problems);
-    let request = assemble(inputs, surroundings, secrets, &mut problems);
+    let request = assemble(inputs, config, surroundings, secrets, &mut problems);
     match request {
         Some(request) if problems.is_empty() => Asked::Run(Box::new(request)),
         _ => Asked::Wrong(problems.into_vec()),
@@ -44,6 +66,7 @@ fn request(inputs: &Inputs, surroundings: &Surroundings, secrets: Secrets, mut p
 
 fn assemble(
     inputs: &Inputs,
+    config: Option<&Config>,
     surroundings: &Surroundings,
     secrets: Secrets,
     problems: &mut Problems,
@@ -54,21 +77,26 @@ fn assemble(
     // A misspelt command is most likely `rotate` where a family is named: its other problems are worth knowing too.
     let task = task.or_else(|| inputs.given.contains("key-name").then_some(Task::Rotate));
     if let Some(task) = task {
-        context::check_task(task, inputs, surroundings, dry_run.unwrap_or_default(), problems);
+        context::check_task(task, inputs, problems);
+        let is_dry = dry_run == Some(true) || config.is_some_and(rotations::all_dry);
+        context::check_event(task, surroundings, is_dry, config, problems);
     }
-    secrets.check_presence(surroundings, problems);
-    let request_timeout = policy::request_timeout(inputs, problems);
-    let issuer = issuer(inputs, &secrets, problems);
-    let command = task.and_then(|task| command(task, inputs, problems));
-    let rotations = match task {
-        Some(Task::Rotate) if !inputs.given.contains("config") => {
-            let rotation = rotation(inputs, surroundings, &secrets, problems);
+    let beside = Beside { inputs, surroundings, secrets: &secrets, dry_run: dry_run == Some(true) };
+    let rotations = match (task, config) {
+        (Some(Task::Rotate), Some(config)) => rotations::read(config, &beside, problems, &mut warnings),
+        (Some(Task::Rotate), None) if !inputs.given.contains("config") => {
+            let rotation = rotation(&beside, dry_run, problems);
             warnings.extend(rotation.iter().flat_map(|rotation| policy::doubts(&rotation.policy)));
             Vec::from_iter(rotation)
         }
         _ => Vec::new(),
     };
+    if !inputs.given.contains("config") {
+        secrets.check_presence(surroundings, problems);
+    }
+    let command = task.and_then(|task| command(task, inputs, problems));
     let api_url = github_url(surroundings, problems);
+    let (request_timeout, issuer) = for_all(config, &beside, problems);
     Some(Request {
         command: command?,
         rotations,
@@ -84,19 +112,35 @@ fn assemble(
     })
 }
 
-fn rotation(
-    inputs: &Inputs,
-    surroundings: &Surroundings,
-    secrets: &Secrets,
+/// What holds for the run as a whole.
+fn for_all(
+    config: Option<&Config>,
+    beside: &Beside<'_>,
     problems: &mut Problems,
-) -> Option<RotationRequest> {
-    let policy = policy::read(inputs, secrets.current_key.clone(), problems);
-    let targets = targets::read(inputs, surroundings, problems);
-    let has_app = secrets.app_private_key.is_some() || inputs.given.contains("app-client-id");
-    if !targets.is_empty() && !has_app && !Secrets::was_named(&secrets.github_token, "github-token", surroundings) {
-        problems.note("github-token", format!("is required to write to repositories. {TOKEN_NEEDED}"));
+) -> (Option<Duration>, Option<IssuerSettings>) {
+    let secrets = beside.secrets;
+    let read = |inputs: &Inputs, problems: &mut Problems| {
+        let issuer = issuer(inputs, secrets.management_key.clone(), secrets.current_key.clone(), problems);
+        (policy::request_timeout(inputs, problems), issuer)
+    };
+    match config {
+        None => read(beside.inputs, problems),
+        Some(config) => {
+            let (inputs, places) = rotations::for_all(config, beside.inputs);
+            problems.placed(places, |problems| read(&inputs, problems))
+        }
     }
-    Some(RotationRequest { policy: policy?, targets })
+}
+
+fn rotation(beside: &Beside<'_>, dry_run: Option<bool>, problems: &mut Problems) -> Option<RotationRequest> {
+    let (inputs, secrets) = (beside.inputs, beside.secrets);
+    let policy = policy::read(inputs, secrets.current_key.clone(), problems);
+    let targets = targets::read(inputs, beside.surroundings, problems);
+    if !targets.is_empty() {
+        beside.check_token(problems);
+    }
+    let issuer = issuer(inputs, secrets.management_key.clone(), secrets.current_key.clone(), problems);
+    Some(RotationRequest { policy: policy?, targets, issuer: issuer?, dry_run: dry_run? })
 }
 
 fn command(task: Task, inputs: &Inputs, problems: &mut Problems) -> Option<Command> {
@@ -110,11 +154,17 @@ fn command(task: Task, inputs: &Inputs, problems: &mut Problems) -> Option<Comma
     None
 }
 
-fn issuer(inputs: &Inputs, secrets: &Secrets, problems: &mut Problems) -> Option<IssuerSettings> {
+/// How to reach the issuer; `None` once a problem was noted.
+#[must_use]
+pub(super) fn issuer(
+    inputs: &Inputs,
+    management_key: Option<Secret>,
+    current_key: Option<Secret>,
+    problems: &mut Problems,
+) -> Option<IssuerSettings> {
     let kind = problems.read("issuer", inputs.issuer.as_deref(), issuer_kind);
     let url = problems.read("issuer-url", inputs.issuer_url.as_deref(), issuer_url);
-    let management_key = secrets.management_key.clone();
-    Some(IssuerSettings { kind: kind?, url: url?, management_key, current_key: secrets.current_key.clone() })
+    Some(IssuerSettings { kind: kind?, url: url?, management_key, current_key })
 }
 
 fn github_url(surroundings: &Surroundings, problems: &mut Problems) -> Option<Url> {

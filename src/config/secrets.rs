@@ -151,7 +151,11 @@ fn read_file(path: &str) -> io::Result<String> {
     }
 }
 
-fn check_token(value: &str) -> Result<(), &'static str> {
+/// What keeps a value from being a key or token, as the end of a sentence.
+///
+/// # Errors
+/// Where something does.
+pub(super) fn check_token(value: &str) -> Result<(), &'static str> {
     if value.contains("${{") {
         return Err("still contains `${{`: the expression was not evaluated");
     }

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::cli::{self, Inputs, Surroundings};
+use crate::config::file::Entry;
 use crate::config::problem::Problems;
+use crate::config::yaml::Place;
 use crate::store::target::{self, SecretName, Target, TargetProblem};
 
 /// What stands for the repository in the documented default.
@@ -12,10 +14,7 @@ const REPOSITORY: &str = "GITHUB_REPOSITORY";
 /// Reads the targets; empty once a problem was noted that leaves none.
 #[must_use]
 pub(crate) fn read(inputs: &Inputs, surroundings: &Surroundings, problems: &mut Problems) -> Vec<Target> {
-    let given = problems.read("secret-name", inputs.secret_name.as_deref(), SecretName::parse);
-    // With a wrong name the targets are read all the same, so that their problems are reported too.
-    let secret = given.or_else(|| SecretName::parse(cli::input("secret-name")?.default?).ok());
-    let Some(secret) = secret else { return Vec::new() };
+    let Some(secret) = secret_name(inputs, problems) else { return Vec::new() };
     let text = inputs.targets.join("\n");
     let targets = if text.trim().is_empty() {
         of_this_repository(surroundings, &secret, problems)
@@ -26,13 +25,51 @@ pub(crate) fn read(inputs: &Inputs, surroundings: &Surroundings, problems: &mut 
     targets
 }
 
+/// The secret's name in targets that do not say otherwise. With a wrong one the targets are read all the same, so that
+/// their problems are reported too.
+#[must_use]
+pub(super) fn secret_name(inputs: &Inputs, problems: &mut Problems) -> Option<SecretName> {
+    let given = problems.read("secret-name", inputs.secret_name.as_deref(), SecretName::parse);
+    given.or_else(|| SecretName::parse(cli::input("secret-name")?.default?).ok())
+}
+
+/// A target of a config file, and where it stands there.
+pub(super) struct Placed {
+    pub(super) target: Target,
+    pub(super) at: Place,
+}
+
+/// Reads the targets of one of a config file's rotations. Which of them stand there twice is told elsewhere, together
+/// with those of the other rotations.
+#[must_use]
+pub(super) fn of_file(
+    entry: &Entry,
+    inputs: &Inputs,
+    surroundings: &Surroundings,
+    problems: &mut Problems,
+) -> Vec<Placed> {
+    let Some(secret) = secret_name(inputs, problems) else { return Vec::new() };
+    let Some(given) = &entry.targets else {
+        let targets = of_this_repository(surroundings, &secret, problems);
+        return targets.into_iter().map(|target| Placed { target, at: entry.at }).collect();
+    };
+    let mut placed = Vec::new();
+    for (text, at) in &given.lines {
+        let targets = problems.placed_at("targets", *at, |problems| of_text(text, &secret, problems));
+        placed.extend(targets.into_iter().map(|target| Placed { target, at: *at }));
+    }
+    placed
+}
+
 fn of_text(text: &str, secret: &SecretName, problems: &mut Problems) -> Vec<Target> {
     let (targets, wrong) = target::parse(text, secret);
     if targets.is_empty() && wrong.is_empty() {
         problems.note("targets", "names no target: every line is blank or a comment");
     }
+    let is_one = text.trim().lines().count() == 1 && problems.in_file();
     for TargetProblem { line, text, message } in wrong {
-        problems.wrong("targets", &text, format!("line {line}: {message}"));
+        let line = if is_one { String::new() } else { format!("line {line}: ") };
+        problems.wrong("targets", &text, format!("{line}{message}"));
     }
     targets
 }

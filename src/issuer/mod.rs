@@ -5,6 +5,7 @@ pub mod arouter;
 
 mod answer;
 mod fault;
+mod flights;
 mod pages;
 mod row;
 mod wire;
@@ -13,4 +14,5 @@ mod wire;
 mod canned;
 
 pub use arouter::ArouterIssuer;
+pub use flights::Flights;
 pub use wire::root;

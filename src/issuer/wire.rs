@@ -4,12 +4,14 @@ use std::borrow::Cow;
 
 use ::http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION};
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::fault::{fault_text, hint, redirect_hint};
+use super::flights::Flights;
 use crate::http::{self, Call, Failure, Refusal, server_date, server_text};
 use crate::secret::{Redactor, Secret};
 
@@ -89,8 +91,8 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// An answer with its body read, whatever its status.
-#[derive(Debug)]
+/// An answer with its body read, whatever its status. It has no `Debug`: a new key may stand in the body.
+#[derive(Clone)]
 pub(super) struct Answer {
     /// `issuer GET /api/v1/keys`.
     pub(super) name: String,
@@ -180,15 +182,41 @@ pub(super) struct Wire {
 impl Wire {
     /// One request, sent once. The error is that of the transport, or of a 2xx whose body does not come to its end.
     pub(super) async fn send(&self, ask: Ask<'_>, signer: &Signer) -> Result<Answer, Failure> {
-        let (name, call) = (ask.name(), ask.call());
-        let mut request =
-            self.client.request(ask.method.clone(), ask.url(&self.root)?).header(AUTHORIZATION, bearer(signer)?);
+        self.outgoing(&ask, signer)?.send().await
+    }
+
+    /// The same for a read that others may be waiting for already.
+    pub(super) async fn join(&self, ask: Ask<'_>, signer: &Signer, flights: &Flights) -> Result<Answer, Failure> {
+        let outgoing = self.outgoing(&ask, signer)?;
+        let address = ask.url(&self.root)?.to_string();
+        flights.join(address, &signer.secret, || outgoing.send().boxed_local()).await
+    }
+
+    fn outgoing(&self, ask: &Ask<'_>, signer: &Signer) -> Result<Outgoing, Failure> {
+        let call = ask.call();
+        let url = ask.url(&self.root)?;
+        let mut request = self.client.request(ask.method.clone(), url).header(AUTHORIZATION, bearer(signer)?);
         if call == Call::Read {
             request = request.header(CACHE_CONTROL, "no-cache");
         }
         if let Some(body) = ask.body {
             request = request.json(body);
         }
+        Ok(Outgoing { request, name: ask.name(), call, input: signer.input })
+    }
+}
+
+/// A request that is ready to be sent.
+struct Outgoing {
+    request: reqwest::RequestBuilder,
+    name: String,
+    call: Call,
+    input: &'static str,
+}
+
+impl Outgoing {
+    async fn send(self) -> Result<Answer, Failure> {
+        let Self { request, name, call, input } = self;
         let answer = request.send().await.map_err(|error| http::transport_failure(call, &name, &error))?;
         let (status, headers) = (answer.status(), answer.headers().clone());
         let cap = if status.is_success() { LARGEST_BODY } else { LARGEST_FAULT };
@@ -197,7 +225,7 @@ impl Wire {
             Err(_) if !status.is_success() => Vec::new(),
             Err(error) => return Err(cut_off(call, &name, &error)),
         };
-        Ok(Answer { name, status, headers, body: Zeroizing::new(body), call, input: signer.input })
+        Ok(Answer { name, status, headers, body: Zeroizing::new(body), call, input })
     }
 }
 

@@ -48,13 +48,25 @@ impl<'a> Report<'a> {
     /// The report with every row.
     #[must_use]
     pub fn new(ending: &'a Ending) -> Self {
+        let (outcomes, inputs): (Vec<&Outcome>, &[String]) = match ending {
+            Ending::Ran(outcomes) => (outcomes.iter().collect(), &[]),
+            Ending::Invalid(problems) => (Vec::new(), problems),
+        };
+        Self::of(ending, &outcomes, inputs)
+    }
+
+    /// The same with the rotations that failed first, so that these are not what is left out.
+    fn worst_first(ending: &'a Ending) -> Self {
+        match ending {
+            Ending::Ran(outcomes) => Self::of(ending, &super::worst_first(outcomes), &[]),
+            Ending::Invalid(_) => Self::new(ending),
+        }
+    }
+
+    fn of(ending: &'a Ending, outcomes: &[&'a Outcome], inputs: &'a [String]) -> Self {
         let single = Single::of(ending);
         let (new_key_id, new_key_name) = single.new_key.map(|(id, name)| (id.0, name)).unzip();
         let (targets_written, targets_failed) = counts(ending);
-        let (outcomes, inputs): (&[Outcome], &[String]) = match ending {
-            Ending::Ran(outcomes) => (outcomes, &[]),
-            Ending::Invalid(problems) => (&[], problems),
-        };
         Self {
             version: VERSION,
             outcome: ending.word(),
@@ -67,7 +79,7 @@ impl<'a> Report<'a> {
             targets_written,
             targets_failed,
             exit_code: ending.exit_code(),
-            rotations: outcomes.iter().map(rotation).collect(),
+            rotations: outcomes.iter().copied().map(rotation).collect(),
             targets: rows(outcomes, |o, name| {
                 words::failing_first(&o.targets).into_iter().map(|t| target(name, t)).collect()
             }),
@@ -114,14 +126,18 @@ impl<'a> Report<'a> {
 /// The report as one line of at most `limit` bytes: rows are left out until it fits.
 #[must_use]
 pub fn json(ending: &Ending, limit: usize) -> String {
-    let mut report = Report::new(ending);
+    let whole = line(&Report::new(ending));
+    if whole.len() <= limit {
+        return whole;
+    }
+    let mut report = Report::worst_first(ending);
     loop {
-        let text = line(&report);
         let longest = report.longest();
-        if text.len() <= limit || longest == 0 {
+        report.cut(longest / 2);
+        let text = line(&report);
+        if text.len() <= limit || longest <= 1 {
             return text;
         }
-        report.cut(longest / 2);
     }
 }
 
@@ -132,8 +148,8 @@ fn line(report: &Report<'_>) -> String {
     text.replace('\'', "\\u0027").replace('`', "\\u0060").replace('$', "\\u0024").replace("##[", "#\\u0023[")
 }
 
-fn rows<'a, T>(outcomes: &'a [Outcome], of: impl Fn(&'a Outcome, &'a str) -> Vec<T>) -> Vec<T> {
-    outcomes.iter().flat_map(|outcome| of(outcome, &outcome.key_name)).collect()
+fn rows<'a, T>(outcomes: &[&'a Outcome], of: impl Fn(&'a Outcome, &'a str) -> Vec<T>) -> Vec<T> {
+    outcomes.iter().copied().flat_map(|outcome| of(outcome, &outcome.key_name)).collect()
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use super::escape::{code, escape};
 use super::page::Page;
 use super::section::{Level, section};
 use super::words::{headline, mark, what_happened};
-use super::{Ending, worst};
+use super::{Ending, worst, worst_first};
 use crate::rotation::outcome::Outcome;
 
 /// The summary, in at most `limit` bytes: the head comes first, long tables are cut, their failing rows come first.
@@ -32,8 +32,7 @@ fn many(page: &mut Page, outcomes: &[Outcome]) {
     let verdict = worst(outcomes);
     let count = outcomes.len();
     page.push(&format!("## {}{}: {count} rotations\n\n", mark(verdict), headline(verdict)));
-    let mut worst_first: Vec<_> = outcomes.iter().collect();
-    worst_first.sort_by_key(|outcome| std::cmp::Reverse(outcome.verdict.exit_code()));
+    let worst_first = worst_first(outcomes);
     let row = |outcome: &&Outcome| {
         let happened = escape(&what_happened(outcome));
         format!("| {} | {} | {happened} |\n", code(&outcome.key_name), headline(outcome.verdict))
@@ -44,6 +43,8 @@ fn many(page: &mut Page, outcomes: &[Outcome]) {
         let mut part = Page::new(page.room() / (count - at));
         section(&mut part, outcome, Level::Part);
         page.push(&part.finish());
+        // A heading right behind HTML would be part of it.
+        page.push("\n");
     }
 }
 
@@ -182,6 +183,26 @@ The next run cleans it up; delete it by hand only if no target holds it.
         assert!(text.contains("|---|---|---|---|\n| `repo:acme/bad KEY` | the old or the new key"), "{text}");
         assert!(text.contains("| … and 4501 more | | | |\n"), "{text}");
         assert!(text.contains("<details>"), "{text}");
+    }
+
+    #[test]
+    fn a_thousand_rotations_keep_the_limit_and_those_that_failed_come_first() {
+        let mut outcomes: Vec<_> = (0..1_000).map(|_| not_due()).collect();
+        outcomes.push(attention());
+        for (at, outcome) in outcomes.iter_mut().enumerate() {
+            outcome.key_name = format!("family-{at}");
+            outcome.targets =
+                (0..50).map(|n| target(&format!("repo:acme/{at}-{n} KEY"), TargetState::New, None)).collect();
+        }
+        let text = shown(&outcomes);
+        assert!(text.len() <= 1_000_000 && text.starts_with("## ⚠️ A person should look: 1001 rotations"));
+        assert_eq!(text.matches("\n\n### ").count(), 1_001, "each has its section");
+        let first = text.split("\n### ").nth(1).unwrap_or_default();
+        assert!(
+            first.starts_with("A person should look: `family-1000`") && first.contains("What to do next"),
+            "{first}"
+        );
+        assert!(text.contains("| … and 501 more | | |"), "{text}");
     }
 
     #[test]

@@ -96,31 +96,51 @@ fn annotate<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) {
         Ending::Invalid(problems) => problems.iter().for_each(|problem| runner.annotate(Kind::Error, problem)),
         Ending::Ran(outcomes) => {
             for outcome in outcomes {
-                outcome.problems.iter().for_each(|problem| runner.annotate(Kind::Error, &problem_text(problem)));
-                if outcome.verdict == Verdict::Attention {
-                    let told: Vec<_> = outcome.problems.iter().filter_map(|problem| problem.next.as_deref()).collect();
-                    let told: Vec<_> = told.into_iter().map(words::advice_sentence).collect();
-                    let next = words::next(outcome).into_iter().map(|next| next.plain());
-                    next.filter(|next| !told.contains(next)).for_each(|next| runner.annotate(Kind::Error, &next));
-                }
-                outcome.notices.iter().for_each(|notice| runner.annotate(Kind::Notice, notice));
+                runner.about((outcomes.len() > 1).then_some(outcome.key_name.as_str()));
+                annotate_one(outcome, runner);
             }
+            runner.about(None);
         }
     }
 }
 
-/// The verdict that decides the exit status. A run in which anything rotated has rotated, although other keys were not
-/// due; a run that came to nothing has changed nothing.
+fn annotate_one<O: Write, E: Write>(outcome: &Outcome, runner: &Runner<O, E>) {
+    outcome.problems.iter().for_each(|problem| runner.annotate(Kind::Error, &problem_text(problem)));
+    if outcome.verdict == Verdict::Attention {
+        let told: Vec<_> = outcome.problems.iter().filter_map(|problem| problem.next.as_deref()).collect();
+        let told: Vec<_> = told.into_iter().map(words::advice_sentence).collect();
+        let next = words::next(outcome).into_iter().map(|next| next.plain());
+        next.filter(|next| !told.contains(next)).for_each(|next| runner.annotate(Kind::Error, &next));
+    }
+    outcome.notices.iter().for_each(|notice| runner.annotate(Kind::Notice, notice));
+}
+
+/// One rotation's end in a line: `production: Rotated`.
+#[must_use]
+pub fn headline(outcome: &Outcome) -> String {
+    format!("{}: {}", outcome.key_name, words::headline(outcome.verdict))
+}
+
+/// The verdict that decides outcome and exit status: 3 is worse than 1, since it asks for a person, and 1 than 0. A run
+/// in which anything rotated has rotated, although other keys were not due; a run that came to nothing has changed
+/// nothing.
 fn worst(outcomes: &[Outcome]) -> Verdict {
     let badness = |verdict: &Verdict| match verdict {
         Verdict::NotDue => 0,
-        Verdict::Rotated => 1,
-        Verdict::Planned => 2,
+        Verdict::Planned => 1,
+        Verdict::Rotated => 2,
         Verdict::Unchanged => 3,
         Verdict::RolledBack => 4,
         Verdict::Attention => 5,
     };
     outcomes.iter().map(|outcome| outcome.verdict).max_by_key(badness).unwrap_or(Verdict::Unchanged)
+}
+
+/// The rotations that a person has to read about first, in front.
+fn worst_first(outcomes: &[Outcome]) -> Vec<&Outcome> {
+    let mut sorted: Vec<_> = outcomes.iter().collect();
+    sorted.sort_by_key(|outcome| std::cmp::Reverse(outcome.verdict.exit_code()));
+    sorted
 }
 
 struct Cleaner<'a>(&'a Redactor);

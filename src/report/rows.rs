@@ -14,6 +14,7 @@ use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, T
 pub(super) struct RotationRow<'a> {
     key_name: &'a str,
     outcome: &'a str,
+    exit_code: u8,
     reason: &'a str,
     rotated: bool,
     dry_run: bool,
@@ -83,6 +84,7 @@ pub(super) fn rotation(outcome: &Outcome) -> RotationRow<'_> {
     RotationRow {
         key_name: &outcome.key_name,
         outcome: outcome.verdict.word(),
+        exit_code: outcome.verdict.exit_code(),
         reason: &outcome.reason,
         rotated: outcome.rotated,
         dry_run: outcome.verdict == Verdict::Planned,

@@ -242,6 +242,8 @@ pub enum Event<'a> {
     Note(String),
     /// A sentence that the user should not miss.
     Warning(String),
+    /// A sentence about the surroundings, to be seen and no reason to worry.
+    Notice(String),
     /// The plan, as sentences.
     Plan(&'a [String]),
     /// A target was written (`done` of `of`).

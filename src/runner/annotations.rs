@@ -44,15 +44,15 @@ pub(super) enum Verdict {
 /// The annotations of one run.
 #[derive(Debug, Default)]
 pub(super) struct Annotations {
-    said: BTreeSet<String>,
+    said: BTreeSet<(Option<String>, String)>,
     shown: [usize; 3],
     held: [Vec<String>; 3],
 }
 
 impl Annotations {
-    /// Takes a clean message.
-    pub(super) fn take(&mut self, kind: Kind, title: &str, message: &str) -> Verdict {
-        if !self.said.insert(message.to_owned()) {
+    /// Takes a clean message, about one of several rotations or the run.
+    pub(super) fn take(&mut self, kind: Kind, about: Option<&str>, title: &str, message: &str) -> Verdict {
+        if !self.said.insert((about.map(ToOwned::to_owned), message.to_owned())) {
             return Verdict::Repeated;
         }
         let command = line::command(kind.word(), Some(title), message);
@@ -92,7 +92,7 @@ mod tests {
         let mut annotations = Annotations::default();
         let mut lines = Vec::new();
         for n in 0..count {
-            if let Verdict::Show(command) = annotations.take(Kind::Error, "keyrotor", &format!("problem {n}")) {
+            if let Verdict::Show(command) = annotations.take(Kind::Error, None, "keyrotor", &format!("problem {n}")) {
                 lines.push(command);
             }
         }
@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn the_same_is_said_once_whatever_its_kind() {
         let mut annotations = Annotations::default();
-        assert!(matches!(annotations.take(Kind::Warning, "a", "x"), Verdict::Show(_)));
-        assert_eq!(annotations.take(Kind::Notice, "b", "x"), Verdict::Repeated);
+        assert!(matches!(annotations.take(Kind::Warning, None, "a", "x"), Verdict::Show(_)));
+        assert_eq!(annotations.take(Kind::Notice, None, "b", "x"), Verdict::Repeated);
+        assert!(matches!(annotations.take(Kind::Notice, Some("staging"), "b", "x"), Verdict::Show(_)));
     }
 }

@@ -4,6 +4,7 @@
 //! workflow command. Nothing here fails: a log that can't be written must not change what a run comes to.
 
 mod annotations;
+mod chorus;
 mod files;
 pub mod line;
 mod progress;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use self::annotations::Kind;
 use self::annotations::{Annotations, Verdict};
+pub use self::chorus::{Chorus, Voice};
 use self::progress::Progress;
 pub use self::surroundings::{Format, Sink, Style, Surroundings};
 use self::words::{Tone, doing, duration, problem_text};
@@ -39,6 +41,8 @@ struct State<O, E> {
     out: O,
     err: E,
     step: Option<Step>,
+    /// The rotation that is spoken of, where there are several.
+    section: Option<String>,
     group_is_open: bool,
     annotations: Annotations,
     progress: Progress,
@@ -57,7 +61,7 @@ impl<O: Write, E: Write> Runner<O, E> {
     #[must_use]
     pub fn new(surroundings: Surroundings, redactor: Redactor, out: O, err: E) -> Self {
         let (annotations, progress) = Default::default();
-        let state = State { out, err, step: None, group_is_open: false, annotations, progress };
+        let state = State { out, err, step: None, section: None, group_is_open: false, annotations, progress };
         Self { surroundings, redactor, state: RefCell::new(state) }
     }
 
@@ -85,10 +89,28 @@ impl<O: Write, E: Write> Runner<O, E> {
         }
     }
 
-    /// Another rotation begins.
+    /// One of several rotations begins. All that is told of it stands in one group, its steps are lines there.
     pub fn section(&self, title: &str) {
+        self.about(Some(title));
+        if self.surroundings.style == Style::GitHub {
+            self.command("group", &format!("rotation {title}"));
+            self.state.borrow_mut().group_is_open = true;
+        } else {
+            self.line("rotation ", title, Tone::Strong);
+        }
+    }
+
+    /// It is over; this line stays in sight.
+    pub fn end_section(&self, end: &str) {
+        self.about(None);
+        self.line("", end, Tone::Plain);
+    }
+
+    /// What is told from here on is about one of several rotations, or about the run.
+    pub fn about(&self, section: Option<&str>) {
         self.end_group();
-        self.line("rotation ", title, Tone::Strong);
+        let state = &mut *self.state.borrow_mut();
+        (state.step, state.section) = (None, section.map(|title| self.clean(title)));
     }
 
     /// For whoever debugs the action: shown only where GitHub's debug logging is on.
@@ -112,9 +134,13 @@ impl<O: Write, E: Write> Runner<O, E> {
             return;
         }
         let message = line::defuse(&self.clean(text));
-        let step = self.state.borrow().step;
-        let title = step.map_or_else(|| "keyrotor".to_owned(), |step| format!("keyrotor: {}", step.word()));
-        let verdict = self.state.borrow_mut().annotations.take(kind, &title, &message);
+        let verdict = {
+            let state = &mut *self.state.borrow_mut();
+            let section = state.section.as_deref();
+            let parts = ["keyrotor"].into_iter().chain(section).chain(state.step.map(Step::word));
+            let title = parts.collect::<Vec<_>>().join(": ");
+            state.annotations.take(kind, section, &title, &message)
+        };
         match verdict {
             Verdict::Show(command) => self.print(&command),
             Verdict::Hold => self.line(&format!("{}: ", kind.word()), &message, Tone::of(kind)),
@@ -149,8 +175,7 @@ impl<O: Write, E: Write> Runner<O, E> {
 
     /// Ends what is open and tells what was held back.
     pub fn finish(&self) {
-        self.end_group();
-        self.state.borrow_mut().step = None;
+        self.about(None);
         let due = self.state.borrow_mut().annotations.release();
         for command in due {
             self.print(&command);
@@ -195,11 +220,22 @@ impl<O: Write, E: Write> Runner<O, E> {
         put(&mut state.err, &drawn);
     }
 
+    fn in_section(&self) -> bool {
+        self.state.borrow().section.is_some()
+    }
+
+    /// A section's own group stays open.
+    fn end_step_group(&self) {
+        if !self.in_section() {
+            self.end_group();
+        }
+    }
+
     fn begin(&self, step: Step) {
-        self.end_group();
+        self.end_step_group();
         self.state.borrow_mut().step = Some(step);
         let title = format!("{}: {}", step.word(), doing(step));
-        if self.surroundings.style == Style::GitHub {
+        if self.surroundings.style == Style::GitHub && !self.in_section() {
             self.command("group", &title);
             self.state.borrow_mut().group_is_open = true;
         } else {
@@ -208,7 +244,7 @@ impl<O: Write, E: Write> Runner<O, E> {
     }
 
     fn end(&self, step: Step, took: Duration) {
-        self.end_group();
+        self.end_step_group();
         self.state.borrow_mut().step = None;
         self.line("", &format!("{}: took {}", step.word(), duration(took)), Tone::Plain);
     }
@@ -230,7 +266,7 @@ impl<O: Write, E: Write> Runner<O, E> {
     }
 
     fn failed(&self, problem: &Problem) {
-        self.end_group();
+        self.end_step_group();
         self.announce(Kind::Error, &problem_text(problem));
     }
 }
@@ -255,6 +291,7 @@ impl<O: Write, E: Write> Observer for Runner<O, E> {
             Event::Ended(step, took) => self.end(*step, *took),
             Event::Note(text) => self.line("  ", text, Tone::Plain),
             Event::Warning(text) => self.announce(Kind::Warning, text),
+            Event::Notice(text) => self.announce(Kind::Notice, text),
             Event::Plan(plan) => plan.iter().for_each(|sentence| self.line("  - ", sentence, Tone::Plain)),
             Event::Wrote { target, took, done, of } => self.wrote(target, *took, *done, *of),
             Event::Retrying { what, why, wait } => {

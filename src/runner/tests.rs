@@ -278,13 +278,14 @@ fn nothing_foreign_is_ever_obeyed() {
         runner.event(&Event::Wrote { target: a, took: wait, done: 1, of: 2 });
         runner.event(&Event::Retrying { what: e.clone(), why: f.clone(), wait });
         runner.event(&Event::Waiting { what: a.clone(), at_most: wait });
-        assert_eq!(obeyed(&out.text()), Vec::<String>::new(), "seed {seed} round {round} {texts:?}");
+        assert_eq!(obeyed(&out.text()), ["group"], "seed {seed} round {round} {texts:?}");
+        runner.end_section(d);
         runner.event(&Event::Began(Step::Prove));
         runner.event(&Event::Warning(format!("1{a}")));
         runner.event(&Event::Failed(&problem(&format!("2{b}"), Some(c))));
         runner.announce(Kind::Notice, &format!("3{d}"));
         runner.debug(e);
-        let expected = ["group", "warning", "endgroup", "error", "notice", "debug"];
+        let expected = ["group", "endgroup", "group", "warning", "endgroup", "error", "notice", "debug"];
         assert_eq!(obeyed(&out.text()), expected, "seed {seed} round {round} {texts:?}");
     }
 }

@@ -208,6 +208,12 @@ impl Stage {
         self.action().run()
     }
 
+    /// Puts a file into the directory in which runs begin; returns its name there.
+    pub(crate) fn put(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+        fs::write(self.scratch.0.join(name), text).unwrap();
+        name.to_owned()
+    }
+
     fn targets(&self, between: &str) -> String {
         self.places.iter().map(ToString::to_string).collect::<Vec<_>>().join(between)
     }
@@ -493,7 +499,8 @@ impl Ran {
 
     /// What the run says of itself: every target holds the new key.
     pub(crate) fn rotated(&self) -> bool {
-        self.report().is_some_and(|report| report["rotated"] == true)
+        let all = |rows: &Vec<serde_json::Value>| rows.iter().all(|row| row["rotated"] == true);
+        self.report().is_some_and(|report| report["rotated"] == true && report["rotations"].as_array().is_some_and(all))
     }
 
     /// Everything a person could read afterwards.

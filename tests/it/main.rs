@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 mod canned;
+mod config_file;
 mod docs_agree;
 mod ended_keys;
 mod enterprise;
@@ -21,6 +22,7 @@ mod requests;
 mod rotates;
 mod runner_protocol;
 mod sealed_box;
+mod several;
 mod shadows;
 mod signals;
 mod structure;

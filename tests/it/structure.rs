@@ -16,6 +16,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["http", "rotation", "runner", "secret"]),
     ("rotation", &["http::Failure", "http::Refusal", "http::Retry", "secret"]),
     ("rotation::port", &["http::Failure", "secret"]),
+    (
+        "rotations",
+        &[
+            "Connected",
+            "config",
+            "connect",
+            "http",
+            "issuer",
+            "notices",
+            "report",
+            "rotation",
+            "runner",
+            "secret",
+            "store",
+        ],
+    ),
     ("runner", &["http", "rotation", "secret"]),
     ("secret", &[]),
     ("store", &["http", "rotation::port", "secret"]),
@@ -165,7 +181,13 @@ fn every_rule_is_about_something() {
         assert!(sources.iter().any(|source| within(&source.module, part)), "there is no {part}");
         for allowed in *allowed {
             let begin = allowed.split("::").next().unwrap();
-            assert!(sources.iter().any(|source| within(&source.module, begin)), "there is no {allowed}");
+            // What `lib.rs` itself has is named without a folder.
+            let in_lib = sources.iter().any(|source| {
+                let is_said = ["fn", "struct"].iter().any(|what| source.text.contains(&format!("\n{what} {begin}")));
+                source.module.is_empty() && is_said
+            });
+            let is_there = in_lib || sources.iter().any(|source| within(&source.module, begin));
+            assert!(is_there, "there is no {allowed}");
         }
     }
 }

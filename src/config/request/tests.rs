@@ -164,7 +164,6 @@ fn what_is_for_later_is_recognised() {
     for (args, vars, input) in [
         (&["audit"][..], &[("INPUT_KEY-NAME", ""), ("INPUT_PRUNE", "none")][..], "command"),
         (&["reenable", "key_1"], &[("INPUT_KEY-NAME", "")], "command"),
-        (&[], &[("INPUT_CONFIG", "x.yml"), ("INPUT_KEY-NAME", "")], "config"),
         (&[], &[("INPUT_CANARY", "x.yml")], "canary"),
         (&[], &[("INPUT_ISSUER", "openrouter")], "issuer"),
         (&[], &[("INPUT_GRACE-PERIOD", "drain")], "grace-period"),

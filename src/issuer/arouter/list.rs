@@ -69,7 +69,12 @@ impl ArouterIssuer {
         };
         let query = [("page_size", "100".into()), ("include_disabled", "true".into()), place];
         let ask = Ask { query: &query, ..Ask::get(path.as_str()) };
-        let answer = self.wire.send(ask, &self.signer(path)?).await?.success(&self.wire.redactor)?;
+        let signer = self.signer(path)?;
+        let answer = match self.path.get() {
+            None => self.wire.join(ask, &signer, &self.flights).await?,
+            Some(_) => self.wire.send(ask, &signer).await?,
+        };
+        let answer = answer.success(&self.wire.redactor)?;
         let page = answer
             .json()
             .as_ref()

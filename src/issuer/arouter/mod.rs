@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use url::Url;
 
 use self::dialect::{Dialect, KeysPath, limit_seen};
+use super::flights::Flights;
 use super::row::Shown;
 use super::wire::{Signer, Wire, root};
 use crate::http::{Failure, one_line};
@@ -40,6 +41,8 @@ pub struct ArouterIssuer {
     respelled: Cell<usize>,
     /// The name under which the last create sent the limit.
     limit_sent: Cell<Option<&'static str>>,
+    /// The first list may be one that others wait for too.
+    flights: Flights,
 }
 
 impl ArouterIssuer {
@@ -66,7 +69,16 @@ impl ArouterIssuer {
             shown: RefCell::default(),
             respelled: Cell::default(),
             limit_sent: Cell::default(),
+            flights: Flights::default(),
         }
+    }
+
+    /// The same, and its first list is one request with those of others who ask for it at the same moment. Every later
+    /// list is asked for by itself: what it has to show may have been done since.
+    #[must_use]
+    pub fn sharing(mut self, flights: &Flights) -> Self {
+        self.flights = flights.clone();
+        self
     }
 
     /// Where live keys manage themselves even the one given as `management-key` may be the one to be deleted, so a

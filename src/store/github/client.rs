@@ -14,6 +14,7 @@ use url::Url;
 
 use super::answer::Answer;
 use super::expiry::Expiry;
+use super::keys::PublicKeys;
 use crate::http::{Call, Failure, Refusal, server_text, transport_failure};
 use crate::secret::{Redactor, Secret};
 
@@ -47,6 +48,8 @@ pub struct GitHub {
     /// When the token expires, as the answers show it.
     pub expiry: Expiry,
     classic: bool,
+    /// What targets that are looked at together need once.
+    pub(super) keys: PublicKeys,
 }
 
 impl GitHub {
@@ -67,8 +70,8 @@ impl GitHub {
         })?;
         authorization.set_sensitive(true);
         let classic = CLASSIC_PREFIXES.iter().any(|prefix| token.expose().starts_with(prefix));
-        let (moved, expiry) = Default::default();
-        Ok(Self { octocrab, api_url, authorization, redactor, moved, expiry, classic })
+        let (moved, expiry, keys) = Default::default();
+        Ok(Self { octocrab, api_url, authorization, redactor, moved, expiry, classic, keys })
     }
 
     /// One call: `path` is given in plain segments below the API's address and encoded here. Redirects within the same

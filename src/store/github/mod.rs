@@ -5,6 +5,7 @@ pub mod client;
 mod denied;
 mod environments;
 pub mod expiry;
+mod keys;
 pub mod place;
 pub mod scope;
 pub mod seal;

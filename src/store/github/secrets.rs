@@ -32,6 +32,8 @@ pub struct GitHubSecret {
     place: Place,
     secret: String,
     key: RefCell<Option<PublicKey>>,
+    /// The key was fetched once, by this target or by another one of its place.
+    looked: Cell<bool>,
     /// The last write was answered 422, which a public key that was replaced meanwhile explains once.
     doubted: Cell<bool>,
     /// What the target asks of an organisation's secret.
@@ -61,6 +63,7 @@ impl GitHubSecret {
             place,
             secret: secret.into(),
             key: RefCell::default(),
+            looked: Cell::default(),
             doubted: Cell::default(),
             asked: None,
             scopes: RefCell::default(),
@@ -80,15 +83,31 @@ impl GitHubSecret {
         self.github.call(method, &path, body).await
     }
 
+    /// The first look shares the key with other targets of the place that are looked at in the same moment.
+    async fn first_key(&self) -> Result<(), Failure> {
+        if self.looked.get() {
+            return self.fetch_key().await;
+        }
+        let shared = self.github.keys.of(&self.place.path());
+        let key = shared.get_or_try_init(|| self.fetched_key()).await?;
+        *self.key.borrow_mut() = Some(key.clone());
+        self.looked.set(true);
+        Ok(())
+    }
+
     async fn fetch_key(&self) -> Result<(), Failure> {
+        let key = self.fetched_key().await?;
+        *self.key.borrow_mut() = Some(key);
+        Ok(())
+    }
+
+    async fn fetched_key(&self) -> Result<PublicKey, Failure> {
         let answer = self.at(Method::GET, "public-key", None).await?;
         if answer.status != StatusCode::OK {
             return Err(denied::unreachable(&self.github, &self.place, &answer).await);
         }
         let shown: KeyAnswer = answer.json()?;
-        let key = PublicKey::parse(shown.key_id, &shown.key).map_err(|error| self.refused(error))?;
-        *self.key.borrow_mut() = Some(key);
-        Ok(())
+        PublicKey::parse(shown.key_id, &shown.key).map_err(|error| self.refused(error))
     }
 
     /// The secret's row and when it was shown; `None` where there is no secret of that name.
@@ -188,7 +207,7 @@ impl SecretStore for GitHubSecret {
     /// two requests are under way.
     async fn observe(&self) -> Result<Sighting, Failure> {
         let reach = async {
-            self.fetch_key().await?;
+            self.first_key().await?;
             scope::asked(&self.github, &self.place, self.asked.as_ref()).await
         };
         let (asked, seen) = join!(reach, self.look_closely());

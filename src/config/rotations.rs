@@ -1,0 +1,229 @@
+//! The config file and the inputs beside it -> the rotations, each as if it had been asked for alone.
+//!
+//! A value is said in one place. What the file says at the top holds for every rotation that does not say it itself. An
+//! input says what the file leaves open, for all; where both speak and differ that is an error, never a question of
+//! precedence. `dry-run: true` is the exception, since it can do no harm: wherever it stands it holds.
+
+use std::collections::BTreeMap;
+
+use crate::cli::{self, Inputs, Surroundings};
+use crate::config::context::NOT_BUILT;
+use crate::config::file::{Config, Entry, OpenRouter, Settings};
+use crate::config::policy;
+use crate::config::problem::{Places, Problem, Problems};
+use crate::config::request::issuer;
+use crate::config::scalar::boolean;
+use crate::config::secrets::{Secrets, TOKEN_NEEDED};
+use crate::config::targets::{self, Placed};
+use crate::config::together::{Draft, check_together, spans_environments};
+use crate::config::variable;
+use crate::config::yaml::Place;
+use crate::config::{IssuerSettings, RotationRequest};
+use crate::rotation::policy::Policy;
+
+/// Inputs that belong to one rotation.
+const EACH_ONES_OWN: [&str; 3] = ["key-name", "replace-key-id", "targets"];
+
+/// The inputs as they hold for all rotations, with the places of those that the file states.
+#[must_use]
+pub(super) fn for_all(config: &Config, inputs: &Inputs) -> (Inputs, Places) {
+    let own = Inputs { key_name: None, replace_key_id: None, targets: Vec::new(), ..inputs.clone() };
+    let places = Places {
+        path: config.path.clone(),
+        stated: BTreeMap::new(),
+        inputs: inputs.given.clone(),
+        begin: Place { line: 1, column: 1 },
+    };
+    stated_over((own, places), &config.settings)
+}
+
+fn stated_over((mut inputs, mut places): (Inputs, Places), settings: &Settings) -> (Inputs, Places) {
+    for (name, text, at) in settings.given() {
+        if let Some(slot) = slot(&mut inputs, name) {
+            *slot = Some(text.to_owned());
+        }
+        places.stated.insert(name, at);
+    }
+    (inputs, places)
+}
+
+/// Where an input of this name keeps its text.
+fn slot<'a>(inputs: &'a mut Inputs, name: &str) -> Option<&'a mut Option<String>> {
+    Some(match name {
+        "issuer" => &mut inputs.issuer,
+        "issuer-url" => &mut inputs.issuer_url,
+        "secret-name" => &mut inputs.secret_name,
+        "allowed-providers" => &mut inputs.allowed_providers,
+        "allowed-models" => &mut inputs.allowed_models,
+        "spending-limit" => &mut inputs.spending_limit,
+        "limit-reset" => &mut inputs.limit_reset,
+        "expires-after" => &mut inputs.expires_after,
+        "rotate-after" => &mut inputs.rotate_after,
+        "grace-period" => &mut inputs.grace_period,
+        "retire" => &mut inputs.retire,
+        "leaked" => &mut inputs.leaked,
+        "verify-chat" => &mut inputs.verify_chat,
+        "verify-timeout" => &mut inputs.verify_timeout,
+        "canary" => &mut inputs.canary,
+        "request-timeout" => &mut inputs.request_timeout,
+        "parallel" => &mut inputs.parallel,
+        "dry-run" => &mut inputs.dry_run,
+        _ => return None,
+    })
+}
+
+/// Whether the file asks every rotation to change nothing.
+#[must_use]
+pub(super) fn all_dry(config: &Config) -> bool {
+    let is_true = |settings: &Settings| settings.dry_run.as_ref().map(|given| given.text.trim() == "true");
+    let top = is_true(&config.settings).unwrap_or_default();
+    config.rotations.iter().all(|entry| is_true(&entry.settings).unwrap_or(top))
+}
+
+/// What is read beside the file.
+pub(super) struct Beside<'a> {
+    /// Flags and variables.
+    pub(super) inputs: &'a Inputs,
+    /// The process's own.
+    pub(super) surroundings: &'a Surroundings,
+    /// The inputs that are secrets.
+    pub(super) secrets: &'a Secrets,
+    /// The input `dry-run` asks every rotation to change nothing.
+    pub(super) dry_run: bool,
+}
+
+impl Beside<'_> {
+    /// Notes that nothing was given that writes to GitHub.
+    pub(super) fn check_token(&self, problems: &mut Problems) {
+        let has_app = self.secrets.app_private_key.is_some() || self.inputs.given.contains("app-client-id");
+        if !has_app && !Secrets::was_named(&self.secrets.github_token, "github-token", self.surroundings) {
+            problems.note("github-token", format!("is required to write to repositories. {TOKEN_NEEDED}"));
+        }
+    }
+}
+
+/// Reads every rotation. What is odd without being wrong goes to the warnings.
+#[must_use]
+pub(super) fn read(
+    config: &Config,
+    beside: &Beside<'_>,
+    problems: &mut Problems,
+    warnings: &mut Vec<String>,
+) -> Vec<RotationRequest> {
+    check_inputs(config, beside, problems);
+    check_built(&config.path, &config.settings, &config.openrouter, problems);
+    let for_all = for_all(config, beside.inputs);
+    check_top(&for_all, problems);
+    let mut drafts = Vec::new();
+    for entry in &config.rotations {
+        check_built(&config.path, &entry.settings, &entry.openrouter, problems);
+        drafts.push(draft(entry, for_all.clone(), beside, problems, warnings));
+    }
+    if drafts.iter().any(|draft| !draft.targets.is_empty()) {
+        beside.check_token(problems);
+    }
+    check_together(&config.path, &drafts, beside.secrets, problems);
+    warnings.extend(drafts.iter().filter_map(spans_environments));
+    drafts.into_iter().filter_map(|draft| draft.request).collect()
+}
+
+/// What stands beside the file although only it can say it, and what both say differently.
+fn check_inputs(config: &Config, beside: &Beside<'_>, problems: &mut Problems) {
+    let (path, inputs) = (&config.path, beside.inputs);
+    for name in EACH_ONES_OWN.into_iter().filter(|name| inputs.given.contains(name)) {
+        problems.note(name, format!("has no meaning beside `config`: it is each rotation's own and stands in {path}"));
+    }
+    if beside.secrets.current_key.is_some() {
+        let message = format!(
+            "has no meaning beside `config`: put each rotation's key into a variable of its own, and name that in \
+             {path} with `current-key-env`"
+        );
+        problems.note("current-key", message);
+    }
+    let settings = config.rotations.iter().map(|entry| &entry.settings);
+    let stated: Vec<_> = std::iter::once(&config.settings).chain(settings).flat_map(Settings::given).collect();
+    let mut inputs = inputs.clone();
+    for name in inputs.given.clone() {
+        let Some(input) = slot(&mut inputs, name).and_then(|slot| slot.as_deref()).map(str::trim) else { continue };
+        let other = stated.iter().find(|(field, text, _)| *field == name && text.trim() != input);
+        if let Some((_, _, at)) = other.filter(|_| (name, input) != ("dry-run", "true")) {
+            problems.wrong(name, input, format!("{path}:{at} says otherwise: expected it in one place"));
+        }
+    }
+}
+
+fn check_built(path: &str, settings: &Settings, openrouter: &OpenRouter, problems: &mut Problems) {
+    for (name, _, at) in settings.given() {
+        if cli::input(name).is_some_and(|doc| !doc.built) {
+            problems.push(Problem::new(name, NOT_BUILT).at(path, at));
+        }
+    }
+    for (name, _, at) in openrouter.given() {
+        let message = format!("has a meaning for `issuer: openrouter` alone, and {NOT_BUILT}");
+        problems.push(Problem::new(name, message).at(path, at));
+    }
+}
+
+/// A wrong value at the top is told although every rotation may state its own.
+fn check_top((inputs, places): &(Inputs, Places), problems: &mut Problems) {
+    let whole = Inputs { key_name: Some("all".to_owned()), ..inputs.clone() };
+    problems.placed(places.clone(), |problems| {
+        let _ = policy::read(&whole, None, problems);
+        let _ = issuer(inputs, None, None, problems);
+        let _ = targets::secret_name(inputs, problems);
+        let _ = problems.read("dry-run", inputs.dry_run.as_deref(), boolean);
+    });
+}
+
+fn draft<'a>(
+    entry: &'a Entry,
+    for_all: (Inputs, Places),
+    beside: &Beside<'_>,
+    problems: &mut Problems,
+    warnings: &mut Vec<String>,
+) -> Draft<'a> {
+    let (inputs, places) = of_one(entry, for_all);
+    problems.placed(places, |problems| {
+        let current = variable::current_key(&entry.own, beside.surroundings, problems);
+        let management = &beside.secrets.management_key;
+        if !Secrets::was_named(management, "management-key", beside.surroundings) && !current.was_named {
+            problems.note("key-name", NO_KEY);
+        }
+        let targets = targets::of_file(entry, &inputs, beside.surroundings, problems);
+        let issuer = issuer(&inputs, management.clone(), current.value.clone(), problems);
+        let policy = policy::read(&inputs, current.value.clone(), problems);
+        let dry_run = problems.read("dry-run", inputs.dry_run.as_deref(), boolean);
+        let name = inputs.key_name.unwrap_or_default();
+        let doubts = current.doubts.into_iter().chain(policy.iter().flat_map(policy::doubts));
+        warnings.extend(doubts.map(|doubt| format!("{name}: {doubt}")));
+        let is_dry = dry_run.map(|said| said || beside.dry_run);
+        let request = request((policy, &targets, issuer, is_dry));
+        Draft { entry, current: current.value, targets, request }
+    })
+}
+
+const NO_KEY: &str = "has no key that could make another: give the input `management-key`, or `current-key-env` here \
+     where a key manages itself";
+
+type Parts<'a> = (Option<Policy>, &'a [Placed], Option<IssuerSettings>, Option<bool>);
+
+fn request((policy, targets, issuer, dry_run): Parts<'_>) -> Option<RotationRequest> {
+    let targets = targets.iter().map(|placed| placed.target.clone()).collect();
+    Some(RotationRequest { policy: policy?, targets, issuer: issuer?, dry_run: dry_run? })
+}
+
+/// The inputs as they hold for one rotation.
+fn of_one(entry: &Entry, for_all: (Inputs, Places)) -> (Inputs, Places) {
+    let (mut inputs, mut places) = stated_over(for_all, &entry.settings);
+    let unknown = entry.named_wrongly.then(|| "unknown".to_owned());
+    inputs.key_name = entry.own.key_name.as_ref().map(|given| given.text.clone()).or(unknown);
+    inputs.replace_key_id = entry.own.replace_key_id.as_ref().map(|given| given.text.clone());
+    places.inputs.retain(|name| !EACH_ONES_OWN.contains(name));
+    places.begin = entry.at;
+    places.stated.extend(entry.own.given().into_iter().map(|(name, _, at)| (name, at)));
+    places.stated.extend(entry.targets.iter().map(|targets| ("targets", targets.at)));
+    (inputs, places)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,173 @@
+//! The rotations of one run, each independent of the others.
+//!
+//! They look at the world together, so that what several need is read once: one key list, one public key of a place. Then
+//! each decides, and those with something to do take turns. Whoever has to wait for its turn looks again when it comes:
+//! what it saw before is old by then.
+
+mod turns;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+
+use self::turns::{InTurn, Turns};
+use crate::config::{Request, RotationRequest};
+use crate::http::Retry;
+use crate::issuer::{ArouterIssuer, Flights};
+use crate::notices::When;
+use crate::rotation::clock::Clock;
+use crate::rotation::interrupt::Interrupt;
+use crate::rotation::outcome::{Event, Observer, Outcome, Problem};
+use crate::rotation::port::{KeyIssuer, SecretStore};
+use crate::rotation::{Context, dry_run, rotate};
+use crate::runner::{Chorus, Runner};
+use crate::{Connected, connect, notices, report, store};
+
+/// So many rotations look at once. Each keeps every row of the key list while it looks.
+const MOST_LOOKING: usize = 64;
+
+/// Runs every rotation of a request, and returns what they came to in the request's order.
+pub(crate) async fn run_all(request: &Request, interrupt: &Interrupt, runner: &Runner) -> Vec<Outcome> {
+    for warning in &request.warnings {
+        runner.event(&Event::Warning(warning.clone()));
+    }
+    let fleet = Fleet { request, interrupt, runner, flights: Flights::default(), connections: RefCell::default() };
+    match request.rotations.as_slice() {
+        [only] => vec![fleet.run(only, None, runner).await],
+        several => fleet.run_together(several).await,
+    }
+}
+
+/// What the rotations of a run have in common.
+struct Fleet<'a> {
+    request: &'a Request,
+    interrupt: &'a Interrupt,
+    runner: &'a Runner,
+    flights: Flights,
+    /// By the `request-timeout` that every one of their requests has.
+    connections: RefCell<BTreeMap<Duration, Rc<Connected>>>,
+}
+
+impl Fleet<'_> {
+    async fn run_together(&self, several: &[RotationRequest]) -> Vec<Outcome> {
+        let titles = several.iter().map(|rotation| rotation.policy.key_name.clone());
+        let chorus = Chorus::new(self.runner, titles);
+        let turns = Turns::new();
+        let one = async |(part, asked)| {
+            let outcome = self.run(asked, Some(&turns), &chorus.voice(part)).await;
+            chorus.over(part, report::headline(&outcome));
+            (part, outcome)
+        };
+        let runs = stream::iter(several.iter().enumerate()).map(one);
+        let mut outcomes: Vec<_> = runs.buffer_unordered(MOST_LOOKING).collect().await;
+        outcomes.sort_by_key(|(part, _)| *part);
+        outcomes.into_iter().map(|(_, outcome)| outcome).collect()
+    }
+
+    /// One rotation from its connection to its end; without turns where it is the only one.
+    async fn run(&self, asked: &RotationRequest, turns: Option<&Turns>, observer: &dyn Observer) -> Outcome {
+        if turns.is_some() && self.interrupt.requested() {
+            return not_begun(asked);
+        }
+        let connected = match self.connected(asked.policy.request_timeout) {
+            Ok(connected) => connected,
+            Err(error) => {
+                let problem = Problem { what: format!("{error:#}"), next: None };
+                observer.event(&Event::Failed(&problem));
+                return Outcome::unbegun(&asked.policy, problem);
+            }
+        };
+        let issuer = self.issuer(asked, &connected);
+        let github = &connected.github;
+        let targets: Vec<_> = asked.targets.iter().map(|target| store::open(target, github)).collect();
+        let rotation = async {
+            match turns {
+                Some(turns) if !asked.dry_run => self.in_turn(asked, turns, issuer, &targets, observer).await,
+                _ => self.at_once(asked, &issuer, &targets, observer).await,
+            }
+        };
+        let shadows = store::shadows(&asked.targets, github);
+        let when = When::of(&shadows, asked.policy.parallel, asked.dry_run, asked.policy.leaked);
+        let mut outcome = notices::while_looking(rotation, &shadows, when, self.interrupt).await;
+        notices::tell(&mut outcome, &shadows, github, self.request.github.web_url.as_str(), observer);
+        outcome
+    }
+
+    async fn at_once(
+        &self,
+        asked: &RotationRequest,
+        issuer: &dyn KeyIssuer,
+        targets: &[Box<dyn SecretStore>],
+        observer: &dyn Observer,
+    ) -> Outcome {
+        let context = Context {
+            clock: Clock::system(),
+            rng: RefCell::default(),
+            retry: Retry::default(),
+            interrupt: self.interrupt.clone(),
+            observer,
+        };
+        if asked.dry_run {
+            dry_run(issuer, targets, &asked.policy, &context).await
+        } else {
+            rotate(issuer, targets, &asked.policy, &context).await
+        }
+    }
+
+    async fn in_turn(
+        &self,
+        asked: &RotationRequest,
+        turns: &Turns,
+        issuer: ArouterIssuer,
+        targets: &[Box<dyn SecretStore>],
+        observer: &dyn Observer,
+    ) -> Outcome {
+        let turn = turns.of(targets.len());
+        let issuer = InTurn { issuer, turn: &turn };
+        tokio::select! {
+            biased;
+            outcome = self.at_once(asked, &issuer, targets, observer) => return outcome,
+            () = turn.refused() => {}
+        }
+        let waits =
+            "other rotations are at work: this one waits for its turn and looks again then, nothing was changed";
+        observer.event(&Event::Note(waits.to_owned()));
+        tokio::select! {
+            biased;
+            () = self.interrupt.wait() => return not_begun(asked),
+            () = turn.wait() => {}
+        }
+        self.at_once(asked, &issuer, targets, observer).await
+    }
+
+    fn connected(&self, request_timeout: Duration) -> anyhow::Result<Rc<Connected>> {
+        if let Some(connected) = self.connections.borrow().get(&request_timeout) {
+            return Ok(Rc::clone(connected));
+        }
+        let connected = Rc::new(connect(self.request, request_timeout, self.runner.redactor())?);
+        self.connections.borrow_mut().insert(request_timeout, Rc::clone(&connected));
+        Ok(connected)
+    }
+
+    fn issuer(&self, asked: &RotationRequest, connected: &Connected) -> ArouterIssuer {
+        let settings = &asked.issuer;
+        let (management, current) = (settings.management_key.clone(), settings.current_key.clone());
+        let redactor = self.runner.redactor().clone();
+        let issuer = ArouterIssuer::new(connected.client.clone(), &settings.url, management, current, redactor);
+        issuer.sharing(&self.flights)
+    }
+}
+
+/// The run was told to stop before this rotation's turn came.
+fn not_begun(asked: &RotationRequest) -> Outcome {
+    let problem = Problem { what: String::new(), next: None };
+    Outcome {
+        reason: "the run was told to stop before this rotation began".to_owned(),
+        problems: Vec::new(),
+        interrupted: true,
+        ..Outcome::unbegun(&asked.policy, problem)
+    }
+}

@@ -1,0 +1,126 @@
+//! Taking turns: how many rotations change something at once, and what becomes of those that have to wait.
+//!
+//! Each rotation that is at work holds a lease, and its writes share GitHub's hundred requests at once and 900 points a
+//! minute with those of all others; so there are few at a time, and the larger ones fewer. Few also, because a run that
+//! is told to stop has to bring all that are at work into order within seconds.
+
+use std::cell::RefCell;
+
+use async_trait::async_trait;
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+
+use crate::http::Failure;
+use crate::rotation::port::{
+    ChatVerdict, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell, Verdict,
+};
+use crate::secret::Secret;
+
+/// Targets of all rotations at work, and so writes at once: as many requests as GitHub takes at once.
+const SEATS: u32 = 100;
+/// A rotation takes no fewer, so that at most four are at work.
+const FEWEST: u32 = 25;
+
+/// The turns of one run.
+#[derive(Debug)]
+pub(super) struct Turns(Semaphore);
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        Self(Semaphore::new(SEATS as usize))
+    }
+
+    /// The turn of a rotation with so many targets.
+    pub(super) fn of(&self, targets: usize) -> Turn<'_> {
+        let seats = u32::try_from(targets).unwrap_or(SEATS).clamp(FEWEST, SEATS);
+        Turn { turns: &self.0, seats, held: RefCell::default(), refused: Notify::new() }
+    }
+}
+
+/// One rotation's turn, from its first change to its end.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    turns: &'a Semaphore,
+    seats: u32,
+    held: RefCell<Option<SemaphorePermit<'a>>>,
+    refused: Notify,
+}
+
+impl Turn<'_> {
+    /// Resolves when the rotation was about to change something and has to wait.
+    pub(super) async fn refused(&self) {
+        self.refused.notified().await;
+    }
+
+    /// Waits for the turn.
+    pub(super) async fn wait(&self) {
+        let turn = self.turns.acquire_many(self.seats).await.ok();
+        *self.held.borrow_mut() = turn;
+    }
+
+    /// Takes the turn if it is free. Otherwise never resolves: whoever runs the rotation gives it up, and it has changed
+    /// nothing.
+    async fn take(&self) {
+        if self.held.borrow().is_some() {
+            return;
+        }
+        match self.turns.try_acquire_many(self.seats) {
+            Ok(turn) => *self.held.borrow_mut() = Some(turn),
+            Err(_) => {
+                self.refused.notify_one();
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+/// An issuer that is changed by one whose turn it is. The first thing that a rotation ever changes is a key.
+pub(super) struct InTurn<'t, 'a, I> {
+    pub(super) issuer: I,
+    pub(super) turn: &'t Turn<'a>,
+}
+
+#[async_trait(?Send)]
+impl<I: KeyIssuer> KeyIssuer for InTurn<'_, '_, I> {
+    async fn list(&self) -> Result<Listing, Failure> {
+        self.issuer.list().await
+    }
+
+    async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
+        self.turn.take().await;
+        self.issuer.create(spec).await
+    }
+
+    async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
+        self.turn.take().await;
+        self.issuer.rename(id, name).await
+    }
+
+    async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure> {
+        self.turn.take().await;
+        self.issuer.delete(id).await
+    }
+
+    fn hand_over(&self, successor: &Secret) {
+        self.issuer.hand_over(successor);
+    }
+
+    fn endpoints(&self) -> &'static [Endpoint] {
+        self.issuer.endpoints()
+    }
+
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict {
+        self.issuer.try_key(value, at).await
+    }
+
+    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatVerdict {
+        self.issuer.chat(value, model).await
+    }
+
+    fn respell_limit(&self) -> Respell {
+        self.issuer.respell_limit()
+    }
+
+    fn manual(&self, id: &KeyId) -> String {
+        self.issuer.manual(id)
+    }
+}
