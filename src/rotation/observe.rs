@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join3};
+use futures_util::future::{join, join_all, try_join3};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::rotation::clock::ServerClock;
@@ -32,6 +32,8 @@ const MOST_FOR_CLOCKS: usize = 3;
 struct Tried {
     verdict: Verdict,
     at: Option<Endpoint>,
+    /// Whether the same endpoint refused a key that was never issued, where that was asked beside it.
+    refuses_others: Option<bool>,
 }
 
 impl Run<'_> {
@@ -137,14 +139,34 @@ impl Run<'_> {
     /// Tries the value in hand once, where the issuer would say whose it is.
     async fn try_held(&self) -> Result<Option<Tried>, Cause> {
         let Some(value) = &self.policy.current_key else { return Ok(None) };
+        if self.issuer.manages_itself()
+            && let Some(at) = self.issuer.endpoints().first()
+        {
+            let (verdict, refuses_others) =
+                join(self.issuer.try_key(value, *at), self.refuses_others(value, *at)).await;
+            if verdict != Verdict::NoSuchEndpoint {
+                return Ok(Some(Tried { verdict, at: Some(*at), refuses_others: Some(refuses_others) }));
+            }
+        }
         for at in self.issuer.endpoints().iter().rev() {
             self.checkpoint()?;
             match self.issuer.try_key(value, *at).await {
                 Verdict::NoSuchEndpoint => {}
-                verdict => return Ok(Some(Tried { verdict, at: Some(*at) })),
+                verdict => return Ok(Some(Tried { verdict, at: Some(*at), refuses_others: None })),
             }
         }
-        Ok(Some(Tried { verdict: Verdict::NoSuchEndpoint, at: None }))
+        Ok(Some(Tried { verdict: Verdict::NoSuchEndpoint, at: None, refuses_others: None }))
+    }
+
+    /// What the endpoint that knows whose a key is says, where another one was tried.
+    async fn asked_about(&self, value: &Secret, tried: Option<Endpoint>) -> About {
+        match self.issuer.endpoints().last() {
+            Some(at) if Some(*at) != tried => match self.issuer.try_key(value, *at).await {
+                Verdict::Accepted(about) => about,
+                _ => About::default(),
+            },
+            _ => About::default(),
+        }
     }
 
     /// Whose value is in hand. That it is the only live key's takes one more request to prove, which is left to the
@@ -157,8 +179,13 @@ impl Run<'_> {
             _ => (About::default(), None),
         };
         let live = live(&listing.keys, listing.date);
+        let mut held = HeldKey { alive, is: None, perhaps: None, at: tried.at };
+        held.is = provably(&listing.keys, &live, value, &about, false);
+        if held.is.is_none() && self.issuer.manages_itself() && live.len() > 1 {
+            let about = self.asked_about(value, tried.at).await;
+            held.is = provably(&listing.keys, &live, value, &about, false);
+        }
         let is = |alive| provably(&listing.keys, &live, value, &about, alive);
-        let held = HeldKey { alive, is: is(false), perhaps: None, at: tried.at };
         let (None, Some(true), Some(at), Some(only)) = (&held.is, alive, tried.at, is(true)) else { return held };
         let told = |row: &&KeyRow| {
             let name = FamilyName::parse(&self.policy.key_name, &row.name);
@@ -167,7 +194,11 @@ impl Run<'_> {
         if !fixed && listing.may_rename && live.iter().any(told) {
             return HeldKey { perhaps: Some(only), ..held };
         }
-        let is = self.refuses_others(value, at).await.then_some(only);
+        let refuses_others = match tried.refuses_others {
+            Some(known) => known,
+            None => self.refuses_others(value, at).await,
+        };
+        let is = refuses_others.then_some(only);
         HeldKey { is, ..held }
     }
 

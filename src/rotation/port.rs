@@ -269,6 +269,12 @@ pub trait KeyIssuer {
     /// be the very one that is to be deleted.
     fn hand_over(&self, successor: &Secret);
 
+    /// Whether the live key in hand signs the calls that manage keys, as far as is known before the first answer. An
+    /// issuer where it does has probably no endpoint that tells whose a key is.
+    fn manages_itself(&self) -> bool {
+        false
+    }
+
     /// Where a key can be tried, best first.
     fn endpoints(&self) -> &'static [Endpoint];
 

@@ -104,6 +104,10 @@ impl<I: KeyIssuer> KeyIssuer for InTurn<'_, '_, I> {
         self.issuer.hand_over(successor);
     }
 
+    fn manages_itself(&self) -> bool {
+        self.issuer.manages_itself()
+    }
+
     fn endpoints(&self) -> &'static [Endpoint] {
         self.issuer.endpoints()
     }

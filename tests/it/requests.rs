@@ -22,6 +22,11 @@ fn current_key_takes_one_more_that_shows_whether_it_lives() {
 }
 
 #[test]
+fn a_key_that_manages_itself_takes_18() {
+    assert_eq!(requests_of(Setting::new(Dialect::Guide).with_current_key()), 18);
+}
+
+#[test]
 fn another_target_takes_four_more() {
     assert_eq!(requests_of(Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"])), 21);
 }

@@ -41,17 +41,19 @@ impl ArouterIssuer {
         }
     }
 
-    /// A live key may belong to either path, so both are asked. The second is settled for only when the first has
-    /// refused: a first path that is merely down would make the next run speak another dialect than this one.
+    /// A live key may belong to either path, so both are asked; the guide's, where live keys manage themselves, for all
+    /// it has. It is settled for only when the other has refused: a path that is merely down would make the next run
+    /// speak another dialect than this one.
     async fn find_at_once(&self) -> Result<(KeysPath, Gathered), Failure> {
-        let (api, plain) = (pin!(self.pages(KeysPath::Api)), pin!(self.pages(KeysPath::Plain)));
+        let first = self.page(KeysPath::Api, Cursor::Offset(0));
+        let (api, plain) = (pin!(first), pin!(self.pages(KeysPath::Plain)));
         let (api, plain) = match select(api, plain).await {
-            Either::Left((Ok(all), _)) => return Ok((KeysPath::Api, all)),
+            Either::Left((Ok(_), _)) => return self.pages(KeysPath::Api).await.map(|all| (KeysPath::Api, all)),
             Either::Left((Err(failure), plain)) => (Err(failure), plain.await),
             Either::Right((plain, api)) => (api.await, plain),
         };
         match (api, plain) {
-            (Ok(all), _) => Ok((KeysPath::Api, all)),
+            (Ok(_), _) => self.pages(KeysPath::Api).await.map(|all| (KeysPath::Api, all)),
             (Err(Failure::Refused(_)), Ok(all)) => Ok((KeysPath::Plain, all)),
             (Err(down), Ok(_)) => Err(down),
             (Err(api), Err(plain)) => Err(that_matters(api, plain)),

@@ -123,6 +123,10 @@ impl KeyIssuer for ArouterIssuer {
         *self.successor.borrow_mut() = Some(signer);
     }
 
+    fn manages_itself(&self) -> bool {
+        self.management.is_none()
+    }
+
     fn endpoints(&self) -> &'static [Endpoint] {
         &prove::ENDPOINTS
     }
