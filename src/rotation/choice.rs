@@ -45,8 +45,8 @@ impl<'a> Situation<'a> {
                 format!("current-key is the key {held}, replace-key-id says {}", named.id),
                 "correct one of the two, or leave one out",
             )),
-            (Some(named), _) => self.adoptable(named).map(Some),
-            (None, Some(held)) => self.held_current(held).and_then(|row| self.adoptable(row)).map(Some),
+            (Some(named), _) => self.adoptable(named, true).map(Some),
+            (None, Some(held)) => self.held_current(held).and_then(|row| self.adoptable(row, false)).map(Some),
             (None, None) => self.first().map(|()| None),
         }
     }
@@ -57,17 +57,14 @@ impl<'a> Situation<'a> {
     }
 
     /// A key outside the family is not brought into it beside live keys that may be another repository's: the rotation
-    /// would retire them.
-    fn adoptable(&self, row: &'a KeyRow) -> Result<&'a KeyRow, Stop> {
-        let alone = self.family.has(&row.id) || self.family.all().next().is_none();
-        if alone || self.mode == Mode::Fixed || self.wrote_a_target() {
+    /// would retire them. Nor, unless a person `named` it, beside dead ones: that repository would go on with ours.
+    fn adoptable(&self, row: &'a KeyRow, named: bool) -> Result<&'a KeyRow, Stop> {
+        let nobodys = self.family.all().next().is_none() && (named || self.family.traces.is_empty());
+        if nobodys || self.family.has(&row.id) || self.mode == Mode::Fixed || self.wrote_a_target() {
             return Ok(row);
         }
         Err(Stop::listing(
-            format!(
-                "the family {:?} has live keys of a run that did not finish, and none of the targets was written by it",
-                self.policy.key_name
-            ),
+            format!("the family {:?} has keys, and none of the targets was written with one", self.policy.key_name),
             "another repository probably uses the same key-name: choose another one here. If nothing uses those keys, \
              delete them by hand",
         ))

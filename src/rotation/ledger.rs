@@ -118,6 +118,13 @@ impl Ledger {
         self.0.iter().any(|attempt| attempt.act == Act::PutBack { target } && attempt.effect != Effect::Absent)
     }
 
+    /// Whether a key's deletion was attempted and not answered.
+    #[must_use]
+    pub fn may_be_deleted(&self, id: &KeyId) -> bool {
+        let deletes = |attempt: &&Attempt| matches!(&attempt.act, Act::Delete { id: deleted } if deleted == id);
+        self.0.iter().filter(deletes).any(|attempt| attempt.effect == Effect::Unknown)
+    }
+
     /// Names of keys whose making was not answered.
     #[must_use]
     pub fn unanswered_creates(&self) -> Vec<String> {

@@ -233,7 +233,10 @@ impl Run<'_> {
 
     async fn undo_in_time(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
         let undone = self.in_time(Box::pin(self.step(Step::Undo, self.undo(cause, seen, rotate)))).await;
-        undone.unwrap_or(Undone::Held)
+        undone.unwrap_or_else(|| {
+            self.tell_if_perhaps_deleted();
+            Undone::Held
+        })
     }
 
     /// The new key is deleted before the next attempt; if that fails there is none.

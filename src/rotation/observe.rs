@@ -52,7 +52,9 @@ impl Run<'_> {
 
     async fn wait_for_another(&self, mut left: Duration, mode: Mode, watch: &mut Watch) -> Result<(), Cause> {
         loop {
-            self.pause(left.min(POLL)).await?;
+            // Two runs that wait for the same one would begin at the same moment, and both give way.
+            let apart = POLL.mul_f64(self.around.rng.borrow_mut().f64());
+            self.pause(left.min(POLL) + apart).await?;
             let (listing, _) = self.list().await?;
             match self.lease_of_another(&listing, mode, watch) {
                 Some(longer) => left = longer,

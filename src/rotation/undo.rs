@@ -95,6 +95,17 @@ impl Run<'_> {
         }
     }
 
+    /// Tells, where a signal's deadline cut the deleting of the new key short, that it may be gone or not.
+    pub(super) fn tell_if_perhaps_deleted(&self) {
+        let Some(new) = self.new_key() else { return };
+        let mut memory = self.memory.borrow_mut();
+        if memory.ledger.may_be_deleted(&new.id) {
+            memory.unfinished = true;
+            let reason = "its deletion was not answered before the run had to end".to_owned();
+            memory.fates.insert(new.id, KeyFate::Stray { reason });
+        }
+    }
+
     async fn put_back(&self, seen: &Observation, touched: &[usize], old: &Old<'_>) -> Undone {
         match self.try_to_put_back(seen, touched, old).await {
             Ok(()) => {

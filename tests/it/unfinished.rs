@@ -73,6 +73,26 @@ async fn a_run_does_not_wait_for_ever_for_lost_renewals_to_settle() {
     next_run_heals(&scene).await;
 }
 
+/// Told to stop, everything is put back, and the answer to deleting the new key does not come in time.
+#[tokio::test(start_paused = true)]
+async fn a_new_key_that_may_be_deleted_is_not_said_to_be_alive() {
+    for lands in [None, Some(5 * SECOND)] {
+        let scene = Scene::rotated_before(&["acme/app"]).with_current_key();
+        let script = Script::default().at(Call::LastWrite(0), 1, Fault::Terminate).at(
+            Call::Delete,
+            1,
+            Fault::TimeOut { after: 30 * SECOND, lands },
+        );
+        let ended = scene.run(script).await;
+        let outcome = ended.outcome();
+        assert_eq!((ended.status(), outcome.reason.as_str()), (3, "the run was told to stop; a key may be left over"));
+        let (new, _) = outcome.new_key.as_ref().unwrap();
+        let row = outcome.keys.iter().find(|key| key.id == *new).unwrap();
+        assert!(matches!(row.fate, KeyFate::Stray { .. }), "{outcome:#?}");
+        next_run_heals(&scene).await;
+    }
+}
+
 /// Told to stop while it deletes the key that showed that renames are ignored.
 #[tokio::test(start_paused = true)]
 async fn the_deadline_holds_before_a_run_begins_again() {

@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
@@ -46,6 +46,9 @@ struct Options {
     /// How many schedules that break a promise are made small and shown.
     #[arg(long, default_value_t = 3)]
     show: u64,
+    /// Stop at the first schedule that breaks a promise, and show none.
+    #[arg(long)]
+    first: bool,
     /// Threads.
     #[arg(long)]
     threads: Option<usize>,
@@ -59,6 +62,8 @@ struct Tally {
     asked: AtomicU64,
     /// How often each promise was broken, and whether that was to be expected.
     broken: Mutex<BTreeMap<(Promise, bool), u64>>,
+    /// Enough was seen.
+    over: AtomicBool,
 }
 
 impl Tally {
@@ -74,7 +79,9 @@ impl Tally {
             *times += 1;
             *times
         };
-        if times <= options.show && !expected {
+        if options.first && !expected {
+            self.over.store(true, Ordering::Relaxed);
+        } else if times <= options.show && !expected {
             let same = |less: &Schedule| play(less).first() == Some(promise) && !promise.may_break(less);
             let least = shrunk(schedule, same);
             show(&least, &play(&least));
@@ -145,7 +152,7 @@ fn random(options: &Options, tally: &Tally, threads: usize) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= until {
+                    if seed >= until || tally.over.load(Ordering::Relaxed) {
                         return;
                     }
                     let schedule = Schedule::random(seed, options.breaks);

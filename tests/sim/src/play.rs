@@ -263,6 +263,7 @@ impl<'a> Play<'a> {
     }
 
     async fn runs(&mut self, runs: &[RunPlan], deeds: &[(Duration, Deed)], settle: bool) {
+        let alive = !self.main.world.live_keys(&format!("{FAMILY}-")).is_empty();
         let can_tell = self.neighbour_can_tell() && (runs.len() == 1 || self.schedule.neighbour != Neighbour::Empty);
         let tells = |plan: &&RunPlan| plan.side != Side::Neighbour || can_tell;
         let runs: Vec<_> = runs.iter().filter(tells).cloned().collect();
@@ -301,7 +302,12 @@ impl<'a> Play<'a> {
             match ended {
                 None => self.broke(Promise::Ends, "a run took longer than two hours"),
                 Some(Ended::Killed) => {}
-                Some(Ended::Came(outcome)) => self.came(plan, before, outcome, alone),
+                Some(Ended::Came(outcome)) => {
+                    if plan.side == Side::Neighbour && outcome.rotated && alive {
+                        self.broke(Promise::Lie, format!("a family that was never there was rotated\n{outcome:#?}"));
+                    }
+                    self.came(plan, before, outcome, alone);
+                }
             }
         }
         self.no_wider_key();
@@ -311,9 +317,6 @@ impl<'a> Play<'a> {
         let told = format!("{outcome:?}");
         if self.all_keys().iter().any(|key| told.contains(&key.value)) {
             self.broke(Promise::Leak, "the outcome shows a key's value");
-        }
-        if plan.side == Side::Neighbour && outcome.rotated {
-            self.broke(Promise::Lie, format!("a family that was never there was rotated\n{outcome:#?}"));
         }
         if !alone {
             return;

@@ -11,11 +11,15 @@ use keyrotor::rotation::port::{
 };
 use keyrotor::secret::Secret;
 use keyrotor_fake::{Dialect, Key, Kind, Place, Rights, World};
+use tokio::task::JoinHandle;
 
 use crate::script::{Call, Fault, Script};
 
 const MODELS: Endpoint = Endpoint("GET /v1/models");
 const KEY: Endpoint = Endpoint("GET /api/v1/key");
+
+/// What a request does when it arrives.
+type Effect<T> = Box<dyn FnOnce(&World) -> Result<T, Failure> + Send>;
 
 /// A call to one of the two servers.
 #[derive(Clone)]
@@ -26,13 +30,23 @@ struct Wire {
 }
 
 impl Wire {
-    async fn call<T: 'static>(
+    /// A request goes its own way once it was sent: it arrives although the process stands still or is killed meanwhile.
+    fn send<T: Send + 'static>(&self, arrives: Duration, effect: Effect<T>) -> JoinHandle<Result<T, Failure>> {
+        let world = self.world.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(arrives).await;
+            effect(&world)
+        })
+    }
+
+    async fn call<T: Send + 'static>(
         &self,
         call: Call,
         write: bool,
         effect: impl FnOnce(&World) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
-        tokio::time::sleep(self.latency / 2).await;
+        let way = self.latency / 2;
+        let effect: Effect<T> = Box::new(effect);
         let lost = || {
             let message = format!("{call:?}: no answer");
             Err(match write {
@@ -40,55 +54,52 @@ impl Wire {
                 false => Failure::Transient { message, retry_after: None },
             })
         };
-        match self.script.next(call) {
-            Some(Fault::Refuse) => return Err(refused(403, format!("{call:?}: refused"))),
-            Some(Fault::Transient) => {
-                return Err(Failure::Transient { message: format!("{call:?}: busy"), retry_after: None });
-            }
-            Some(Fault::LoseBefore) => return lost(),
-            Some(Fault::LoseAfter) => {
-                let _ = effect(&self.world);
-                return lost();
+        let fault = self.script.next(call);
+        let (arrives, fault) = match fault {
+            Some(Fault::Refuse | Fault::Transient | Fault::LoseBefore | Fault::Kill { applied: false }) => {
+                tokio::time::sleep(way).await;
+                return match fault {
+                    Some(Fault::Refuse) => Err(refused(403, format!("{call:?}: refused"))),
+                    Some(Fault::Transient) => {
+                        Err(Failure::Transient { message: format!("{call:?}: busy"), retry_after: None })
+                    }
+                    Some(Fault::LoseBefore) => lost(),
+                    _ => self.die().await,
+                };
             }
             Some(Fault::Late(by)) => {
-                let world = self.world.clone();
-                tokio::spawn(async move {
-                    tokio::time::sleep(by).await;
-                    let _ = effect(&world);
-                });
+                drop(self.send(way + by, effect));
+                tokio::time::sleep(way).await;
                 return lost();
             }
             Some(Fault::TimeOut { after, lands }) => {
                 if let Some(lands) = lands {
-                    let world = self.world.clone();
-                    tokio::spawn(async move {
-                        tokio::time::sleep(lands).await;
-                        let _ = effect(&world);
-                    });
+                    drop(self.send(way + lands, effect));
                 }
-                tokio::time::sleep(after).await;
+                tokio::time::sleep(way + after).await;
                 return lost();
             }
-            Some(Fault::Kill { applied }) => {
-                if applied {
-                    let _ = effect(&self.world);
-                }
-                self.script.kill();
-                return std::future::pending().await;
-            }
-            Some(Fault::Slow(by)) => tokio::time::sleep(by).await,
+            Some(Fault::Slow(by)) => (way + by, None),
+            other => (way, other),
+        };
+        let answer = match self.send(arrives, effect).await {
+            Ok(answer) => answer,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        match fault {
+            Some(Fault::LoseAfter) => return lost(),
+            Some(Fault::Kill { .. }) => return self.die().await,
             Some(Fault::Terminate) => self.script.terminate(),
-            Some(Fault::Freeze(time)) => {
-                let answer = effect(&self.world);
-                self.script.freeze(time);
-                tokio::time::sleep(self.latency / 2).await;
-                return answer;
-            }
-            None => {}
+            Some(Fault::Freeze(time)) => self.script.freeze(time),
+            _ => {}
         }
-        let answer = effect(&self.world);
-        tokio::time::sleep(self.latency / 2).await;
+        tokio::time::sleep(way).await;
         answer
+    }
+
+    async fn die<T>(&self) -> T {
+        self.script.kill();
+        std::future::pending().await
     }
 }
 
