@@ -22,6 +22,9 @@ use keyrotor_sim::play::{Played, play};
 use keyrotor_sim::schedule::{Schedule, shrunk};
 use keyrotor_sim::{Assumption, scene};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Explores schedules of faults, kills, clocks and people, and holds the world against keyrotor's promises.
 #[derive(Parser, Debug)]
 struct Options {

@@ -246,11 +246,7 @@ impl<'a> Play<'a> {
 
     /// Every key but the management key, dead ones too, oldest first.
     fn all_keys(&self) -> Vec<Key> {
-        let every = |state: &keyrotor_fake::world::State| {
-            let keys = state.issuer.keys.iter().chain(&state.issuer.deleted);
-            keys.filter(|key| key.name != "root").cloned().collect::<Vec<_>>()
-        };
-        let mut keys = self.main.world.read(every);
+        let mut keys: Vec<Key> = self.main.world.read(|state| every(state).cloned().collect());
         keys.sort_by_key(|key| key.created_at);
         keys
     }
@@ -315,7 +311,8 @@ impl<'a> Play<'a> {
 
     fn came(&mut self, plan: &RunPlan, before: &Before, outcome: &Outcome, alone: bool) {
         let told = format!("{outcome:?}");
-        if self.all_keys().iter().any(|key| told.contains(&key.value)) {
+        let shown = |state: &keyrotor_fake::world::State| every(state).any(|key| told.contains(&key.value));
+        if self.main.world.read(shown) {
             self.broke(Promise::Leak, "the outcome shows a key's value");
         }
         if !alone {
@@ -355,7 +352,8 @@ impl<'a> Play<'a> {
             (Some(end), Some(lifetime)) => end > key.created_at + lifetime + SECOND,
         };
         let wider = |key: &Key| Rights { expires_at: None, ..key.rights.clone() } != rights() || lives_longer(key);
-        if let Some(key) = self.all_keys().into_iter().find(wider) {
+        let found = self.main.world.read(|state| every(state).find(|key| wider(key)).cloned());
+        if let Some(key) = found {
             self.broke(Promise::Wider, format!("{key:?}"));
         }
     }
@@ -410,6 +408,11 @@ impl<'a> Play<'a> {
         }
         self.broke(Promise::NotHealed, told);
     }
+}
+
+/// Every key but the management key, dead ones too.
+fn every(state: &keyrotor_fake::world::State) -> impl Iterator<Item = &Key> {
+    state.issuer.keys.iter().chain(&state.issuer.deleted).filter(|key| key.name != "root")
 }
 
 async fn one_run(scene: &Scene, script: &Script, plan: &RunPlan) -> (Option<Ended>, Option<Duration>) {
