@@ -51,9 +51,9 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// Whether a live key outside the family is named.
+    /// Whether a live key is named that was made by hand, or was when it was adopted.
     fn follows(&self, named: Option<&KeyRow>) -> bool {
-        named.is_some_and(|row| !self.family.has(&row.id))
+        named.is_some_and(|row| !self.family.has(&row.id) || self.family.is_confirmed(&row.id))
     }
 
     /// A key outside the family is not brought into it beside live keys that may be another repository's: the rotation
@@ -65,8 +65,16 @@ impl<'a> Situation<'a> {
         }
         Err(Stop::listing(
             format!("the family {:?} has keys, and none of the targets was written with one", self.policy.key_name),
-            "another repository probably uses the same key-name: choose another one here. If nothing uses those keys, \
-             delete them by hand",
+            match self.family.ended {
+                Some(ended) => format!(
+                    "another repository probably uses the same key-name: choose another one here. If {} was this \
+                     rotation's key, set replace-key-id to {}",
+                    ended.name, ended.id
+                ),
+                None => "another repository probably uses the same key-name: choose another one here. If nothing uses \
+                         those keys, delete them by hand"
+                    .to_owned(),
+            },
         ))
     }
 
@@ -106,10 +114,12 @@ impl<'a> Situation<'a> {
         if let Some(held) = held.filter(|held| !self.family.has(held))
             && self.live_row(held).is_some()
         {
+            let ended = if self.family.has_ended(&current.id) { ", which is dead" } else { "" };
             return Err(Stop::listing(
                 format!("current-key is the live key {held}, which is not of the family {:?}", self.policy.key_name),
                 format!(
-                    "the family's current key is {}: check that key-name and current-key belong together",
+                    "the family's current key is {}{ended}: check that key-name and current-key belong together. If they \
+                     do, set replace-key-id to {held}",
                     current.name
                 ),
             ));
@@ -123,10 +133,16 @@ impl<'a> Situation<'a> {
         if self.policy.replace_key_id.as_ref() == Some(&current.id) {
             return true;
         }
-        if self.put_back_unseen(current, held) {
-            return true;
-        }
-        self.wrote_a_target()
+        self.put_back_unseen(current, held) || self.adopted_by_value(current, held) || self.wrote_a_target()
+    }
+
+    /// A hand-made key was brought into the family because its value was in hand, and the run ended before it wrote: the
+    /// targets were written by the person who made it, some time before its new name.
+    fn adopted_by_value(&self, current: &KeyRow, held: Option<&KeyId>) -> bool {
+        let (Some(created), Some(renamed)) = (current.created_at, commit(current)) else { return false };
+        let in_hand = held == Some(&current.id) && self.policy.replace_key_id.is_none();
+        let (from, to) = (earlier(created, CLOCK_MARGIN), later(renamed, CLOCK_MARGIN));
+        in_hand && self.seen.targets.iter().filter_map(|target| target.last_write).any(|at| from <= at && at <= to)
     }
 
     fn wrote_a_target(&self) -> bool {
@@ -162,7 +178,7 @@ impl<'a> Situation<'a> {
             Mode::Fixed => None,
         };
         // The row of a key that was switched off was changed last by that.
-        let committing = committing.filter(|_| !row.disabled);
+        let committing = committing.filter(|_| !row.disabled).map(|(from, to)| (from.max(created), to));
         let margin = |(from, to)| (earlier(from, CLOCK_MARGIN), later(to, CLOCK_MARGIN));
         Some(std::iter::once(making).chain(committing).map(margin).collect())
     }
@@ -201,14 +217,15 @@ impl<'a> Situation<'a> {
         Err(self.none_found())
     }
 
-    /// Every target that holds the secret was last written after an unconfirmed key of the family was made.
+    /// Every target that holds the secret was last written after an unconfirmed key of the family was made, or by the run
+    /// that made a dead one.
     fn no_foreign_secret(&self) -> bool {
-        let oldest = self.of_dead_runs().filter_map(|row| row.created_at).min();
-        self.seen
-            .targets
-            .iter()
-            .filter_map(|target| target.last_write)
-            .all(|at| oldest.is_some_and(|made| at >= earlier(made, CLOCK_MARGIN)))
+        let oldest = self.family.unconfirmed.iter().filter_map(|row| row.created_at).min();
+        let dead: Vec<_> = self.of_dead_runs().filter_map(|row| self.deployments(row)).flatten().collect();
+        self.seen.targets.iter().filter_map(|target| target.last_write).all(|at| {
+            oldest.is_some_and(|made| at >= earlier(made, CLOCK_MARGIN))
+                || dead.iter().any(|(from, to)| *from <= at && at <= *to)
+        })
     }
 
     /// Keys that some run made and did not commit, dead or alive.

@@ -4,7 +4,7 @@ use futures_util::future::{join, join_all};
 
 use crate::http::Failure;
 use crate::rotation::clock::later;
-use crate::rotation::lease::Mode;
+use crate::rotation::lease::{Mode, renewal_every};
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Observation, at_latest_until};
@@ -15,6 +15,8 @@ use crate::rotation::policy::Retire;
 use crate::rotation::port::{Deletion, KeyId, Renamed};
 use crate::rotation::run::{Again, Cause, NewKey, Run, Unwritten, problem};
 use crate::rotation::step::Step;
+
+const NOT_RETIRED: &str = "replaced, and not retired before the run ended";
 
 impl Run<'_> {
     /// Retires what earlier runs left to grace and may go now.
@@ -91,13 +93,15 @@ impl Run<'_> {
             memory.uncommitted = mode == Mode::Renaming;
             memory.fates.insert(new.id.clone(), KeyFate::New);
             for id in &rotate.replaces {
-                let fate = KeyFate::Stray { reason: "replaced, and not retired before the run ended".into() };
+                let fate = KeyFate::Stray { reason: NOT_RETIRED.into() };
                 memory.fates.entry(id.clone()).or_insert(fate);
             }
         }
         if self.policy.keeps_replaced() {
-            if self.step(Step::Commit, self.commit_before_grace()).await {
-                self.step(Step::Retire, self.leave_pending(seen, rotate)).await;
+            match self.step(Step::Commit, self.commit_before_grace()).await {
+                Ok(true) => self.step(Step::Retire, self.leave_pending(seen, rotate)).await,
+                Ok(false) => {}
+                Err(cause) => self.tell_doubt(rotate, cause),
             }
             return Ok(());
         }
@@ -125,30 +129,53 @@ impl Run<'_> {
     }
 
     /// A commit of which a later run counts the grace of other keys. One that took effect late would hide behind it what
-    /// someone else wrote meanwhile, so that after a lost answer everything is settled and looked at anew.
-    async fn commit_before_grace(&self) -> bool {
+    /// someone else wrote meanwhile. So an answer is waited for no longer than a renewal's, the lease is kept, and after
+    /// each failure, the last one too, everything is settled and looked at anew: the renewals on the way put the
+    /// unconfirmed name over whatever lands. `false`: every target holds the key, and its name is not certain.
+    async fn commit_before_grace(&self) -> Result<bool, Cause> {
         let mut made = 0;
         loop {
-            let Some(new) = self.new_key() else { return false };
+            let Some(new) = self.new_key() else { return Ok(false) };
+            self.lease_gate()?;
             let name = new.name.confirmed().to_string();
             let what = format!("rename the new key to {name}");
             let entry = self.enter(Act::Rename { id: new.id.clone() }, self.clock().now());
-            let answer = self.issuer.rename(&new.id, &name).await;
+            let rename = self.issuer.rename(&new.id, &name);
+            let answer = tokio::time::timeout(renewal_every(self.policy.request_timeout), rename).await;
+            let answer = answer.unwrap_or_else(|_| {
+                Err(Failure::Unknown { message: "no answer to the rename in time".into(), retry_after: None })
+            });
             self.answered(entry, &answer);
             let failure = match answer {
-                Ok(answer) => return self.shows_commit(&new, name, &answer),
+                Ok(answer) => return Ok(self.shows_commit(&new, name, &answer)),
                 Err(failure) => failure,
             };
             made += 1;
-            let again = match self.wait_to_repeat(&what, made, &failure).await {
-                Ok(true) => Box::pin(self.confirm()).await,
-                Ok(false) => Err(Cause::Failed(problem(&what, &failure))),
-                Err(cause) => Err(cause),
-            };
-            if let Err(cause) = again {
-                self.tell_uncommitted_because(cause);
-                return false;
+            let again = self.while_renewing(self.wait_to_repeat(&what, made, &failure)).await?;
+            Box::pin(self.confirm()).await?;
+            if !again {
+                self.tell_uncommitted(problem(&what, &failure).what);
+                return Ok(false);
             }
+        }
+    }
+
+    /// What a look before the commit showed after it was begun: the targets may hold another key, and nothing is replaced.
+    fn tell_doubt(&self, rotate: &Rotate, cause: Cause) {
+        {
+            let mut memory = self.memory.borrow_mut();
+            (memory.unfinished, memory.uncommitted) = (true, false);
+            if let Some(id) = memory.new.as_ref().map(|new| new.id.clone()) {
+                memory.fates.insert(id, KeyFate::NewHeld);
+            }
+            for id in &rotate.replaces {
+                if matches!(memory.fates.get(id), Some(KeyFate::Stray { reason }) if reason == NOT_RETIRED) {
+                    memory.fates.remove(id);
+                }
+            }
+        }
+        if let Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) = cause {
+            self.trouble(problem);
         }
     }
 

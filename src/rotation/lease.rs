@@ -33,6 +33,12 @@ pub fn send_slack(request_timeout: Duration) -> Duration {
     request_timeout / 4
 }
 
+/// How often a lease is renewed, and how long one renewal is waited for.
+#[must_use]
+pub fn renewal_every(request_timeout: Duration) -> Duration {
+    request_timeout / 4
+}
+
 /// After this time a lost attempt has taken effect or never will (assumption A1).
 #[must_use]
 pub fn settled_after(request_timeout: Duration) -> Duration {
@@ -54,7 +60,7 @@ impl Lease {
     pub fn begin(created: Mark, mode: Mode, policy: &Policy) -> Self {
         let rt = policy.request_timeout;
         let (span, renewal) = match mode {
-            Mode::Renaming => (rt, Some(rt / 4)),
+            Mode::Renaming => (rt, Some(renewal_every(rt))),
             Mode::Fixed => (policy.verify_timeout + rt, None),
         };
         Self { held_from: created, span, slack: send_slack(rt), renewal }

@@ -99,29 +99,54 @@ impl Run<'_> {
 
     /// Finds out, before a run stops, whether the issuer ignores renames: it gives a key another name for a moment.
     pub(super) async fn try_renames(&self, seen: &Observation, id: &KeyId) -> Result<(), Again> {
-        let Some(row) = seen.row(id) else { return Ok(()) };
-        let other = format!("{} (keyrotor looks whether names can be changed)", row.name);
-        let what = format!("rename {} for a moment", row.name);
+        let (Some(row), Ok(())) = (seen.row(id), self.checkpoint()) else { return Ok(()) };
+        let Some(other) = name_beside(&row.name, &self.policy.key_name) else { return Ok(()) };
+        self.unstoppable.set(true);
+        let tried = self.in_time(self.rename_for_a_moment(id, &row.name, &other)).await;
+        self.unstoppable.set(false);
+        tried.unwrap_or_else(|| {
+            self.tell_renamed(id, &row.name, "the run was told to stop");
+            Ok(())
+        })
+    }
+
+    /// Only an answer that shows the old name, or says that there is no such call, shows an issuer without renames.
+    async fn rename_for_a_moment(&self, id: &KeyId, name: &str, other: &str) -> Result<(), Again> {
+        let what = format!("rename {name} for a moment");
         let named = async |name: &str| {
             let act = Act::Rename { id: id.clone() };
             self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, name).await).await
         };
-        match named(&other).await {
-            Ok(answer) if answer.name.as_deref() != Some(other.as_str()) => return Err(Again::WithoutRenames),
+        match named(other).await {
+            Ok(answer) if answer.name.as_deref() == Some(name) => return Err(Again::WithoutRenames),
             Err(Unwritten::Failure(Failure::Refused(refusal))) => {
+                if !matches!(refusal.status, Some(404 | 405 | 501)) {
+                    return Ok(());
+                }
                 let cause = self.rename_refused(id, &what, refusal).await;
                 return if let Cause::BeginAgain(again) = cause { Err(again) } else { Ok(()) };
             }
-            _ => {}
+            Ok(_) => {}
+            // What was lost must not come after the name is given back.
+            Err(_) => drop(Box::pin(self.settle()).await),
         }
-        if let Err(unwritten) = named(&row.name).await
-            && let Cause::Failed(failed) = unwritten.into_cause(&what)
-        {
-            self.memory.borrow_mut().unfinished = true;
-            let next = Some(format!("call the key {id} {:?} again by hand", row.name));
-            self.trouble(Problem { what: failed.what, next });
+        match named(name).await {
+            Ok(answer) if answer.name.as_deref() == Some(name) => {}
+            Ok(_) => self.tell_renamed(id, name, "the issuer's answer shows another name"),
+            Err(unwritten) => match unwritten.into_cause(&what) {
+                Cause::Failed(problem) => self.tell_renamed(id, name, &problem.what),
+                _ => self.tell_renamed(id, name, "it could not be given its name back"),
+            },
         }
         Ok(())
+    }
+
+    fn tell_renamed(&self, id: &KeyId, name: &str, why: &str) {
+        self.memory.borrow_mut().unfinished = true;
+        self.trouble(Problem {
+            what: format!("the key {id} may have lost its name: {why}"),
+            next: Some(format!("call the key {id} {name:?} again by hand")),
+        });
     }
 
     fn renewed(&self, name: FamilyName, sent: Mark, answer: &Renamed) -> Result<(), Cause> {
@@ -172,6 +197,15 @@ impl Run<'_> {
             self.while_renewing(self.pause(left)).await?;
         }
     }
+}
+
+/// A name of the same length and letters, so that an issuer which takes the one takes the other, and outside the family.
+fn name_beside(name: &str, family: &str) -> Option<String> {
+    let mut letters: Vec<char> = name.chars().collect();
+    let last = letters.last_mut()?;
+    *last = if *last == 'x' { 'y' } else { 'x' };
+    let other: String = letters.into_iter().collect();
+    FamilyName::parse(family, &other).is_none().then_some(other)
 }
 
 fn lease_lost() -> Problem {

@@ -113,6 +113,7 @@ impl Run<'_> {
             Undone::Nothing => (Verdict::Unchanged, why.into()),
             Undone::Back if memory.new.is_none() => (Verdict::Unchanged, why.into()),
             Undone::Back => (Verdict::RolledBack, why.into()),
+            Undone::Held if memory.ended => (Verdict::Attention, format!("{why}; the new key stays alive")),
             Undone::Held => (Verdict::Attention, format!("{why}; the old and the new key are both alive")),
         }
     }

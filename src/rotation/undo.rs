@@ -65,7 +65,8 @@ impl Run<'_> {
     }
 
     fn hold(&self, why: &str) -> Undone {
-        self.note(format!("{why}: the old and the new key both stay alive; the next run goes forward"));
+        let alive = if self.memory.borrow().ended { "the new key stays" } else { "the old and the new key both stay" };
+        self.note(format!("{why}: {alive} alive; the next run goes forward"));
         Undone::Held
     }
 

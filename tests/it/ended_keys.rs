@@ -124,6 +124,50 @@ async fn the_rights_of_an_unfinished_runs_dead_key_are_taken_over() {
     scene.assert_healed();
 }
 
+/// The one that is named is older than the dead one, so that it stays behind it when it was adopted and the run died.
+#[tokio::test(start_paused = true)]
+async fn an_older_key_that_was_named_stays_the_one_that_is_replaced() {
+    let first = [
+        Script::default().at(Call::Rename, 1, Fault::Kill { applied: true }),
+        Script::default().at(Call::Create, 1, Fault::Refuse),
+    ];
+    for script in first {
+        let mut scene = Scene::empty(&["acme/app"]);
+        let (older, value) = scene.world.by_hand(|state| state.issuer.seed_key("stopgap", |_| {}));
+        scene.world.advance(30 * DAY);
+        let (dead, deployed) =
+            scene.world.by_hand(|state| state.issuer.seed_key("production-2026-08-01-aaaaaa", |_| {}));
+        scene.deploy(&deployed);
+        scene.world.advance(10 * DAY);
+        scene.world.by_hand(|state| state.issuer.key_mut(&dead).unwrap().disabled = true);
+        scene.deploy(&value);
+        scene.world.advance(DAY);
+        scene.policy.replace_key_id = Some(KeyId(older.clone()));
+        scene.run(script).await;
+        scene.world.advance(HOUR);
+        let ended = scene.clean_run().await;
+        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        assert!(!exists(&scene, &older));
+        scene.assert_healed();
+    }
+}
+
+/// A dead run's key that a person switched off long ago does not make later secrets those of a first run that died.
+#[tokio::test(start_paused = true)]
+async fn an_old_dead_runs_key_does_not_claim_what_was_deployed_by_hand() {
+    let scene = Scene::empty(&["acme/app"]);
+    let name = "production-2025-12-01-aaaaaa-unconfirmed";
+    let (id, _) = scene.world.by_hand(|state| state.issuer.seed_key(name, |_| {}));
+    scene.world.advance(DAY);
+    scene.world.by_hand(|state| state.issuer.key_mut(&id).unwrap().disabled = true);
+    let (_, value) = scene.world.by_hand(|state| state.issuer.seed_key("Peter's key", |_| {}));
+    scene.deploy(&value);
+    scene.world.advance(100 * DAY);
+    let ended = scene.clean_run().await;
+    assert_eq!(ended.status(), 1, "{:#?}", ended.outcome());
+    assert_eq!(scene.deployed(), Some(value));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_family_whose_dead_key_was_never_here_is_still_somebody_elses() {
     let (scene, _) = with_ended_key(ENDS[0]);

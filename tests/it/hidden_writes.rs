@@ -75,6 +75,26 @@ async fn a_lost_commit_is_made_again() {
     }
 }
 
+/// The commit is not answered within the lease, or only its last attempt is lost: whatever lands gets the unconfirmed
+/// name over it, and is not told as done.
+#[tokio::test(start_paused = true)]
+async fn nor_does_one_that_is_given_up() {
+    let hangs = Script::default().at(Call::Rename, 2, Fault::TimeOut { after: 30 * SECOND, lands: Some(29 * SECOND) });
+    let busy = (2..=4).fold(Script::default(), |script, nth| script.at(Call::Rename, nth, Fault::Transient));
+    for script in [hangs, busy.at(Call::Rename, 5, Fault::Late(29 * SECOND))] {
+        let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+        let old = scene.deployed().unwrap();
+        scene.policy.grace = HOUR;
+        let by_hand = async {
+            tokio::time::sleep(10 * SECOND).await;
+            writes(&scene, 1, &old);
+        };
+        let (ended, ()) = tokio::join!(scene.run(script), by_hand);
+        assert_eq!((ended.status(), ended.outcome().rotated), (3, false), "{:#?}", ended.outcome());
+        heals_in_days(scene).await;
+    }
+}
+
 /// The same for the rename that gives the current key a new commit after everything was put back.
 #[tokio::test(start_paused = true)]
 async fn nor_does_the_commit_of_a_key_that_was_put_back() {

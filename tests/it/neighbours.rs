@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use keyrotor::rotation::port::KeyId;
+use keyrotor_fake::Rename;
 use keyrotor_sim::scene::{FAMILY, SECRET};
 use keyrotor_sim::{Call, Fault, Scene, Script};
 
@@ -41,6 +42,33 @@ async fn a_key_that_was_put_back_does_not_claim_what_was_written_since_it_was_ma
     scene.world.advance(HOUR);
     assert_eq!(scene.clean_run().await.status(), 0);
     scene.assert_healed();
+}
+
+/// The neighbour's secret was written shortly before this rotation made its key: that is nobody's window either.
+#[tokio::test(start_paused = true)]
+async fn what_was_written_before_a_key_was_made_was_not_written_with_it() {
+    for verify_timeout in [Duration::from_secs(60), HOUR] {
+        let mut scene = Scene::rotated_before(&["acme/app"]);
+        scene.policy.verify_timeout = verify_timeout;
+        let mut other = neighbour(&scene);
+        other.policy.replace_key_id = None;
+        other.world.by_hand(|state| state.github.write_secret(&other.targets[0], SECRET, "a value of its own"));
+        scene.world.advance(Duration::from_secs(330));
+        assert_eq!(scene.clean_run().await.status(), 0);
+        scene.world.advance(40 * DAY);
+        stops(&other).await;
+    }
+}
+
+/// The issuer refuses the name by which the neighbour's run looks whether it can rename. That shows nothing.
+#[tokio::test(start_paused = true)]
+async fn a_refused_name_does_not_make_the_family_the_neighbours() {
+    let scene = Scene::rotated_before(&["acme/app"]);
+    let other = neighbour(&scene);
+    for status in [400, 403, 409, 422] {
+        other.world.by_hand(|state| state.issuer.behaviour.rename = Rename::NoSuchCall(status));
+        stops(&other).await;
+    }
 }
 
 /// Its only key is that of a run whose commit failed. A key of the neighbour's is not brought in beside it.

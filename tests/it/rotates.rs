@@ -244,3 +244,12 @@ fn running_again_at_once_is_safe() {
         rotated(&stage, &stage.run());
     }
 }
+
+#[test]
+fn a_key_that_manages_itself_is_put_back_although_anyone_may_list_models() {
+    let stage = Setting::new(Dialect::Guide).repos(&["acme/app", "acme/api"]).with_current_key().stage();
+    stage.behaviour(|it| (it.models_open, it.has_key_endpoint, it.key_endpoint_identifies) = (true, true, true));
+    stage.world.fault("github:PUT~/acme/api/:1x99:status=403");
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{}", ran.log());
+}

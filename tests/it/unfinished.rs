@@ -145,3 +145,44 @@ async fn a_key_named_beside_somebody_elses_family_keeps_its_name() {
     assert!(tells_of(&failing, "Paul's key"));
     scene.assert_no_outage();
 }
+
+/// Told to stop between the two names, or while the issuer stands still: the key has its name, or it is told.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_given_another_name_for_a_moment_is_not_left_so_by_a_signal() {
+    let hangs = Fault::TimeOut { after: 30 * SECOND, lands: None };
+    for script in [
+        Script::default().at(Call::Rename, 1, Fault::Terminate),
+        Script::default().at(Call::List, 1, Fault::Terminate),
+        Script::default().at(Call::Rename, 1, Fault::Terminate).at(Call::Rename, 2, hangs),
+    ] {
+        let mut scene = Scene::rotated_before(&["acme/app"]);
+        let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Paul's key", |_| {}));
+        scene.targets = vec![scene.world.by_hand(|state| state.github.add_repo("acme/elsewhere"))];
+        scene.deploy(&value);
+        scene.policy.replace_key_id = Some(keyrotor::rotation::port::KeyId(id.clone()));
+        let ended = scene.run(script.clone()).await;
+        assert!(script.terminated_at().unwrap().elapsed() < 7 * SECOND);
+        let name = scene.world.read(|state| state.issuer.key(&id).unwrap().name.clone());
+        assert!(name == "Paul's key" || (ended.status() == 3 && tells_of(&ended, &id)), "{:#?}", ended.outcome());
+    }
+}
+
+/// A hand-made key, recognised by its value, was brought into the family, and then no key could be made or written.
+#[tokio::test(start_paused = true)]
+async fn an_adoption_by_value_that_got_no_further_is_finished_by_the_next_run() {
+    for script in [
+        Script::default().at(Call::Create, 1, Fault::Refuse),
+        Script::default().always(Call::Write(0), Fault::Refuse),
+        Script::default().at(Call::Create, 1, Fault::Kill { applied: false }),
+    ] {
+        let scene = Scene::empty(&["acme/app"]);
+        let (_, value) = scene.world.by_hand(|state| state.issuer.seed_key("Peter's key", |_| {}));
+        scene.world.by_hand(|state| state.issuer.seed_key("Paul's key", |_| {}));
+        scene.world.advance(Duration::from_secs(3600));
+        scene.deploy(&value);
+        scene.world.advance(40 * DAY);
+        let scene = scene.with_current_key();
+        scene.run(script).await;
+        next_run_heals(&scene).await;
+    }
+}
