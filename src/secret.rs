@@ -17,6 +17,18 @@ const SHORTEST_REDACTED: usize = 6;
 
 /// A value that must never be shown. It has no `Display`, its `Debug` is fixed text, its memory is overwritten when the
 /// last copy is dropped.
+///
+/// Whatever would put it into a text does not compile:
+///
+/// ```compile_fail,E0277
+/// let key = keyrotor::secret::Secret::new("lr_live_0123456789".to_owned());
+/// println!("{key}");
+/// ```
+///
+/// ```compile_fail,E0277
+/// let key = keyrotor::secret::Secret::new("lr_live_0123456789".to_owned());
+/// serde_json::to_string(&key);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<Zeroizing<String>>);
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::fault::{fault_text, hint, redirect_hint};
 use super::flights::Flights;
-use crate::http::{self, Call, Failure, Refusal, server_date, server_text};
+use crate::http::{self, Call, Failure, Refusal, Trace, server_date, server_text};
 use crate::secret::{Redactor, Secret};
 
 /// A list page of 100 keys or every model a gateway knows are well below this.
@@ -177,6 +177,7 @@ pub(super) struct Wire {
     pub(super) client: reqwest::Client,
     pub(super) root: Url,
     pub(super) redactor: Redactor,
+    pub(super) trace: Trace,
 }
 
 impl Wire {
@@ -202,7 +203,7 @@ impl Wire {
         if let Some(body) = ask.body {
             request = request.json(body);
         }
-        Ok(Outgoing { request, name: ask.name(), call, input: signer.input })
+        Ok(Outgoing { request, name: ask.name(), call, input: signer.input, trace: self.trace.clone() })
     }
 }
 
@@ -212,13 +213,23 @@ struct Outgoing {
     name: String,
     call: Call,
     input: &'static str,
+    trace: Trace,
 }
 
 impl Outgoing {
     async fn send(self) -> Result<Answer, Failure> {
-        let Self { request, name, call, input } = self;
-        let answer = request.send().await.map_err(|error| http::transport_failure(call, &name, &error))?;
+        let Self { request, name, call, input, trace } = self;
+        let asked = trace.begin(&name);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = http::transport_failure(call, &name, &error);
+                asked.failed(&failure);
+                return Err(failure);
+            }
+        };
         let (status, headers) = (answer.status(), answer.headers().clone());
+        asked.answered(status, &headers);
         let cap = if status.is_success() { LARGEST_BODY } else { LARGEST_FAULT };
         let body = match http::body(answer, cap).await {
             Ok(body) => body,

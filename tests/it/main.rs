@@ -22,6 +22,7 @@ mod requests;
 mod rotates;
 mod runner_protocol;
 mod sealed_box;
+mod secrecy;
 mod several;
 mod shadows;
 mod signals;
