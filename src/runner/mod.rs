@@ -299,7 +299,7 @@ impl<O: Write, E: Write> Observer for Runner<O, E> {
                 self.line("  ", &format!("{what}: {why}; again in {}", duration(*wait)), Tone::Plain);
             }
             Event::Waiting { what, at_most } => {
-                self.line("  ", &format!("waiting for {what}, at most {}", duration(*at_most)), Tone::Plain);
+                self.line("  ", &format!("waiting {what}, at most {}", duration(*at_most)), Tone::Plain);
             }
             Event::Failed(problem) => self.failed(problem),
         }
