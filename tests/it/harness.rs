@@ -53,6 +53,7 @@ pub(crate) struct Setting {
     places: Vec<String>,
     current_key: bool,
     deployed: Option<String>,
+    tls: bool,
     inputs: BTreeMap<String, String>,
 }
 
@@ -73,6 +74,7 @@ impl Setting {
             places: vec!["repo:acme/app".to_owned()],
             current_key: false,
             deployed: Some(FIRST_NAME.to_owned()),
+            tls: false,
             inputs,
         }
     }
@@ -102,6 +104,12 @@ impl Setting {
         self
     }
 
+    /// The servers speak TLS, and every run is told who vouches for them.
+    pub(crate) fn over_tls(mut self) -> Self {
+        self.tls = true;
+        self
+    }
+
     /// An input of every run.
     pub(crate) fn input(mut self, name: &str, value: &str) -> Self {
         self.inputs.insert(name.to_owned(), value.to_owned());
@@ -120,7 +128,8 @@ impl Setting {
                 _ => Some(state.issuer.seed_management("root").1),
             }
         });
-        let fakes = Fakes::spawn_thread(world.clone()).unwrap();
+        let start = if self.tls { Fakes::spawn_thread_with_tls } else { Fakes::spawn_thread };
+        let fakes = start(world.clone()).unwrap();
         let stage = Stage { world, fakes, places, management, setting: self, scratch: Scratch::new() };
         if let Some(name) = &stage.setting.deployed {
             let (_, value) = stage.world.by_hand(|state| {
@@ -160,6 +169,21 @@ pub(crate) struct Snapshot {
 }
 
 impl Stage {
+    /// The file with the certificate of who vouches for the servers, where they speak TLS.
+    pub(crate) fn authority(&self) -> Option<PathBuf> {
+        let authority = self.fakes.authority.as_ref()?;
+        let path = self.scratch.0.join("authority.pem");
+        fs::write(&path, authority).unwrap();
+        Some(path)
+    }
+
+    /// An empty folder of this stage alone.
+    pub(crate) fn folder(&self, name: &str) -> PathBuf {
+        let path = self.scratch.0.join(name);
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
     /// Changes how the issuer behaves.
     pub(crate) fn behaviour(&self, change: impl FnOnce(&mut Behaviour)) {
         self.world.by_hand(|state| change(&mut state.issuer.behaviour));
@@ -410,6 +434,9 @@ impl Invocation<'_> {
         command.current_dir(&self.stage.scratch.0);
         command.env("PATH", "/usr/bin:/bin").env("HOME", files.path("home"));
         command.env("GITHUB_API_URL", &self.stage.fakes.github_url);
+        if let Some(path) = self.stage.authority() {
+            command.env("SSL_CERT_FILE", path);
+        }
         let given = |name: &str| self.inputs.get(name).filter(|value| !value.is_empty());
         match self.way {
             Way::Action => {
