@@ -65,14 +65,14 @@ fn what_github_is_asked_and_answers_is_what_github_describes() {
 }
 
 /// OpenRouter's description, as the program finds it below the root of the API's address.
-fn openrouter(folder: &Path) -> PathBuf {
+fn openrouter(stage: &Stage) -> PathBuf {
     let text = fs::read_to_string(document("openrouter-keys.json")).unwrap();
     let mut api: Value = serde_json::from_str(&text).unwrap();
     let paths = api["paths"].as_object_mut().unwrap();
     let below = std::mem::take(paths).into_iter().map(|(path, calls)| (format!("/api/v1{path}"), calls));
     *paths = below.collect::<Map<_, _>>();
     api["servers"] = json!([]);
-    let path = folder.join("openrouter.json");
+    let path = stage.path("openrouter.json");
     fs::write(&path, api.to_string()).unwrap();
     path
 }
@@ -89,7 +89,7 @@ fn what_openrouter_is_asked_and_answers_is_what_openrouter_describes() {
             key.rights.allowed_providers.clear();
         }
     });
-    let prism = Prism::start(&openrouter(&stage.folder("openrouter")), &stage.fakes.issuer_url);
+    let prism = Prism::start(&openrouter(&stage), &stage.fakes.issuer_url);
     let run = || stage.action().input("issuer-url", &prism.url).run();
     let ran = run();
     rotated(&stage, &ran, &prism);

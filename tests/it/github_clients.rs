@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
-use keyrotor_fake::Dialect;
+use keyrotor_fake::{Dialect, Server};
 use serde_json::json;
 
 use crate::harness::{SECRET, Setting, TOKEN};
@@ -29,14 +29,11 @@ fn octokit_writes_a_secret_that_the_stand_in_opens() {
 
 #[test]
 fn gh_writes_a_secret_over_tls_that_the_stand_in_opens() {
-    let stage = Setting::new(Dialect::Mgmt).over_tls().stage();
+    let stage = Setting::new(Dialect::Mgmt).over_tls(&[Server::GitHub]).stage();
     let host = stage.fakes.github_url.strip_prefix("https://").unwrap();
     let run = |args: &[&str]| {
         let mut gh = gh();
-        gh.env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("HOME", stage.folder("gh"))
-            .env("GH_CONFIG_DIR", stage.folder("gh"));
+        gh.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", stage.path("")).env("GH_CONFIG_DIR", stage.path("gh"));
         gh.env("SSL_CERT_FILE", stage.authority().unwrap()).env("GH_HOST", host).env("GH_ENTERPRISE_TOKEN", TOKEN);
         gh.env("GH_NO_UPDATE_NOTIFIER", "1").env("GH_PROMPT_DISABLED", "1").args(args);
         let ended = gh.args(["--repo", &format!("{host}/acme/app")]).output().unwrap();

@@ -26,7 +26,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use keyrotor::cli::INPUTS;
-use keyrotor_fake::{Access, Behaviour, Dialect, Fakes, Key, Place, Request, World};
+use keyrotor_fake::{Access, Behaviour, Dialect, Fakes, Key, Place, Request, Server, World};
 use keyrotor_properties::leak::Searcher;
 
 /// The secret's name in every target.
@@ -53,7 +53,7 @@ pub(crate) struct Setting {
     places: Vec<String>,
     current_key: bool,
     deployed: Option<String>,
-    tls: bool,
+    tls: Vec<Server>,
     inputs: BTreeMap<String, String>,
 }
 
@@ -74,7 +74,7 @@ impl Setting {
             places: vec!["repo:acme/app".to_owned()],
             current_key: false,
             deployed: Some(FIRST_NAME.to_owned()),
-            tls: false,
+            tls: Vec::new(),
             inputs,
         }
     }
@@ -104,9 +104,9 @@ impl Setting {
         self
     }
 
-    /// The servers speak TLS, and every run is told who vouches for them.
-    pub(crate) fn over_tls(mut self) -> Self {
-        self.tls = true;
+    /// These servers speak TLS, and every run is told who vouches for them.
+    pub(crate) fn over_tls(mut self, servers: &[Server]) -> Self {
+        self.tls = servers.to_vec();
         self
     }
 
@@ -128,8 +128,10 @@ impl Setting {
                 _ => Some(state.issuer.seed_management("root").1),
             }
         });
-        let start = if self.tls { Fakes::spawn_thread_with_tls } else { Fakes::spawn_thread };
-        let fakes = start(world.clone()).unwrap();
+        let fakes = match self.tls.as_slice() {
+            [] => Fakes::spawn_thread(world.clone()).unwrap(),
+            servers => Fakes::spawn_thread_with_tls(world.clone(), servers).unwrap(),
+        };
         let stage = Stage { world, fakes, places, management, setting: self, scratch: Scratch::new() };
         if let Some(name) = &stage.setting.deployed {
             let (_, value) = stage.world.by_hand(|state| {
@@ -172,16 +174,9 @@ impl Stage {
     /// The file with the certificate of who vouches for the servers, where they speak TLS.
     pub(crate) fn authority(&self) -> Option<PathBuf> {
         let authority = self.fakes.authority.as_ref()?;
-        let path = self.scratch.0.join("authority.pem");
+        let path = self.path("authority.pem");
         fs::write(&path, authority).unwrap();
         Some(path)
-    }
-
-    /// An empty folder of this stage alone.
-    pub(crate) fn folder(&self, name: &str) -> PathBuf {
-        let path = self.scratch.0.join(name);
-        fs::create_dir_all(&path).unwrap();
-        path
     }
 
     /// Changes how the issuer behaves.

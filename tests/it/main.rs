@@ -31,7 +31,6 @@ mod several;
 mod shadows;
 mod signals;
 mod structure;
-mod tls;
 mod tokens;
 mod traces;
 mod traffic;

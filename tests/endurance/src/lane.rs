@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use keyrotor_fake::{Access, Action, Fakes, Fault, Place, World};
+use keyrotor_fake::{Access, Action, Fakes, Fault, Place, Server, World};
 
 use crate::process::Process;
 
@@ -68,7 +68,8 @@ impl Lane {
             state.issuer.seed_management("root").1
         });
         world.advance(40 * A_DAY);
-        let fakes = Fakes::spawn_thread_with_tls(world.clone()).map_err(|error| error.to_string())?;
+        let fakes = Fakes::spawn_thread_with_tls(world.clone(), &[Server::Issuer, Server::GitHub])
+            .map_err(|error| error.to_string())?;
         let vars = [
             ("GITHUB_ACTIONS", "true"),
             ("RUNNER_DEBUG", "1"),

@@ -1,9 +1,12 @@
 //! Hostile text that repeats secrets, as servers do by mistake or by intent.
 
+use std::sync::LazyLock;
+
 use arbitrary::{Result, Unstructured};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 
+use crate::leak::Searcher;
 use crate::text::hostile;
 
 /// Secrets in play: a key, one with every mark that encodings change, and one of several lines.
@@ -12,6 +15,17 @@ pub const SECRETS: [&str; 3] = [
     "lr_mgmt_a+b/c\"d=e'f%g&h<i>j\\k|l`m*n~o:p,q;r",
     "MIIEowIBAAKCAQEAx3k9\nQmFzZTY0IGxpbmUgdHdv",
 ];
+
+/// The value of a key that was just made: nobody has told the program of it.
+pub const MADE: &str = "lr_live_Ux5Kd8Wq2Zn7Jm4Ro9Ts6Ey1Vf3Cb0Hg";
+
+/// Looks for all of them.
+#[must_use]
+pub fn searcher() -> &'static Searcher {
+    static SEARCHER: LazyLock<Searcher> =
+        LazyLock::new(|| Searcher::new(SECRETS.iter().copied().chain([MADE]).map(|secret| ("a secret", secret))));
+    &SEARCHER
+}
 
 /// What may stand between the parts of a secret that is cut.
 const GAPS: &[&str] = &["\n", "\r\n    ", " ", "\t", "\u{200b}", "\u{2028}", "\u{ad}", "\0", "\u{feff}"];

@@ -12,7 +12,7 @@ use keyrotor::store::github::{GitHub, GitHubSecret, Place};
 use serde_json::{Value, json};
 
 use crate::actions::check_message;
-use crate::echo::{SECRETS, echoing};
+use crate::echo::{SECRETS, echoing, searcher};
 use crate::issuer::any;
 use crate::leak::Searcher;
 use crate::peer::{Peer, answer};
@@ -64,14 +64,14 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
     SECRETS.iter().for_each(|secret| redactor.learn(&Secret::new((*secret).to_owned())));
     let token = Secret::new(SECRETS[2].replace('\n', ""));
     let value = Secret::new(SECRETS[0].to_owned());
-    let searcher = Searcher::new(SECRETS.iter().map(|secret| ("a secret", *secret)));
+    let searcher = searcher();
     let place = Place::Repo { owner: "acme".into(), repo: (*u.choose(&["app", "moved"])?).into() };
     let ((), asked) = peer.with(answers.clone(), async {
         let github = GitHub::new(peer.client.clone(), peer.url.clone(), token, redactor).expect("a token");
         let secret = GitHubSecret::new(Rc::new(github), place, "AROUTER_API_KEY");
         for seen in [secret.observe().await, secret.last_write().await] {
             if let Err(failure) = seen {
-                check(&searcher, &failure);
+                check(searcher, &failure);
             }
         }
         let ready = secret.ready().await;
@@ -79,12 +79,12 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
         for written in [secret.write(&value).await, secret.write(&value).await] {
             match written {
                 Ok(_) => assert!(ready.is_ok() && any(&answers, |status| [201, 204].contains(&status))),
-                Err(failure) => check(&searcher, &failure),
+                Err(failure) => check(searcher, &failure),
             }
         }
         match secret.remove().await {
             Ok(()) => assert!(any(&answers, |status| [204, 404].contains(&status))),
-            Err(failure) => check(&searcher, &failure),
+            Err(failure) => check(searcher, &failure),
         }
     });
     for request in asked {

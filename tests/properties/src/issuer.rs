@@ -12,13 +12,10 @@ use keyrotor::secret::{Redactor, Secret};
 use serde_json::{Map, Value, json};
 
 use crate::actions::check_message;
-use crate::echo::{SECRETS, echoing};
+use crate::echo::{MADE, SECRETS, echoing, searcher};
 use crate::leak::Searcher;
 use crate::peer::{Answer, Peer, answer};
 use crate::text::{hostile, json as any_json, likely, object, several};
-
-/// The value of a key that was just made: nobody may see it, also where the answer is of no use.
-const MADE: &str = "lr_live_Ux5Kd8Wq2Zn7Jm4Ro9Ts6Ey1Vf3Cb0Hg";
 
 const FIELDS: &[&str] = &[
     "data",
@@ -123,18 +120,18 @@ pub fn issuer(u: &mut Unstructured<'_>) -> Result<()> {
     let answers = several(u, 6, |u| answer(u, &peer, body))?;
     let (management, current) = (Secret::new(SECRETS[0].to_owned()), Secret::new(SECRETS[2].replace('\n', "")));
     let managed = u.arbitrary::<bool>()?.then_some(management);
-    let id = KeyId(hostile(u)?);
+    let id = KeyId(if u.arbitrary()? { "key_1".into() } else { echoing(u)? });
     let endpoint = *u.choose(&[Endpoint("GET /v1/models"), Endpoint("GET /api/v1/key"), Endpoint("GET /none")])?;
     let (name, model) = (hostile(u)?, u.arbitrary::<bool>()?.then_some("gpt-5"));
     let redactor = Redactor::new();
     // What a server may echo although this run was never given it.
     SECRETS.iter().for_each(|secret| redactor.learn(&Secret::new((*secret).to_owned())));
     let issuer = ArouterIssuer::new(peer.client.clone(), &peer.url, managed, Some(current.clone()), redactor);
-    let searcher = Searcher::new(SECRETS.iter().copied().chain([MADE]).map(|secret| ("a secret", secret)));
+    let searcher = searcher();
     let ((), asked) = peer.with(answers.clone(), async {
         match issuer.list().await {
             Ok(listing) => check_listing(&listing),
-            Err(failure) => check(&searcher, &failure),
+            Err(failure) => check(searcher, &failure),
         }
         match issuer.create(&KeySpec { name, rights: Rights::default() }).await {
             Ok(created) => {
@@ -143,31 +140,32 @@ pub fn issuer(u: &mut Unstructured<'_>) -> Result<()> {
                 assert!(!value.contains('*') && !value.contains("...") && !created.id.0.is_empty(), "{value:?}");
                 assert!(sent(&answers, value), "{value:?} was never sent");
             }
-            Err(failure) => check(&searcher, &failure),
+            Err(failure) => check(searcher, &failure),
         }
         match issuer.rename(&id, "production-2026-12-01-7f3a9c").await {
             Ok(renamed) => assert!(renamed.name.is_none_or(|name| !name.is_empty())),
-            Err(failure) => check(&searcher, &failure),
+            Err(failure) => check(searcher, &failure),
         }
         match issuer.delete(&id).await {
             Ok(Deletion::Deleted) => assert!(any(&answers, |status| (200..300).contains(&status))),
             Ok(Deletion::NotFound) => assert!(any(&answers, |status| [404, 410].contains(&status))),
-            Err(failure) => check(&searcher, &failure),
+            Err(failure) => check(searcher, &failure),
         }
         match issuer.try_key(&current, endpoint).await {
             Verdict::Accepted(_) => assert!(any(&answers, |status| (200..300).contains(&status))),
             Verdict::Refused => assert!(any(&answers, |status| [401, 403].contains(&status))),
-            Verdict::Undecided(why) => check_message(&why, &searcher),
+            Verdict::Undecided(why) => check_message(&why, searcher),
             Verdict::NoSuchEndpoint => {}
         }
         match issuer.chat(&current, model).await {
-            ChatVerdict::Worked { model } => check_message(&model, &searcher),
-            ChatVerdict::Refused(why) | ChatVerdict::ProvesNothing(why) => check_message(&why, &searcher),
+            ChatVerdict::Worked { model } => check_message(&model, searcher),
+            ChatVerdict::Refused(why) | ChatVerdict::ProvesNothing(why) => check_message(&why, searcher),
         }
-        check_message(&issuer.manual(&KeyId("key_1".into())), &searcher);
+        check_message(&issuer.manual(&KeyId("key_1".into())), searcher);
     });
-    // The model that a chat asks for is this server's own word.
-    for line in asked.iter().filter(|line| !line.starts_with("POST /v1/chat")) {
+    // The model that a chat asks for is this server's own word, and so is a key's id.
+    let own = |line: &str| line.starts_with("POST /v1/chat") || searcher.find(&id.0).is_some();
+    for line in asked.iter().filter(|line| !own(line)) {
         assert_eq!(searcher.find(line), None, "in a request: {line:?}");
     }
     Ok(())

@@ -18,8 +18,7 @@ use keyrotor::runner::{Format, Kind, Runner, Sink, Surroundings};
 use keyrotor::secret::{Redactor, Secret};
 
 use crate::actions::{self, check_visible, commands};
-use crate::echo::{SECRETS, echoing};
-use crate::leak::Searcher;
+use crate::echo::{SECRETS, echoing, searcher};
 use crate::outcomes::outcome;
 use crate::text::several;
 
@@ -143,10 +142,6 @@ fn check_commands(streams: &str) {
     assert!(!group, "a group stays open: {streams:?}");
     let lines: BTreeSet<String> = SECRETS.iter().flat_map(|s| s.lines().chain([*s])).map(str::to_owned).collect();
     assert!(masked.is_empty() || masked == lines, "{masked:?}");
-}
-
-fn searcher() -> Searcher {
-    Searcher::new(SECRETS.iter().map(|secret| ("a secret", *secret)))
 }
 
 /// Nothing hides in what is told, and no secret is shown.

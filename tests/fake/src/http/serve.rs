@@ -1,7 +1,6 @@
 //! From sockets to [`exchange`] and back.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -47,18 +46,13 @@ impl Fakes {
     /// # Errors
     /// Where loopback can't be listened on.
     pub async fn start(world: World) -> io::Result<Self> {
-        Self::listen(world, None).await
+        Self::listen(world, None, &[]).await
     }
 
-    async fn listen(world: World, identity: Option<Identity>) -> io::Result<Self> {
-        let acceptor = || identity.as_ref().map(|identity| identity.acceptor.clone());
-        let (issuer, accepting_issuer) = listen(world.clone(), Server::Issuer, acceptor()).await?;
-        let (github, accepting_github) = listen(world, Server::GitHub, acceptor()).await?;
-        let url = |address: SocketAddr| match &identity {
-            None => format!("http://{address}"),
-            Some(_) => format!("https://localhost:{}", address.port()),
-        };
-        let (issuer_url, github_url) = (url(issuer), url(github));
+    async fn listen(world: World, identity: Option<Identity>, with_tls: &[Server]) -> io::Result<Self> {
+        let acceptor = |server| identity.as_ref().filter(|_| with_tls.contains(&server)).map(|it| it.acceptor.clone());
+        let (issuer_url, accepting_issuer) = listen(world.clone(), Server::Issuer, acceptor(Server::Issuer)).await?;
+        let (github_url, accepting_github) = listen(world, Server::GitHub, acceptor(Server::GitHub)).await?;
         let accepting = vec![accepting_issuer, accepting_github];
         let authority = identity.map(|identity| identity.authority);
         Ok(Self { issuer_url, github_url, authority, accepting, thread: None })
@@ -72,21 +66,21 @@ impl Fakes {
     /// # Panics
     /// Where the thread dies before the servers have started.
     pub fn spawn_thread(world: World) -> io::Result<Self> {
-        Self::spawn(world, None)
+        Self::spawn(world, None, Vec::new())
     }
 
-    /// The same over TLS, with a certificate of an authority that was made for these two.
+    /// The same, and these of them speak TLS, with a certificate of an authority that was made for them.
     ///
     /// # Errors
     /// Where loopback can't be listened on, or no certificate can be made.
     ///
     /// # Panics
     /// Where the thread dies before the servers have started.
-    pub fn spawn_thread_with_tls(world: World) -> io::Result<Self> {
-        Self::spawn(world, Some(Identity::new()?))
+    pub fn spawn_thread_with_tls(world: World, servers: &[Server]) -> io::Result<Self> {
+        Self::spawn(world, Some(Identity::new()?), servers.to_vec())
     }
 
-    fn spawn(world: World, identity: Option<Identity>) -> io::Result<Self> {
+    fn spawn(world: World, identity: Option<Identity>, with_tls: Vec<Server>) -> io::Result<Self> {
         let (started, has_started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
         let authority = identity.as_ref().map(|identity| identity.authority.clone());
@@ -94,7 +88,7 @@ impl Fakes {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.map(|runtime| {
                 runtime.block_on(async {
-                    let fakes = Self::listen(world, identity).await;
+                    let fakes = Self::listen(world, identity, &with_tls).await;
                     let urls = fakes.as_ref().map(|fakes| (fakes.issuer_url.clone(), fakes.github_url.clone()));
                     let _ = started.send(urls.map_err(|error| io::Error::from(error.kind())));
                     let _ = stopped.await;
@@ -119,9 +113,13 @@ impl Drop for Fakes {
     }
 }
 
-async fn listen(world: World, server: Server, acceptor: Option<TlsAcceptor>) -> io::Result<(SocketAddr, AbortHandle)> {
+async fn listen(world: World, server: Server, acceptor: Option<TlsAcceptor>) -> io::Result<(String, AbortHandle)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
+    let url = match &acceptor {
+        None => format!("http://{address}"),
+        Some(_) => format!("https://localhost:{}", address.port()),
+    };
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let (world, acceptor) = (world.clone(), acceptor.clone());
@@ -138,7 +136,7 @@ async fn listen(world: World, server: Server, acceptor: Option<TlsAcceptor>) -> 
             });
         }
     });
-    Ok((address, task.abort_handle()))
+    Ok((url, task.abort_handle()))
 }
 
 async fn converse(world: World, server: Server, stream: impl AsyncRead + AsyncWrite + Unpin) {
