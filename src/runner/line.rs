@@ -42,8 +42,9 @@ fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
+/// A rotation's name may stand in it, so the older form is broken up here as everywhere.
 fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&text.replace("##[", "# #[")).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// The text, cut to `limit` UTF-16 units with an ellipsis as the last.
@@ -103,6 +104,7 @@ mod tests {
     #[test]
     fn commands_are_escaped() {
         assert_eq!(command("error", Some("a:b,c%"), "x\r\ny: 5%"), "::error title=a%3Ab%2Cc%25::x%0D%0Ay: 5%25");
+        assert_eq!(command("error", Some("##[debug]a"), "x"), "::error title=# #[debug]a::x");
     }
 
     #[test]
