@@ -35,7 +35,7 @@ macro_rules! properties {
     };
 }
 
-properties!(inputs, values, targets, names, labels, story, summary, issuer, github);
+properties!(inputs, config_file, values, targets, names, labels, story, summary, issuer, github);
 
 /// Fuzz targets are compiled elsewhere, so each has to be word for word as it should.
 #[test]

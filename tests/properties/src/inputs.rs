@@ -12,6 +12,7 @@ use keyrotor::report::Ending;
 use keyrotor::rotation::policy::{Policy, Wish};
 use keyrotor::rotation::port::AllowList;
 use keyrotor::secret::Redactor;
+use url::Url;
 
 use crate::leak::Searcher;
 use crate::text::{hostile, likely, several};
@@ -26,9 +27,9 @@ const BASE: [(&str, &str); 4] = [
 const MANAGEMENT: &str = "lr_mgmt_Zk3Qw9Rt7Yp1Lm5Nc8Xv2Bd6Hf4Js0Ga";
 const TOKEN: &str = "github_pat_11Ab7Qx0dYwZ3nKf8Lr2TbVs5Hj";
 /// Looks like nothing that is known.
-const UNKNOWN: &str = "Pa7Bc3Xk9Wm1Qz5Rt8Yn2Lv6Ed4Gh0Us";
+pub(crate) const UNKNOWN: &str = "Pa7Bc3Xk9Wm1Qz5Rt8Yn2Lv6Ed4Gh0Us";
 
-const VALUES: &[&str] = &[
+pub(crate) const VALUES: &[&str] = &[
     "rotate",
     "audit",
     "true",
@@ -83,7 +84,8 @@ fn read(vars: &BTreeMap<String, String>, args: &[OsString]) -> Reading {
     config::read(&Surroundings { args: args.to_vec(), vars: vars.clone(), unreadable: BTreeSet::new() })
 }
 
-fn base() -> BTreeMap<String, String> {
+/// Those of a run that would be accepted.
+pub(crate) fn variables() -> BTreeMap<String, String> {
     BASE.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
 }
 
@@ -94,7 +96,7 @@ pub fn accepted(input: &str, value: &str) -> bool {
 }
 
 fn with(input: &str, value: &str) -> Option<Box<Request>> {
-    let mut vars = base();
+    let mut vars = variables();
     vars.insert(format!("INPUT_{}", input.to_ascii_uppercase()), value.to_owned());
     match read(&vars, &[]).asked {
         Asked::Run(request) => Some(request),
@@ -151,7 +153,7 @@ fn argument(u: &mut Unstructured<'_>) -> Result<OsString> {
 /// # Panics
 /// Where that does not hold.
 pub fn inputs(u: &mut Unstructured<'_>) -> Result<()> {
-    let mut vars = if u.ratio(5, 6)? { base() } else { BTreeMap::new() };
+    let mut vars = if u.ratio(5, 6)? { variables() } else { BTreeMap::new() };
     for _ in 0..u.int_in_range(0..=5)? {
         vars.insert(variable(u)?, likely(u, VALUES)?);
     }
@@ -159,8 +161,14 @@ pub fn inputs(u: &mut Unstructured<'_>) -> Result<()> {
         vars.insert("INPUT_CURRENT-KEY".into(), UNKNOWN.into());
     }
     let args = several(u, 3, argument)?;
-    let reading = read(&vars, &args);
-    let again = read(&vars, &args);
+    judge(&vars, &args);
+    Ok(())
+}
+
+/// Reads it twice, and judges what it came to.
+pub(crate) fn judge(vars: &BTreeMap<String, String>, args: &[OsString]) {
+    let reading = read(vars, args);
+    let again = read(vars, args);
     assert_eq!(format!("{:?}", reading.asked), format!("{:?}", again.asked), "it depends on more than its inputs");
     match &reading.asked {
         Asked::Text(text) => assert!(text.contains("keyrotor")),
@@ -171,7 +179,6 @@ pub fn inputs(u: &mut Unstructured<'_>) -> Result<()> {
         }
         Asked::Run(request) => check(request),
     }
-    Ok(())
 }
 
 /// As they are shown: the redactor has learned what was given.
@@ -190,17 +197,14 @@ fn check_problems(lines: &[String], reading: &Reading) {
 }
 
 fn check(request: &Request) {
-    for url in [&request.issuer.url, &request.github.api_url] {
-        let loopback = url.host_str().is_some_and(|host| {
-            host == "localhost" || host.starts_with("127.") || host.trim_matches(['[', ']']) == "::1"
-        });
-        assert!(url.scheme() == "https" || url.scheme() == "http" && loopback, "{url}");
-        assert!(url.path().ends_with('/') && url.query().is_none() && url.username().is_empty(), "{url}");
-    }
-    assert!(request.issuer.management_key.is_some() || request.issuer.current_key.is_some());
-    assert!((1..=600).contains(&request.request_timeout.as_secs()), "{:?}", request.request_timeout);
+    check_address(&request.issuer.url);
+    check_address(&request.github.api_url);
+    let mut everywhere = BTreeSet::new();
     for rotation in &request.rotations {
-        let policy = &rotation.policy;
+        let (policy, issuer) = (&rotation.policy, &rotation.issuer);
+        check_address(&issuer.url);
+        assert!(issuer.management_key.is_some() || issuer.current_key.is_some());
+        assert!((1..=600).contains(&policy.request_timeout.as_secs()), "{policy:?}");
         assert!((1..=3600).contains(&policy.verify_timeout.as_secs()) && (1..=100).contains(&policy.parallel));
         for list in [&policy.providers, &policy.models] {
             assert!(*list != Wish::Stated(AllowList::Only(BTreeSet::new())), "an empty list allows everything");
@@ -209,10 +213,20 @@ fn check(request: &Request) {
             assert!(limit.is_finite() && limit >= 0.0, "{limit}");
         }
         assert!(policy.expires_after != Wish::Stated(Some(Duration::ZERO)));
-        let identities: BTreeSet<String> = rotation.targets.iter().map(|target| target.identity()).collect();
-        assert!(!identities.is_empty() && identities.len() == rotation.targets.len(), "{:?}", rotation.targets);
+        assert!(!rotation.targets.is_empty());
+        for target in &rotation.targets {
+            assert!(everywhere.insert(target.identity()), "{target} stands twice");
+        }
         assert!(accepted("key-name", &policy.key_name), "{:?}", policy.key_name);
     }
+}
+
+fn check_address(url: &Url) {
+    let loopback = url
+        .host_str()
+        .is_some_and(|host| host == "localhost" || host.starts_with("127.") || host.trim_matches(['[', ']']) == "::1");
+    assert!(url.scheme() == "https" || url.scheme() == "http" && loopback, "{url}");
+    assert!(url.path().ends_with('/') && url.query().is_none() && url.username().is_empty(), "{url}");
 }
 
 const UNITS: [(&str, u64); 5] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800)];

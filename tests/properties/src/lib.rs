@@ -3,7 +3,7 @@
 //! Each property is one function of bytes, which serve as choices. Tests give it random ones (`tests/it/properties.rs`),
 //! fuzzers look for those that lead somewhere new (`fuzz/`). Where a property does not hold, it panics.
 //!
-//! * [`inputs`], [`targets`], [`names`]: what users write, and what key lists show.
+//! * [`inputs`], [`config_file`], [`targets`], [`names`]: what users write, and what key lists show.
 //! * [`issuer`], [`github`]: what servers answer, over a real connection ([`peer`]).
 //! * [`telling`]: what goes into logs, workflow commands, outputs, summaries.
 //! * [`actions`], [`markdown`], [`leak`]: who judges.
@@ -11,6 +11,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's support code may fail the test")]
 
 pub mod actions;
+pub mod config_file;
 pub mod echo;
 pub mod github;
 pub mod inputs;
@@ -33,6 +34,7 @@ pub type Property = fn(&mut Unstructured<'_>) -> Result<()>;
 /// Every property, by its name.
 pub const ALL: &[(&str, Property)] = &[
     ("inputs", inputs::inputs),
+    ("config_file", config_file::config_file),
     ("values", inputs::values),
     ("targets", targets::targets),
     ("names", names::names),
