@@ -73,11 +73,10 @@ impl Searcher {
             if let Some(found) = self.automaton.find(&squeezed(&shown)) {
                 return self.forms.get(found.pattern().as_usize());
             }
-            let decoded = decoded(&shown);
-            if decoded == shown {
-                break;
+            match decoded(&shown) {
+                Some(decoded) => shown = decoded,
+                None => break,
             }
-            shown = decoded;
         }
         None
     }
@@ -85,6 +84,11 @@ impl Searcher {
 
 /// Without white space, control characters and what is not seen.
 fn squeezed(text: &str) -> String {
+    if text.is_ascii() {
+        // Most of what is searched, and there is much of it.
+        let seen = text.bytes().filter(u8::is_ascii_graphic).collect();
+        return String::from_utf8(seen).expect("it is ASCII");
+    }
     let unseen = |c: char| {
         matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff9}'..='\u{fffd}'
@@ -126,8 +130,9 @@ fn pieces(text: &str) -> Vec<String> {
     }
 }
 
-/// With percent-encoding, character references and backslashes taken for what they stand for.
-fn decoded(text: &str) -> String {
+/// With percent-encoding, character references and backslashes taken for what they stand for; `None` where there are none.
+fn decoded(text: &str) -> Option<String> {
+    let mut changed = false;
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(['%', '&', '\\']) {
@@ -135,6 +140,7 @@ fn decoded(text: &str) -> String {
         out.push_str(before);
         match escape(mark) {
             Some((c, length)) => {
+                changed = true;
                 out.push(c);
                 rest = mark.get(length..).unwrap_or_default();
             }
@@ -146,7 +152,7 @@ fn decoded(text: &str) -> String {
         }
     }
     out.push_str(rest);
-    out
+    changed.then_some(out)
 }
 
 /// The character that an escape at the text's start stands for, and how long the escape is.
