@@ -120,7 +120,7 @@ pub fn config_file(u: &mut Unstructured<'_>) -> Result<()> {
     vars.retain(|name, _| !["INPUT_KEY-NAME", "INPUT_TARGETS"].contains(&name.as_str()));
     vars.insert("INPUT_CONFIG".into(), path.to_string_lossy().into_owned());
     vars.insert("PRODUCTION_KEY".into(), UNKNOWN.into());
-    judge(&vars, &[]);
+    judge(&vars, &[], u.ratio(1, 8)?);
     fs::remove_file(&path).ok();
     Ok(())
 }

@@ -161,15 +161,17 @@ pub fn inputs(u: &mut Unstructured<'_>) -> Result<()> {
         vars.insert("INPUT_CURRENT-KEY".into(), UNKNOWN.into());
     }
     let args = several(u, 3, argument)?;
-    judge(&vars, &args);
+    judge(&vars, &args, u.ratio(1, 8)?);
     Ok(())
 }
 
-/// Reads it twice, and judges what it came to.
-pub(crate) fn judge(vars: &BTreeMap<String, String>, args: &[OsString]) {
+/// Judges what is made of these; now and then twice.
+pub(crate) fn judge(vars: &BTreeMap<String, String>, args: &[OsString], twice: bool) {
     let reading = read(vars, args);
-    let again = read(vars, args);
-    assert_eq!(format!("{:?}", reading.asked), format!("{:?}", again.asked), "it depends on more than its inputs");
+    if twice {
+        let again = read(vars, args);
+        assert_eq!(format!("{:?}", reading.asked), format!("{:?}", again.asked), "it depends on more than its inputs");
+    }
     match &reading.asked {
         Asked::Text(text) => assert!(text.contains("keyrotor")),
         Asked::Wrong(problems) => {
