@@ -9,7 +9,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyrotor_fake::{Behaviour, Dialect, Server};
+use keyrotor_fake::{Behaviour, Dialect, Scope, Server};
 use serde_json::{Map, Value, json};
 
 use crate::harness::{Ran, SECRET, Setting, Stage};
@@ -36,28 +36,37 @@ fn rotated(stage: &Stage, ran: &Ran, prism: &Prism) {
 
 #[test]
 fn what_github_is_asked_and_answers_is_what_github_describes() {
-    let stage = setting().repos(&["acme/app", "acme/api"]).with_current_key().stage();
+    let places = [
+        "repo:acme/app",
+        "env:acme/app/review/feature 1",
+        "org:acme",
+        "dependabot:acme/app",
+        "dependabot-org:acme",
+        "codespaces:acme/app",
+        "codespaces-org:acme",
+    ];
+    let stage = setting().places(&places).with_current_key().stage();
     let prism = Prism::start(&document("github-secrets.json"), &stage.fakes.github_url);
     let run = || stage.action().variable("GITHUB_API_URL", &prism.url).run();
     rotated(&stage, &run(), &prism);
-    assert_eq!(prism.complaints(), [""; 0], "{}", prism.log());
-
-    // A secret that is not there yet, and a target that refuses. The description has no errors; what stands in them is
-    // checked in `openapi.rs`.
-    let place = &stage.places[1];
-    stage.world.by_hand(|state| _ = state.github.remove(place, SECRET));
+    // A secret that an organisation shows to some repositories, and one that is not there yet.
+    stage.world.by_hand(|state| {
+        let id = state.github.places[&stage.places[0]].id;
+        state.github.set_scope(&stage.places[2], SECRET, Scope::Selected([id].into()));
+        state.github.remove(&stage.places[1], SECRET);
+    });
     rotated(&stage, &run(), &prism);
     stage.world.fault("github:PUT:2:status=403");
     let ran = run();
     assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{}", ran.log());
     stage.check_healed().unwrap();
+    // The description has no errors; what stands in them is checked in `openapi.rs`.
     let complaints = prism.complaints();
     assert!(complaints.iter().all(|it| it.contains(NO_SUCH_STATUS)) && complaints.len() >= 2, "{complaints:?}");
 
     // A judge who lets everything pass proves nothing.
-    assert!(
-        prism.send("PUT", "/repos/a/b/actions/secrets/X", r#"{"encrypted_value":"x"}"#).starts_with("HTTP/1.1 422")
-    );
+    let without_key_id = prism.send("PUT", "/repos/a/b/actions/secrets/X", r#"{"encrypted_value":"x"}"#);
+    assert!(without_key_id.starts_with("HTTP/1.1 422"), "{without_key_id}");
     stage.world.fault("github:GET~/public-key:1x99:status=200,body={\"key_id\":\"1\"}");
     let ran = run();
     assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());

@@ -28,23 +28,34 @@ fn octokit_writes_a_secret_that_the_stand_in_opens() {
 }
 
 #[test]
-fn gh_writes_a_secret_over_tls_that_the_stand_in_opens() {
-    let stage = Setting::new(Dialect::Mgmt).over_tls(&[Server::GitHub]).stage();
+fn gh_writes_every_kind_of_secret_over_tls_and_the_stand_in_opens_them() {
+    let places = ["repo:acme/app", "env:acme/app/production", "org:acme", "dependabot:acme/app", "codespaces-org:acme"];
+    let stage = Setting::new(Dialect::Mgmt).places(&places).over_tls(&[Server::GitHub]).stage();
     let host = stage.fakes.github_url.strip_prefix("https://").unwrap();
     let run = |args: &[&str]| {
         let mut gh = gh();
         gh.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", stage.path("")).env("GH_CONFIG_DIR", stage.path("gh"));
         gh.env("SSL_CERT_FILE", stage.authority().unwrap()).env("GH_HOST", host).env("GH_ENTERPRISE_TOKEN", TOKEN);
         gh.env("GH_NO_UPDATE_NOTIFIER", "1").env("GH_PROMPT_DISABLED", "1").args(args);
-        let ended = gh.args(["--repo", &format!("{host}/acme/app")]).output().unwrap();
+        let ended = gh.output().unwrap();
         let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
         assert!(ended.status.success(), "{args:?}: {}\n{out}\n{err}", ended.status);
         out.into_owned()
     };
-    run(&["secret", "set", SECRET, "--body", VALUE]);
-    assert_eq!(stage.held()[0].as_deref(), Some(VALUE));
-    run(&["secret", "set", "ANOTHER", "--body", "x"]);
-    assert!(run(&["secret", "list"]).contains("ANOTHER"));
-    run(&["secret", "delete", "ANOTHER"]);
-    assert!(!run(&["secret", "list"]).contains("ANOTHER"));
+    let repository = format!("{host}/acme/app");
+    for (nth, place) in [
+        (0, &["--repo", repository.as_str()][..]),
+        (1, &["--repo", &repository, "--env", "production"]),
+        (2, &["--org", "acme", "--visibility", "all"]),
+        (3, &["--repo", &repository, "--app", "dependabot"]),
+    ] {
+        let value = format!("{VALUE} {nth}");
+        run(&[&["secret", "set", SECRET, "--body", &value], place].concat());
+        assert_eq!(stage.held()[nth].as_ref(), Some(&value), "{place:?}");
+    }
+    let of = |what: &str| run(&["secret", what, "--repo", &repository]);
+    run(&["secret", "set", "ANOTHER", "--body", "x", "--repo", &repository]);
+    assert!(of("list").contains("ANOTHER"));
+    run(&["secret", "delete", "ANOTHER", "--repo", &repository]);
+    assert!(!of("list").contains("ANOTHER"));
 }
