@@ -1,9 +1,10 @@
 //! What both sides of a rotation share of HTTP: how an attempt failed, when to try again, one client with one set of
-//! roots, and server text made harmless.
+//! roots, server text made harmless, and a line about each request for whoever debugs.
 
 mod body;
 mod client;
 mod roots;
+mod trace;
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::secret::Redactor;
 
 pub use body::{BodyError, body};
 pub use client::{ClientError, client};
+pub use trace::Trace;
 
 /// How an attempt failed, as far as its effect goes. What may be repeated follows from this and from the call alone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

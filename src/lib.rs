@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use crate::cli::Surroundings;
 use crate::config::{Asked, Request};
+use crate::http::Trace;
 use crate::report::Ending;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::Observer as _;
@@ -41,7 +42,7 @@ use crate::store::github::GitHub;
 pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
     let reading = config::read(surroundings);
     let redactor = Redactor::new();
-    let runner = Runner::of_process(&surroundings.vars, reading.format, redactor.clone());
+    let runner = Rc::new(Runner::of_process(&surroundings.vars, reading.format, redactor.clone()));
     for secret in &reading.secrets {
         runner.mask(secret);
     }
@@ -65,10 +66,15 @@ struct Connected {
     github: Rc<GitHub>,
 }
 
-fn connect(request: &Request, request_timeout: Duration, redactor: &Redactor) -> anyhow::Result<Connected> {
+fn connect(
+    request: &Request,
+    request_timeout: Duration,
+    redactor: &Redactor,
+    trace: &Trace,
+) -> anyhow::Result<Connected> {
     let client = http::client(request_timeout)?;
     let github = &request.github;
     let Some(token) = github.token.clone() else { anyhow::bail!("github-token is missing") };
     let github = GitHub::new(client.clone(), github.api_url.clone(), token, redactor.clone())?;
-    Ok(Connected { client, github: Rc::new(github) })
+    Ok(Connected { client, github: Rc::new(github.traced(trace.clone())) })
 }

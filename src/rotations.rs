@@ -15,7 +15,7 @@ use futures_util::{StreamExt as _, stream};
 
 use self::turns::{InTurn, Turns};
 use crate::config::{Request, RotationRequest};
-use crate::http::Retry;
+use crate::http::{Retry, Trace};
 use crate::issuer::{ArouterIssuer, Flights};
 use crate::notices::When;
 use crate::rotation::clock::Clock;
@@ -30,13 +30,16 @@ use crate::{Connected, connect, notices, report, store};
 const MOST_LOOKING: usize = 64;
 
 /// Runs every rotation of a request, and returns what they came to in the request's order.
-pub(crate) async fn run_all(request: &Request, interrupt: &Interrupt, runner: &Runner) -> Vec<Outcome> {
+pub(crate) async fn run_all(request: &Request, interrupt: &Interrupt, runner: &Rc<Runner>) -> Vec<Outcome> {
     for warning in &request.warnings {
         runner.event(&Event::Warning(warning.clone()));
     }
-    let fleet = Fleet { request, interrupt, runner, flights: Flights::default(), connections: RefCell::default() };
+    let debugger = Rc::clone(runner);
+    let trace = Trace::to(move |line| debugger.debug(line));
+    let (flights, connections) = Default::default();
+    let fleet = Fleet { request, interrupt, runner, trace, flights, connections };
     match request.rotations.as_slice() {
-        [only] => vec![fleet.run(only, None, runner).await],
+        [only] => vec![fleet.run(only, None, fleet.runner).await],
         several => fleet.run_together(several).await,
     }
 }
@@ -46,6 +49,7 @@ struct Fleet<'a> {
     request: &'a Request,
     interrupt: &'a Interrupt,
     runner: &'a Runner,
+    trace: Trace,
     flights: Flights,
     /// By the `request-timeout` that every one of their requests has.
     connections: RefCell<BTreeMap<Duration, Rc<Connected>>>,
@@ -147,7 +151,7 @@ impl Fleet<'_> {
         if let Some(connected) = self.connections.borrow().get(&request_timeout) {
             return Ok(Rc::clone(connected));
         }
-        let connected = Rc::new(connect(self.request, request_timeout, self.runner.redactor())?);
+        let connected = Rc::new(connect(self.request, request_timeout, self.runner.redactor(), &self.trace)?);
         self.connections.borrow_mut().insert(request_timeout, Rc::clone(&connected));
         Ok(connected)
     }
@@ -157,7 +161,7 @@ impl Fleet<'_> {
         let (management, current) = (settings.management_key.clone(), settings.current_key.clone());
         let redactor = self.runner.redactor().clone();
         let issuer = ArouterIssuer::new(connected.client.clone(), &settings.url, management, current, redactor);
-        issuer.sharing(&self.flights)
+        issuer.sharing(&self.flights).traced(self.trace.clone())
     }
 }
 

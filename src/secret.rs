@@ -17,6 +17,18 @@ const SHORTEST_REDACTED: usize = 6;
 
 /// A value that must never be shown. It has no `Display`, its `Debug` is fixed text, its memory is overwritten when the
 /// last copy is dropped.
+///
+/// Whatever would put it into a text does not compile:
+///
+/// ```compile_fail,E0277
+/// let key = keyrotor::secret::Secret::new("lr_live_0123456789".to_owned());
+/// println!("{key}");
+/// ```
+///
+/// ```compile_fail,E0277
+/// let key = keyrotor::secret::Secret::new("lr_live_0123456789".to_owned());
+/// serde_json::to_string(&key);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Arc<Zeroizing<String>>);
 
@@ -60,38 +72,82 @@ impl Redactor {
     /// From now on this value, each of its lines and their encodings are taken out.
     pub fn learn(&self, secret: &Secret) {
         let value = secret.expose();
-        let mut forms: Vec<String> = Vec::new();
-        for part in std::iter::once(value).chain(value.lines()) {
-            forms.push(part.to_owned());
-            forms.push(STANDARD.encode(part));
-            forms.push(STANDARD_NO_PAD.encode(part));
-            forms.push(URL_SAFE.encode(part));
-            forms.push(URL_SAFE_NO_PAD.encode(part));
-            forms.push(url::form_urlencoded::byte_serialize(part.as_bytes()).collect());
-            if let Ok(json) = serde_json::to_string(part) {
-                forms.push(json.trim_matches('"').to_owned());
-            }
-        }
         let mut known = self.0.borrow_mut();
-        for form in forms {
-            if form.len() >= SHORTEST_REDACTED && !known.iter().any(|k| **k == form) {
-                known.push(Zeroizing::new(form));
+        for form in std::iter::once(value).chain(value.lines()).flat_map(forms) {
+            let form = Zeroizing::new(form.chars().filter(|c| is_seen(*c)).collect::<String>());
+            if form.len() >= SHORTEST_REDACTED && !known.contains(&form) {
+                known.push(form);
             }
         }
-        known.sort_by_key(|form| std::cmp::Reverse(form.len()));
     }
 
-    /// The text with every known secret replaced by [`REDACTED`].
+    /// The text with every known secret replaced by [`REDACTED`], also where white space or something that is not seen
+    /// stands between its characters: a secret that is cut into lines is one still.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {
-        let mut out = text.to_owned();
-        for form in self.0.borrow().iter() {
-            if out.contains(form.as_str()) {
-                out = out.replace(form.as_str(), REDACTED);
-            }
+        if self.0.borrow().is_empty() {
+            return text.to_owned();
         }
-        out
+        let (mut seen, mut places) = (Zeroizing::new(String::with_capacity(text.len())), Vec::new());
+        for (at, c) in text.char_indices().filter(|(_, c)| is_seen(*c)) {
+            seen.push(c);
+            places.extend(at..at + c.len_utf8());
+        }
+        let mut hidden: Vec<(usize, usize)> = Vec::new();
+        for form in self.0.borrow().iter() {
+            let found = seen.match_indices(form.as_str()).map(|(at, _)| (at, at + form.len() - 1));
+            hidden.extend(found.filter_map(|(first, last)| Some((*places.get(first)?, *places.get(last)? + 1))));
+        }
+        hidden.sort_unstable();
+        without(text, &hidden)
     }
+}
+
+/// The ways in which a server may write a secret. Base64 of a text with the secret in it begins at any of three places
+/// within a group, and its last group depends on what follows.
+fn forms(secret: &str) -> Vec<String> {
+    let bytes = secret.as_bytes();
+    let mut forms = vec![secret.to_owned(), url::form_urlencoded::byte_serialize(bytes).collect()];
+    for skipped in 0..3.min(bytes.len()) {
+        let whole = bytes.len() - (bytes.len() - skipped) % 3;
+        let groups = bytes.get(skipped..whole).unwrap_or_default();
+        forms.extend([STANDARD.encode(groups), URL_SAFE.encode(groups)]);
+    }
+    forms.extend([STANDARD.encode(bytes), STANDARD_NO_PAD.encode(bytes)]);
+    forms.extend([URL_SAFE.encode(bytes), URL_SAFE_NO_PAD.encode(bytes)]);
+    forms.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+    forms.push(bytes.iter().map(|byte| format!("{byte:02X}")).collect());
+    forms.extend(serde_json::to_string(secret).ok().map(|json| json.trim_matches('"').to_owned()));
+    forms
+}
+
+/// The text with these parts, which are in order and may overlap, replaced.
+fn without(text: &str, hidden: &[(usize, usize)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut shown_to = 0;
+    for (begin, end) in hidden {
+        if *begin >= shown_to {
+            out.push_str(text.get(shown_to..*begin).unwrap_or_default());
+            out.push_str(REDACTED);
+        }
+        shown_to = shown_to.max(*end);
+    }
+    out.push_str(text.get(shown_to..).unwrap_or_default());
+    out
+}
+
+fn is_seen(c: char) -> bool {
+    !c.is_whitespace() && !c.is_control() && !is_invisible(c)
+}
+
+/// Characters that are not seen, but hide or turn around what stands beside them: what Unicode calls
+/// `Default_Ignorable_Code_Point`, fillers that count as letters included, and the marks of annotations.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 #[cfg(test)]
@@ -119,6 +175,36 @@ mod tests {
             let shown = redactor.scrub(&format!("before {form} after"));
             assert!(shown.contains(REDACTED) && !shown.contains(&form), "{shown}");
         }
+    }
+
+    #[test]
+    fn a_secret_that_is_cut_or_inside_of_an_encoded_text_is_scrubbed() {
+        let redactor = Redactor::new();
+        let value = "lr_live_0123456789abcdef";
+        redactor.learn(&Secret::new(value.into()));
+        let (first, last) = value.split_at(11);
+        for text in [
+            format!("{first}\r\n    {last}"),
+            format!("{first}\u{200b}{last}"),
+            STANDARD.encode(format!("x{value}")),
+            STANDARD.encode(format!("user:{value}@host")),
+            URL_SAFE.encode(format!("xy{value}z")),
+            value.bytes().map(|byte| format!("{byte:02X}")).collect(),
+        ] {
+            let shown = redactor.scrub(&format!("before {text} after"));
+            assert!(shown.starts_with("before ") && shown.ends_with(" after"), "{shown}");
+            assert!(shown.contains(REDACTED) && shown.len() < 40, "{shown}");
+        }
+        assert_eq!(redactor.scrub("nothing to hide"), "nothing to hide");
+    }
+
+    #[test]
+    fn secrets_that_overlap_leave_nothing_over() {
+        let redactor = Redactor::new();
+        for value in ["abcdefghij", "fghijklmno", "ghijkl"] {
+            redactor.learn(&Secret::new(value.into()));
+        }
+        assert_eq!(redactor.scrub("1 abcdefghijklmno 2 ghijkl 3"), "1 *** 2 *** 3");
     }
 
     #[test]

@@ -43,9 +43,9 @@ pub struct Problem {
 
 impl Problem {
     /// A problem with an input whose value can't or shouldn't be shown. The message may repeat a part of it; what looks
-    /// like a credential there is not shown.
+    /// like a credential there or in the name is not shown.
     pub fn new(input: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { place: None, input: input.into(), value: None, message: hide_credentials(&message.into()) }
+        Self { place: None, input: shown(&input.into()), value: None, message: hide_credentials(&message.into()) }
     }
 
     /// The same with its place in a file.
@@ -229,6 +229,9 @@ mod tests {
         let problem = Problem::new("parallel", "expected a whole number from 1 to 100").with_value("a\n::error::b");
         assert_eq!(problem.to_string(), r#"parallel: expected a whole number from 1 to 100 (got "a\n::error::b")"#);
         assert_eq!(Problem::new("key-name", "is required").to_string(), "key-name: is required");
+        // Whoever sets variables may also name them.
+        let problem = Problem::new("INPUT_X\r\n::error::lr_live_0123456789", "is not an input of keyrotor");
+        assert_eq!(problem.to_string(), r"INPUT_X\r\n::error::***: is not an input of keyrotor");
     }
 
     #[test]

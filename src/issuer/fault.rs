@@ -14,7 +14,8 @@ pub(super) fn fault_text(body: &[u8], status: StatusCode, redactor: &Redactor) -
         Err(_) if raw.trim_start().starts_with('<') => String::new(),
         Err(_) => raw.into_owned(),
     };
-    server_text(&without_keys(&said), redactor)
+    // Those that are known first: what only begins like a key may be the begin of one with other characters in it.
+    server_text(&without_keys(&redactor.scrub(&said)), redactor)
 }
 
 /// Four shapes are documented: `error` with a `type`, with a number or a word as `code`, and the same fields flat.
@@ -94,7 +95,9 @@ mod tests {
 
     fn shown(status: u16, body: &str) -> String {
         let redactor = Redactor::new();
-        redactor.learn(&Secret::new("topsecretvalue".into()));
+        for known in ["topsecretvalue", "lr_mgmt_with+marks/in=it"] {
+            redactor.learn(&Secret::new(known.into()));
+        }
         fault_text(body.as_bytes(), StatusCode::from_u16(status).unwrap_or_default(), &redactor)
     }
 
@@ -123,6 +126,7 @@ mod tests {
     #[test]
     fn no_secret_is_shown_known_or_not() {
         assert_eq!(shown(400, r#"{"error":{"message":"bad topsecretvalue"}}"#), "bad ***");
+        assert_eq!(shown(400, "bad lr_mgmt_with+marks/in=it, sorry"), "bad ***, sorry");
         assert_eq!(
             shown(500, "made lr_live_AbC-d_9, sorry; not lr_mgmt_x."),
             "made lr_live_***, sorry; not lr_mgmt_***."

@@ -125,13 +125,14 @@ async fn by_token(
     all: &mut Gathered,
     mut token: String,
 ) -> Result<bool, Failure> {
+    let mut followed = HashSet::from([token.clone()]);
     for _ in 0..MOST_PAGES {
         let page = ask(Cursor::Token(token.clone())).await?;
         let (next, empty) = (page.next.clone(), page.rows.is_empty());
         let grew = all.take(page);
         match next {
             None => return Ok(grew || empty),
-            Some(next) if next == token => return Ok(false),
+            Some(next) if !followed.insert(next.clone()) => return Ok(false),
             Some(_) if !grew && !empty => return Ok(false),
             Some(next) => token = next,
         }
@@ -270,6 +271,23 @@ mod tests {
             let all = read_all(ask).await.map(|all| all.rows.len());
             assert_eq!(all, Ok(25), "{heeded}");
         }
+    }
+
+    #[tokio::test]
+    async fn tokens_that_lead_in_a_circle_are_not_followed_for_ever() {
+        let list = List::of(25, 10);
+        let ask = async |cursor: Cursor| {
+            Ok(match cursor {
+                Cursor::Token(token) => {
+                    *list.calls.borrow_mut() += 1;
+                    Page { next: Some(if token == "a" { "b" } else { "a" }.to_owned()), ..Page::default() }
+                }
+                cursor => Page { next: Some("a".to_owned()), ..list.page(&cursor) },
+            })
+        };
+        let all = read_all(ask).await.map(|all| all.rows.len());
+        assert_eq!(all, Ok(25));
+        assert!(*list.calls.borrow() < 10, "{} calls", list.calls.borrow());
     }
 
     #[test]

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::fault::{fault_text, hint, redirect_hint};
 use super::flights::Flights;
-use crate::http::{self, Call, Failure, Refusal, server_date, server_text};
+use crate::http::{self, Call, Failure, Refusal, Trace, server_date, server_text};
 use crate::secret::{Redactor, Secret};
 
 /// A list page of 100 keys or every model a gateway knows are well below this.
@@ -69,13 +69,13 @@ impl<'a> Ask<'a> {
         if self.method == Method::GET { Call::Read } else { Call::Write }
     }
 
-    fn url(&self, root: &Url) -> Result<Url, Failure> {
+    fn url(&self, root: &Url, redactor: &Redactor) -> Result<Url, Failure> {
         let mut url = root.clone();
         url.set_path(&format!("{}{}", root.path().trim_end_matches('/'), self.path));
         if let Some(id) = self.id {
             // A dot segment, also one with a tab in it, would make this the address of all keys.
             if matches!(id, "" | "." | "..") || id.chars().any(char::is_control) {
-                return Err(Failure::refused(format!("`{}` is not a key's id", http::one_line(id))));
+                return Err(Failure::refused(format!("`{}` is not a key's id", server_text(id, redactor))));
             }
             url.path_segments_mut().map_err(|()| Failure::refused("the issuer's address has no path"))?.push(id);
         }
@@ -85,8 +85,9 @@ impl<'a> Ask<'a> {
         Ok(url)
     }
 
-    fn name(&self) -> String {
-        let id = self.id.map(|id| format!("/{}", http::one_line(id))).unwrap_or_default();
+    /// The id is a server's text.
+    fn name(&self, redactor: &Redactor) -> String {
+        let id = self.id.map(|id| format!("/{}", server_text(id, redactor))).unwrap_or_default();
         format!("issuer {} {}{id}", self.method, self.path)
     }
 }
@@ -177,6 +178,7 @@ pub(super) struct Wire {
     pub(super) client: reqwest::Client,
     pub(super) root: Url,
     pub(super) redactor: Redactor,
+    pub(super) trace: Trace,
 }
 
 impl Wire {
@@ -188,13 +190,13 @@ impl Wire {
     /// The same for a read that others may be waiting for already.
     pub(super) async fn join(&self, ask: Ask<'_>, signer: &Signer, flights: &Flights) -> Result<Answer, Failure> {
         let outgoing = self.outgoing(&ask, signer)?;
-        let address = ask.url(&self.root)?.to_string();
+        let address = ask.url(&self.root, &self.redactor)?.to_string();
         flights.join(address, &signer.secret, || outgoing.send().boxed_local()).await
     }
 
     fn outgoing(&self, ask: &Ask<'_>, signer: &Signer) -> Result<Outgoing, Failure> {
         let call = ask.call();
-        let url = ask.url(&self.root)?;
+        let url = ask.url(&self.root, &self.redactor)?;
         let mut request = self.client.request(ask.method.clone(), url).header(AUTHORIZATION, bearer(signer)?);
         if call == Call::Read {
             request = request.header(CACHE_CONTROL, "no-cache");
@@ -202,7 +204,7 @@ impl Wire {
         if let Some(body) = ask.body {
             request = request.json(body);
         }
-        Ok(Outgoing { request, name: ask.name(), call, input: signer.input })
+        Ok(Outgoing { request, name: ask.name(&self.redactor), call, input: signer.input, trace: self.trace.clone() })
     }
 }
 
@@ -212,13 +214,23 @@ struct Outgoing {
     name: String,
     call: Call,
     input: &'static str,
+    trace: Trace,
 }
 
 impl Outgoing {
     async fn send(self) -> Result<Answer, Failure> {
-        let Self { request, name, call, input } = self;
-        let answer = request.send().await.map_err(|error| http::transport_failure(call, &name, &error))?;
+        let Self { request, name, call, input, trace } = self;
+        let asked = trace.begin(&name);
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => {
+                let failure = http::transport_failure(call, &name, &error);
+                asked.failed(&failure);
+                return Err(failure);
+            }
+        };
         let (status, headers) = (answer.status(), answer.headers().clone());
+        asked.answered(status, &headers);
         let cap = if status.is_success() { LARGEST_BODY } else { LARGEST_FAULT };
         let body = match http::body(answer, cap).await {
             Ok(body) => body,
@@ -273,7 +285,7 @@ mod tests {
         let address = Url::parse("https://gw.corp/arouter").map(|url| root(&url));
         let url = |id| {
             let ask = Ask { id: Some(id), ..Ask::new(Method::DELETE, "/api/v1/keys") };
-            address.clone().ok().and_then(|root| ask.url(&root).ok()).map(|url| url.to_string())
+            address.clone().ok().and_then(|root| ask.url(&root, &Redactor::new()).ok()).map(|url| url.to_string())
         };
         assert_eq!(url("a/../b?c"), Some("https://gw.corp/arouter/api/v1/keys/a%2F..%2Fb%3Fc".to_owned()));
         for not_an_id in ["", ".", "..", ".\t."] {

@@ -9,6 +9,8 @@ pub(super) fn escape(text: &str) -> String {
         let next = rest.peek().map(|(_, next)| *next);
         match c {
             _ if listed == Some(at) => reference(&mut out, c),
+            // Some parsers look for a list item's box once references are characters.
+            '[' if at == 0 => out.push_str("&#8203;&#91;"),
             // A colon before slashes and a dot after `www` make links.
             ':' if next == Some('/') => reference(&mut out, c),
             '.' if ends_in_www(&out) => reference(&mut out, c),
@@ -77,6 +79,7 @@ mod tests {
 
     #[test]
     fn nothing_starts_a_list_or_a_heading() {
+        assert_eq!(escape("[x] y"), "&#8203;&#91;x&#93; y");
         assert_eq!(escape("- x"), "&#45; x");
         assert_eq!(escape("# x"), "&#35; x");
         assert_eq!(escape("12. x"), "12&#46; x");

@@ -163,6 +163,7 @@ The next run cleans it up; delete it by hand only if no target holds it.
         assert!(text.starts_with("## ⚠️ A person should look: 2 rotations\n\n| Rotation |"), "{text}");
         let sections: Vec<_> = text.lines().filter(|line| line.starts_with("### ")).collect();
         assert_eq!(sections, ["### A person should look: `staging`", "### Rotated: `production`"]);
+        assert!(text.contains("</details>\n\n### Rotated"), "{text}");
         assert_eq!(text.matches(['✅', '❌', '⚠']).count(), 1);
     }
 

@@ -268,7 +268,7 @@ pub enum Event<'a> {
     },
     /// The run waits for something that takes long.
     Waiting {
-        /// For what.
+        /// For what, with the word before it: `for another run`, `to look again`.
         what: String,
         /// How long at the most.
         at_most: Duration,

@@ -4,7 +4,7 @@
 //! still obeys the older `##[command]` wherever it stands in a line.
 
 use crate::http::one_line;
-use crate::secret::Redactor;
+use crate::secret::{Redactor, is_invisible};
 
 /// GitHub cuts an annotation's message here, counted in UTF-16 units.
 pub const MESSAGE_LIMIT: usize = 4096;
@@ -12,10 +12,9 @@ pub const MESSAGE_LIMIT: usize = 4096;
 /// Text as it may be shown: one line, no secret, nothing invisible, at most `limit` UTF-16 units.
 #[must_use]
 pub fn clean(text: &str, redactor: &Redactor, limit: usize) -> String {
-    let mut line = one_line(&redactor.scrub(text));
-    line.retain(|c| !invisible(c));
-    // A secret that was broken up by line breaks or invisible characters is whole only now.
-    clip(one_line(&redactor.scrub(&line)), limit)
+    let mut line = redactor.scrub(text);
+    line.retain(|c| !is_invisible(c));
+    clip(one_line(&line), limit)
 }
 
 /// A clean line that the runner prints as it stands.
@@ -43,8 +42,9 @@ fn data(text: &str) -> String {
     text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
 }
 
+/// A rotation's name may stand in it, so the older form is broken up here as everywhere.
 fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
+    data(&text.replace("##[", "# #[")).replace(':', "%3A").replace(',', "%2C")
 }
 
 /// The text, cut to `limit` UTF-16 units with an ellipsis as the last.
@@ -67,13 +67,6 @@ pub fn clip(mut text: String, limit: usize) -> String {
         }
     }
     text
-}
-
-/// Characters that are not seen, but hide or turn around what stands beside them.
-fn invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -101,8 +94,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_seen_is_taken_out_although_it_counts_as_a_letter() {
+        for unseen in ['\u{3164}', '\u{ffa0}', '\u{115f}', '\u{fe0f}', '\u{200b}', '\u{e0041}'] {
+            let shown = defuse(&clean(&format!("{unseen}::error::x"), &Redactor::new(), 100));
+            assert_eq!(shown, "- ::error::x", "{unseen:?}");
+        }
+    }
+
+    #[test]
     fn commands_are_escaped() {
         assert_eq!(command("error", Some("a:b,c%"), "x\r\ny: 5%"), "::error title=a%3Ab%2Cc%25::x%0D%0Ay: 5%25");
+        assert_eq!(command("error", Some("##[debug]a"), "x"), "::error title=# #[debug]a::x");
     }
 
     #[test]

@@ -83,7 +83,8 @@ impl<O: Write, E: Write> Runner<O, E> {
 
     /// Many lines; spaces before each are kept.
     pub fn say_lines(&self, text: &str) {
-        for line in text.lines() {
+        // As a whole: a secret may be cut into lines.
+        for line in self.redactor.scrub(text).lines() {
             let (indent, rest) = line.split_at(line.len() - line.trim_start_matches(' ').len());
             self.line(indent, rest, Tone::Plain);
         }
@@ -298,7 +299,7 @@ impl<O: Write, E: Write> Observer for Runner<O, E> {
                 self.line("  ", &format!("{what}: {why}; again in {}", duration(*wait)), Tone::Plain);
             }
             Event::Waiting { what, at_most } => {
-                self.line("  ", &format!("waiting for {what}, at most {}", duration(*at_most)), Tone::Plain);
+                self.line("  ", &format!("waiting {what}, at most {}", duration(*at_most)), Tone::Plain);
             }
             Event::Failed(problem) => self.failed(problem),
         }

@@ -94,6 +94,16 @@ distribute: took 2.0 s
 }
 
 #[test]
+fn a_wait_is_a_sentence() {
+    let (runner, out) = github();
+    let at_most = Duration::from_secs(5);
+    for what in ["for another run", "to look again"] {
+        runner.event(&Event::Waiting { what: what.into(), at_most });
+    }
+    assert_eq!(out.text(), "  waiting for another run, at most 5.0 s\n  waiting to look again, at most 5.0 s\n");
+}
+
+#[test]
 fn a_group_is_closed_when_the_runner_goes_away() {
     let (runner, out) = github();
     runner.event(&Event::Began(Step::Observe));

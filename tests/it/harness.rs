@@ -10,7 +10,8 @@
 //! stage.check_healed().unwrap();
 //! ```
 //!
-//! Whatever is run, its output is searched at once for every secret in play.
+//! Whatever is run, all that it shows or leaves is searched at once for every secret in play. A step of a workflow runs
+//! with debug logging on, which shows most. No other test starts the program.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
@@ -24,10 +25,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use keyrotor::cli::INPUTS;
-use keyrotor_fake::{Access, Behaviour, Dialect, Fakes, Key, Place, Request, World};
+use keyrotor_fake::{Access, Behaviour, Dialect, Fakes, Key, Place, Request, Server, World};
+use keyrotor_properties::leak::Searcher;
 
 /// The secret's name in every target.
 pub(crate) const SECRET: &str = "AROUTER_API_KEY";
@@ -53,6 +53,7 @@ pub(crate) struct Setting {
     places: Vec<String>,
     current_key: bool,
     deployed: Option<String>,
+    tls: Vec<Server>,
     inputs: BTreeMap<String, String>,
 }
 
@@ -73,6 +74,7 @@ impl Setting {
             places: vec!["repo:acme/app".to_owned()],
             current_key: false,
             deployed: Some(FIRST_NAME.to_owned()),
+            tls: Vec::new(),
             inputs,
         }
     }
@@ -102,6 +104,12 @@ impl Setting {
         self
     }
 
+    /// These servers speak TLS, and every run is told who vouches for them.
+    pub(crate) fn over_tls(mut self, servers: &[Server]) -> Self {
+        self.tls = servers.to_vec();
+        self
+    }
+
     /// An input of every run.
     pub(crate) fn input(mut self, name: &str, value: &str) -> Self {
         self.inputs.insert(name.to_owned(), value.to_owned());
@@ -120,7 +128,10 @@ impl Setting {
                 _ => Some(state.issuer.seed_management("root").1),
             }
         });
-        let fakes = Fakes::spawn_thread(world.clone()).unwrap();
+        let fakes = match self.tls.as_slice() {
+            [] => Fakes::spawn_thread(world.clone()).unwrap(),
+            servers => Fakes::spawn_thread_with_tls(world.clone(), servers).unwrap(),
+        };
         let stage = Stage { world, fakes, places, management, setting: self, scratch: Scratch::new() };
         if let Some(name) = &stage.setting.deployed {
             let (_, value) = stage.world.by_hand(|state| {
@@ -160,6 +171,14 @@ pub(crate) struct Snapshot {
 }
 
 impl Stage {
+    /// The file with the certificate of who vouches for the servers, where they speak TLS.
+    pub(crate) fn authority(&self) -> Option<PathBuf> {
+        let authority = self.fakes.authority.as_ref()?;
+        let path = self.path("authority.pem");
+        fs::write(&path, authority).unwrap();
+        Some(path)
+    }
+
     /// Changes how the issuer behaves.
     pub(crate) fn behaviour(&self, change: impl FnOnce(&mut Behaviour)) {
         self.world.by_hand(|state| change(&mut state.issuer.behaviour));
@@ -195,7 +214,9 @@ impl Stage {
         put("issuer-url", self.fakes.issuer_url.clone());
         put("targets", self.targets("\n"));
         let secrets = self.secrets_given();
-        Invocation { stage: self, way: Way::Action, inputs, secrets, args: Vec::new(), variables: BTreeMap::new() }
+        let (args, variables) = Default::default();
+        let (stdout, stderr) = (Stream::Kept, Stream::Kept);
+        Invocation { stage: self, way: Way::Action, inputs, secrets, args, variables, stdout, stderr }
     }
 
     /// A run from a shell, to be adjusted: flags, secrets in `KEYROTOR_*`, no `INPUT_*`.
@@ -303,6 +324,17 @@ enum Way {
     Cli,
 }
 
+/// Where a stream of the program goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    /// A pipe that is read to its end.
+    Kept,
+    /// A file.
+    File,
+    /// A pipe whose reader has gone.
+    Gone,
+}
+
 /// One run that is about to begin.
 #[derive(Debug)]
 pub(crate) struct Invocation<'a> {
@@ -312,6 +344,8 @@ pub(crate) struct Invocation<'a> {
     secrets: BTreeMap<&'static str, String>,
     args: Vec<String>,
     variables: BTreeMap<String, String>,
+    stdout: Stream,
+    stderr: Stream,
 }
 
 impl Invocation<'_> {
@@ -339,6 +373,12 @@ impl Invocation<'_> {
         self
     }
 
+    /// Its streams go there.
+    pub(crate) fn streams(mut self, stdout: Stream, stderr: Stream) -> Self {
+        (self.stdout, self.stderr) = (stdout, stderr);
+        self
+    }
+
     /// Runs it.
     ///
     /// # Panics
@@ -353,51 +393,45 @@ impl Invocation<'_> {
         let files = stage.scratch.files();
         let requests_before = stage.world.requests().len();
         let mut command = self.command(&files);
+        command.stdout(files.stream(self.stdout, "stdout")).stderr(files.stream(self.stderr, "stderr"));
         let began = Instant::now();
         let mut child = command.spawn().unwrap();
+        // Its own ends of the pipes.
+        drop(command);
         stage.world.set_client_pid(child.id());
         let cmdline = fs::read(format!("/proc/{}/cmdline", child.id())).unwrap_or_default();
-        let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
+        let (stdout, stderr) = (child.stdout.take().map(drain), child.stderr.take().map(drain));
         let status = wait(&mut child, began);
         stage.world.forget_client();
-        let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+        let read = |stream: Option<JoinHandle<String>>, name: &str| match stream {
+            Some(stream) => stream.join().unwrap(),
+            None => files.read(name),
+        };
         let ran = Ran {
             exit: status,
-            stdout: stdout.join().unwrap(),
-            stderr: stderr.join().unwrap(),
-            outputs: parse_outputs(&read(&files.output)),
-            summary: read(&files.summary),
+            stdout: read(stdout, "stdout"),
+            stderr: read(stderr, "stderr"),
+            outputs: parse_outputs(&files.read("output")),
+            summary: files.read("summary"),
             requests: stage.world.requests_after(requests_before),
             took: began.elapsed(),
         };
-        let raw = read(&files.output);
         ensure(ran.took < PATIENCE, || format!("the run hung\n{}", ran.log()))?;
         ensure(!ran.log().contains("panicked"), || format!("the run panicked\n{}", ran.log()))?;
-        let cmdline = String::from_utf8_lossy(&cmdline).into_owned();
-        for (place, text) in [
-            ("stdout", without_masks(&ran.stdout)),
-            ("stderr", without_masks(&ran.stderr)),
-            ("the outputs", raw),
-            ("the summary", ran.summary.clone()),
-            ("the arguments", cmdline),
-        ] {
-            self.check_leaks(place, &text).map_err(|leak| format!("{leak}\n{}", ran.log()))?;
-        }
+        self.check_leaks(&ran, &files, &cmdline).map_err(|leak| format!("{leak}\n{}", ran.log()))?;
         self.check_masks(&ran)?;
         Ok(ran)
     }
 
-    /// The process that would be started, for whoever wants to treat its streams otherwise. Nothing is searched then.
-    pub(crate) fn as_command(&self) -> Command {
-        self.command(&self.stage.scratch.files())
-    }
-
     fn command(&self, files: &Files) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keyrotor"));
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env_clear().stdin(Stdio::null());
         command.current_dir(&self.stage.scratch.0);
-        command.env("PATH", "/usr/bin:/bin").env("HOME", &self.stage.scratch.0);
+        command.env("PATH", "/usr/bin:/bin").env("HOME", files.path("home"));
         command.env("GITHUB_API_URL", &self.stage.fakes.github_url);
+        if let Some(path) = self.stage.authority() {
+            command.env("SSL_CERT_FILE", path);
+        }
         let given = |name: &str| self.inputs.get(name).filter(|value| !value.is_empty());
         match self.way {
             Way::Action => {
@@ -409,7 +443,11 @@ impl Invocation<'_> {
                 let repository = self.stage.places.first().and_then(Place::repository).unwrap_or("acme/none");
                 command.env("GITHUB_ACTIONS", "true").env("CI", "true").env("GITHUB_REPOSITORY", repository);
                 command.env("GITHUB_EVENT_NAME", "schedule").env("GITHUB_SERVER_URL", "https://github.com");
-                command.env("GITHUB_OUTPUT", &files.output).env("GITHUB_STEP_SUMMARY", &files.summary);
+                command.env("GITHUB_OUTPUT", files.path("output")).env("GITHUB_STEP_SUMMARY", files.path("summary"));
+                for (variable, file) in NOT_OURS {
+                    command.env(variable, files.path(file));
+                }
+                command.env("RUNNER_DEBUG", "1");
             }
             Way::Cli => {
                 for doc in INPUTS.iter().filter(|doc| doc.name != "command") {
@@ -426,17 +464,33 @@ impl Invocation<'_> {
         command
     }
 
-    fn check_leaks(&self, place: &str, text: &str) -> Check {
-        // Also what was cut into lines.
-        let joined: String = text.split_whitespace().collect();
-        let mut secrets = self.stage.secrets();
-        secrets.extend(self.secrets.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-        for (name, value) in secrets.iter().filter(|(_, value)| !value.is_empty()) {
-            if let Some(form) = forms(value).iter().find(|form| joined.contains(form.as_str())) {
-                return Err(format!("leak: {name} in {place}, as {form}"));
+    /// No secret stands in anything that the run showed, left or sent, its credentials' own headers aside.
+    fn check_leaks(&self, ran: &Ran, files: &Files, cmdline: &[u8]) -> Check {
+        let searcher = self.searcher();
+        let mut shown = vec![
+            ("stdout".to_owned(), without_masks(&ran.stdout)),
+            ("stderr".to_owned(), without_masks(&ran.stderr)),
+            ("the arguments".to_owned(), String::from_utf8_lossy(cmdline).into_owned()),
+        ];
+        shown.extend(["output", "summary"].map(|name| (format!("the file {name}"), files.read(name))));
+        for request in &ran.requests {
+            let Request { method, path, headers, body, .. } = request;
+            let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<String>();
+            let body = String::from_utf8_lossy(body);
+            shown.push((format!("the request {method} {path}"), format!("{path}\n{headers}\n{body}")));
+        }
+        for (place, text) in shown {
+            if let Some(leak) = searcher.find(&text) {
+                return Err(format!("leak in {place}: {leak}"));
             }
         }
-        Ok(())
+        files.check_untouched()
+    }
+
+    /// Knows every secret that there ever was, and those that this run was given.
+    fn searcher(&self) -> Searcher {
+        let given = self.secrets.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
+        Searcher::new(self.stage.secrets().into_iter().chain(given))
     }
 
     /// On GitHub each secret is masked, and before anything else is told; elsewhere a mask would show it.
@@ -444,8 +498,12 @@ impl Invocation<'_> {
         let story = if ran.stdout.starts_with('{') { &ran.stderr } else { &ran.stdout };
         let masked = |line: &str| line.strip_prefix("::add-mask::").map(str::to_owned);
         let all: BTreeSet<String> = story.lines().filter_map(masked).collect();
-        if self.way == Way::Cli {
-            return ensure(all.is_empty(), || format!("a mask outside GitHub\n{}", ran.log()));
+        let streams = [self.stdout, self.stderr];
+        if self.way == Way::Cli || streams.contains(&Stream::File) {
+            return ensure(all.is_empty(), || format!("a mask where nobody hides it\n{}", ran.log()));
+        }
+        if streams.contains(&Stream::Gone) {
+            return Ok(());
         }
         let first: BTreeSet<String> = story.lines().map_while(masked).collect();
         for (name, value) in self.secrets.iter().filter(|(_, value)| !value.is_empty()) {
@@ -573,10 +631,10 @@ fn names(keys: &[Key]) -> String {
     format!("[{}]", names.join(", "))
 }
 
-fn drain(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+fn drain(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        stream.unwrap().read_to_end(&mut bytes).unwrap();
+        stream.read_to_end(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes).into_owned()
     })
 }
@@ -611,37 +669,16 @@ pub(crate) fn parse_outputs(text: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The ways in which a secret could stand in a text: pieces of it (any piece of 24 characters holds one of these), the
-/// same in base64 at each of its three alignments, in hexadecimal, percent-encoded, and as JSON.
-fn forms(secret: &str) -> BTreeSet<String> {
-    let pieces = |text: &str| -> Vec<String> {
-        let chars: Vec<char> = text.chars().collect();
-        if chars.len() <= 12 { vec![text.to_owned()] } else { chars.chunks_exact(12).map(String::from_iter).collect() }
-    };
-    let mut forms = BTreeSet::from_iter(pieces(secret));
-    for skip in 0..3.min(secret.len()) {
-        // Whole groups alone: the last one depends on what follows.
-        let whole = secret.len() - (secret.len() - skip) % 3;
-        forms.extend(pieces(&STANDARD.encode(&secret.as_bytes()[skip..whole])));
-        forms.extend(pieces(&URL_SAFE.encode(&secret.as_bytes()[skip..whole])));
-    }
-    forms.extend(pieces(&secret.bytes().map(|byte| format!("{byte:02x}")).collect::<String>()));
-    let percent = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect::<String>();
-    let json = serde_json::to_string(secret).unwrap().trim_matches('"').to_owned();
-    // Where they do not differ from it, the pieces tell.
-    forms.extend([percent, json].into_iter().filter(|form| form != secret));
-    forms
-}
-
 /// A directory that goes when the stage does.
 #[derive(Debug)]
 struct Scratch(PathBuf);
 
+/// Files of one run, in a folder of their own.
 #[derive(Debug)]
-struct Files {
-    output: PathBuf,
-    summary: PathBuf,
-}
+struct Files(PathBuf);
+
+/// What the runner hands to a step beside those two, and what a secret in it would be for: the steps behind.
+const NOT_OURS: [(&str, &str); 3] = [("GITHUB_ENV", "env"), ("GITHUB_PATH", "path"), ("GITHUB_STATE", "state")];
 
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
@@ -653,14 +690,42 @@ impl Scratch {
         Self(path)
     }
 
-    /// New empty files, as the runner makes them for each step.
+    /// New empty files, as the runner makes them for each step, and an empty home.
     fn files(&self) -> Files {
-        let step = NEXT.fetch_add(1, Ordering::Relaxed);
-        let files =
-            Files { output: self.0.join(format!("output-{step}")), summary: self.0.join(format!("summary-{step}")) };
-        fs::write(&files.output, "").unwrap();
-        fs::write(&files.summary, "").unwrap();
+        let files = Files(self.0.join(format!("step-{}", NEXT.fetch_add(1, Ordering::Relaxed))));
+        fs::create_dir_all(files.path("home")).unwrap();
+        for name in ["output", "summary"].into_iter().chain(NOT_OURS.map(|(_, name)| name)) {
+            fs::write(files.path(name), "").unwrap();
+        }
         files
+    }
+}
+
+impl Files {
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        let bytes = fs::read(self.path(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn stream(&self, kind: Stream, name: &str) -> Stdio {
+        match kind {
+            Stream::Kept => Stdio::piped(),
+            Stream::File => fs::File::create(self.path(name)).unwrap().into(),
+            Stream::Gone => std::io::pipe().unwrap().1.into(),
+        }
+    }
+
+    /// What is for other steps is as it was, and nothing was left at home.
+    fn check_untouched(&self) -> Check {
+        for (variable, name) in NOT_OURS {
+            ensure(self.read(name).is_empty(), || format!("the run wrote to ${variable}: {}", self.read(name)))?;
+        }
+        let left: Vec<_> = fs::read_dir(self.path("home")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        ensure(left.is_empty(), || format!("the run left files at home: {left:?}"))
     }
 }
 
@@ -705,24 +770,56 @@ fn the_json_report_stands_alone_on_stdout() {
     }
 }
 
-#[test]
-fn a_leak_in_any_form_is_found() {
-    let stage = Setting::new(Dialect::Mgmt).stage();
+/// A run that showed this on stdout, as far as the search for leaks goes.
+fn searched(stage: &Stage, change: impl FnOnce(&mut Ran, &Files)) -> Check {
     let run = stage.action();
-    let value = stage.held()[0].clone().unwrap();
-    for text in [
-        value.clone(),
-        value[8..].to_owned(),
-        format!("{}\n{}", &value[..20], &value[20..]),
-        STANDARD.encode(&value),
-        STANDARD.encode(format!("x{value}")),
-        URL_SAFE.encode(format!("xy{value}")),
-        value.bytes().map(|byte| format!("{byte:02x}")).collect(),
-    ] {
-        assert!(run.check_leaks("a test", &format!("before {text} after")).is_err(), "{text}");
+    let files = stage.scratch.files();
+    let (exit, took) = Default::default();
+    let (outputs, requests) = Default::default();
+    let mut ran =
+        Ran { exit, stdout: String::new(), stderr: String::new(), outputs, summary: String::new(), requests, took };
+    change(&mut ran, &files);
+    run.check_leaks(&ran, &files, b"keyrotor\0--key-name=production")
+}
+
+#[test]
+fn a_leak_anywhere_is_found() {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    let first = stage.run();
+    assert_eq!(first.status(), 0, "{}", first.log());
+    let new = stage.held()[0].clone().unwrap();
+    let old = stage.world.read(|state| state.issuer.deleted[0].value.clone());
+    let management = stage.management.clone().unwrap();
+    searched(&stage, |ran, _| ran.stdout = format!("::add-mask::{new}\nnothing")).unwrap();
+    for secret in [&new, &old, &management, TOKEN] {
+        let found = |change: &dyn Fn(&mut Ran, &Files)| {
+            let why = searched(&stage, change).expect_err("a leak was let through");
+            assert!(why.starts_with("leak in "), "{why}");
+        };
+        found(&|ran, _| ran.stdout = format!("::debug::{secret}"));
+        found(&|ran, _| ran.stderr = format!("thread 'main' panicked at {secret:?}"));
+        found(&|_, files| fs::write(files.path("output"), format!("report={{\"key\":\"{secret}\"}}")).unwrap());
+        found(&|_, files| fs::write(files.path("summary"), secret.replace('_', "&#95;")).unwrap());
+        found(&|ran, _| {
+            ran.requests = first.requests.clone();
+            ran.requests[0].path.push_str(&format!("?key={secret}"));
+        });
+        found(&|ran, _| {
+            ran.requests = first.requests.clone();
+            ran.requests[0].headers.push(("referer".into(), secret.to_string()));
+        });
+        found(&|ran, _| {
+            ran.requests = first.requests.clone();
+            ran.requests[0].body = format!("{{\"label\":\"{secret}\"}}").into();
+        });
     }
+    let why = searched(&stage, |_, files| fs::write(files.path("state"), "x=1").unwrap()).unwrap_err();
+    assert!(why.contains("$GITHUB_STATE"), "{why}");
+    let why = searched(&stage, |_, files| fs::write(files.path("home").join("x"), "").unwrap()).unwrap_err();
+    assert!(why.contains("left files"), "{why}");
+    // What is not secret is told.
     let key = &stage.world.live_keys(FAMILY)[0];
-    run.check_leaks("a test", &format!("{} {} {}", key.masked(), key.id, key.name)).unwrap();
+    searched(&stage, |ran, _| ran.stdout = format!("{} {} {}", key.masked(), key.id, key.name)).unwrap();
 }
 
 #[test]

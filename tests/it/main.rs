@@ -3,12 +3,14 @@
 
 mod canned;
 mod config_file;
+mod described_apis;
 mod docs_agree;
 mod ended_keys;
 mod enterprise;
 mod faults;
 mod found;
 mod github_answers;
+mod github_clients;
 mod github_store;
 mod harness;
 mod hidden_writes;
@@ -18,10 +20,13 @@ mod issuers;
 mod kinds;
 mod neighbours;
 mod openapi;
+mod peers;
+mod properties;
 mod requests;
 mod rotates;
 mod runner_protocol;
 mod sealed_box;
+mod secrecy;
 mod several;
 mod shadows;
 mod signals;

@@ -4,15 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read as _;
 use std::path::PathBuf;
-use std::process::Stdio;
 use std::time::Duration;
 
 use keyrotor_fake::fault::{Action, Fault};
-use keyrotor_fake::{Dialect, ErrorStyle, Server};
+use keyrotor_fake::{Answered, Dialect, ErrorStyle, Server, Signal};
 
-use crate::harness::{Ran, Setting, Stage, parse_outputs};
+use crate::harness::{Ran, Setting, Stage, Stream, parse_outputs};
 
 /// What a server says to forge commands, to turn lines around, and to fill the log.
 const HOSTILE: &str = "::error::forged\r\n::add-mask::forged\n  ::set-output name=x::forged\r##[command]forged\n\
@@ -227,45 +225,70 @@ fn json_is_one_document_and_all_there_is_on_stdout() {
 fn a_reader_that_goes_away_does_not_stop_the_run() {
     for json in [false, true] {
         let stage = two_repos();
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let mut invocation = stage.action();
-        if json {
-            invocation = invocation.arg("--format=json");
+        for (run, stderr) in [(stage.action(), Stream::Kept), (stage.cli(), Stream::Gone)] {
+            let run = if json { run.arg("--format=json") } else { run };
+            let ran = run.streams(Stream::Gone, stderr).run();
+            assert_eq!(ran.status(), 0, "{}", ran.log());
+            stage.check_healed().unwrap();
         }
-        let mut child =
-            invocation.as_command().stdout(writer.try_clone().unwrap()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut stderr = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(0), "{stderr}");
-        assert!(!stderr.contains("panicked"), "{stderr}");
-        stage.check_healed().unwrap();
-
-        // Both streams at once.
-        let mut child = stage.cli().as_command().stdout(writer.try_clone().unwrap()).stderr(writer).spawn().unwrap();
-        assert_eq!(child.wait().unwrap().code(), Some(0));
-        stage.check_healed().unwrap();
     }
 }
 
 #[test]
 fn a_log_file_that_stays_gets_no_mask() {
     let stage = two_repos();
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("log-{}", std::process::id()));
-    let file = fs::File::create(&path).unwrap();
-    let status = stage.action().as_command().stdout(file).status().unwrap();
-    let log = fs::read_to_string(&path).unwrap();
-    fs::remove_file(&path).unwrap();
-    assert_eq!(status.code(), Some(0), "{log}");
-    let value = stage.held()[0].clone().unwrap();
-    assert!(!log.contains("add-mask") && !log.contains(&value), "{log}");
+    let ran = stage.action().streams(Stream::File, Stream::Kept).run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    let log = ran.stdout;
+    assert!(!log.contains("add-mask") && log.contains("::group::"), "{log}");
 }
 
 #[test]
 fn debug_logging_adds_lines_and_shows_no_secret() {
-    let ran = two_repos().action().variable("RUNNER_DEBUG", "1").run();
+    let debug = |ran: &Ran| {
+        let lines = ran.stdout.lines().filter_map(|line| line.strip_prefix("::debug::"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let stage = two_repos();
+    stage.world.fault("issuer:GET~/v1/models:1:drop-before");
+    stage.world.fault("github:PUT:1:status=429,retry-after=1,x-github-request-id=C0FF:EE::error::forged");
+    let ran = stage.run();
     assert_eq!(ran.status(), 0, "{}", ran.log());
     check_story(&ran);
+    let told = debug(&ran);
+    assert_eq!(told.len(), ran.requests.len(), "{}", ran.log());
+    for request in &ran.requests {
+        let path = request.path.split('?').next().unwrap_or_default();
+        let who = if request.server == Server::Issuer { "issuer " } else { "" };
+        let came = match request.answered {
+            Answered::Status(status) => format!("{status} in "),
+            _ => "the connection broke".to_owned(),
+        };
+        let line = format!("{who}{} {path}: {came}", request.method);
+        assert!(told.iter().any(|told| told.starts_with(&line)), "{line} is not told\n{}", ran.log());
+    }
+    assert!(told.iter().any(|line| line.ends_with("x-github-request-id C0FF:EE::error::forged")), "{}", ran.log());
+
+    let ran = two_repos().action().variable("RUNNER_DEBUG", "").run();
+    assert_eq!(debug(&ran), [""; 0]);
+    assert_eq!(two_repos().cli().variable("RUNNER_DEBUG", "1").run().stdout.matches("debug").count(), 0);
+}
+
+#[test]
+fn a_request_that_is_given_up_is_told_too() {
+    let stage = two_repos();
+    stage.world.fault("issuer:POST:1:hang=600s");
+    let told = std::thread::scope(|scope| {
+        let world = stage.world.clone();
+        scope.spawn(move || {
+            while !world.requests().iter().any(|request| request.method == "POST") {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            world.signal_client(Signal::Term);
+        });
+        stage.action().input("request-timeout", "30s").run()
+    });
+    assert!(told.stdout.contains("::debug::issuer POST /api/v1/keys: given up, after "), "{}", told.log());
 }
 
 #[test]
@@ -274,7 +297,7 @@ fn a_summary_of_very_many_targets_stays_readable() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let stage = Setting::new(Dialect::Mgmt).repos(&names).stage();
     stage.world.fault("github:PUT:2x500:status=422");
-    let ran = stage.action().input("parallel", "30").run();
+    let ran = stage.action().input("parallel", "30").variable("RUNNER_DEBUG", "").run();
     assert_eq!(ran.status(), 3, "{}", ran.log());
     check_story(&ran);
     assert!(ran.stdout.lines().count() < 400, "{} lines", ran.stdout.lines().count());

@@ -1,6 +1,6 @@
 //! The parts know each other in one direction only, and few of them touch the process or its clocks.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -212,6 +212,17 @@ fn the_world_is_met_in_few_places() {
             assert!(told || !product.contains(word), "{} says {word}", source.module);
         }
     }
+}
+
+/// Whoever starts the program has to search all that it shows, as the harness does.
+#[test]
+fn the_harness_alone_starts_the_program_in_tests() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let starts = concat!("CARGO_BIN", "_EXE_keyrotor");
+    let said = |path: &PathBuf| std::fs::read_to_string(path).unwrap().contains(starts);
+    let files = std::fs::read_dir(tests).unwrap().map(|entry| entry.unwrap().path());
+    let found: Vec<PathBuf> = files.filter(|path| path.is_file() && said(path)).collect();
+    assert!(found.len() == 1 && found[0].ends_with("harness.rs"), "{found:?}");
 }
 
 #[test]

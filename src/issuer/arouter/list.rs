@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::ArouterIssuer;
 use super::dialect::{Dialect, KeysPath};
-use crate::http::{Failure, Refusal};
+use crate::http::{Failure, Refusal, server_text};
 use crate::issuer::pages::{Cursor, Gathered, Page, read_all};
 use crate::issuer::row;
 use crate::issuer::wire::Ask;
@@ -95,7 +95,7 @@ impl ArouterIssuer {
             .rows
             .into_iter()
             .map(|(id, fields)| {
-                let about = format!("the row of `{id}`");
+                let about = format!("the row of `{}`", server_text(&id.0, &self.wire.redactor));
                 row::row(id, &fields, &shown).map_err(|what| senseless(path, &format!("{about} {what}")))
             })
             .collect::<Result<_, _>>()?;

@@ -16,7 +16,7 @@ use self::dialect::{Dialect, KeysPath, limit_seen};
 use super::flights::Flights;
 use super::row::Shown;
 use super::wire::{Signer, Wire, root};
-use crate::http::{Failure, one_line};
+use crate::http::{Failure, Trace, one_line};
 use crate::rotation::port::{
     ChatVerdict, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell, Verdict,
 };
@@ -60,7 +60,7 @@ impl ArouterIssuer {
             redactor.learn(secret);
         }
         Self {
-            wire: Wire { client, root: root(base_url), redactor },
+            wire: Wire { client, root: root(base_url), redactor, trace: Trace::default() },
             management: management_key.map(|secret| Signer { secret, input: "`management-key`" }),
             current: current_key.map(|secret| Signer { secret, input: "`current-key`" }),
             successor: RefCell::default(),
@@ -78,6 +78,13 @@ impl ArouterIssuer {
     #[must_use]
     pub fn sharing(mut self, flights: &Flights) -> Self {
         self.flights = flights.clone();
+        self
+    }
+
+    /// The same, and this trace is told of every request.
+    #[must_use]
+    pub fn traced(mut self, trace: Trace) -> Self {
+        self.wire.trace = trace;
         self
     }
 

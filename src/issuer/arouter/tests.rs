@@ -112,6 +112,23 @@ async fn the_failure_that_matters_is_shown() {
     assert!(failure.hint().unwrap().contains("issuer-url"));
 }
 
+/// An id is a server's text like any other.
+#[tokio::test]
+async fn an_id_that_repeats_a_secret_is_not_told() {
+    let list = r#"{"data":[{"hash":"lr_mgmt_0123456789abcdef"}]}"#;
+    let server = listing_at("/api/v1/keys", list, |_| answer(404, ""));
+    let issuer = issuer(&server, true);
+    let told = issuer.list().await.unwrap_err().to_string();
+    assert_eq!(told, "issuer GET /api/v1/keys: the row of `***` has no name");
+    let server = listing_at("/api/v1/keys", MGMT, |_| answer(404, ""));
+    let issuer = self::issuer(&server, true);
+    issuer.list().await.unwrap();
+    for id in [MANAGEMENT.to_owned(), format!("{MANAGEMENT}\u{7}")] {
+        let told = issuer.rename(&KeyId(id), "x").await.unwrap_err().to_string();
+        assert!(told.contains("***") && !told.contains("0123456789"), "{told}");
+    }
+}
+
 #[tokio::test]
 async fn a_list_that_makes_no_sense_is_refused_and_a_body_that_is_none_asked_for_again() {
     let table = [

@@ -1,5 +1,6 @@
 //! What GitHub answered, and what that means: rate limits, missing permissions, tokens that ran out.
 
+use std::fmt;
 use std::time::Duration;
 
 use ::http::{HeaderMap, StatusCode};
@@ -18,7 +19,7 @@ const A_MINUTE: Duration = Duration::from_secs(60);
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// One answer of the REST API, whatever its status.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answer {
     /// What was asked, for messages: `GET /repos/acme/app/actions/secrets/public-key`.
     pub asked: String,
@@ -30,6 +31,13 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body, cut off where it is of no use.
     pub body: Vec<u8>,
+}
+
+/// A token may stand in the body.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({}: {})", self.asked, self.status)
+    }
 }
 
 /// The body of an error: GitHub's schema `basic-error`.

@@ -15,7 +15,7 @@ use url::Url;
 use super::answer::Answer;
 use super::expiry::Expiry;
 use super::keys::PublicKeys;
-use crate::http::{Call, Failure, Refusal, server_text, transport_failure};
+use crate::http::{Call, Failure, Refusal, Trace, server_text, transport_failure};
 use crate::secret::{Redactor, Secret};
 
 /// GitHub refuses requests without a user agent.
@@ -43,6 +43,7 @@ pub struct GitHub {
     api_url: Url,
     authorization: HeaderValue,
     redactor: Redactor,
+    trace: Trace,
     /// Where permanent redirects led, so that a write after a read is one request although the repository was renamed.
     moved: RefCell<HashMap<Url, Url>>,
     /// When the token expires, as the answers show it.
@@ -70,8 +71,15 @@ impl GitHub {
         })?;
         authorization.set_sensitive(true);
         let classic = CLASSIC_PREFIXES.iter().any(|prefix| token.expose().starts_with(prefix));
-        let (moved, expiry, keys) = Default::default();
-        Ok(Self { octocrab, api_url, authorization, redactor, moved, expiry, classic, keys })
+        let (trace, moved, expiry, keys) = Default::default();
+        Ok(Self { octocrab, api_url, authorization, redactor, trace, moved, expiry, classic, keys })
+    }
+
+    /// The same, and this trace is told of every request.
+    #[must_use]
+    pub fn traced(mut self, trace: Trace) -> Self {
+        self.trace = trace;
+        self
     }
 
     /// One call: `path` is given in plain segments below the API's address and encoded here. Redirects within the same
@@ -157,8 +165,17 @@ impl GitHub {
         let request = self
             .request(method, url, body)
             .map_err(|_| Failure::refused(format!("{asked}: the request could not be put together")))?;
-        let response = self.octocrab.send(request).await.map_err(|error| lost(call, &asked, &error))?;
+        let telling = self.trace.begin(&asked);
+        let response = match self.octocrab.send(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                let failure = lost(call, &asked, &error);
+                telling.failed(&failure);
+                return Err(failure);
+            }
+        };
         let (head, body) = response.into_parts();
+        telling.answered(head.status, &head.headers);
         self.expiry.note(&head.headers);
         let body = match Limited::new(body, LONGEST_BODY).collect().await {
             Ok(whole) => whole.to_bytes().to_vec(),

@@ -121,6 +121,8 @@ pub struct Behaviour {
     pub shows_allow_lists: bool,
     /// Whether rows show `key_type`.
     pub shows_kind: bool,
+    /// Whether keys show what OpenRouter's alone have: use of the account's own provider keys, the creator, the workspace.
+    pub shows_openrouter: bool,
     /// Whether `GET …/key` exists.
     pub has_key_endpoint: bool,
     /// Whether the answer of `GET …/key` has the key's `hash` and `name`.
@@ -173,6 +175,7 @@ impl Behaviour {
             shows_updated: true,
             shows_allow_lists: true,
             shows_kind: true,
+            shows_openrouter: false,
             has_key_endpoint: true,
             key_endpoint_identifies: false,
             models_open: false,
@@ -224,6 +227,7 @@ impl Behaviour {
             masked_labels: true,
             shows_allow_lists: false,
             shows_kind: false,
+            shows_openrouter: true,
             models_open: true,
             error_style: ErrorStyle::Numbered,
             ..Self::mgmt()

@@ -9,6 +9,9 @@ use super::message::{Inbound, Reply};
 use crate::behaviour::{DeleteAnswer, Dialect, ErrorStyle};
 use crate::issuer::{Issuer, Key, Kind, ListQuery, Patch, Refused, Rights};
 
+/// Where OpenRouter's keys are that name no workspace.
+const DEFAULT_WORKSPACE: &str = "0df9e665-d932-5740-b2c7-b52af166bc11";
+
 /// Answers one request.
 pub(super) fn answer(issuer: &mut Issuer, request: &Inbound) -> Reply {
     match dispatch(issuer, request) {
@@ -125,6 +128,15 @@ fn own_key(issuer: &Issuer, request: &Inbound) -> Result<Reply, Refused> {
         "rate_limit": key.rights.rate_limit,
         "is_management_key": key.kind == Kind::Management,
     });
+    if issuer.behaviour.shows_openrouter {
+        let more = data.as_object_mut().expect("an object");
+        more.extend(openrouter(key));
+        let management = key.kind == Kind::Management;
+        more.insert("is_free_tier".into(), false.into());
+        more.insert("is_provisioning_key".into(), management.into());
+        // It says itself that this is out of use.
+        more.insert("rate_limit".into(), json!({ "requests": -1, "interval": "10s", "note": "deprecated" }));
+    }
     if issuer.behaviour.key_endpoint_identifies {
         data["hash"] = key.id.clone().into();
         data["name"] = key.name.clone().into();
@@ -227,12 +239,30 @@ fn row(issuer: &Issuer, key: &Key) -> Value {
                 put("updated_at", time(key.updated_at));
             }
         }
+        if shows.shows_openrouter {
+            row.extend(openrouter(key));
+        }
         row.extend(key.extra.clone());
     }
     if shows.omit_unset {
         row.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
     }
     row.into()
+}
+
+/// What OpenRouter shows of every key beside the rest, at its defaults.
+fn openrouter(key: &Key) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for field in ["byok_usage", "byok_usage_daily", "byok_usage_weekly", "byok_usage_monthly"] {
+        fields.insert(field.into(), 0.0.into());
+    }
+    for field in ["usage_weekly", "usage_monthly"] {
+        fields.insert(field.into(), key.usage.into());
+    }
+    fields.insert("include_byok_in_limit".into(), false.into());
+    fields.insert("creator_user_id".into(), "user_2dHFtVWx2n56w6HkM0000000000".into());
+    fields.insert("workspace_id".into(), DEFAULT_WORKSPACE.into());
+    fields
 }
 
 fn error(issuer: &Issuer, request: &Inbound, refused: &Refused) -> Reply {

@@ -1,6 +1,7 @@
 //! GitHub's routes: secrets of repositories, environments and organisations, and what leads to them.
 
 mod refusal;
+mod repository;
 mod secrets;
 
 use serde_json::{Value, json};
@@ -81,7 +82,7 @@ fn of_repository(github: &mut GitHub, asked: &Asked<'_>, full_name: &str, rest: 
         [] if asked.request.method == "GET" => {
             let sees = github.tokens[asked.token].access(&Place::repo(full_name), Permission::Metadata).is_some();
             let vault = github.places.get(&Place::repo(full_name)).filter(|_| sees);
-            vault.map_or_else(not_found, |vault| Reply::json(200, repository(vault.id, &vault.shown)))
+            vault.map_or_else(not_found, |vault| Reply::json(200, repository::whole(vault.id, &vault.shown)))
         }
         ["environments", name @ ..] if asked.request.method == "GET" => environments(github, asked, full_name, name),
         _ => not_found(),
@@ -116,11 +117,6 @@ fn page<'a, T>(request: &Inbound, rows: &'a [T]) -> &'a [T] {
     let size = request.number("per_page").unwrap_or(30).clamp(1, 100);
     let skip = request.number("page").unwrap_or(1).saturating_sub(1).saturating_mul(size).min(rows.len());
     &rows[skip..rows.len().min(skip + size)]
-}
-
-fn repository(id: u64, full_name: &str) -> Value {
-    let (owner, name) = full_name.split_once('/').expect("owner/name");
-    json!({ "id": id, "name": name, "full_name": full_name, "private": true, "owner": { "login": owner } })
 }
 
 fn environment(full_name: &str, name: &str) -> Value {

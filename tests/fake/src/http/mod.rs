@@ -1,10 +1,11 @@
-//! The servers on loopback: plain HTTP/1.1 with keep-alive. [`exchange`] is all they do; the rest is plumbing, and
+//! The servers on loopback: HTTP/1.1 with keep-alive, plain or over TLS. [`exchange`] is all they do; the rest is plumbing, and
 //! tests without sockets may call it themselves.
 
 mod arouter;
 mod github;
 mod message;
 mod serve;
+mod tls;
 
 use std::time::Duration;
 

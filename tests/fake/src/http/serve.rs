@@ -1,7 +1,6 @@
 //! From sockets to [`exchange`] and back.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread::JoinHandle;
@@ -13,11 +12,14 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
+use tokio_rustls::TlsAcceptor;
 
 use super::message::{Inbound, Reply};
+use super::tls::Identity;
 use super::{Ending, exchange};
 use crate::fault::Server;
 use crate::world::World;
@@ -28,10 +30,12 @@ const HALF_BODY_PAUSE: Duration = Duration::from_millis(20);
 /// Both servers, until this is dropped.
 #[derive(Debug)]
 pub struct Fakes {
-    /// `http://127.0.0.1:PORT`, without a path.
+    /// `http://127.0.0.1:PORT`, or `https://localhost:PORT`, without a path.
     pub issuer_url: String,
-    /// `http://127.0.0.1:PORT`, without a path.
+    /// `http://127.0.0.1:PORT`, or `https://localhost:PORT`, without a path.
     pub github_url: String,
+    /// Who vouches for the servers, in PEM; `None` where they are plain.
+    pub authority: Option<String>,
     accepting: Vec<AbortHandle>,
     thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
@@ -42,14 +46,16 @@ impl Fakes {
     /// # Errors
     /// Where loopback can't be listened on.
     pub async fn start(world: World) -> io::Result<Self> {
-        let (issuer, accepting_issuer) = listen(world.clone(), Server::Issuer).await?;
-        let (github, accepting_github) = listen(world, Server::GitHub).await?;
-        Ok(Self {
-            issuer_url: format!("http://{issuer}"),
-            github_url: format!("http://{github}"),
-            accepting: vec![accepting_issuer, accepting_github],
-            thread: None,
-        })
+        Self::listen(world, None, &[]).await
+    }
+
+    async fn listen(world: World, identity: Option<Identity>, with_tls: &[Server]) -> io::Result<Self> {
+        let acceptor = |server| identity.as_ref().filter(|_| with_tls.contains(&server)).map(|it| it.acceptor.clone());
+        let (issuer_url, accepting_issuer) = listen(world.clone(), Server::Issuer, acceptor(Server::Issuer)).await?;
+        let (github_url, accepting_github) = listen(world, Server::GitHub, acceptor(Server::GitHub)).await?;
+        let accepting = vec![accepting_issuer, accepting_github];
+        let authority = identity.map(|identity| identity.authority);
+        Ok(Self { issuer_url, github_url, authority, accepting, thread: None })
     }
 
     /// Starts both servers on a thread of their own, for tests that run the real program and wait for it.
@@ -60,13 +66,29 @@ impl Fakes {
     /// # Panics
     /// Where the thread dies before the servers have started.
     pub fn spawn_thread(world: World) -> io::Result<Self> {
+        Self::spawn(world, None, Vec::new())
+    }
+
+    /// The same, and these of them speak TLS, with a certificate of an authority that was made for them.
+    ///
+    /// # Errors
+    /// Where loopback can't be listened on, or no certificate can be made.
+    ///
+    /// # Panics
+    /// Where the thread dies before the servers have started.
+    pub fn spawn_thread_with_tls(world: World, servers: &[Server]) -> io::Result<Self> {
+        Self::spawn(world, Some(Identity::new()?), servers.to_vec())
+    }
+
+    fn spawn(world: World, identity: Option<Identity>, with_tls: Vec<Server>) -> io::Result<Self> {
         let (started, has_started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
+        let authority = identity.as_ref().map(|identity| identity.authority.clone());
         let thread = std::thread::Builder::new().name("fakes".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.map(|runtime| {
                 runtime.block_on(async {
-                    let fakes = Self::start(world).await;
+                    let fakes = Self::listen(world, identity, &with_tls).await;
                     let urls = fakes.as_ref().map(|fakes| (fakes.issuer_url.clone(), fakes.github_url.clone()));
                     let _ = started.send(urls.map_err(|error| io::Error::from(error.kind())));
                     let _ = stopped.await;
@@ -75,7 +97,7 @@ impl Fakes {
             served.expect("a runtime");
         })?;
         let (issuer_url, github_url) = has_started.recv().expect("the servers' thread lives")?;
-        Ok(Self { issuer_url, github_url, accepting: Vec::new(), thread: Some((stop, thread)) })
+        Ok(Self { issuer_url, github_url, authority, accepting: Vec::new(), thread: Some((stop, thread)) })
     }
 }
 
@@ -91,18 +113,33 @@ impl Drop for Fakes {
     }
 }
 
-async fn listen(world: World, server: Server) -> io::Result<(SocketAddr, AbortHandle)> {
+async fn listen(world: World, server: Server, acceptor: Option<TlsAcceptor>) -> io::Result<(String, AbortHandle)> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
+    let url = match &acceptor {
+        None => format!("http://{address}"),
+        Some(_) => format!("https://localhost:{}", address.port()),
+    };
     let task = tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(converse(world.clone(), server, stream));
+            let (world, acceptor) = (world.clone(), acceptor.clone());
+            tokio::spawn(async move {
+                match acceptor {
+                    None => converse(world, server, stream).await,
+                    // A client that does not know the authority goes away here.
+                    Some(acceptor) => {
+                        if let Ok(stream) = acceptor.accept(stream).await {
+                            converse(world, server, stream).await;
+                        }
+                    }
+                }
+            });
         }
     });
-    Ok((address, task.abort_handle()))
+    Ok((url, task.abort_handle()))
 }
 
-async fn converse(world: World, server: Server, stream: TcpStream) {
+async fn converse(world: World, server: Server, stream: impl AsyncRead + AsyncWrite + Unpin) {
     let service = service_fn(move |request| {
         let world = world.clone();
         async move {

@@ -111,7 +111,7 @@ fn repositories(github: &GitHub, asked: &Asked<'_>, place: &Place, name: &str) -
         .iter()
         .filter_map(|id| github.repository_with_id(*id).filter(sees))
         .map(|name| &github.places[&Place::repo(name)])
-        .map(|vault| repository(vault.id, &vault.shown))
+        .map(|vault| repository::row(vault.id, &vault.shown).into())
         .collect();
     Reply::json(200, json!({ "total_count": ids.len(), "repositories": page(asked.request, &seen) }))
 }

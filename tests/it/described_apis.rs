@@ -1,0 +1,131 @@
+//! The real program and the stand-ins, each judged by the official description of the API between them: Prism stands in
+//! between and lets nothing pass that the description does not allow.
+//!
+//! The description of OpenRouter's keys judges ARouter's dialect `mgmt`, which follows it, until there is a client for
+//! OpenRouter itself: `ISSUER` is what has to be changed then. `tests/openapi/README.md` says what is left out until then.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use keyrotor_fake::{Behaviour, Dialect, Scope, Server};
+use serde_json::{Map, Value, json};
+
+use crate::harness::{Ran, SECRET, Setting, Stage};
+use crate::peers::Prism;
+
+/// Who is asked as OpenRouter.
+const ISSUER: &str = "arouter";
+/// What a description that has no errors makes Prism say of one.
+const NO_SUCH_STATUS: &str = "Violation: response Unable to match the returned status code with those defined";
+
+fn document(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi").join(name)
+}
+
+/// Prism is slower than any server: a renewal must not be given up for that.
+fn setting() -> Setting {
+    Setting::new(Dialect::Mgmt).input("request-timeout", "10s").input("verify-timeout", "20s")
+}
+
+fn rotated(stage: &Stage, ran: &Ran, prism: &Prism) {
+    assert_eq!((ran.status(), ran.rotated()), (0, true), "{}\n{}", ran.log(), prism.log());
+    stage.check_healed().unwrap();
+}
+
+#[test]
+fn what_github_is_asked_and_answers_is_what_github_describes() {
+    let places = [
+        "repo:acme/app",
+        "env:acme/app/review/feature 1",
+        "org:acme",
+        "dependabot:acme/app",
+        "dependabot-org:acme",
+        "codespaces:acme/app",
+        "codespaces-org:acme",
+    ];
+    let stage = setting().places(&places).with_current_key().stage();
+    let prism = Prism::start(&document("github-secrets.json"), &stage.fakes.github_url);
+    let run = || stage.action().variable("GITHUB_API_URL", &prism.url).run();
+    rotated(&stage, &run(), &prism);
+    // A secret that an organisation shows to some repositories, and one that is not there yet.
+    stage.world.by_hand(|state| {
+        let id = state.github.places[&stage.places[0]].id;
+        state.github.set_scope(&stage.places[2], SECRET, Scope::Selected([id].into()));
+        state.github.remove(&stage.places[1], SECRET);
+    });
+    rotated(&stage, &run(), &prism);
+    stage.world.fault("github:PUT:2:status=403");
+    let ran = run();
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{}", ran.log());
+    stage.check_healed().unwrap();
+    // The description has no errors; what stands in them is checked in `openapi.rs`.
+    let complaints = prism.complaints();
+    assert!(complaints.iter().all(|it| it.contains(NO_SUCH_STATUS)) && complaints.len() >= 2, "{complaints:?}");
+
+    // A judge who lets everything pass proves nothing.
+    let without_key_id = prism.send("PUT", "/repos/a/b/actions/secrets/X", r#"{"encrypted_value":"x"}"#);
+    assert!(without_key_id.starts_with("HTTP/1.1 422"), "{without_key_id}");
+    stage.world.fault("github:GET~/public-key:1x99:status=200,body={\"key_id\":\"1\"}");
+    let ran = run();
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
+    assert!(prism.log().contains("errors#VIOLATIONS"), "{}", prism.log());
+}
+
+/// OpenRouter's description, as the program finds it below the root of the API's address.
+fn openrouter(stage: &Stage) -> PathBuf {
+    let text = fs::read_to_string(document("openrouter-keys.json")).unwrap();
+    let mut api: Value = serde_json::from_str(&text).unwrap();
+    let paths = api["paths"].as_object_mut().unwrap();
+    let below = std::mem::take(paths).into_iter().map(|(path, calls)| (format!("/api/v1{path}"), calls));
+    *paths = below.collect::<Map<_, _>>();
+    api["servers"] = json!([]);
+    let path = stage.path("openrouter.json");
+    fs::write(&path, api.to_string()).unwrap();
+    path
+}
+
+#[test]
+fn what_openrouter_is_asked_and_answers_is_what_openrouter_describes() {
+    // It has no allow-lists, so nothing is sent for them.
+    let setting = setting().input("issuer", ISSUER).input("allowed-providers", "all").input("allowed-models", "all");
+    let stage = setting.with_current_key().stage();
+    stage.behaviour(|it| *it = Behaviour::openrouter());
+    stage.world.by_hand(|state| {
+        for key in &mut state.issuer.keys {
+            key.label = Some(key.masked());
+            key.rights.allowed_providers.clear();
+        }
+    });
+    let prism = Prism::start(&openrouter(&stage), &stage.fakes.issuer_url);
+    let run = || stage.action().input("issuer-url", &prism.url).run();
+    let ran = run();
+    rotated(&stage, &ran, &prism);
+    let asked = |method: &str, path: &str| {
+        ran.requests.iter().any(|it| it.server == Server::Issuer && it.method == method && it.path.starts_with(path))
+    };
+    for (method, path) in [
+        ("GET", "/api/v1/keys?"),
+        ("POST", "/api/v1/keys"),
+        ("PATCH", "/api/v1/keys/"),
+        ("DELETE", "/api/v1/keys/"),
+        ("GET", "/api/v1/key"),
+    ] {
+        assert!(asked(method, path), "{method} {path} was not asked");
+    }
+    let refused =
+        stage.action().input("issuer-url", &prism.url).secret("management-key", "sk-or-v1-neverissued000").run();
+    assert_eq!((refused.status(), refused.output("outcome")), (1, "unchanged"), "{}", refused.log());
+    // ARouter's client tries `GET /v1/models` first; that is no call of OpenRouter's.
+    let complaints = prism.complaints();
+    let known = |it: &String| it.contains("get /v1/models") && it.contains("NO_PATH_MATCHED_ERROR");
+    assert!(complaints.iter().all(known), "{complaints:?}");
+
+    // A judge who lets everything pass proves nothing.
+    assert!(prism.send("POST", "/api/v1/keys", r#"{"limit":5}"#).starts_with("HTTP/1.1 4"));
+    assert!(prism.complaints().len() > complaints.len(), "{}", prism.log());
+    stage.world.fault("issuer:GET~/api/v1/keys:1x99:status=200,body={\"data\":[{\"hash\":\"x\"}]}");
+    assert_eq!(run().output("outcome"), "unchanged");
+    assert!(prism.log().contains("errors#VIOLATIONS"), "{}", prism.log());
+}

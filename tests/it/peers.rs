@@ -1,0 +1,138 @@
+//! Programs of others, as `./test` puts them into `.check`.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// Node takes its time to start, on a busy machine more of it.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A path that `./test` names in a variable.
+fn prepared(variable: &str, what: &str) -> PathBuf {
+    let path = std::env::var_os(variable)
+        .unwrap_or_else(|| panic!("{variable} is not set: run ./test, which prepares {what}"));
+    let path = PathBuf::from(path);
+    assert!(
+        path.exists(),
+        "{variable} names {}, which is not there: run ./test, which prepares {what}",
+        path.display()
+    );
+    path
+}
+
+/// The folder with the scripts of `tests/peers` and the packages they need.
+fn node_folder() -> PathBuf {
+    prepared("KEYROTOR_TEST_NODE", "Node packages")
+}
+
+/// GitHub's command line client.
+pub(crate) fn gh() -> Command {
+    Command::new(prepared("KEYROTOR_TEST_GH", "GitHub's client gh"))
+}
+
+/// A script of `tests/peers`, with its packages.
+pub(crate) fn script(name: &str) -> Command {
+    let mut node = Command::new("node");
+    node.arg(node_folder().join(name));
+    node
+}
+
+/// Prism between a client and a server: it lets nothing pass that the API's description does not allow.
+pub(crate) struct Prism {
+    /// Where clients speak with the server through it.
+    pub(crate) url: String,
+    process: Child,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+impl Prism {
+    /// In front of the server at `upstream`, with the description in a file.
+    pub(crate) fn start(document: &Path, upstream: &str) -> Self {
+        let prism = node_folder().join("node_modules/.bin/prism");
+        // Prism tells no port that the system chose, so one is looked for that is free now.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut process = Command::new(prism)
+            .args(["proxy", "--errors", "--port", &port.to_string()])
+            .args([document, Path::new(upstream)])
+            .env("NO_COLOR", "1")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("prism starts");
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        for stream in [
+            Box::new(process.stdout.take().unwrap()) as Box<dyn std::io::Read + Send>,
+            Box::new(process.stderr.take().unwrap()),
+        ] {
+            let log = Arc::clone(&log);
+            std::thread::spawn(move || {
+                BufReader::new(stream).lines().map_while(Result::ok).for_each(|line| log.lock().unwrap().push(line));
+            });
+        }
+        let prism = Self { url: format!("http://127.0.0.1:{port}"), process, log };
+        let began = Instant::now();
+        while !prism.log().contains("Prism is listening") {
+            assert!(began.elapsed() < PATIENCE, "prism does not start: {}", prism.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        prism
+    }
+
+    /// All that it has said.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().join("\n")
+    }
+
+    /// Sends a request of one's own; the answer as it comes.
+    pub(crate) fn send(&self, method: &str, path: &str, body: &str) -> String {
+        let host = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(host).unwrap();
+        let length = body.len();
+        let head = "connection: close\r\ncontent-type: application/json";
+        let text =
+            format!("{method} {path} HTTP/1.1\r\nhost: {host}\r\n{head}\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// What it found against the description so far: a request or an answer that it did not let pass, or one that it did,
+    /// with a warning.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        // It answers before it tells; what it says of this request comes behind all else.
+        let last = format!("/nothing/{}", self.log.lock().unwrap().len());
+        self.send("GET", &last, "");
+        let began = Instant::now();
+        while !self.log().contains(&format!("get {last} ✖")) {
+            assert!(began.elapsed() < PATIENCE, "prism tells nothing of {last}: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let log = self.log.lock().unwrap();
+        let told = log.iter().filter(|line| line.contains("Violation:") || line.contains("terminated with error"));
+        let told = told.map(|line| line.split('›').next_back().unwrap_or_default().trim().to_owned());
+        told.filter(|line| !line.contains(" /nothing/")).collect()
+    }
+}
+
+impl Drop for Prism {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs a client that prints one line of JSON.
+pub(crate) fn json_of(command: &mut Command) -> Value {
+    let ended = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
+    assert!(ended.status.success(), "{}\n{out}\n{err}", ended.status);
+    serde_json::from_str(out.trim()).unwrap_or_else(|error| panic!("{error}: {out}\n{err}"))
+}

@@ -1,0 +1,94 @@
+//! What GitHub answers, or whatever stands where GitHub should be.
+
+use std::rc::Rc;
+
+use arbitrary::{Result, Unstructured};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keyrotor::http::Failure;
+use keyrotor::rotation::port::SecretStore as _;
+use keyrotor::secret::{Redactor, Secret};
+use keyrotor::store::github::{GitHub, GitHubSecret, Place};
+use serde_json::{Value, json};
+
+use crate::actions::check_message;
+use crate::echo::{SECRETS, echoing, searcher};
+use crate::issuer::any;
+use crate::leak::Searcher;
+use crate::peer::{Peer, answer};
+use crate::text::{json as any_json, likely, object, several};
+
+const FIELDS: &[&str] =
+    &["key_id", "key", "name", "created_at", "updated_at", "message", "documentation_url", "status", "errors", "url"];
+
+fn public_key(u: &mut Unstructured<'_>) -> Result<String> {
+    let bytes = match u.int_in_range(0..=3)? {
+        0 => vec![0; 32],
+        1 => u.arbitrary()?,
+        _ => u.bytes(32)?.to_vec(),
+    };
+    Ok(STANDARD.encode(bytes))
+}
+
+fn body(u: &mut Unstructured<'_>) -> Result<String> {
+    let echo = echoing(u)?;
+    let time = likely(u, &["2026-12-01T09:00:00Z", "2026-12-01T09:00:00+02:00", "yesterday", "1793491200"])?;
+    Ok(match u.int_in_range(0..=7)? {
+        0 => echo,
+        1 => any_json(u, FIELDS, 3)?.to_string(),
+        2 => Value::Object(object(u, FIELDS, 3)?).to_string(),
+        3 | 4 => json!({ "key_id": likely(u, &["1", ""])?, "key": public_key(u)? }).to_string(),
+        5 => json!({ "name": echo, "created_at": time, "updated_at": time }).to_string(),
+        _ => json!({ "message": echo, "documentation_url": echoing(u)? }).to_string(),
+    })
+}
+
+fn check(searcher: &Searcher, failure: &Failure) {
+    check_message(failure.message(), searcher);
+    check_message(failure.hint().unwrap_or_default(), searcher);
+}
+
+/// Whatever GitHub answers: nothing panics or waits for ever, the token goes nowhere else, the value leaves only sealed, and
+/// every failure is told in one line without a secret in it. A write counts only with 201 or 204, a removal only with
+/// 204 or 404.
+///
+/// # Errors
+/// Where the input is used up.
+///
+/// # Panics
+/// Where that does not hold.
+pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
+    let peer = Peer::here();
+    let answers = several(u, 6, |u| answer(u, &peer, body))?;
+    let redactor = Redactor::new();
+    SECRETS.iter().for_each(|secret| redactor.learn(&Secret::new((*secret).to_owned())));
+    let token = Secret::new(SECRETS[2].replace('\n', ""));
+    let value = Secret::new(SECRETS[0].to_owned());
+    let searcher = searcher();
+    let place = Place::Repo { owner: "acme".into(), repo: (*u.choose(&["app", "moved"])?).into() };
+    let ((), asked) = peer.with(answers.clone(), async {
+        let github = GitHub::new(peer.client.clone(), peer.url.clone(), token, redactor).expect("a token");
+        let secret = GitHubSecret::new(Rc::new(github), place, "AROUTER_API_KEY");
+        for seen in [secret.observe().await, secret.last_write().await] {
+            if let Err(failure) = seen {
+                check(searcher, &failure);
+            }
+        }
+        let ready = secret.ready().await;
+        // What is answered 422 is tried once more with a fresh key.
+        for written in [secret.write(&value).await, secret.write(&value).await] {
+            match written {
+                Ok(_) => assert!(ready.is_ok() && any(&answers, |status| [201, 204].contains(&status))),
+                Err(failure) => check(searcher, &failure),
+            }
+        }
+        match secret.remove().await {
+            Ok(()) => assert!(any(&answers, |status| [204, 404].contains(&status))),
+            Err(failure) => check(searcher, &failure),
+        }
+    });
+    for request in asked {
+        assert_eq!(searcher.find(&request), None, "in a request: {request:?}");
+    }
+    Ok(())
+}

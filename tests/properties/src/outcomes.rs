@@ -1,0 +1,88 @@
+//! Outcomes of rotations that never were.
+
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+use jiff::Timestamp;
+use keyrotor::rotation::outcome::{
+    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, StepTime, TargetReport, TargetState, Verdict,
+};
+use keyrotor::rotation::port::KeyId;
+use keyrotor::rotation::step::Step;
+
+use crate::echo::echoing;
+use crate::inputs::policy;
+use crate::text::several;
+
+const VERDICTS: [Verdict; 6] =
+    [Verdict::Rotated, Verdict::NotDue, Verdict::Planned, Verdict::Unchanged, Verdict::RolledBack, Verdict::Attention];
+const STATES: [TargetState; 4] = [TargetState::Untouched, TargetState::New, TargetState::Old, TargetState::Either];
+const OLD: [OldKeyStatus; 5] =
+    [OldKeyStatus::Deleted, OldKeyStatus::Pending, OldKeyStatus::Kept, OldKeyStatus::Alive, OldKeyStatus::None];
+
+fn maybe<T>(u: &mut Unstructured<'_>, make: impl FnOnce(&mut Unstructured<'_>) -> Result<T>) -> Result<Option<T>> {
+    if u.arbitrary()? { make(u).map(Some) } else { Ok(None) }
+}
+
+fn time(u: &mut Unstructured<'_>) -> Result<Timestamp> {
+    let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+    Ok(Timestamp::from_second(u.int_in_range(first..=last)?).expect("a time within bounds"))
+}
+
+fn problem(u: &mut Unstructured<'_>) -> Result<Problem> {
+    Ok(Problem { what: echoing(u)?, next: maybe(u, echoing)? })
+}
+
+fn named(u: &mut Unstructured<'_>) -> Result<(KeyId, String)> {
+    Ok((KeyId(echoing(u)?), echoing(u)?))
+}
+
+fn took(u: &mut Unstructured<'_>) -> Result<Duration> {
+    Ok(Duration::from_millis(u.arbitrary()?))
+}
+
+fn target(u: &mut Unstructured<'_>) -> Result<TargetReport> {
+    Ok(TargetReport {
+        name: echoing(u)?,
+        state: *u.choose(&STATES)?,
+        took: maybe(u, took)?,
+        detail: maybe(u, echoing)?,
+    })
+}
+
+fn key(u: &mut Unstructured<'_>) -> Result<KeyReport> {
+    let fate = match u.int_in_range(0..=8)? {
+        0 => KeyFate::New,
+        1 => KeyFate::NewHeld,
+        2 => KeyFate::NewRevoked,
+        3 => KeyFate::Current,
+        4 => KeyFate::Pending { until: time(u)? },
+        5 => KeyFate::Deleted,
+        6 => KeyFate::Kept,
+        7 => KeyFate::Foreign,
+        _ => KeyFate::Stray { reason: echoing(u)? },
+    };
+    let (id, name) = named(u)?;
+    Ok(KeyReport { id, name, created_at: maybe(u, time)?, last_used_at: maybe(u, time)?, fate })
+}
+
+/// Any outcome, in hostile words.
+///
+/// # Errors
+/// Where the input is used up.
+pub fn outcome(u: &mut Unstructured<'_>) -> Result<Outcome> {
+    let mut outcome = Outcome::unbegun(&policy(), problem(u)?);
+    outcome.verdict = *u.choose(&VERDICTS)?;
+    (outcome.key_name, outcome.reason) = (echoing(u)?, echoing(u)?);
+    outcome.rotated = u.arbitrary()?;
+    (outcome.new_key, outcome.old_key) = (maybe(u, named)?, maybe(u, named)?);
+    outcome.old_key_status = *u.choose(&OLD)?;
+    outcome.retire_after = maybe(u, time)?;
+    (outcome.targets, outcome.keys) = (several(u, 4, target)?, several(u, 4, key)?);
+    outcome.problems.extend(several(u, 3, problem)?);
+    (outcome.notices, outcome.plan) = (several(u, 3, echoing)?, several(u, 3, echoing)?);
+    let step = |u: &mut Unstructured<'_>| Ok(StepTime { step: Step::Prove, began: took(u)?, took: took(u)? });
+    outcome.steps = several(u, 2, step)?;
+    (outcome.interrupted, outcome.new_key_used) = (u.arbitrary()?, u.arbitrary()?);
+    Ok(outcome)
+}
