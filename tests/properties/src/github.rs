@@ -6,9 +6,10 @@ use arbitrary::{Result, Unstructured};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyrotor::http::Failure;
-use keyrotor::rotation::port::SecretStore as _;
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{GitHub, GitHubSecret, Place};
+use keyrotor::store;
+use keyrotor::store::github::GitHub;
+use keyrotor::store::target::{SecretName, parse};
 use serde_json::{Value, json};
 
 use crate::actions::check_message;
@@ -16,10 +17,40 @@ use crate::echo::{SECRETS, echoing, searcher};
 use crate::issuer::any;
 use crate::leak::Searcher;
 use crate::peer::{Peer, answer};
-use crate::text::{json as any_json, likely, object, several};
+use crate::text::{hostile, json as any_json, likely, object, several};
 
-const FIELDS: &[&str] =
-    &["key_id", "key", "name", "created_at", "updated_at", "message", "documentation_url", "status", "errors", "url"];
+const FIELDS: &[&str] = &[
+    "key_id",
+    "key",
+    "name",
+    "created_at",
+    "updated_at",
+    "message",
+    "documentation_url",
+    "status",
+    "errors",
+    "url",
+    "visibility",
+    "selected_repositories_url",
+    "total_count",
+    "repositories",
+    "environments",
+    "id",
+    "full_name",
+    "owner",
+];
+/// One of each kind that lies at GitHub.
+const TARGETS: &[&str] = &[
+    "repo:acme/app",
+    "repo:acme/moved",
+    "env:acme/app/review/feature 1",
+    "org:acme",
+    "org:acme visibility=selected repos=app",
+    "dependabot:acme/app",
+    "dependabot-org:acme visibility=all",
+    "codespaces:acme/app",
+    "codespaces-org:acme",
+];
 
 fn public_key(u: &mut Unstructured<'_>) -> Result<String> {
     let bytes = match u.int_in_range(0..=3)? {
@@ -33,12 +64,22 @@ fn public_key(u: &mut Unstructured<'_>) -> Result<String> {
 fn body(u: &mut Unstructured<'_>) -> Result<String> {
     let echo = echoing(u)?;
     let time = likely(u, &["2026-12-01T09:00:00Z", "2026-12-01T09:00:00+02:00", "yesterday", "1793491200"])?;
-    Ok(match u.int_in_range(0..=7)? {
+    // What is called so is asked for at this server again, under that name: it repeats no secret of others.
+    let name = hostile(u)?;
+    let repository = |name: &str| json!({ "id": 1, "name": name, "full_name": format!("acme/{name}") });
+    Ok(match u.int_in_range(0..=10)? {
         0 => echo,
         1 => any_json(u, FIELDS, 3)?.to_string(),
         2 => Value::Object(object(u, FIELDS, 3)?).to_string(),
         3 | 4 => json!({ "key_id": likely(u, &["1", ""])?, "key": public_key(u)? }).to_string(),
         5 => json!({ "name": echo, "created_at": time, "updated_at": time }).to_string(),
+        6 => {
+            let visibility = likely(u, &["all", "private", "selected"])?;
+            json!({ "name": "X", "created_at": time, "updated_at": time, "visibility": visibility }).to_string()
+        }
+        7 => json!({ "total_count": u.arbitrary::<u8>()?, "repositories": [repository(&name)] }).to_string(),
+        8 => json!({ "total_count": 1, "environments": [{ "id": 1, "name": name }] }).to_string(),
+        9 => repository(&name).to_string(),
         _ => json!({ "message": echo, "documentation_url": echoing(u)? }).to_string(),
     })
 }
@@ -65,10 +106,13 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
     let token = Secret::new(SECRETS[2].replace('\n', ""));
     let value = Secret::new(SECRETS[0].to_owned());
     let searcher = searcher();
-    let place = Place::Repo { owner: "acme".into(), repo: (*u.choose(&["app", "moved"])?).into() };
+    let name = SecretName::parse("AROUTER_API_KEY").expect("a name");
+    let (targets, _) = parse(u.choose(TARGETS)?, &name);
+    let web = if u.arbitrary()? { "https://github.com/" } else { "https://ghe.acme.dev/" };
     let ((), asked) = peer.with(answers.clone(), async {
         let github = GitHub::new(peer.client.clone(), peer.url.clone(), token, redactor).expect("a token");
-        let secret = GitHubSecret::new(Rc::new(github), place, "AROUTER_API_KEY");
+        let github = Rc::new(github);
+        let secret = store::open(targets.first().expect("a target"), &github);
         for seen in [secret.observe().await, secret.last_write().await] {
             if let Err(failure) = seen {
                 check(searcher, &failure);
@@ -86,6 +130,10 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
             Ok(()) => assert!(any(&answers, |status| [204, 404].contains(&status))),
             Err(failure) => check(searcher, &failure),
         }
+        let shadows = store::shadows(&targets, &github);
+        shadows.look().await;
+        let noticed = shadows.take().into_iter().chain(github.expiry.warning(web));
+        noticed.for_each(|text| check_message(&text, searcher));
     });
     for request in asked {
         assert_eq!(searcher.find(&request), None, "in a request: {request:?}");

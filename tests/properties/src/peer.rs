@@ -155,6 +155,8 @@ const HEADERS: &[(&str, &[&str])] = &[
     ("x-accepted-github-permissions", &["secrets=write"]),
     ("x-github-sso", &["required; url=https://github.com/orgs/a/sso"]),
     ("x-github-request-id", &["C0FF:EE"]),
+    ("github-authentication-token-expiration", &["2026-12-03 10:00:00 UTC", "2026-12-01 10:00:00 +0200", "soon"]),
+    ("x-oauth-scopes", &["repo, admin:org", ""]),
     ("content-type", &["application/json", "text/html; charset=utf-8"]),
     ("content-encoding", &["gzip", "br", "identity"]),
     ("transfer-encoding", &["chunked"]),
