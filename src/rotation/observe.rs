@@ -205,7 +205,8 @@ impl Run<'_> {
         let live = live(&listing.keys, listing.date);
         let mut held = HeldKey { alive, is: None, perhaps: None, at: tried.at };
         held.is = provably(&listing.keys, &live, value, &about, false);
-        if held.is.is_none() && self.issuer.manages_itself() && live.len() > 1 {
+        // The guide's dialect, which can't rename either, knows no endpoint that tells whose a key is.
+        if held.is.is_none() && self.issuer.manages_itself() && listing.may_rename && live.len() > 1 {
             let about = self.asked_about(value, tried.at).await;
             held.is = provably(&listing.keys, &live, value, &about, false);
         }
