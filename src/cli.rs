@@ -39,7 +39,7 @@ its variables that is set; the last one names a file that holds the value.
   github-token     fine-grained token or App token that may write the targets' kinds of secrets: for
                    repo targets the repository permission \"Secrets\" (read and write)
                    INPUT_GITHUB-TOKEN, KEYROTOR_GITHUB_TOKEN, KEYROTOR_GITHUB_TOKEN_FILE
-  app-private-key  not yet built in this version
+  app-private-key  private key of the GitHub App: its PEM file, also with \\n for line breaks or in base64
                    INPUT_APP-PRIVATE-KEY, KEYROTOR_APP_PRIVATE_KEY, KEYROTOR_APP_PRIVATE_KEY_FILE
 
 Exit status:
@@ -84,7 +84,7 @@ pub struct Inputs {
     /// Name of the secret in every target that does not say otherwise
     #[arg(long, value_name = "NAME", help_heading = TARGETS)]
     pub secret_name: Option<String>,
-    /// Client id or number of a GitHub App that may write secrets
+    /// Client id or number of a GitHub App that may write secrets, in place of `github-token`
     #[arg(long, value_name = "ID", help_heading = TARGETS)]
     pub app_client_id: Option<String>,
     /// Targets written at once, 1 to 100

@@ -30,13 +30,14 @@ use std::time::Duration;
 
 use crate::cli::Surroundings;
 use crate::config::{Asked, Request};
-use crate::http::Trace;
+use crate::http::{Retry, Trace};
 use crate::report::Ending;
+use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::Observer as _;
 use crate::runner::Runner;
 use crate::secret::Redactor;
-use crate::store::github::GitHub;
+use crate::store::github::{App, AppKey, Around, Credential, GitHub, Pace};
 
 /// Runs the program and returns its exit status. Must be called on a tokio runtime.
 pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
@@ -66,15 +67,41 @@ struct Connected {
     github: Rc<GitHub>,
 }
 
+/// What all connections to GitHub share: who signs, and how fast.
+struct Access {
+    credential: Credential,
+    pace: Rc<Pace>,
+}
+
+fn access(request: &Request, runner: &Rc<Runner>) -> Option<Access> {
+    let github = &request.github;
+    let credential = match (&github.app, &github.token) {
+        (Some(key), _) => Credential::App(Rc::new(app(key, request, runner))),
+        (None, Some(token)) => Credential::Token(token.clone()),
+        (None, None) => return None,
+    };
+    let patience = Retry::default().longest_retry_after;
+    Some(Access { credential, pace: Rc::new(Pace::new(&github.api_url, patience)) })
+}
+
+fn app(key: &AppKey, request: &Request, runner: &Rc<Runner>) -> App {
+    let targets = request.rotations.iter().flat_map(|rotation| &rotation.targets);
+    let places: Vec<_> = targets.map(|target| store::at_github(&target.place)).collect();
+    let (clock, runner) = (Clock::system(), Rc::clone(runner));
+    let now = Box::new(move || clock.wall_time());
+    App::new(key.clone(), &places, Around { now, hide: Box::new(move |secret| runner.mask(secret)) })
+}
+
 fn connect(
     request: &Request,
     request_timeout: Duration,
+    access: Option<&Access>,
     redactor: &Redactor,
     trace: &Trace,
 ) -> anyhow::Result<Connected> {
     let client = http::client(request_timeout)?;
-    let github = &request.github;
-    let Some(token) = github.token.clone() else { anyhow::bail!("github-token is missing") };
-    let github = GitHub::new(client.clone(), github.api_url.clone(), token, redactor.clone())?;
-    Ok(Connected { client, github: Rc::new(github.traced(trace.clone())) })
+    let Some(Access { credential, pace }) = access else { anyhow::bail!("github-token is missing") };
+    let api_url = request.github.api_url.clone();
+    let github = GitHub::new(client.clone(), api_url, credential.clone(), redactor.clone())?;
+    Ok(Connected { client, github: Rc::new(github.traced(trace.clone()).paced(Rc::clone(pace))) })
 }

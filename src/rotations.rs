@@ -23,8 +23,10 @@ use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer, Outcome, Problem};
 use crate::rotation::port::{KeyIssuer, SecretStore};
 use crate::rotation::{Context, dry_run, rotate};
+use crate::runner::words::duration;
 use crate::runner::{Chorus, Runner};
-use crate::{Connected, connect, notices, report, store};
+use crate::store::github::{GitHub, time_for};
+use crate::{Access, Connected, access, connect, notices, report, store};
 
 /// So many rotations look at once. Each keeps every row of the key list while it looks.
 const MOST_LOOKING: usize = 64;
@@ -36,12 +38,22 @@ pub(crate) async fn run_all(request: &Request, interrupt: &Interrupt, runner: &R
     }
     let debugger = Rc::clone(runner);
     let trace = Trace::to(move |line| debugger.debug(line));
+    let access = access(request, runner);
     let (flights, connections) = Default::default();
-    let fleet = Fleet { request, interrupt, runner, trace, flights, connections };
-    match request.rotations.as_slice() {
-        [only] => vec![fleet.run(only, None, fleet.runner).await],
-        several => fleet.run_together(several).await,
+    let fleet = Fleet { request, interrupt, runner, trace, access, flights, connections };
+    let work = async {
+        match request.rotations.as_slice() {
+            [only] => vec![fleet.run(only, None, fleet.runner).await],
+            several => fleet.run_together(several).await,
+        }
+    };
+    let mut outcomes = runner.telling(work).await;
+    let left = fleet.leave().await;
+    for sentence in &left {
+        runner.event(&Event::Warning(sentence.clone()));
     }
+    outcomes.last_mut().into_iter().for_each(|last| last.notices.extend(left.iter().cloned()));
+    outcomes
 }
 
 /// What the rotations of a run have in common.
@@ -50,6 +62,7 @@ struct Fleet<'a> {
     interrupt: &'a Interrupt,
     runner: &'a Runner,
     trace: Trace,
+    access: Option<Access>,
     flights: Flights,
     /// By the `request-timeout` that every one of their requests has.
     connections: RefCell<BTreeMap<Duration, Rc<Connected>>>,
@@ -87,6 +100,7 @@ impl Fleet<'_> {
         let issuer = self.issuer(asked, &connected);
         let github = &connected.github;
         let targets: Vec<_> = asked.targets.iter().map(|target| store::open(target, github)).collect();
+        self.expect(asked, github, observer);
         let rotation = async {
             match turns {
                 Some(turns) if !asked.dry_run => self.in_turn(asked, turns, issuer, &targets, observer).await,
@@ -151,9 +165,34 @@ impl Fleet<'_> {
         if let Some(connected) = self.connections.borrow().get(&request_timeout) {
             return Ok(Rc::clone(connected));
         }
-        let connected = Rc::new(connect(self.request, request_timeout, self.runner.redactor(), &self.trace)?);
+        let (access, redactor) = (self.access.as_ref(), self.runner.redactor());
+        let connected = Rc::new(connect(self.request, request_timeout, access, redactor, &self.trace)?);
         self.connections.borrow_mut().insert(request_timeout, Rc::clone(&connected));
         Ok(connected)
+    }
+
+    /// Prepares GitHub for so many targets, and tells how long they take where that is long.
+    fn expect(&self, asked: &RotationRequest, github: &GitHub, observer: &dyn Observer) {
+        let targets = asked.targets.len();
+        github.expect(targets);
+        let time = time_for(targets);
+        if github.is_limited() && !time.is_zero() && !asked.dry_run {
+            let about = duration(time);
+            observer.event(&Event::Note(format!("{targets} targets: GitHub's limits make this take {about} or more")));
+        }
+    }
+
+    /// Revokes what was minted, in the time that is left where the run was told to stop.
+    async fn leave(&self) -> Vec<String> {
+        let Some(connected) = self.connections.borrow().values().next().cloned() else { return Vec::new() };
+        tokio::select! {
+            biased;
+            left = connected.github.leave() => left,
+            () = self.interrupt.closing() => {
+                vec!["the GitHub App's tokens were not all revoked before the run had to end: they end by themselves within \
+                      the hour".to_owned()]
+            }
+        }
     }
 
     fn issuer(&self, asked: &RotationRequest, connected: &Connected) -> ArouterIssuer {

@@ -1,5 +1,6 @@
 //! From the process's surroundings to a validated request, or every problem at once. Nothing is contacted.
 
+mod app;
 pub mod audit;
 mod base_url;
 mod context;
@@ -29,6 +30,7 @@ use url::Url;
 use crate::rotation::policy::Policy;
 use crate::rotation::port::KeyId;
 use crate::secret::Secret;
+use crate::store::github::AppKey;
 use crate::store::target::Target;
 use audit::AuditSettings;
 
@@ -87,8 +89,10 @@ pub struct GitHubSettings {
     pub api_url: Url,
     /// The root of its pages, for links.
     pub web_url: Url,
-    /// May write secrets; there whenever a target lies at GitHub.
+    /// May write secrets. It or the App is there whenever a target lies at GitHub, and never both.
     pub token: Option<Secret>,
+    /// A GitHub App that may write secrets.
+    pub app: Option<AppKey>,
 }
 
 /// All that a run needs to know.

@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use url::Url;
 
 use crate::cli::{self, Inputs, Surroundings, Task};
+use crate::config::app;
 use crate::config::audit;
 use crate::config::base_url::{base_url, issuer_url};
 use crate::config::context;
@@ -95,6 +96,7 @@ fn assemble(
         secrets.check_presence(surroundings, problems);
     }
     let command = task.and_then(|task| command(task, inputs, problems));
+    let app = app::read(inputs, surroundings, &secrets, problems);
     let api_url = github_url(surroundings, problems);
     let (request_timeout, issuer) = for_all(config, &beside, problems);
     Some(Request {
@@ -105,6 +107,7 @@ fn assemble(
             web_url: web_url(surroundings, api_url.as_ref()?),
             api_url: api_url?,
             token: secrets.github_token,
+            app,
         },
         request_timeout: request_timeout?,
         dry_run: dry_run?,

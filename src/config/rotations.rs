@@ -95,7 +95,8 @@ pub(super) struct Beside<'a> {
 impl Beside<'_> {
     /// Notes that nothing was given that writes to GitHub.
     pub(super) fn check_token(&self, problems: &mut Problems) {
-        let has_app = self.secrets.app_private_key.is_some() || self.inputs.given.contains("app-client-id");
+        let has_app = Secrets::was_named(&self.secrets.app_private_key, "app-private-key", self.surroundings)
+            || self.inputs.given.contains("app-client-id");
         if !has_app && !Secrets::was_named(&self.secrets.github_token, "github-token", self.surroundings) {
             problems.note("github-token", format!("is required to write to repositories. {TOKEN_NEEDED}"));
         }

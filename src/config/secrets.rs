@@ -4,9 +4,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 
 use crate::cli::{self, InputDoc, Surroundings};
-use crate::config::context::NOT_BUILT;
 use crate::config::problem::Problems;
 use crate::secret::Secret;
+use crate::store::github::AppKey;
 
 /// Larger files are not keys.
 const LARGEST_FILE: u64 = 64 * 1024;
@@ -37,11 +37,12 @@ impl Secrets {
         }
     }
 
-    /// All that were given.
+    /// All that were given. A private key also with its line breaks where they belong, whatever was pasted.
     #[must_use]
     pub(crate) fn all(&self) -> Vec<Secret> {
         let all = [&self.management_key, &self.current_key, &self.github_token, &self.app_private_key];
-        all.into_iter().flatten().cloned().collect()
+        let pem = self.app_private_key.as_ref().and_then(AppKey::pem_of);
+        all.into_iter().flatten().cloned().chain(pem).collect()
     }
 
     /// Notes what can't be a key or token, and two that can't be the same.
@@ -55,8 +56,8 @@ impl Secrets {
                 problems.note(name, message);
             }
         }
-        if self.app_private_key.is_some() {
-            problems.note("app-private-key", NOT_BUILT);
+        if let Some(Err(message)) = self.app_private_key.as_ref().map(|secret| check_evaluated(secret.expose())) {
+            problems.note("app-private-key", message);
         }
         if let Some(token) = &self.github_token {
             for (name, key) in [("management-key", &self.management_key), ("current-key", &self.current_key)] {
@@ -156,17 +157,22 @@ fn read_file(path: &str) -> io::Result<String> {
 /// # Errors
 /// Where something does.
 pub(super) fn check_token(value: &str) -> Result<(), &'static str> {
-    if value.contains("${{") {
-        return Err("still contains `${{`: the expression was not evaluated");
-    }
-    if matches!(value.to_ascii_lowercase().as_str(), "null" | "undefined") {
-        return Err("is the text `null` or `undefined`: whatever should have set it found nothing");
-    }
+    check_evaluated(value)?;
     if value.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("has a space, line break or control character in it: expected one key or token");
     }
     if !value.bytes().all(|b| b.is_ascii_graphic()) || value.starts_with(['"', '\'']) {
         return Err("has characters that no key or token has, such as quotation marks around it");
+    }
+    Ok(())
+}
+
+fn check_evaluated(value: &str) -> Result<(), &'static str> {
+    if value.contains("${{") {
+        return Err("still contains `${{`: the expression was not evaluated");
+    }
+    if matches!(value.to_ascii_lowercase().as_str(), "null" | "undefined") {
+        return Err("is the text `null` or `undefined`: whatever should have set it found nothing");
     }
     Ok(())
 }

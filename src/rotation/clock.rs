@@ -48,12 +48,16 @@ impl Clock {
     /// This instant.
     #[must_use]
     pub fn now(&self) -> Mark {
-        let monotonic = Instant::now();
-        let wall = match self.wall {
+        Mark { monotonic: Instant::now(), wall: self.wall_time() }
+    }
+
+    /// The time of day, for servers that compare it with their own.
+    #[must_use]
+    pub fn wall_time(&self) -> Timestamp {
+        match self.wall {
             Wall::System => Timestamp::now(),
-            Wall::Virtual(epoch) => later(epoch, monotonic.saturating_duration_since(self.began)),
-        };
-        Mark { monotonic, wall }
+            Wall::Virtual(epoch) => later(epoch, self.elapsed()),
+        }
     }
 
     /// Time since the run began.

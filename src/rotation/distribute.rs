@@ -1,5 +1,6 @@
 //! Writing the new key to every target, and looking at every target again.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
@@ -87,13 +88,14 @@ impl Run<'_> {
     /// Every target is looked at again: what can be read back is equal, the rest shows no later write than ours.
     pub(super) async fn look_again(&self) -> Result<(), Cause> {
         let Some(new) = self.new_key() else { return Ok(()) };
+        let done = Cell::new(0);
         let looks: Vec<_> = self
             .targets
             .iter()
             .enumerate()
-            .map(|(target, store)| self.look_at_written(target, store.as_ref(), &new))
+            .map(|(target, store)| self.looking(&done, self.look_at_written(target, store.as_ref(), &new)))
             .collect();
-        stream::iter(looks).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>().await.map(|_| ())
+        stream::iter(looks).buffer_unordered(self.policy.looks(1)).try_collect::<Vec<()>>().await.map(|_| ())
     }
 
     async fn look_at_written(&self, target: usize, store: &dyn SecretStore, new: &NewKey) -> Result<(), Cause> {
@@ -121,14 +123,17 @@ impl Run<'_> {
 
     /// Every target is looked at once more before the current key's new commit would hide a write of someone else.
     pub(super) async fn look_at_put_back(&self, seen: &Observation) -> Result<(), Cause> {
+        let done = Cell::new(0);
         let looks: Vec<_> = self
             .targets
             .iter()
             .zip(&seen.targets)
             .enumerate()
-            .map(|(target, (store, before))| self.look_at_one_put_back(target, store.as_ref(), before.held))
+            .map(|(target, (store, before))| {
+                self.looking(&done, self.look_at_one_put_back(target, store.as_ref(), before.held))
+            })
             .collect();
-        stream::iter(looks).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>().await.map(|_| ())
+        stream::iter(looks).buffer_unordered(self.policy.looks(1)).try_collect::<Vec<()>>().await.map(|_| ())
     }
 
     async fn look_at_one_put_back(&self, target: usize, store: &dyn SecretStore, before: Held) -> Result<(), Cause> {

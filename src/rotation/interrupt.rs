@@ -13,6 +13,9 @@ const IN_FLIGHT: Duration = Duration::from_millis(2_500);
 /// Everything, the undo included, is over by then. The contract's 7 s less the time to write the report.
 const DEADLINE: Duration = Duration::from_millis(6_000);
 
+/// What comes behind the rotation, the revoking of tokens, is over by then, so that the report is written within 7 s.
+const CLOSING: Duration = Duration::from_millis(6_500);
+
 /// Says once that the run is to stop.
 #[derive(Clone, Debug)]
 pub struct Trigger(watch::Sender<Option<Instant>>);
@@ -63,6 +66,12 @@ impl Interrupt {
     pub async fn deadline(&self) {
         let since = self.since().await;
         tokio::time::sleep_until(since + DEADLINE).await;
+    }
+
+    /// Resolves when nothing but the report may still be made.
+    pub async fn closing(&self) {
+        let since = self.since().await;
+        tokio::time::sleep_until(since + CLOSING).await;
     }
 
     async fn since(&self) -> Instant {

@@ -1,5 +1,6 @@
 //! The first step: reads only, all at once.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all, try_join3};
@@ -19,9 +20,6 @@ use crate::secret::Secret;
 
 /// How often the list is asked for while another run may be at work.
 const POLL: Duration = Duration::from_millis(1_500);
-
-/// So many targets are looked at at once: a look may be two requests, and GitHub takes a hundred at once.
-const MOST_LOOKS: usize = 50;
 
 /// An answer that took longer leaves two servers' clocks too far apart for the question who wrote a target last.
 const TOO_SLOW_FOR_CLOCKS: Duration = Duration::from_secs(5);
@@ -144,13 +142,15 @@ impl Run<'_> {
     }
 
     async fn look_at_targets(&self) -> Result<Vec<(Held, ServerClock)>, Cause> {
-        let looks = self.targets.iter().map(|store| self.look_at(store.as_ref()));
+        let done = Cell::new(0);
+        let looks = self.targets.iter().map(|store| self.looking(&done, self.look_at(store.as_ref())));
         let looks: Vec<_> = looks.collect();
-        stream::iter(looks).buffered(self.policy.parallel.min(MOST_LOOKS)).try_collect().await
+        stream::iter(looks).buffered(self.policy.looks(2)).try_collect().await
     }
 
     async fn look_at(&self, store: &dyn SecretStore) -> Result<(Held, ServerClock), Cause> {
         let ask = async || {
+            store.turn().await?;
             let asked = self.clock().now();
             let sighting = store.observe().await?;
             let took = self.clock().at_least_since(asked);

@@ -257,6 +257,13 @@ pub enum Event<'a> {
         /// How many there are.
         of: usize,
     },
+    /// A target was looked at (`done` of `of`).
+    Looked {
+        /// How many were looked at now.
+        done: usize,
+        /// How many there are.
+        of: usize,
+    },
     /// An attempt failed and is repeated after a wait.
     Retrying {
         /// Which call, to whom.

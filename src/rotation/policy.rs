@@ -69,6 +69,9 @@ pub struct Policy {
     pub parallel: usize,
 }
 
+/// Each may need a connection of its own, of which a process may mostly have 1,024.
+const MOST_READS: usize = 512;
+
 impl Policy {
     /// The grace that applies: none for a leaked key.
     #[must_use]
@@ -86,6 +89,13 @@ impl Policy {
     #[must_use]
     pub fn keeps_replaced(&self) -> bool {
         self.grace() > Duration::ZERO || self.retire() == Retire::Keep
+    }
+
+    /// Targets looked at at once, when a look is so many requests. It changes nothing and needs no undoing, so that more of
+    /// them may be under way than writes.
+    #[must_use]
+    pub fn looks(&self, requests: usize) -> usize {
+        self.parallel.saturating_mul(8).min(MOST_READS) / requests.max(1)
     }
 }
 

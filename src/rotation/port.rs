@@ -333,6 +333,15 @@ pub trait SecretStore {
     /// How the user wrote the target, with the secret's name: `repo:acme/app AROUTER_API_KEY`.
     fn name(&self) -> String;
 
+    /// Waits, where the place limits how fast it is asked, until [`observe`](Self::observe) may be called: the time that a
+    /// look takes is what two servers' clocks are compared by.
+    ///
+    /// # Errors
+    /// As any read.
+    async fn turn(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Reads what the target holds and proves what can be proved of our access to it. A read: safe to repeat.
     ///
     /// # Errors

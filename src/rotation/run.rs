@@ -258,6 +258,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Looks at one of all targets, and tells how many were looked at.
+    pub(super) async fn looking<T>(
+        &self,
+        done: &Cell<usize>,
+        look: impl Future<Output = Result<T, Cause>>,
+    ) -> Result<T, Cause> {
+        let seen = look.await?;
+        done.set(done.get() + 1);
+        self.event(&Event::Looked { done: done.get(), of: self.targets.len() });
+        Ok(seen)
+    }
+
     /// Writes until there is a definite answer, entering every attempt in the ledger. `gate` is asked before each.
     pub(super) async fn write<T>(
         &self,

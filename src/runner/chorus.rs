@@ -126,6 +126,8 @@ impl Kept {
             Event::Notice(text) => Self::Notice(text),
             Event::Plan(plan) => Self::Plan(plan.to_vec()),
             Event::Wrote { target, took, done, of } => Self::Wrote { target: target.to_owned(), took, done, of },
+            // How far it was is of no use behind it.
+            Event::Looked { .. } => return None,
             Event::Retrying { what, why, wait } => Self::Retrying { what, why, wait },
             Event::Waiting { what, at_most } => Self::Waiting { what, at_most },
             Event::Failed(problem) => Self::Failed(problem.clone()),

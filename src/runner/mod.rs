@@ -12,11 +12,14 @@ mod surroundings;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod words;
+mod work;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 pub use self::annotations::Kind;
 use self::annotations::{Annotations, Verdict};
@@ -24,6 +27,7 @@ pub use self::chorus::{Chorus, Voice};
 use self::progress::Progress;
 pub use self::surroundings::{Format, Sink, Style, Surroundings};
 use self::words::{Tone, doing, duration, problem_text};
+use self::work::Work;
 use crate::rotation::outcome::{Event, Observer, Problem};
 use crate::rotation::step::Step;
 use crate::secret::{Redactor, Secret};
@@ -46,6 +50,8 @@ struct State<O, E> {
     group_is_open: bool,
     annotations: Annotations,
     progress: Progress,
+    step_began: Option<Instant>,
+    work: Option<Work>,
 }
 
 impl Runner<io::Stdout, io::Stderr> {
@@ -60,8 +66,8 @@ impl<O: Write, E: Write> Runner<O, E> {
     /// For these surroundings, with these two streams.
     #[must_use]
     pub fn new(surroundings: Surroundings, redactor: Redactor, out: O, err: E) -> Self {
-        let (annotations, progress) = Default::default();
-        let state = State { out, err, step: None, section: None, group_is_open: false, annotations, progress };
+        let (annotations, progress, step, step_began, section, work) = Default::default();
+        let state = State { out, err, step, step_began, section, group_is_open: false, annotations, progress, work };
         Self { surroundings, redactor, state: RefCell::new(state) }
     }
 
@@ -111,7 +117,7 @@ impl<O: Write, E: Write> Runner<O, E> {
     pub fn about(&self, section: Option<&str>) {
         self.end_group();
         let state = &mut *self.state.borrow_mut();
-        (state.step, state.section) = (None, section.map(|title| self.clean(title)));
+        (state.step, state.work, state.section) = (None, None, section.map(|title| self.clean(title)));
     }
 
     /// For whoever debugs the action: shown only where GitHub's debug logging is on.
@@ -214,13 +220,6 @@ impl<O: Write, E: Write> Runner<O, E> {
         }
     }
 
-    fn redraw(&self, text: &str) {
-        let text = self.clean(text);
-        let state = &mut *self.state.borrow_mut();
-        let drawn = state.progress.draw(&text, self.surroundings.columns);
-        put(&mut state.err, &drawn);
-    }
-
     fn in_section(&self) -> bool {
         self.state.borrow().section.is_some()
     }
@@ -234,7 +233,10 @@ impl<O: Write, E: Write> Runner<O, E> {
 
     fn begin(&self, step: Step) {
         self.end_step_group();
-        self.state.borrow_mut().step = Some(step);
+        {
+            let state = &mut *self.state.borrow_mut();
+            (state.step, state.step_began, state.work) = (Some(step), Some(Instant::now()), None);
+        }
         let title = format!("{}: {}", step.word(), doing(step));
         if self.surroundings.style == Style::GitHub && !self.in_section() {
             self.command("group", &title);
@@ -246,23 +248,16 @@ impl<O: Write, E: Write> Runner<O, E> {
 
     fn end(&self, step: Step, took: Duration) {
         self.end_step_group();
-        self.state.borrow_mut().step = None;
+        {
+            let state = &mut *self.state.borrow_mut();
+            (state.step, state.work) = (None, None);
+        }
         self.line("", &format!("{}: took {}", step.word(), duration(took)), Tone::Plain);
     }
 
     fn end_group(&self) {
         if std::mem::take(&mut self.state.borrow_mut().group_is_open) {
             self.print("::endgroup::");
-        }
-    }
-
-    /// Where a person sees the line redrawn, a line for each target would only push it away.
-    fn wrote(&self, target: &str, took: Duration, done: usize, of: usize) {
-        if !self.surroundings.progress || self.surroundings.story != Sink::Terminal {
-            self.line("  ", &format!("{target}: written in {} ({done} of {of})", duration(took)), Tone::Plain);
-        }
-        if self.surroundings.progress {
-            self.redraw(&format!("  {done} of {of} written: {target}"));
         }
     }
 
@@ -295,6 +290,7 @@ impl<O: Write, E: Write> Observer for Runner<O, E> {
             Event::Notice(text) => self.announce(Kind::Notice, text),
             Event::Plan(plan) => plan.iter().for_each(|sentence| self.line("  - ", sentence, Tone::Plain)),
             Event::Wrote { target, took, done, of } => self.wrote(target, *took, *done, *of),
+            Event::Looked { done, of } => self.looked(*done, *of),
             Event::Retrying { what, why, wait } => {
                 self.line("  ", &format!("{what}: {why}; again in {}", duration(*wait)), Tone::Plain);
             }

@@ -126,10 +126,7 @@ fn a_pipe_gets_one_line_per_event_and_no_command() {
 fn a_terminal_gets_a_progress_line_that_is_wiped_before_the_next_line() {
     let (runner, out, err) = start(&[("COLUMNS", "20")], Format::Text, Sink::Terminal);
     story(&runner);
-    assert_eq!(
-        err.text(),
-        "\r1 of 2 written: rep\r1 of 2 written: rep".replace("rep\r1", "rep\r2") + "\r                   \r"
-    );
+    assert_eq!(err.text(), "\r[##########........\r[##################\r                   \r");
     assert!(out.text().starts_with("\u{1b}[1mdistribute: "), "{:?}", out.text());
     assert!(out.text().contains("\u{1b}[31merror: the issuer refused"), "{:?}", out.text());
 }
@@ -303,4 +300,65 @@ fn nothing_foreign_is_ever_obeyed() {
 #[expect(clippy::print_stdout, reason = "a failing test shows its seed")]
 fn println_seed(seed: u64) {
     println!("seed {seed}");
+}
+
+fn writes(runner: &Runner<Tape, Tape>, done: std::ops::RangeInclusive<usize>, of: usize) {
+    let took = Duration::from_millis(50);
+    done.for_each(|done| runner.event(&Event::Wrote { target: "repo:acme/app KEY", took, done, of }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_targets_a_log_is_told_now_and_then_and_once_there_is_reason_how_long_it_takes() {
+    let (runner, out) = github();
+    let work = async {
+        runner.event(&Event::Began(Step::Distribute));
+        writes(&runner, 1..=180, 1000);
+        tokio::time::sleep(Duration::from_secs(7)).await;
+        writes(&runner, 181..=200, 1000);
+        tokio::time::sleep(Duration::from_secs(54)).await;
+        writes(&runner, 201..=1000, 1000);
+        runner.event(&Event::Ended(Step::Distribute, Duration::from_secs(61)));
+    };
+    runner.telling(work).await;
+    let text = out.text();
+    let told: Vec<_> = text.lines().filter(|line| line.contains(" of ")).collect();
+    assert_eq!(told.len(), 13, "{text}");
+    assert_eq!(told.first(), Some(&"  180 of 1000 written"), "a burst says nothing of the speed");
+    assert_eq!(told.get(11), Some(&"  200 of 1000 written, about 4 min left"));
+    assert_eq!(told.last(), Some(&"  1000 of 1000 written"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn looks_at_many_targets_are_told_of_too() {
+    let (runner, out) = github();
+    let work = async {
+        runner.event(&Event::Began(Step::Observe));
+        for done in 1..=3 {
+            runner.event(&Event::Looked { done, of: 3 });
+        }
+        for done in 1..=90 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            runner.event(&Event::Looked { done, of: 90 });
+        }
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    };
+    runner.telling(work).await;
+    let text = out.text();
+    let told: Vec<_> = text.lines().filter(|line| line.contains(" of ")).collect();
+    assert_eq!(told, ["  50 of 90 looked at, about 4.0 s left", "  90 of 90 looked at"], "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_terminal_shows_a_bar_also_while_nothing_happens() {
+    let (runner, _, err) = start(&[("COLUMNS", "80")], Format::Text, Sink::Terminal);
+    let work = async {
+        runner.event(&Event::Began(Step::Distribute));
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        writes(&runner, 1..=30, 40);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    };
+    runner.telling(work).await;
+    let text = err.text();
+    assert!(text.contains("\r[##########..........] 20 of 40 written, about 1.0 s left"), "{text:?}");
+    assert!(text.ends_with("\r[###############.....] 30 of 40 written, about 1.0 s left"), "{text:?}");
 }

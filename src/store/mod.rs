@@ -29,7 +29,9 @@ pub fn shadows(targets: &[Target], github: &Rc<GitHub>) -> Shadows {
     Shadows::new(Rc::clone(github), places.collect())
 }
 
-fn at_github(place: &Place) -> github::Place {
+/// Where at GitHub a place lies.
+#[must_use]
+pub fn at_github(place: &Place) -> github::Place {
     match place.clone() {
         Place::Repo { owner, name: repo } => github::Place::Repo { owner, repo },
         Place::Env { owner, name: repo, environment } => github::Place::Env { owner, repo, environment },

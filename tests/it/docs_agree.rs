@@ -11,6 +11,7 @@ use keyrotor::report::{Ending, json, outputs};
 use keyrotor::rotation::outcome::Verdict;
 use keyrotor::store::github::Place;
 use keyrotor::store::target::Kind;
+use keyrotor_fake::App;
 use serde_json::Value;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -227,6 +228,7 @@ fn evaluated(name: &str, value: &Value) -> String {
         "management-key" => "lr_mgmt_0123456789abcdef0123456789abcdef",
         "current-key" => "lr_live_0123456789abcdef0123456789abcdef",
         "github-token" => "github_pat_0123456789abcdef0123456789abcdef",
+        "app-private-key" => return App::new(1).1.pem,
         "leaked" | "dry-run" => "true",
         _ => panic!("{name}: {written} has no stand-in"),
     }
@@ -266,9 +268,11 @@ fn every_example_is_accepted() {
             accepted(&place, &fields(with));
         }
         if found.is_empty() {
+            let is_given = |name: &str| yaml.as_object().unwrap().contains_key(name);
             let rest = ["key-name", "management-key", "github-token"];
+            let rest = rest.into_iter().filter(|name| *name != "github-token" || !is_given("app-client-id"));
             let mut with = fields(&yaml);
-            for name in rest.into_iter().filter(|name| !yaml.as_object().unwrap().contains_key(*name)) {
+            for name in rest.filter(|name| !is_given(name)) {
                 let value = if name == "key-name" { "production" } else { "${{ secrets.X }}" };
                 with.insert(name.to_owned(), evaluated(name, &value.into()));
             }

@@ -13,7 +13,7 @@ use http::Method;
 use keyrotor::http::Failure;
 use keyrotor::rotation::port::{Held, SecretStore as _};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{GitHub, GitHubSecret, Place};
+use keyrotor::store::github::{Credential, GitHub, GitHubSecret, Place};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -56,7 +56,8 @@ fn github(url: &Url) -> Rc<GitHub> {
         .no_proxy()
         .build()
         .unwrap();
-    Rc::new(GitHub::new(client, url.clone(), Secret::new("ghp_0123456789".into()), Redactor::new()).unwrap())
+    let token = Credential::Token(Secret::new("ghp_0123456789".into()));
+    Rc::new(GitHub::new(client, url.clone(), token, Redactor::new()).unwrap())
 }
 
 fn store(url: &Url) -> GitHubSecret {
@@ -354,7 +355,7 @@ async fn a_success_without_a_date_is_no_reason_to_believe_that_nothing_was_writt
 #[tokio::test]
 async fn a_token_with_a_line_break_is_refused_before_anything_is_sent() {
     let url = Url::parse("http://127.0.0.1:9").unwrap();
-    let token = Secret::new("ghp_0123456789\n".into());
+    let token = Credential::Token(Secret::new("ghp_0123456789\n".into()));
     let Err(failure) = GitHub::new(reqwest::Client::new(), url, token, Redactor::new()) else { panic!("taken") };
     assert!(!failure.message().contains("ghp_"), "{failure}");
 }

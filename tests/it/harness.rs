@@ -21,12 +21,15 @@ use std::io::Read;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use keyrotor::cli::INPUTS;
-use keyrotor_fake::{Access, Behaviour, Dialect, Fakes, Key, Place, Request, Server, World};
+use keyrotor_fake::{
+    Access, Answered, App, AppCredentials, Behaviour, Dialect, Fakes, Key, Place, Request, Server, State, World,
+};
 use keyrotor_properties::leak::Searcher;
 
 /// The secret's name in every target.
@@ -41,6 +44,8 @@ pub(crate) const TOKEN: &str = "github_pat_11A7Qx0dYwZ3nKf8Lr2TbVs5Hj";
 /// What is wrong, in a sentence that a person can work with.
 pub(crate) type Check = Result<(), String>;
 
+/// How long ago the key that is deployed at first was made.
+const DEPLOYED_FOR: Duration = Duration::from_secs(40 * 24 * 3600);
 /// A run that takes longer than this hangs.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// A run that is told to stop ends within this time.
@@ -54,6 +59,7 @@ pub(crate) struct Setting {
     current_key: bool,
     deployed: Option<String>,
     tls: Vec<Server>,
+    app: bool,
     inputs: BTreeMap<String, String>,
 }
 
@@ -75,6 +81,7 @@ impl Setting {
             current_key: false,
             deployed: Some(FIRST_NAME.to_owned()),
             tls: Vec::new(),
+            app: false,
             inputs,
         }
     }
@@ -110,6 +117,12 @@ impl Setting {
         self
     }
 
+    /// Each run is given the credentials of a GitHub App in place of a token. It is installed on every owner.
+    pub(crate) fn with_app(mut self) -> Self {
+        self.app = true;
+        self
+    }
+
     /// An input of every run.
     pub(crate) fn input(mut self, name: &str, value: &str) -> Self {
         self.inputs.insert(name.to_owned(), value.to_owned());
@@ -118,21 +131,31 @@ impl Setting {
 
     /// Builds the world and starts its servers.
     pub(crate) fn stage(self) -> Stage {
-        let world = World::with_dialect(self.dialect);
-        let places = self.places.iter().map(|place| world.by_hand(|state| state.github.add_place(place))).collect();
+        let world = if self.app {
+            // What an App signs is dated by the machine's clock: the first run is now.
+            World::at(jiff::Timestamp::now() - jiff::SignedDuration::try_from(DEPLOYED_FOR).unwrap())
+        } else {
+            World::new()
+        };
+        world.by_hand(|state| state.issuer.behaviour = Behaviour::of(self.dialect));
+        let add = |place: &String| world.by_hand(|state| state.github.add_place(place));
+        let places: Vec<Place> = self.places.iter().map(add).collect();
         let management = world.by_hand(|state| {
-            state.github.add_token(TOKEN, "ci", Access::Write);
+            if !self.app {
+                state.github.add_token(TOKEN, "ci", Access::Write);
+            }
             match (self.dialect, self.current_key) {
                 (Dialect::Guide, true) => None,
                 (Dialect::Guide, false) => Some(state.issuer.seed_key("key-manager", |_| {}).1),
                 _ => Some(state.issuer.seed_management("root").1),
             }
         });
+        let app = self.app.then(|| register_app(&world, &places));
         let fakes = match self.tls.as_slice() {
             [] => Fakes::spawn_thread(world.clone()).unwrap(),
             servers => Fakes::spawn_thread_with_tls(world.clone(), servers).unwrap(),
         };
-        let stage = Stage { world, fakes, places, management, setting: self, scratch: Scratch::new() };
+        let stage = Stage { world, fakes, places, management, app, setting: self, scratch: Scratch::new() };
         if let Some(name) = &stage.setting.deployed {
             let (_, value) = stage.world.by_hand(|state| {
                 state.issuer.seed_key(name, |key| {
@@ -142,10 +165,26 @@ impl Setting {
                 })
             });
             stage.deploy(&value);
-            stage.world.advance(Duration::from_secs(40 * 24 * 3600));
+            stage.world.advance(DEPLOYED_FOR);
         }
         stage
     }
+}
+
+/// An App that is installed where these places are and may write their secrets. Its key is made once.
+fn register_app(world: &World, places: &[Place]) -> AppCredentials {
+    static APP: LazyLock<(App, AppCredentials)> = LazyLock::new(|| App::new(424_242));
+    let (mut app, credentials) = APP.clone();
+    let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for place in places {
+        let owner = place.repository().or(place.organisation()).and_then(|name| name.split('/').next()).unwrap();
+        owners.entry(owner).or_default().insert(place.permission().word());
+    }
+    for (owner, permissions) in owners {
+        app.install(owner, &Vec::from_iter(permissions));
+    }
+    world.by_hand(|state| state.github.app = Some(app));
+    credentials
 }
 
 /// A world with its servers, in which the program can be run.
@@ -159,6 +198,8 @@ pub(crate) struct Stage {
     pub(crate) places: Vec<Place>,
     /// The management key, where there is one.
     pub(crate) management: Option<String>,
+    /// What the App's owner has, where there is one.
+    pub(crate) app: Option<AppCredentials>,
     setting: Setting,
     scratch: Scratch,
 }
@@ -196,6 +237,15 @@ impl Stage {
         self.places.iter().map(|place| self.world.value_at(place, SECRET)).collect()
     }
 
+    /// Every token that the App has minted.
+    pub(crate) fn minted(&self) -> Vec<String> {
+        let tokens = |state: &State| {
+            let minted = state.github.tokens.iter().filter(|(_, token)| token.installation().is_some());
+            minted.map(|(value, _)| value.clone()).collect()
+        };
+        self.world.read(tokens)
+    }
+
     /// What is so now.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let live = self.world.live_keys("").into_iter().map(|key| key.id).collect();
@@ -213,6 +263,9 @@ impl Stage {
         let mut put = |name: &str, value: String| _ = inputs.entry(name.to_owned()).or_insert(value);
         put("issuer-url", self.fakes.issuer_url.clone());
         put("targets", self.targets("\n"));
+        if let Some(app) = &self.app {
+            put("app-client-id", app.client_id.clone());
+        }
         let secrets = self.secrets_given();
         let (args, variables) = Default::default();
         let (stdout, stderr) = (Stream::Kept, Stream::Kept);
@@ -240,7 +293,10 @@ impl Stage {
     }
 
     fn secrets_given(&self) -> BTreeMap<&'static str, String> {
-        let mut given = BTreeMap::from([("github-token", TOKEN.to_owned())]);
+        let mut given = BTreeMap::from([match &self.app {
+            Some(app) => ("app-private-key", app.pem.trim_end().to_owned()),
+            None => ("github-token", TOKEN.to_owned()),
+        }]);
         given.extend(self.management.clone().map(|value| ("management-key", value)));
         let current = self.setting.current_key.then(|| self.held().into_iter().next().flatten()).flatten();
         given.extend(current.map(|value| ("current-key", value)));
@@ -507,10 +563,15 @@ impl Invocation<'_> {
         }
         let first: BTreeSet<String> = story.lines().map_while(masked).collect();
         for (name, value) in self.secrets.iter().filter(|(_, value)| !value.is_empty()) {
-            ensure(first.contains(value) || ran.status() == 137, || {
+            let escaped = value.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+            ensure(first.contains(&escaped) || ran.status() == 137, || {
                 format!("{name} is not masked first\n{}", ran.log())
             })?;
         }
+        let minted = |it: &&Request| it.path.ends_with("/access_tokens") && it.answered == Answered::Status(201);
+        let minted = ran.requests.iter().filter(minted).count();
+        let hidden = self.stage.minted().iter().filter(|token| all.contains(*token)).count();
+        ensure(hidden >= minted || ran.status() == 137, || format!("a token is not masked\n{}", ran.log()))?;
         for value in self.stage.held().iter().flatten() {
             let known = all.contains(value) || ran.status() == 137 || !ran.rotated();
             ensure(known, || format!("the new key is not masked\n{}", ran.log()))?;

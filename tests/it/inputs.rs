@@ -131,7 +131,6 @@ fn what_is_not_built_yet_says_so() {
         ("retire", "disable"),
         ("canary", "smoke.yml"),
         ("issuer", "openrouter"),
-        ("app-client-id", "Iv1.0123456789abcdef"),
         ("targets", "kubernetes:prod/creds#api-key"),
         ("targets", "vault:kv/app#key"),
     ] {

@@ -18,7 +18,14 @@ struct Found<'a> {
 
 impl OpenApi {
     pub(crate) fn github() -> Self {
-        Self(serde_json::from_str(include_str!("../openapi/github-secrets.json")).expect("the document is JSON"))
+        let [mut all, apps]: [Value; 2] =
+            [include_str!("../openapi/github-secrets.json"), include_str!("../openapi/github-apps.json")]
+                .map(|text| serde_json::from_str(text).expect("the document is JSON"));
+        for part in ["/paths", "/components/parameters", "/components/schemas"] {
+            let more = apps.pointer(part).and_then(Value::as_object).expect("both have the same parts").clone();
+            all.pointer_mut(part).and_then(Value::as_object_mut).expect("an object").extend(more);
+        }
+        Self(all)
     }
 
     /// Checks a request: `target` is path and query below the API's address, an empty `body` is none.

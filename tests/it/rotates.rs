@@ -192,6 +192,18 @@ fn a_dry_run_prints_the_plan_and_asks_for_nothing_but_reads() {
 }
 
 #[test]
+fn of_many_targets_the_log_tells_how_many_and_the_summary_which() {
+    let names: Vec<String> = (0..25).map(|n| format!("acme/r{n:02}")).collect();
+    let stage = Setting::new(Dialect::Mgmt).repos(&names.iter().map(String::as_str).collect::<Vec<_>>()).stage();
+    let ran = stage.run();
+    rotated(&stage, &ran);
+    for told in ["  25 of 25 looked at", "  25 of 25 written"] {
+        assert!(ran.stdout.lines().any(|line| line == told), "{told}: {}", ran.log());
+    }
+    assert!(!ran.stdout.contains("written in") && ran.summary.contains("acme/r24"), "{}", ran.log());
+}
+
+#[test]
 fn no_more_targets_are_written_at_once_than_asked() {
     let names: Vec<String> = (0..10).map(|n| format!("acme/r{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

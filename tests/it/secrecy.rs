@@ -20,8 +20,8 @@ use keyrotor::rotation::policy::Policy;
 use keyrotor::rotation::port::{CreatedKey, KeyId, ShownRights};
 use keyrotor::runner::{self, Format, Runner, Sink};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::answer::Answer;
-use keyrotor::store::github::{GitHub, GitHubSecret};
+use keyrotor::store::github::answer::{Answer, SignedBy};
+use keyrotor::store::github::{App, AppKey, Credential, GitHub, GitHubSecret};
 use keyrotor_properties::leak::Searcher;
 use serde::{Deserialize, Serialize};
 use static_assertions::assert_not_impl_any;
@@ -42,6 +42,9 @@ assert_not_impl_any!(Reading: Display, Serialize);
 assert_not_impl_any!(Surroundings: Debug, Display, Serialize, Clone);
 assert_not_impl_any!(GitHub: Debug, Display, Clone);
 assert_not_impl_any!(GitHubSecret: Debug, Display, Clone);
+assert_not_impl_any!(Credential: Debug, Display, Serialize);
+assert_not_impl_any!(App: Debug, Display, Clone);
+assert_not_impl_any!(AppKey: Display, Serialize);
 
 const MANAGEMENT: &str = "lr_mgmt_Zk3Qw9Rt7Yp1Lm5Nc8Xv2Bd6Hf4Js0Ga";
 const CURRENT: &str = "lr_live_Pa7Bc3Xk9Wm1Qz5Rt8Yn2Lv6Ed4Gh0Us";
@@ -81,6 +84,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
     // An installation token comes in a body.
     let answer = Answer {
         asked: "POST /app/installations/1/access_tokens".into(),
+        signed_by: SignedBy::Token,
         call: Call::Write,
         status: ::http::StatusCode::CREATED,
         headers: [(::http::header::SET_COOKIE, TOKEN.parse().unwrap())].into_iter().collect(),

@@ -8,7 +8,19 @@ use std::path::{Path, PathBuf};
 /// What each part may name beside itself. The longest part that a file belongs to decides.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &[]),
-    ("config", &["cli", "nearest", "rotation::policy", "rotation::port", "runner::Format", "secret", "store::target"]),
+    (
+        "config",
+        &[
+            "cli",
+            "nearest",
+            "rotation::policy",
+            "rotation::port",
+            "runner::Format",
+            "secret",
+            "store::github::AppKey",
+            "store::target",
+        ],
+    ),
     ("http", &["secret"]),
     ("issuer", &["http", "rotation::port", "secret"]),
     ("nearest", &[]),
@@ -200,7 +212,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("env::var", &["cli::surroundings", "http::client", "http::roots"]),
     ("env::args", &["cli::surroundings"]),
     ("process::exit", &[]),
-    ("octocrab", &["store::github::client"]),
+    ("octocrab", &["store::github::client", "store::github::wire"]),
+    ("governor", &["store::github::pace"]),
+    ("jsonwebtoken", &["store::github::app_key"]),
 ];
 
 #[test]

@@ -99,7 +99,7 @@ fn every_problem_is_reported_in_one_run() {
 
 #[test]
 fn each_value_that_can_be_wrong_is_reported_under_its_own_name() {
-    let free = ["command", "app-client-id", "canary", "config", "sarif-file"];
+    let free = ["command", "canary", "config", "sarif-file"];
     for doc in INPUTS.iter().filter(|doc| !doc.secret && !free.contains(&doc.name)) {
         let command = if doc.tasks.contains(&Task::Rotate) { "rotate" } else { "audit" };
         let bad = if doc.name == "allowed-models" { "a b" } else { "-,, \u{202e}\t," };
@@ -139,8 +139,36 @@ fn a_key_is_needed_and_either_will_do() {
 fn writing_to_a_repository_needs_a_token() {
     let text = only(&[], &[("INPUT_GITHUB-TOKEN", "")]);
     assert!(text.contains("GITHUB_TOKEN of a workflow can't write secrets") && text.contains("\"Secrets\""), "{text}");
-    let problems = wrong(&[], &[("INPUT_GITHUB-TOKEN", ""), ("INPUT_APP-CLIENT-ID", "Iv1.x")]);
-    assert_eq!(problems.iter().map(|problem| problem.input.as_str()).collect::<Vec<_>>(), ["app-client-id"]);
+    let text = only(&[], &[("INPUT_GITHUB-TOKEN", ""), ("INPUT_APP-CLIENT-ID", "Iv1.x")]);
+    assert!(text.starts_with("app-private-key: is required beside"), "{text}");
+}
+
+#[test]
+fn an_app_is_an_id_and_a_key_with_no_token_beside() {
+    let (_, app) = keyrotor_fake::App::new(1);
+    let (id, pem) = (("INPUT_APP-CLIENT-ID", "Iv23liAbCdEf"), ("INPUT_APP-PRIVATE-KEY", app.pem.as_str()));
+    let no_token = ("INPUT_GITHUB-TOKEN", "");
+    let request = run(&[], &[no_token, id, pem]);
+    assert_eq!(request.github.app.map(|app| app.id().to_owned()).as_deref(), Some("Iv23liAbCdEf"));
+    assert!(request.github.token.is_none());
+
+    assert!(only(&[], &[id, pem]).starts_with("github-token: is given beside `app-client-id`"));
+    assert!(only(&[], &[no_token, pem]).starts_with("app-client-id: is required beside `app-private-key`"));
+    assert!(only(&[], &[no_token, id]).starts_with("app-private-key: is required beside `app-client-id`"));
+    let cut = app.pem.get(..900).unwrap();
+    for (key, words) in [(cut, "is cut off"), ("ghs_0123456789", "is no private key"), ("${{ x }}", "not evaluated")] {
+        let problems = wrong(&[], &[no_token, id, ("INPUT_APP-PRIVATE-KEY", key)]);
+        assert!(problems.iter().any(|it| it.input == "app-private-key" && it.message.contains(words)), "{problems:?}");
+    }
+    let text = only(&[], &[no_token, ("INPUT_APP-CLIENT-ID", "my app"), pem]);
+    assert!(text.starts_with("app-client-id: expected a GitHub App's client id"), "{text}");
+    let file = [no_token, id, ("KEYROTOR_APP_PRIVATE_KEY_FILE", "/no/such/file")];
+    assert!(only(&[], &file).starts_with("KEYROTOR_APP_PRIVATE_KEY_FILE: "));
+
+    // However it was pasted, each line of it is hidden.
+    let pasted = app.pem.replace('\n', "\\n");
+    let reading = read(&step(&[], &[no_token, id, ("INPUT_APP-PRIVATE-KEY", &pasted)]));
+    assert!(reading.secrets.iter().any(|secret| secret.expose() == app.pem), "its lines stand apart");
 }
 
 #[test]
@@ -168,7 +196,6 @@ fn what_is_for_later_is_recognised() {
         (&[], &[("INPUT_ISSUER", "openrouter")], "issuer"),
         (&[], &[("INPUT_GRACE-PERIOD", "drain")], "grace-period"),
         (&[], &[("INPUT_RETIRE", "disable")], "retire"),
-        (&[], &[("INPUT_APP-PRIVATE-KEY", "-----BEGIN X-----\nabc\n-----END X-----")], "app-private-key"),
     ] {
         let text = only(args, vars);
         assert!(text.starts_with(&format!("{input}: ")) && text.contains("not yet built in this version"), "{text}");

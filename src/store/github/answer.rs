@@ -18,6 +18,24 @@ const A_MINUTE: Duration = Duration::from_secs(60);
 /// GitHub's clock has whole seconds, so that a reset may look past already while it is not.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
+/// Whose credential a request was signed with, which decides what a refusal advises.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignedBy {
+    /// A token that the user gave.
+    Token,
+    /// A GitHub App, or a token that it minted.
+    App,
+}
+
+/// An answer that is one of the rate limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limit {
+    /// How long to wait.
+    pub(super) wait: Duration,
+    /// GitHub said how long.
+    pub(super) stated: bool,
+}
+
 /// One answer of the REST API, whatever its status.
 #[derive(Clone)]
 pub struct Answer {
@@ -25,6 +43,8 @@ pub struct Answer {
     pub asked: String,
     /// Whether that may have changed something.
     pub call: Call,
+    /// Who asked.
+    pub signed_by: SignedBy,
     /// The status.
     pub status: StatusCode,
     /// The headers.
@@ -86,8 +106,8 @@ impl Answer {
         if self.call == Call::Write && self.status.is_success() {
             return Failure::Unknown { message, retry_after: None };
         }
-        if let Some(wait) = self.rate_limit(&complaint) {
-            return Failure::Transient { message, retry_after: Some(wait) };
+        if let Some(limit) = self.limit_by(&complaint) {
+            return Failure::Transient { message, retry_after: Some(limit.wait) };
         }
         status_failure(self.call, self.status, message, self.hint(redactor), retry_after(&self.headers))
     }
@@ -108,20 +128,31 @@ impl Answer {
         message
     }
 
+    /// What GitHub says is wrong; empty where it says nothing.
+    pub(super) fn complains(&self) -> String {
+        self.complaint().message.unwrap_or_default()
+    }
+
     /// How long to wait, where this is one of the two rate limits: both answer 403 or 429.
-    fn rate_limit(&self, complaint: &Complaint) -> Option<Duration> {
+    pub(super) fn limit(&self) -> Option<Limit> {
+        self.limit_by(&self.complaint())
+    }
+
+    fn limit_by(&self, complaint: &Complaint) -> Option<Limit> {
         if !matches!(self.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
             return None;
         }
+        let stated = |wait| Limit { wait, stated: true };
         if let Some(asked) = retry_after(&self.headers) {
-            return Some(asked);
+            return Some(stated(asked));
         }
+        let a_minute = Limit { wait: A_MINUTE, stated: false };
         if self.header("x-ratelimit-remaining") == Some("0") {
-            return Some(self.until_reset().unwrap_or(A_MINUTE));
+            return Some(self.until_reset().map_or(a_minute, stated));
         }
         let said = complaint.message.as_deref().unwrap_or_default().to_ascii_lowercase();
         let named = said.contains("secondary rate limit") || said.contains("abuse detection");
-        (named || self.status == StatusCode::TOO_MANY_REQUESTS).then_some(A_MINUTE)
+        (named || self.status == StatusCode::TOO_MANY_REQUESTS).then_some(a_minute)
     }
 
     fn until_reset(&self) -> Option<Duration> {
@@ -151,10 +182,16 @@ impl Answer {
             let (has, needed) = (server_text(has, redactor), server_text(needed, redactor));
             hint.push_str(&format!("The token has the scopes `{has}`, and one of `{needed}` is accepted. "));
         }
-        hint.push_str(
-            "GITHUB_TOKEN can never write secrets: use a fine-grained token or a GitHub App. \
-             A repository that the token cannot see answers 404.",
-        );
+        hint.push_str(match self.signed_by {
+            SignedBy::Token => {
+                "GITHUB_TOKEN can never write secrets: use a fine-grained token or a GitHub App. \
+                 A repository that the token cannot see answers 404."
+            }
+            SignedBy::App => {
+                "What the GitHub App may do and see is set where it is installed. A repository that it cannot see \
+                 answers 404."
+            }
+        });
         if let Some(expires) = expiry::of(&self.headers) {
             hint.push_str(&format!(" The token expires at {}.", expiry::moment(expires)));
         }
@@ -192,7 +229,7 @@ mod tests {
             .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
         let status = StatusCode::from_u16(status).unwrap();
-        Answer { asked: "PUT /x".into(), call, status, headers, body: body.into() }
+        Answer { asked: "PUT /x".into(), call, signed_by: SignedBy::Token, status, headers, body: body.into() }
     }
 
     fn failure(call: Call, status: u16, headers: &[(&'static str, &'static str)], message: &str) -> Failure {

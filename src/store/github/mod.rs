@@ -1,18 +1,27 @@
 //! Secrets at GitHub: one client for the REST API, and one store for every kind of place that takes a sealed value.
 
 pub mod answer;
+mod app;
+mod app_key;
 pub mod client;
 mod denied;
 mod environments;
 pub mod expiry;
+mod grant;
 mod keys;
+mod mint;
+mod pace;
 pub mod place;
 pub mod scope;
 pub mod seal;
 pub mod secrets;
 pub mod shadows;
+mod wire;
 
-pub use client::GitHub;
+pub use app::{App, Around};
+pub use app_key::AppKey;
+pub use client::{Credential, GitHub};
+pub use pace::{Pace, time_for};
 pub use place::Place;
 pub use secrets::GitHubSecret;
 pub use shadows::Shadows;

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::client::GitHub;
+use super::client::{GitHub, Pass};
 use super::denied;
 use super::place::Place;
 use super::scope::{self, Asked, Scope, Scopes};
@@ -40,6 +40,10 @@ pub struct GitHubSecret {
     asked: Option<Asked>,
     /// Known for an organisation's secret once it was observed.
     scopes: RefCell<Option<Scopes>>,
+    /// Leave for the two requests of a look.
+    looks: RefCell<Vec<Pass>>,
+    /// Leave for the next write: what it has to wait for is waited for before the run asks whether it may still write.
+    pass: RefCell<Option<Pass>>,
 }
 
 #[derive(Deserialize)]
@@ -67,6 +71,8 @@ impl GitHubSecret {
             doubted: Cell::default(),
             asked: None,
             scopes: RefCell::default(),
+            looks: RefCell::default(),
+            pass: RefCell::default(),
         }
     }
 
@@ -80,7 +86,11 @@ impl GitHubSecret {
     async fn at(&self, method: Method, last: &str, body: Option<&Value>) -> Result<Answer, Failure> {
         let mut path = self.place.path();
         path.push(last);
-        self.github.call(method, &path, body).await
+        let pass = if method == Method::GET { self.looks.borrow_mut().pop() } else { self.pass.take() };
+        match pass {
+            Some(pass) => self.github.send(pass, method, &path, body).await,
+            None => self.github.call(method, &path, body).await,
+        }
     }
 
     /// The first look shares the key with other targets of the place that are looked at in the same moment.
@@ -136,6 +146,10 @@ impl GitHubSecret {
             _ => Ok(None),
         };
         Ok((sighting(row.as_ref(), &answer)?, scope))
+    }
+
+    fn knows_key(&self) -> bool {
+        self.key.borrow().is_some()
     }
 
     fn knows_scope(&self) -> bool {
@@ -203,6 +217,13 @@ impl SecretStore for GitHubSecret {
         format!("{} {}", self.place.target(), self.secret)
     }
 
+    async fn turn(&self) -> Result<(), Failure> {
+        let path = self.place.path();
+        let passes = [self.github.admit(&Method::GET, &path).await?, self.github.admit(&Method::GET, &path).await?];
+        *self.looks.borrow_mut() = passes.into();
+        Ok(())
+    }
+
     /// The public key is what proves access: GitHub answers 404 also for what the token may not see. Never more than
     /// two requests are under way.
     async fn observe(&self) -> Result<Sighting, Failure> {
@@ -211,6 +232,8 @@ impl SecretStore for GitHubSecret {
             scope::asked(&self.github, &self.place, self.asked.as_ref()).await
         };
         let (asked, seen) = join!(reach, self.look_closely());
+        // A key that another target has fetched takes none.
+        self.looks.borrow_mut().clear();
         let (asked, (sighting, found)) = (asked?, seen?);
         if self.place.organisation().is_some() {
             *self.scopes.borrow_mut() = Some(Scopes::new(self.asked.as_ref(), asked, found)?);
@@ -220,10 +243,13 @@ impl SecretStore for GitHubSecret {
 
     async fn ready(&self) -> Result<(), Failure> {
         if !self.knows_scope() {
-            return self.observe().await.map(|_| ());
+            self.observe().await?;
+        } else if !self.knows_key() {
+            self.fetch_key().await?;
         }
-        let cached = self.key.borrow().is_some();
-        if cached { Ok(()) } else { self.fetch_key().await }
+        let pass = self.github.admit(&Method::PUT, &self.place.path()).await?;
+        *self.pass.borrow_mut() = Some(pass);
+        Ok(())
     }
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {

@@ -12,7 +12,9 @@ use crypto_box::SecretKey;
 use crypto_box::aead::OsRng;
 use jiff::Timestamp;
 
+use crate::app::App;
 use crate::clock::{Clock, signed};
+use crate::outage::Slot;
 
 pub use place::{Permission, Place};
 pub use token::{Access, Token, TokenKind};
@@ -130,6 +132,8 @@ pub struct GitHub {
     pub places: BTreeMap<Place, Vault>,
     /// The tokens that exist, by value.
     pub tokens: BTreeMap<String, Token>,
+    /// The App that is registered, if any.
+    pub app: Option<App>,
     /// Where places that moved are now.
     pub moved: BTreeMap<Place, Place>,
     /// Requests left in this hour, shown in headers; `None` shows no such headers, as GitHub Enterprise Server.
@@ -141,6 +145,8 @@ pub struct GitHub {
     recent_writes: Vec<Timestamp>,
     numbers: u64,
     keys_made: u64,
+    /// Secrets that the judge has not looked at since they were written, removed or moved.
+    touched: Vec<Slot>,
 }
 
 impl GitHub {
@@ -151,6 +157,7 @@ impl GitHub {
             clock,
             places: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            app: None,
             moved: BTreeMap::new(),
             rate_limit_remaining: None,
             secondary_limit: None,
@@ -158,6 +165,7 @@ impl GitHub {
             recent_writes: Vec::new(),
             numbers: 1000,
             keys_made: 0,
+            touched: Vec::new(),
         }
     }
 
@@ -218,6 +226,9 @@ impl GitHub {
         for place in moving {
             let vault = self.places.remove(&place).expect("a place that exists");
             let new = place.moved_to(to);
+            for name in vault.secrets.keys() {
+                self.touched.extend([(place.clone(), name.clone()), (new.clone(), name.clone())]);
+            }
             self.places.insert(new.clone(), vault);
             self.moved.insert(place, new);
         }
@@ -245,6 +256,13 @@ impl GitHub {
     pub fn add_token_for(&mut self, value: &str, role: &str, places: impl IntoIterator<Item = (Place, Access)>) {
         let token = Token { role: role.to_owned(), places: places.into_iter().collect(), ..Token::default() };
         self.tokens.insert(value.to_owned(), token);
+    }
+
+    /// Whether a token is known, not revoked and not over.
+    #[must_use]
+    pub fn takes(&self, token: &str) -> bool {
+        let now = self.clock.now();
+        self.tokens.get(token).is_some_and(|token| token.is_good(now))
     }
 
     /// What a token may do at a place that exists; `None` where it sees nothing.
@@ -330,7 +348,8 @@ impl GitHub {
             updated_at: now,
             scope: place.organisation().map(|_| before.and_then(|it| it.scope.clone()).unwrap_or(Scope::Private)),
         };
-        secrets.insert(name, secret);
+        secrets.insert(name.clone(), secret);
+        self.touched.push((place.clone(), name));
         wrote
     }
 
@@ -345,7 +364,10 @@ impl GitHub {
 
     /// Removes a secret; `false` where there is none.
     pub fn remove(&mut self, place: &Place, name: &str) -> bool {
-        self.vault_mut(place).secrets.remove(&name.to_ascii_uppercase()).is_some()
+        let name = name.to_ascii_uppercase();
+        let was_there = self.vault_mut(place).secrets.remove(&name).is_some();
+        self.touched.push((place.clone(), name));
+        was_there
     }
 
     /// A secret.
@@ -371,6 +393,11 @@ impl GitHub {
     pub fn environments<'a>(&'a self, full_name: &'a str) -> impl Iterator<Item = &'a Vault> {
         let of_it = move |place: &Place| matches!(place, Place::Env(..)) && place.is_of_repository(full_name);
         self.places.iter().filter(move |(place, _)| of_it(place)).map(|(_, vault)| vault)
+    }
+
+    /// What was touched since the last time.
+    pub fn take_touched(&mut self) -> Vec<Slot> {
+        std::mem::take(&mut self.touched)
     }
 
     /// Counts a write against the secondary limit; the limit, where it is exceeded.

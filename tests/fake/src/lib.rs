@@ -5,6 +5,7 @@
 //! * [`clock`]: one time for the world, which tests may jump; each server reads it with a skew of its own.
 //! * [`issuer`]: the keys, and [`behaviour`]: how this issuer differs from others, as data.
 //! * [`github`]: repositories, environments, organisations, tokens, secrets. Sealed boxes are really opened.
+//! * [`app`]: a GitHub App, where it is installed, the tokens that it mints.
 //! * [`outage`]: the judge of "a place that held a live key holds a live key at every moment".
 //! * [`fault`]: what goes wrong and at which request, as data and as text.
 //! * [`journal`]: every request that was made.
@@ -38,6 +39,7 @@
     reason = "a test's support code may fail the test"
 )]
 
+pub mod app;
 pub mod behaviour;
 pub mod clock;
 pub mod fault;
@@ -48,6 +50,7 @@ pub mod journal;
 pub mod outage;
 pub mod world;
 
+pub use app::{App, AppCredentials, Installation};
 pub use behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle, Rename, Wider};
 pub use clock::Clock;
 pub use fault::{Action, Fault, Server, Signal};

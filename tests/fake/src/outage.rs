@@ -2,7 +2,7 @@
 //!
 //! It is asked to look whenever the state has changed. A key that does not work yet is not live.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use jiff::Timestamp;
@@ -34,7 +34,7 @@ impl fmt::Display for Outage {
 }
 
 /// A secret's place and name.
-type Slot = (Place, String);
+pub type Slot = (Place, String);
 
 /// The judge.
 #[derive(Clone, Debug, Default)]
@@ -43,41 +43,77 @@ pub struct Outages {
     pub seen: Vec<Outage>,
     /// The secrets that hold a live key, with the key's id.
     live: BTreeMap<Slot, String>,
+    /// The values that were held at the last look, with the id of the live key that each was.
+    values: BTreeMap<String, Option<String>>,
 }
 
 impl Outages {
-    /// Looks at the state, and notes each secret that held a live key and does not any more.
-    pub fn look(&mut self, issuer: &Issuer, github: &GitHub, cause: &str) {
+    /// Looks at the state, and notes each secret that held a live key and does not any more. As long as no value has come
+    /// to life or died, only what was written since is looked at: a fleet is judged at each of its requests.
+    pub fn look(&mut self, issuer: &Issuer, github: &mut GitHub, cause: &str) {
+        let touched = github.take_touched();
+        if self.values.iter().any(|(value, id)| live_key(issuer, value) != *id) {
+            let slots: BTreeSet<Slot> = slots_of(github).chain(self.live.keys().cloned()).chain(touched).collect();
+            self.values.clear();
+            self.look_at(slots, issuer, github, cause);
+        } else {
+            self.look_at(touched, issuer, github, cause);
+        }
+    }
+
+    fn look_at(&mut self, slots: impl IntoIterator<Item = Slot>, issuer: &Issuer, github: &GitHub, cause: &str) {
         let now = issuer.clock.true_now();
-        let live = live_secrets(issuer, github);
-        for outage in &mut self.seen {
-            if outage.until.is_none() && live.contains_key(&(outage.place.clone(), outage.secret.clone())) {
-                outage.until = Some(now);
+        for slot in slots {
+            let (place, name) = &slot;
+            let value = github.secret(place, name).map(|secret| secret.value.as_str());
+            match value.and_then(|value| self.live_key(issuer, value)) {
+                Some(id) => {
+                    let open = |it: &&mut Outage| it.until.is_none() && it.place == *place && it.secret == *name;
+                    self.seen.iter_mut().filter(open).for_each(|outage| outage.until = Some(now));
+                    self.live.insert(slot, id);
+                }
+                None => {
+                    if let Some(held) = self.live.remove(&slot) {
+                        let what = describe(issuer, value, &held);
+                        let ((place, secret), cause) = (slot, cause.to_owned());
+                        self.seen.push(Outage { place, secret, when: now, until: None, cause, what });
+                    }
+                }
             }
         }
-        for ((place, secret), held) in std::mem::take(&mut self.live) {
-            if !live.contains_key(&(place.clone(), secret.clone())) {
-                let what = describe(issuer, github.secret(&place, &secret).map(|secret| secret.value.as_str()), &held);
-                self.seen.push(Outage { place, secret, when: now, until: None, cause: cause.to_owned(), what });
-            }
-        }
-        self.live = live;
     }
 
     /// Takes the state as it is: what was done by hand is no outage.
-    pub fn accept(&mut self, issuer: &Issuer, github: &GitHub) {
-        self.live = live_secrets(issuer, github);
+    pub fn accept(&mut self, issuer: &Issuer, github: &mut GitHub) {
+        github.take_touched();
+        self.live.clear();
+        self.values.clear();
+        for slot in slots_of(github).collect::<Vec<_>>() {
+            let value = github.secret(&slot.0, &slot.1).map(|secret| secret.value.as_str());
+            if let Some(id) = value.and_then(|value| self.live_key(issuer, value)) {
+                self.live.insert(slot, id);
+            }
+        }
+    }
+
+    fn live_key(&mut self, issuer: &Issuer, value: &str) -> Option<String> {
+        if let Some(known) = self.values.get(value) {
+            return known.clone();
+        }
+        let id = live_key(issuer, value);
+        self.values.insert(value.to_owned(), id.clone());
+        id
     }
 }
 
-fn live_secrets(issuer: &Issuer, github: &GitHub) -> BTreeMap<Slot, String> {
-    github
-        .holdings()
-        .filter_map(|(place, name, value)| {
-            let key = issuer.authorize(value).filter(|key| key.kind == Kind::Regular)?;
-            Some(((place.clone(), name.to_owned()), key.id.clone()))
-        })
-        .collect()
+/// The id of the live key that a value is.
+fn live_key(issuer: &Issuer, value: &str) -> Option<String> {
+    let key = issuer.authorize(value).filter(|key| key.kind == Kind::Regular)?;
+    Some(key.id.clone())
+}
+
+fn slots_of(github: &GitHub) -> impl Iterator<Item = Slot> {
+    github.holdings().map(|(place, name, _)| (place.clone(), name.to_owned()))
 }
 
 fn describe(issuer: &Issuer, value: Option<&str>, held: &str) -> String {

@@ -58,13 +58,16 @@ impl State {
                 Kind::Regular => format!("key {}", key.name),
                 Kind::Management => format!("management key {}", key.name),
             }),
-            Server::GitHub => self.github.tokens.get(credential).map(|token| format!("token {}", token.role)),
+            Server::GitHub => {
+                let token = self.github.tokens.get(credential).map(|token| format!("token {}", token.role));
+                token.or_else(|| (credential.matches('.').count() == 2).then(|| "the App".to_owned()))
+            }
         };
         known.unwrap_or_else(|| "a stranger".into())
     }
 
     fn judge(&mut self, cause: &str) {
-        self.outages.look(&self.issuer, &self.github, cause);
+        self.outages.look(&self.issuer, &mut self.github, cause);
     }
 }
 

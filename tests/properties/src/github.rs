@@ -1,6 +1,7 @@
 //! What GitHub answers, or whatever stands where GitHub should be.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use base64::Engine as _;
@@ -8,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use keyrotor::http::Failure;
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store;
-use keyrotor::store::github::GitHub;
+use keyrotor::store::github::{Credential, GitHub, Pace};
 use keyrotor::store::target::{SecretName, parse};
 use serde_json::{Value, json};
 
@@ -110,8 +111,11 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
     let (targets, _) = parse(u.choose(TARGETS)?, &name);
     let web = if u.arbitrary()? { "https://github.com/" } else { "https://ghe.acme.dev/" };
     let ((), asked) = peer.with(answers.clone(), async {
+        let token = Credential::Token(token);
         let github = GitHub::new(peer.client.clone(), peer.url.clone(), token, redactor).expect("a token");
-        let github = Rc::new(github);
+        // A limit is refused here, not waited for.
+        let pace = Pace::new(&peer.url, Duration::ZERO);
+        let github = Rc::new(github.paced(Rc::new(pace)));
         let secret = store::open(targets.first().expect("a target"), &github);
         for seen in [secret.observe().await, secret.last_write().await] {
             if let Err(failure) = seen {

@@ -47,6 +47,19 @@ pub enum Permission {
 }
 
 impl Permission {
+    /// Every one.
+    pub const ALL: [Self; 9] = [
+        Self::Secrets,
+        Self::Environments,
+        Self::OrganizationSecrets,
+        Self::DependabotSecrets,
+        Self::OrganizationDependabotSecrets,
+        Self::CodespacesSecrets,
+        Self::OrganizationCodespacesSecrets,
+        Self::Actions,
+        Self::Metadata,
+    ];
+
     /// GitHub's word.
     #[must_use]
     pub fn word(self) -> &'static str {

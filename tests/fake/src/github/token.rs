@@ -27,6 +27,8 @@ pub enum TokenKind {
     Classic(Vec<String>),
     /// A workflow's own `GITHUB_TOKEN`, which never gets at secrets.
     Workflow,
+    /// A token that an App has minted for its installation of this number.
+    Installation(u64),
 }
 
 /// A token.
@@ -42,8 +44,10 @@ pub struct Token {
     pub places: BTreeMap<Place, Access>,
     /// What it may do of each sort, at most; `None`: everything.
     pub permissions: Option<BTreeMap<Permission, Access>>,
-    /// When it expires, which its answers show.
+    /// When it expires. The answers to a personal access token show it.
     pub expires: Option<Timestamp>,
+    /// It was revoked.
+    pub revoked: bool,
 }
 
 impl Token {
@@ -58,10 +62,27 @@ impl Token {
             (TokenKind::Classic(scopes), _) => {
                 scopes.iter().any(|scope| scope == permission.scope()).then_some(Access::Write)
             }
-            (TokenKind::FineGrained, None) => Some(Access::Write),
-            (TokenKind::FineGrained, Some(permissions)) => permissions.get(&permission).copied(),
+            (TokenKind::FineGrained | TokenKind::Installation(_), None) => Some(Access::Write),
+            (TokenKind::FineGrained | TokenKind::Installation(_), Some(permissions)) => {
+                permissions.get(&permission).copied()
+            }
         };
         Some(reach.min(allowed.unwrap_or(Access::Metadata)))
+    }
+
+    /// Whether it is taken now.
+    #[must_use]
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        !self.revoked && self.expires.is_none_or(|end| now < end)
+    }
+
+    /// The App's installation that it was minted for.
+    #[must_use]
+    pub fn installation(&self) -> Option<u64> {
+        match self.kind {
+            TokenKind::Installation(id) => Some(id),
+            _ => None,
+        }
     }
 
     /// GitHub's words for a token that is not allowed to do something.
@@ -70,7 +91,7 @@ impl Token {
         match self.kind {
             TokenKind::FineGrained => "Resource not accessible by personal access token",
             TokenKind::Classic(_) => "Must have admin rights to Organization",
-            TokenKind::Workflow => "Resource not accessible by integration",
+            TokenKind::Workflow | TokenKind::Installation(_) => "Resource not accessible by integration",
         }
     }
 }

@@ -6,7 +6,9 @@ mod secrets;
 
 use serde_json::{Value, json};
 
-use self::refusal::{denied, error, not_found};
+pub(super) use self::refusal::error;
+use self::refusal::{denied, not_found};
+use super::app;
 use super::message::{Inbound, Reply};
 use crate::github::{Access, GitHub, Permission, Place, TokenKind};
 
@@ -21,7 +23,7 @@ struct Asked<'a> {
 pub(super) fn answer(github: &mut GitHub, request: &Inbound) -> Reply {
     let mut reply = dispatch(github, request);
     if let Some(token) = request.credential().and_then(|token| github.tokens.get(token)) {
-        if let Some(expires) = token.expires {
+        if let Some(expires) = token.expires.filter(|_| token.installation().is_none()) {
             let shown = expires.strftime("%Y-%m-%d %H:%M:%S UTC");
             reply = reply.with("github-authentication-token-expiration", shown);
         }
@@ -37,10 +39,6 @@ pub(super) fn answer(github: &mut GitHub, request: &Inbound) -> Reply {
 
 fn dispatch(github: &mut GitHub, request: &Inbound) -> Reply {
     let Some(token) = request.credential() else { return error(401, "Requires authentication") };
-    let now = github.clock.now();
-    if github.tokens.get(token).is_none_or(|token| token.expires.is_some_and(|end| end <= now)) {
-        return error(401, "Bad credentials");
-    }
     let mut parts = request.decoded_segments();
     // GitHub Enterprise Server has its API there.
     if parts.starts_with(&["api".to_owned(), "v3".to_owned()]) {
@@ -48,6 +46,12 @@ fn dispatch(github: &mut GitHub, request: &Inbound) -> Reply {
     }
     let asked = Asked { request, token, parts };
     let parts: Vec<&str> = asked.parts.iter().map(String::as_str).collect();
+    if let Some(reply) = app::answer(github, request, &parts) {
+        return reply;
+    }
+    if !github.takes(token) {
+        return error(401, "Bad credentials");
+    }
     match parts.as_slice() {
         ["repos", owner, name, rest @ ..] => of_repository(github, &asked, &format!("{owner}/{name}"), rest),
         ["repositories", id, rest @ ..] => {

@@ -1,6 +1,7 @@
 //! The servers on loopback: HTTP/1.1 with keep-alive, plain or over TLS. [`exchange`] is all they do; the rest is plumbing, and
 //! tests without sockets may call it themselves.
 
+mod app;
 mod arouter;
 mod github;
 mod message;

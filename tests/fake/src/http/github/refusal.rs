@@ -7,7 +7,7 @@ use crate::http::Reply;
 
 pub(super) const DOCS: &str = "https://docs.github.com/rest/actions/secrets";
 
-pub(super) fn error(status: u16, message: &str) -> Reply {
+pub(in crate::http) fn error(status: u16, message: &str) -> Reply {
     Reply::json(status, json!({ "message": message, "documentation_url": DOCS, "status": status.to_string() }))
 }
 
@@ -25,7 +25,7 @@ pub(super) fn accepting(reply: Reply, token: &Token, permission: Permission, nee
     let access = if needed == Access::Write { "write" } else { "read" };
     match token.kind {
         TokenKind::Classic(_) => reply.with("x-accepted-oauth-scopes", permission.scope()),
-        TokenKind::FineGrained | TokenKind::Workflow => {
+        TokenKind::FineGrained | TokenKind::Workflow | TokenKind::Installation(_) => {
             reply.with("x-accepted-github-permissions", format!("{}={access}", permission.word()))
         }
     }

@@ -1,0 +1,184 @@
+//! A GitHub App as credential: a token for each account, narrowed to what the targets need, minted anew before it ends and
+//! revoked when the run is over.
+//!
+//! octocrab can do this only for Apps that are named by their number, and neither narrows the permissions nor revokes.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::time::Duration;
+
+use ::http::{HeaderValue, Method, StatusCode};
+use futures_util::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+use super::app_key::AppKey;
+use super::grant::Grant;
+use super::place::Place;
+use super::wire::Wire;
+use crate::http::{Failure, Refusal};
+use crate::secret::Secret;
+
+/// "Newly created tokens might not be accessible immediately after creation", says GitHub's own `@octokit/auth-app`.
+const SPREADING: Duration = Duration::from_secs(5);
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+
+/// What a GitHub App needs of the world around it.
+pub struct Around {
+    /// The time.
+    pub now: Box<dyn Fn() -> Timestamp>,
+    /// Hides a secret wherever something is shown; called before anything else is done with one.
+    pub hide: Box<dyn Fn(&Secret)>,
+}
+
+/// A GitHub App that mints tokens for the accounts of a run's targets.
+pub struct App {
+    pub(super) key: AppKey,
+    pub(super) around: Around,
+    /// How far GitHub's clock is ahead, once it has refused what was signed by ours.
+    pub(super) ahead: Cell<SignedDuration>,
+    accounts: HashMap<String, Account>,
+    /// Every token there may be.
+    pub(super) minted: RefCell<Vec<Token>>,
+}
+
+/// An account that the App is installed on.
+pub(super) struct Account {
+    pub(super) grant: Grant,
+    /// One request for a token at a time.
+    turn: Mutex<()>,
+    pub(super) installation: Cell<Option<u64>>,
+    token: RefCell<Option<Token>>,
+    /// A definite no, which is the same for all of the account's targets.
+    refused: RefCell<Option<Refusal>>,
+}
+
+#[derive(Clone)]
+pub(super) struct Token {
+    pub(super) number: usize,
+    pub(super) account: String,
+    pub(super) signed: HeaderValue,
+    pub(super) born: Instant,
+    /// Another one is minted from then on.
+    pub(super) old: Instant,
+    /// It is surely alive until then.
+    pub(super) ends: Instant,
+    /// It may be alive until then.
+    pub(super) dies: Instant,
+}
+
+/// Which token signs a request.
+#[derive(Clone, Debug)]
+pub(super) struct Minted {
+    account: String,
+    number: usize,
+}
+
+impl App {
+    /// The App with this key, for these places.
+    #[must_use]
+    pub fn new<'a>(key: AppKey, places: impl IntoIterator<Item = &'a Place>, around: Around) -> Self {
+        let account = |grant| Account {
+            grant,
+            turn: Mutex::new(()),
+            installation: Cell::default(),
+            token: RefCell::default(),
+            refused: RefCell::default(),
+        };
+        let accounts = Grant::for_places(places).into_iter().map(|(name, grant)| (name, account(grant))).collect();
+        Self { key, around, ahead: Cell::new(SignedDuration::ZERO), accounts, minted: RefCell::default() }
+    }
+
+    /// What signs a call to this path, minted if need be.
+    pub(super) async fn token(&self, wire: &Wire, path: &[&str]) -> Result<(HeaderValue, Minted), Failure> {
+        let account = self.account(path)?;
+        if let Some(token) = account.fresh() {
+            return Ok(token);
+        }
+        let _turn = account.turn.lock().await;
+        if let Some(token) = account.fresh() {
+            return Ok(token);
+        }
+        if let Some(refusal) = account.refused.borrow().clone() {
+            return Err(Failure::Refused(refusal));
+        }
+        match self.mint(wire, account).await {
+            Ok(token) => {
+                *account.token.borrow_mut() = Some(token.clone());
+                Ok(token.pass())
+            }
+            Err(failure) => {
+                if let Failure::Refused(refusal) = &failure {
+                    *account.refused.borrow_mut() = Some(refusal.clone());
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// Whether a token has not ended while its request waited.
+    pub(super) fn is_alive(&self, minted: &Minted) -> bool {
+        self.minted.borrow().get(minted.number).is_none_or(|token| token.ends > Instant::now())
+    }
+
+    /// A request that this token signed was answered 401: it is not used again, unless it is so young that GitHub may not
+    /// know it everywhere. Answers with the time after which the request may be repeated.
+    pub(super) fn doubt(&self, minted: &Minted) -> Duration {
+        let Some(account) = self.accounts.get(&minted.account.to_ascii_lowercase()) else { return Duration::ZERO };
+        let mut token = account.token.borrow_mut();
+        let is_it = token.as_ref().filter(|token| token.number == minted.number);
+        match is_it.map(|token| token.born.elapsed() > SPREADING) {
+            Some(true) => *token = None,
+            Some(false) => return BETWEEN_TRIES,
+            None => {}
+        }
+        Duration::ZERO
+    }
+
+    /// Revokes every token that may be alive. Answers with a sentence for each that could not be.
+    pub(super) async fn revoke(&self, wire: &Wire) -> Vec<String> {
+        let minted = self.minted.take();
+        let alive = minted.into_iter().filter(|token| token.dies > Instant::now());
+        let revoked = join_all(alive.map(async |token| {
+            let answer = match wire.url(&["installation", "token"]) {
+                Ok(url) => wire.ask(&token.signed, &Method::DELETE, url, None).await,
+                Err(failure) => Err(failure),
+            };
+            let why = match &answer {
+                // 401: it is dead already.
+                Ok(answer) if matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::UNAUTHORIZED) => {
+                    return None;
+                }
+                Ok(answer) => answer.failure(&wire.redactor).message().to_owned(),
+                Err(failure) => failure.message().to_owned(),
+            };
+            let name = &token.account;
+            Some(format!("the GitHub App's token for {name} was not revoked and ends by itself within the hour: {why}"))
+        }));
+        revoked.await.into_iter().flatten().collect()
+    }
+
+    fn account(&self, path: &[&str]) -> Result<&Account, Failure> {
+        let name = match path {
+            ["repos" | "orgs" | "users", name, ..] => name.to_ascii_lowercase(),
+            _ => String::new(),
+        };
+        self.accounts
+            .get(&name)
+            .ok_or_else(|| Failure::refused(format!("/{}: no target of this run lies there", path.join("/"))))
+    }
+}
+
+impl Account {
+    fn fresh(&self) -> Option<(HeaderValue, Minted)> {
+        let token = self.token.borrow();
+        token.as_ref().filter(|token| token.old > Instant::now()).map(Token::pass)
+    }
+}
+
+impl Token {
+    fn pass(&self) -> (HeaderValue, Minted) {
+        (self.signed.clone(), Minted { account: self.account.clone(), number: self.number })
+    }
+}

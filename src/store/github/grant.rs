@@ -1,0 +1,149 @@
+//! What a GitHub App's token has to be allowed, by the places that it is for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::place::Place;
+
+/// A token can be narrowed to so many repositories: GitHub's page "REST API endpoints for GitHub Apps".
+const MOST_REPOSITORIES: usize = 500;
+
+impl Place {
+    /// The account that the App has to be installed on.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        match self {
+            Self::Repo { owner, .. }
+            | Self::Env { owner, .. }
+            | Self::Dependabot { owner, .. }
+            | Self::Codespaces { owner, .. } => owner,
+            Self::Org { org } | Self::DependabotOrg { org } | Self::CodespacesOrg { org } => org,
+        }
+    }
+
+    /// The permission, as the API calls it, that lets a token write there; `write` includes `read`. Those of an
+    /// organisation for Dependabot and Codespaces, and `codespaces_secrets`, stand in GitHub's page "Managing your personal
+    /// access tokens", though not in its OpenAPI document.
+    #[must_use]
+    pub fn app_permission(&self) -> &'static str {
+        match self {
+            Self::Repo { .. } => "secrets",
+            Self::Env { .. } => "environments",
+            Self::Org { .. } => "organization_secrets",
+            Self::Dependabot { .. } => "dependabot_secrets",
+            Self::DependabotOrg { .. } => "organization_dependabot_secrets",
+            Self::Codespaces { .. } => "codespaces_secrets",
+            Self::CodespacesOrg { .. } => "organization_codespaces_secrets",
+        }
+    }
+}
+
+/// What the token for one account has to be allowed, and no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Grant {
+    account: String,
+    permissions: BTreeSet<&'static str>,
+    repositories: BTreeSet<String>,
+    /// A place is the organisation's own, for which any of its repositories may be named.
+    whole: bool,
+}
+
+impl Grant {
+    /// The grants for these places, by account in lower case.
+    pub(super) fn for_places<'a>(places: impl IntoIterator<Item = &'a Place>) -> BTreeMap<String, Self> {
+        let mut grants = BTreeMap::<String, Self>::new();
+        for place in places {
+            let new = || Self { account: place.owner().to_owned(), ..Self::default() };
+            let grant = grants.entry(place.owner().to_ascii_lowercase()).or_insert_with(new);
+            grant.permissions.insert(place.app_permission());
+            match place.repository() {
+                Some((_, repository)) => _ = grant.repositories.insert(repository.to_owned()),
+                None => grant.whole = true,
+            }
+        }
+        grants
+    }
+
+    /// The account, as the user wrote it.
+    pub(super) fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// One of the repositories, through which the account's installation can be found.
+    pub(super) fn a_repository(&self) -> Option<&str> {
+        self.repositories.first().map(String::as_str)
+    }
+
+    /// The permissions among these that an installation lacks.
+    pub(super) fn missing_of(&self, granted: &BTreeMap<String, Value>) -> Vec<&'static str> {
+        let may_write = |name: &str| {
+            granted.get(name).and_then(Value::as_str).is_some_and(|level| matches!(level, "write" | "admin"))
+        };
+        self.permissions.iter().copied().filter(|name| !may_write(name)).collect()
+    }
+
+    /// The permissions as a person reads them.
+    pub(super) fn shown(&self) -> String {
+        self.permissions.iter().map(|name| format!("`{name}: write`")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether the token is narrowed to the repositories.
+    pub(super) fn is_narrow(&self) -> bool {
+        !self.whole && self.repositories.len() <= MOST_REPOSITORIES
+    }
+
+    /// What is asked of GitHub, with or without the repositories.
+    pub(super) fn request(&self, narrow: bool) -> Value {
+        let permissions: BTreeMap<&str, &str> = self.permissions.iter().map(|name| (*name, "write")).collect();
+        if narrow {
+            json!({ "permissions": permissions, "repositories": self.repositories })
+        } else {
+            json!({ "permissions": permissions })
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests {
+    use super::*;
+
+    fn repo(owner: &str, repo: &str) -> Place {
+        Place::Repo { owner: owner.into(), repo: repo.into() }
+    }
+
+    #[test]
+    fn each_account_is_asked_for_its_own_repositories_alone() {
+        let places = [repo("acme", "app"), repo("Globex", "web"), repo("ACME", "api"), repo("acme", "app")];
+        let grants = Grant::for_places(&places);
+        assert_eq!(grants.keys().collect::<Vec<_>>(), ["acme", "globex"]);
+        let acme = grants.get("acme").unwrap();
+        assert_eq!(
+            acme.request(true),
+            json!({ "permissions": { "secrets": "write" }, "repositories": ["api", "app"] })
+        );
+        assert_eq!(acme.request(false), json!({ "permissions": { "secrets": "write" } }));
+        assert_eq!((grants.get("globex").unwrap().account(), acme.a_repository()), ("Globex", Some("api")));
+    }
+
+    #[test]
+    fn more_repositories_than_can_be_named_are_not() {
+        let many = |count: usize| (0..count).map(|n| repo("acme", &format!("r{n}"))).collect::<Vec<_>>();
+        for (count, narrow) in [(1, true), (500, true), (501, false)] {
+            assert_eq!(Grant::for_places(&many(count)).get("acme").unwrap().is_narrow(), narrow, "{count}");
+        }
+    }
+
+    #[test]
+    fn only_write_is_enough() {
+        let grants = Grant::for_places(&[repo("acme", "app")]);
+        let missing = |level: Value| {
+            let granted = [("secrets".to_owned(), level), ("metadata".to_owned(), json!("read"))].into();
+            grants.get("acme").unwrap().missing_of(&granted)
+        };
+        assert_eq!((missing(json!("write")), missing(json!("admin"))), (vec![], vec![]));
+        assert_eq!((missing(json!("read")), missing(json!(null))), (vec!["secrets"], vec!["secrets"]));
+        assert_eq!(grants.get("acme").unwrap().missing_of(&BTreeMap::new()), ["secrets"]);
+    }
+}
