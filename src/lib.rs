@@ -81,7 +81,8 @@ fn access(request: &Request, runner: &Rc<Runner>) -> Option<Access> {
         (None, None) => return None,
     };
     let patience = Retry::default().longest_retry_after;
-    Some(Access { credential, pace: Rc::new(Pace::new(&github.api_url, patience)) })
+    let pace = Pace::new(&github.api_url, patience).of_rotations(request.rotations.len());
+    Some(Access { credential, pace: Rc::new(pace) })
 }
 
 fn app(key: &AppKey, request: &Request, runner: &Rc<Runner>) -> App {

@@ -11,7 +11,8 @@ use crate::store::github::{GitHub, Shadows};
 /// How long the looks may go on when the rotation is over.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// GitHub takes a hundred requests at once, and a rotation looks at up to this many targets with two requests each.
+/// GitHub takes a hundred requests at once. Beside a rotation that writes more targets at once than this, the looks would
+/// take room that it needs.
 const MOST_BESIDE: usize = (100 - AT_ONCE) / 2;
 
 /// When hidden secrets are looked for.

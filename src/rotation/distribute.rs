@@ -50,10 +50,7 @@ impl Run<'_> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let name = store.name();
         let began = self.clock().elapsed();
-        let gate = async || {
-            self.read(&name, async || store.ready().await).await?;
-            self.lease_gate()
-        };
+        let gate = async || self.may_write(&name, store.as_ref()).await;
         let written = self.write(Act::Write { target }, &name, gate, async || store.write(&new.value).await).await;
         let took = self.clock().elapsed().saturating_sub(began);
         let done = {
@@ -77,6 +74,12 @@ impl Run<'_> {
                 Err(cause)
             }
         }
+    }
+
+    /// Whatever a write has to wait for comes first, and then the lease.
+    async fn may_write(&self, name: &str, store: &dyn SecretStore) -> Result<(), Cause> {
+        self.read(name, async || store.ready().await).await?;
+        self.lease_gate().inspect_err(|_| store.stand_down())
     }
 
     pub(super) fn detail(&self, target: usize, text: &str) {
@@ -173,10 +176,7 @@ impl Run<'_> {
     ) -> Result<(), Cause> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let name = format!("{}: put back", store.name());
-        let gate = async || {
-            self.read(&name, async || store.ready().await).await?;
-            self.lease_gate()
-        };
+        let gate = async || self.may_write(&name, store.as_ref()).await;
         let send = async || match old {
             Some(value) => store.write_back(value).await,
             None => store.remove().await.map(|()| Written { date: jiff::Timestamp::UNIX_EPOCH }),

@@ -357,6 +357,9 @@ pub trait SecretStore {
         Ok(())
     }
 
+    /// Gives back what [`ready`](Self::ready) took: nothing is written now.
+    fn stand_down(&self) {}
+
     /// Writes the value with one request. Safe to repeat with the same value. [`Failure::Transient`] where what
     /// `ready` fetched is out of date: the next `ready` fetches it anew.
     ///

@@ -222,12 +222,15 @@ fn github_never_has_more_than_a_hundred_requests_to_answer() {
     let names: Vec<String> = (0..60).map(|n| format!("acme/r{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let stage = Setting::new(Dialect::Mgmt).repos(&names).input("parallel", "100").stage();
-    stage.world.by_hand(|state| state.latency = Duration::from_millis(300));
+    stage.world.by_hand(|state| {
+        state.latency = Duration::from_millis(300);
+        state.github.rate_limit_remaining = Some(5000);
+    });
     let ran = stage.action().input("request-timeout", "20s").run();
     rotated(&stage, &ran);
     let all: Vec<_> = ran.requests.iter().filter(|request| request.server == Server::GitHub).collect();
     let at_once = traffic::most_at_once(&all);
-    assert!(at_once <= 100, "{at_once} requests at once");
+    assert!(at_once < 100, "{at_once} requests at once");
 }
 
 #[test]

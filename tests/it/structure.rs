@@ -31,8 +31,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "rotations",
         &[
+            "Access",
             "Connected",
             "config",
+            "access",
             "connect",
             "http",
             "issuer",

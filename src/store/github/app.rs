@@ -142,7 +142,7 @@ impl App {
         let alive = minted.into_iter().filter(|token| token.dies > Instant::now());
         let revoked = join_all(alive.map(async |token| {
             let answer = match wire.url(&["installation", "token"]) {
-                Ok(url) => wire.ask(&token.signed, &Method::DELETE, url, None).await,
+                Ok(url) => wire.ask(wire.pace.room().await, &token.signed, &Method::DELETE, url, None).await,
                 Err(failure) => Err(failure),
             };
             let why = match &answer {

@@ -13,7 +13,7 @@ use super::answer::{Answer, SignedBy};
 use super::app::{App, Minted};
 use super::expiry::Expiry;
 use super::keys::PublicKeys;
-use super::pace::Pace;
+use super::pace::{Pace, Room};
 use super::wire::{Wire, bearer, call_of};
 use crate::http::{Call, Failure, Refusal, Trace, server_text};
 use crate::secret::{Redactor, Secret};
@@ -54,6 +54,7 @@ pub struct GitHub {
 
 /// Leave to send one request now, and what signs it.
 pub struct Pass {
+    room: Room,
     signed: HeaderValue,
     minted: Option<Minted>,
 }
@@ -144,24 +145,34 @@ impl GitHub {
     /// # Errors
     /// Where GitHub asked for too long a wait, and whatever keeps a GitHub App from a token.
     pub async fn admit(&self, method: &Method, path: &[&str]) -> Result<Pass, Failure> {
+        let [pass] = self.admit_together(method, path).await?;
+        Ok(pass)
+    }
+
+    /// The same for several calls below one path, each of which gets its pass at the same moment.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    pub async fn admit_together<const N: usize>(&self, method: &Method, path: &[&str]) -> Result<[Pass; N], Failure> {
         let call = call_of(method);
         if call == Call::Write {
             self.check_left()?;
         }
         let app = match &self.signer {
             Signer::Token(token) => {
-                self.wire.pace.admit(call).await?;
-                return Ok(Pass { signed: token.clone(), minted: None });
+                let rooms = self.wire.pace.admit(call).await?;
+                return Ok(rooms.map(|room| Pass { room, signed: token.clone(), minted: None }));
             }
             Signer::App(app) => app,
         };
         let mut waits = 0;
         loop {
             let (signed, minted) = app.token(&self.wire, path).await?;
-            self.wire.pace.admit(call).await?;
+            let rooms = self.wire.pace.admit(call).await?;
             waits += 1;
             if app.is_alive(&minted) || waits > 1 {
-                return Ok(Pass { signed, minted: Some(minted) });
+                let pass = |room| Pass { room, signed: signed.clone(), minted: Some(minted.clone()) };
+                return Ok(rooms.map(pass));
             }
         }
     }
@@ -181,7 +192,7 @@ impl GitHub {
     }
 
     async fn ask(&self, pass: Pass, method: &Method, url: Url, body: Option<&Value>) -> Result<Answer, Failure> {
-        let mut answer = self.wire.ask(&pass.signed, method, url, body).await?;
+        let mut answer = self.wire.ask(pass.room, &pass.signed, method, url, body).await?;
         self.expiry.note(&answer.headers);
         let (Signer::App(app), Some(minted)) = (&self.signer, pass.minted) else { return Ok(answer) };
         answer.signed_by = SignedBy::App;

@@ -168,12 +168,12 @@ impl App {
         path: &[&str],
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
-        wire.pace.admit(call_of(method)).await?;
+        let [room] = wire.pace.admit(call_of(method)).await?;
         let now = (self.around.now)();
         let signed = self.key.sign(now.checked_add(self.ahead.get()).unwrap_or(now));
         let signed = signed.ok_or_else(|| Failure::refused("app-private-key signs nothing"))?;
         (self.around.hide)(&signed);
-        let answer = wire.ask(&bearer(&signed)?, method, wire.url(path)?, body).await;
+        let answer = wire.ask(room, &bearer(&signed)?, method, wire.url(path)?, body).await;
         match answer {
             Ok(answer) => Ok(Answer { signed_by: SignedBy::App, ..answer }),
             // Nothing of the rotation hangs on a token that nobody knows: it is asked for again.

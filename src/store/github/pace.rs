@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 use std::num::NonZeroU32;
+use std::rc::Rc;
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -27,8 +28,8 @@ const POINTS_A_MINUTE: u32 = 900;
 /// long.
 const A_POINTS_REST: Duration = Duration::from_secs(61);
 
-/// Requests that may be under way at once.
-const AT_ONCE: usize = 100;
+/// Requests that may be under way at once: fewer than the hundred that GitHub names.
+const AT_ONCE: usize = 99;
 
 /// What a request costs.
 const fn points(call: Call) -> u32 {
@@ -67,27 +68,39 @@ struct Closed {
     times: u32,
 }
 
-/// A request under way, until it is dropped.
-pub(super) struct UnderWay<'a>(&'a Pace);
+/// Room for one request, until it is dropped. Whoever has it must not wait for more room, nor for anyone who does.
+pub(super) struct Room(Rc<Pace>);
 
-impl Drop for UnderWay<'_> {
+impl Drop for Room {
     fn drop(&mut self) {
         self.0.under_way.set(self.0.under_way.get().saturating_sub(1));
         self.0.ended.notify_one();
     }
 }
 
+/// Whether a server limits who asks too fast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Limits {
+    /// It has not answered yet.
+    Unknown,
+    None,
+    Githubs,
+}
+
 /// One for all requests of a run to one server, whoever signs them.
 pub struct Pace {
     /// A longer wait is refused.
     patience: Duration,
-    limited: Cell<bool>,
+    limits: Cell<Limits>,
     /// Each point is a bucket of its own that holds it once. Taken in turn, no minute sees any of them twice, and the first
     /// minute's are all there at once.
     points: RateLimiter<u32, HashMapStateStore<u32>, TokioClock, NoOpMiddleware<Duration>>,
     next_point: Cell<u32>,
     /// Requests are let in in the order in which they came, so that a write is not overtaken for ever by cheaper reads.
     turn: Mutex<()>,
+    /// Whatever the server says: several rotations ask it.
+    shared: bool,
+    /// Requests that have room.
     under_way: Cell<usize>,
     ended: Notify,
     closed: Cell<Option<Closed>>,
@@ -114,10 +127,11 @@ impl Pace {
         let quota = Quota::with_period(A_POINTS_REST).unwrap_or_else(|| Quota::per_minute(NonZeroU32::MIN));
         Self {
             patience,
-            limited: Cell::new(is_githubs),
+            limits: Cell::new(if is_githubs { Limits::Githubs } else { Limits::Unknown }),
             points: RateLimiter::hashmap_with_clock(quota, TokioClock(Instant::now())),
             next_point: Cell::new(0),
             turn: Mutex::new(()),
+            shared: false,
             under_way: Cell::new(0),
             ended: Notify::new(),
             closed: Cell::new(None),
@@ -125,10 +139,18 @@ impl Pace {
         }
     }
 
+    /// The same for a run of so many rotations. Of one alone, its `parallel` says how much it asks of a server without
+    /// limits; what several ask together nobody has said, and it is held to GitHub's own limit.
+    #[must_use]
+    pub fn of_rotations(mut self, rotations: usize) -> Self {
+        self.shared = rotations > 1;
+        self
+    }
+
     /// Whether the server limits who asks too fast: those of GitHub do, others once they have said so.
     #[must_use]
     pub fn is_limited(&self) -> bool {
-        self.limited.get()
+        self.limits.get() == Limits::Githubs
     }
 
     /// What the last answer showed of the requests of this hour, where the next one's can't be waited for.
@@ -136,23 +158,49 @@ impl Pace {
         self.left.get().filter(|left| left.begins_in > self.patience)
     }
 
-    /// Waits until such a request may be sent: now, before anything else is waited for.
+    /// Waits until so many such requests may be sent: now, before anything else is waited for.
     ///
     /// # Errors
     /// Where the server asked for a longer wait than is worth it.
-    pub(super) async fn admit(&self, call: Call) -> Result<(), Failure> {
+    pub(super) async fn admit<const N: usize>(self: &Rc<Self>, call: Call) -> Result<[Room; N], Failure> {
         let _turn = self.turn.lock().await;
         if call == Call::Write {
             // The write before this one goes on its way first. Otherwise those that are answered at the same moment stay
             // together for ever, and each time all of them are sealed before the first is sent.
             yield_now().await;
         }
+        let rooms = self.make_room().await;
+        for _ in 0..N {
+            self.spend(call).await?;
+        }
+        Ok(rooms)
+    }
+
+    /// Room for one request that is sent although there may be no points for it.
+    pub(super) async fn room(self: &Rc<Self>) -> Room {
+        let _turn = self.turn.lock().await;
+        let [room] = self.make_room().await;
+        room
+    }
+
+    /// All of it or none: whoever held a part could keep others from theirs for ever.
+    async fn make_room<const N: usize>(self: &Rc<Self>) -> [Room; N] {
+        while (self.limits.get() != Limits::None || self.shared) && self.under_way.get() + N > AT_ONCE {
+            self.ended.notified().await;
+        }
+        self.under_way.set(self.under_way.get() + N);
+        std::array::from_fn(|_| Room(Rc::clone(self)))
+    }
+
+    /// Waits for the points of a request that has room.
+    ///
+    /// # Errors
+    /// As [`admit`](Self::admit).
+    pub(super) async fn spend(&self, call: Call) -> Result<(), Failure> {
         let mut points = points(call);
         loop {
             self.opened().await?;
-            if self.is_limited() && self.under_way.get() >= AT_ONCE {
-                self.ended.notified().await;
-            } else if points == 0 {
+            if points == 0 {
                 return Ok(());
             } else if let Some(wait) = self.take_point() {
                 sleep(wait).await;
@@ -160,12 +208,6 @@ impl Pace {
                 points -= 1;
             }
         }
-    }
-
-    /// A request begins.
-    pub(super) fn begin(&self) -> UnderWay<'_> {
-        self.under_way.set(self.under_way.get() + 1);
-        UnderWay(self)
     }
 
     /// Takes one point, or says how long it is not to be had. Where there are no limits, as long as there are any.
@@ -200,7 +242,9 @@ impl Pace {
     /// Takes from an answer whether there are limits, and whether this is one: then everyone waits, not this request alone.
     pub(super) fn learn(&self, answer: &Answer) {
         if answer.header("x-ratelimit-limit").is_some() {
-            self.limited.set(true);
+            self.limits.set(Limits::Githubs);
+        } else if self.limits.get() == Limits::Unknown {
+            self.limits.set(Limits::None);
         }
         if let Some(left) = left(answer) {
             self.left.set(Some(left));
@@ -239,12 +283,14 @@ fn left(answer: &Answer) -> Option<Left> {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use ::http::{HeaderMap, StatusCode};
+    use futures_util::future::join_all;
+    use tokio::time::timeout;
 
     use super::super::answer::SignedBy;
     use super::*;
 
-    fn pace(url: &str) -> Pace {
-        Pace::new(&Url::parse(url).unwrap(), Duration::from_secs(120))
+    fn pace(url: &str) -> Rc<Pace> {
+        Rc::new(Pace::new(&Url::parse(url).unwrap(), Duration::from_secs(120)))
     }
 
     fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
@@ -256,9 +302,9 @@ mod tests {
     }
 
     /// How long a request has to wait.
-    async fn wait(pace: &Pace, call: Call) -> Duration {
+    async fn wait(pace: &Rc<Pace>, call: Call) -> Duration {
         let began = Instant::now();
-        pace.admit(call).await.unwrap();
+        let [_room] = pace.admit(call).await.unwrap();
         began.elapsed()
     }
 
@@ -315,10 +361,42 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn fewer_than_a_hundred_have_room_where_there_are_limits_or_several_ask() {
+        let several = Rc::new(Pace::new(&Url::parse("http://127.0.0.1:1/").unwrap(), Duration::ZERO).of_rotations(2));
+        for pace in [pace("https://api.github.com/"), several] {
+            let mut looks = Vec::new();
+            for _ in 0..49 {
+                looks.push(pace.admit::<2>(Call::Read).await.unwrap());
+            }
+            let two = async { pace.admit::<2>(Call::Read).await.unwrap() };
+            tokio::pin!(two);
+            assert!(timeout(Duration::from_secs(1), &mut two).await.is_err());
+            looks.pop();
+            let _two = timeout(Duration::from_secs(1), two).await.unwrap();
+            let _one = pace.admit::<1>(Call::Read).await.unwrap();
+            assert!(timeout(Duration::from_secs(1), pace.room()).await.is_err());
+        }
+        let alone = pace("http://127.0.0.1:1/");
+        let first: Vec<_> = join_all((0..99).map(|_| alone.admit::<1>(Call::Read))).await;
+        assert!(timeout(Duration::from_secs(1), alone.room()).await.is_err(), "nobody knows yet");
+        alone.learn(&answer(200, &[]));
+        drop(first);
+        let mut rooms = Vec::new();
+        for _ in 0..200 {
+            rooms.push(alone.admit::<1>(Call::Read).await.unwrap());
+        }
+        alone.learn(&answer(200, &[("x-ratelimit-limit", "5000")]));
+        rooms.truncate(99);
+        assert!(timeout(Duration::from_secs(1), alone.room()).await.is_err(), "it has limits after all");
+        rooms.pop();
+        timeout(Duration::from_secs(1), alone.room()).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn too_long_a_wait_is_refused_to_everyone() {
         let pace = pace("https://api.github.com/");
         pace.learn(&answer(403, &[("retry-after", "3600")]));
-        let failure = pace.admit(Call::Read).await.err().unwrap();
+        let failure = pace.admit::<1>(Call::Read).await.err().unwrap();
         assert_eq!(failure.retry_after(), Some(Duration::from_secs(3600)));
         sleep(Duration::from_secs(3500)).await;
         assert_eq!(wait(&pace, Call::Read).await.as_secs(), 100);

@@ -40,8 +40,8 @@ pub struct GitHubSecret {
     asked: Option<Asked>,
     /// Known for an organisation's secret once it was observed.
     scopes: RefCell<Option<Scopes>>,
-    /// Leave for the two requests of a look.
-    looks: RefCell<Vec<Pass>>,
+    /// Leave for the two requests of a look: the key, the secret's row.
+    looks: RefCell<Option<[Pass; 2]>>,
     /// Leave for the next write: what it has to wait for is waited for before the run asks whether it may still write.
     pass: RefCell<Option<Pass>>,
 }
@@ -50,6 +50,18 @@ pub struct GitHubSecret {
 struct KeyAnswer {
     key_id: String,
     key: String,
+}
+
+/// Why there is no public key.
+enum NoKey {
+    Failed(Failure),
+    Denied(Box<Answer>),
+}
+
+impl From<Failure> for NoKey {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 #[derive(Deserialize)]
@@ -83,10 +95,15 @@ impl GitHubSecret {
         self
     }
 
-    async fn at(&self, method: Method, last: &str, body: Option<&Value>) -> Result<Answer, Failure> {
+    async fn at(
+        &self,
+        pass: Option<Pass>,
+        method: Method,
+        last: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, Failure> {
         let mut path = self.place.path();
         path.push(last);
-        let pass = if method == Method::GET { self.looks.borrow_mut().pop() } else { self.pass.take() };
         match pass {
             Some(pass) => self.github.send(pass, method, &path, body).await,
             None => self.github.call(method, &path, body).await,
@@ -94,35 +111,46 @@ impl GitHubSecret {
     }
 
     /// The first look shares the key with other targets of the place that are looked at in the same moment.
-    async fn first_key(&self) -> Result<(), Failure> {
+    async fn first_key(&self, pass: Option<Pass>) -> Result<(), Failure> {
         if self.looked.get() {
-            return self.fetch_key().await;
+            return self.fetch_key(pass).await;
         }
         let shared = self.github.keys.of(&self.place.path());
-        let key = shared.get_or_try_init(|| self.fetched_key()).await?;
-        *self.key.borrow_mut() = Some(key.clone());
+        let key = shared.get_or_try_init(|| self.fetched_key(pass)).await.cloned();
+        self.take_key(key).await?;
         self.looked.set(true);
         Ok(())
     }
 
-    async fn fetch_key(&self) -> Result<(), Failure> {
-        let key = self.fetched_key().await?;
+    async fn fetch_key(&self, pass: Option<Pass>) -> Result<(), Failure> {
+        let key = self.fetched_key(pass).await;
+        self.take_key(key).await
+    }
+
+    /// Explaining a denial may take more requests. Other targets may wait for a key with room that these need: so they
+    /// are not told of it first.
+    async fn take_key(&self, key: Result<PublicKey, NoKey>) -> Result<(), Failure> {
+        let key = match key {
+            Ok(key) => key,
+            Err(NoKey::Failed(failure)) => return Err(failure),
+            Err(NoKey::Denied(answer)) => return Err(denied::unreachable(&self.github, &self.place, &answer).await),
+        };
         *self.key.borrow_mut() = Some(key);
         Ok(())
     }
 
-    async fn fetched_key(&self) -> Result<PublicKey, Failure> {
-        let answer = self.at(Method::GET, "public-key", None).await?;
+    async fn fetched_key(&self, pass: Option<Pass>) -> Result<PublicKey, NoKey> {
+        let answer = self.at(pass, Method::GET, "public-key", None).await?;
         if answer.status != StatusCode::OK {
-            return Err(denied::unreachable(&self.github, &self.place, &answer).await);
+            return Err(NoKey::Denied(Box::new(answer)));
         }
         let shown: KeyAnswer = answer.json()?;
-        PublicKey::parse(shown.key_id, &shown.key).map_err(|error| self.refused(error))
+        PublicKey::parse(shown.key_id, &shown.key).map_err(|error| NoKey::Failed(self.refused(error)))
     }
 
     /// The secret's row and when it was shown; `None` where there is no secret of that name.
-    async fn row(&self) -> Result<(Option<SecretAnswer>, Answer), Failure> {
-        let answer = self.at(Method::GET, &self.secret, None).await?;
+    async fn row(&self, pass: Option<Pass>) -> Result<(Option<SecretAnswer>, Answer), Failure> {
+        let answer = self.at(pass, Method::GET, &self.secret, None).await?;
         match answer.status {
             StatusCode::OK => Ok((Some(answer.json()?), answer)),
             StatusCode::NOT_FOUND => Ok((None, answer)),
@@ -131,13 +159,13 @@ impl GitHubSecret {
     }
 
     async fn look(&self) -> Result<Sighting, Failure> {
-        let (row, answer) = self.row().await?;
+        let (row, answer) = self.row(None).await?;
         sighting(row.as_ref(), &answer)
     }
 
     /// Looks, and at an organisation's secret also at its scope.
-    async fn look_closely(&self) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
-        let (row, answer) = self.row().await?;
+    async fn look_closely(&self, pass: Option<Pass>) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
+        let (row, answer) = self.row(pass).await?;
         let scope = match (&row, self.place.organisation()) {
             (Some(row), Some(_)) => {
                 let visibility = row.visibility.as_deref();
@@ -175,8 +203,9 @@ impl GitHubSecret {
     }
 
     async fn put(&self, value: &Secret, scope: Option<Scope>) -> Result<Written, Failure> {
+        let pass = self.pass.take();
         let body = self.sealed(value, scope)?;
-        let answer = self.at(Method::PUT, &self.secret, Some(&body)).await?;
+        let answer = self.at(pass, Method::PUT, &self.secret, Some(&body)).await?;
         match answer.status {
             StatusCode::CREATED | StatusCode::NO_CONTENT => {
                 self.doubted.set(false);
@@ -218,22 +247,20 @@ impl SecretStore for GitHubSecret {
     }
 
     async fn turn(&self) -> Result<(), Failure> {
-        let path = self.place.path();
-        let passes = [self.github.admit(&Method::GET, &path).await?, self.github.admit(&Method::GET, &path).await?];
-        *self.looks.borrow_mut() = passes.into();
+        let passes = self.github.admit_together(&Method::GET, &self.place.path()).await?;
+        *self.looks.borrow_mut() = Some(passes);
         Ok(())
     }
 
     /// The public key is what proves access: GitHub answers 404 also for what the token may not see. Never more than
     /// two requests are under way.
     async fn observe(&self) -> Result<Sighting, Failure> {
+        let (for_key, for_row) = self.looks.take().map(<(Pass, Pass)>::from).unzip();
         let reach = async {
-            self.first_key().await?;
+            self.first_key(for_key).await?;
             scope::asked(&self.github, &self.place, self.asked.as_ref()).await
         };
-        let (asked, seen) = join!(reach, self.look_closely());
-        // A key that another target has fetched takes none.
-        self.looks.borrow_mut().clear();
+        let (asked, seen) = join!(reach, self.look_closely(for_row));
         let (asked, (sighting, found)) = (asked?, seen?);
         if self.place.organisation().is_some() {
             *self.scopes.borrow_mut() = Some(Scopes::new(self.asked.as_ref(), asked, found)?);
@@ -243,13 +270,18 @@ impl SecretStore for GitHubSecret {
 
     async fn ready(&self) -> Result<(), Failure> {
         if !self.knows_scope() {
+            self.turn().await?;
             self.observe().await?;
         } else if !self.knows_key() {
-            self.fetch_key().await?;
+            self.fetch_key(None).await?;
         }
         let pass = self.github.admit(&Method::PUT, &self.place.path()).await?;
         *self.pass.borrow_mut() = Some(pass);
         Ok(())
+    }
+
+    fn stand_down(&self) {
+        self.pass.take();
     }
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
@@ -271,7 +303,7 @@ impl SecretStore for GitHubSecret {
     }
 
     async fn remove(&self) -> Result<(), Failure> {
-        let answer = self.at(Method::DELETE, &self.secret, None).await?;
+        let answer = self.at(self.pass.take(), Method::DELETE, &self.secret, None).await?;
         match answer.status {
             StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
             _ => Err(self.failure(&answer)),

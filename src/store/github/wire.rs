@@ -13,7 +13,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::answer::{Answer, SignedBy};
-use super::pace::Pace;
+use super::pace::{Pace, Room};
 use crate::http::{Call, Failure, Refusal, Retry, Trace, server_text, transport_failure};
 use crate::secret::{Redactor, Secret};
 
@@ -67,6 +67,7 @@ impl Wire {
     /// with whatever status came in the end.
     pub(super) async fn ask(
         &self,
+        _room: Room,
         signed: &HeaderValue,
         method: &Method,
         start: Url,
@@ -86,7 +87,7 @@ impl Wire {
                 return Err(Failure::Transient { message, retry_after: None });
             }
             url = next;
-            self.pace.admit(Call::Read).await?;
+            self.pace.spend(Call::Read).await?;
         }
         Err(Failure::refused(format!("{method} {}: GitHub redirected more than {MOST_HOPS} times", start.path())))
     }
@@ -116,7 +117,6 @@ impl Wire {
         let call = call_of(method);
         let request = request(signed, method, url, body)
             .map_err(|_| Failure::refused(format!("{asked}: the request could not be put together")))?;
-        let _under_way = self.pace.begin();
         let telling = self.trace.begin(&asked);
         let response = match self.octocrab.send(request).await {
             Ok(response) => response,
