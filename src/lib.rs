@@ -8,12 +8,13 @@
 //!   HTTP nor GitHub, only [`rotation::port`].
 //! * `rotations`: those of one run, beside each other.
 //! * [`issuer`]: who makes keys. [`store`]: where they are kept.
-//! * [`http`], [`secret`]: how a call can fail; the one type that holds a secret.
+//! * [`http`], [`secret`], [`duration`]: how a call can fail; the one type that holds a secret; spans of time.
 //! * [`report`], [`runner`]: what became of it, for people, workflows and programs. `notices`: what they should know
 //!   beside it.
 
 pub mod cli;
 pub mod config;
+pub mod duration;
 pub mod http;
 pub mod issuer;
 pub mod nearest;
@@ -25,6 +26,7 @@ pub mod runner;
 pub mod secret;
 pub mod store;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -37,7 +39,9 @@ use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::Observer as _;
 use crate::runner::Runner;
 use crate::secret::Redactor;
+use crate::store::Stores;
 use crate::store::github::{App, AppKey, Around, Credential, GitHub, Pace};
+use crate::store::target::Target;
 
 /// Runs the program and returns its exit status. Must be called on a tokio runtime.
 pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
@@ -56,7 +60,10 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             Ending::invalid(&problems, &redactor)
         }
-        Asked::Run(request) => Ending::ran(&rotations::run_all(&request, &interrupt, &runner).await, &redactor),
+        Asked::Run(request) => {
+            let variables = Rc::new(surroundings.vars.clone());
+            Ending::ran(&rotations::run_all(&request, variables, &interrupt, &runner).await, &redactor)
+        }
     };
     report::finish(&ending, &runner)
 }
@@ -64,7 +71,7 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
 /// What rotations with the same `request-timeout` share.
 struct Connected {
     client: reqwest::Client,
-    github: Rc<GitHub>,
+    stores: Stores,
 }
 
 /// What all connections to GitHub share: who signs, and how fast.
@@ -87,7 +94,8 @@ fn access(request: &Request, runner: &Rc<Runner>) -> Option<Access> {
 
 fn app(key: &AppKey, request: &Request, runner: &Rc<Runner>) -> App {
     let targets = request.rotations.iter().flat_map(|rotation| &rotation.targets);
-    let places: Vec<_> = targets.map(|target| store::at_github(&target.place)).collect();
+    let places = targets.filter_map(Target::at_github).map(|target| store::at_github(&target.place));
+    let places: Vec<_> = places.collect();
     let (clock, runner) = (Clock::system(), Rc::clone(runner));
     let now = Box::new(move || clock.wall_time());
     App::new(key.clone(), &places, Around { now, hide: Box::new(move |secret| runner.mask(secret)) })
@@ -97,12 +105,27 @@ fn connect(
     request: &Request,
     request_timeout: Duration,
     access: Option<&Access>,
-    redactor: &Redactor,
+    variables: &Rc<BTreeMap<String, String>>,
+    runner: &Rc<Runner>,
     trace: &Trace,
 ) -> anyhow::Result<Connected> {
     let client = http::client(request_timeout)?;
-    let Some(Access { credential, pace }) = access else { anyhow::bail!("github-token is missing") };
-    let api_url = request.github.api_url.clone();
-    let github = GitHub::new(client.clone(), api_url, credential.clone(), redactor.clone())?;
-    Ok(Connected { client, github: Rc::new(github.traced(trace.clone()).paced(Rc::clone(pace))) })
+    let redactor = runner.redactor().clone();
+    let (api_url, signed) = (&request.github.api_url, redactor.clone());
+    let connect = |Access { credential, pace }: &Access| {
+        let github = GitHub::new(client.clone(), api_url.clone(), credential.clone(), signed)?;
+        anyhow::Ok(Rc::new(github.traced(trace.clone()).paced(Rc::clone(pace))))
+    };
+    let github = access.map(connect).transpose()?;
+    let (clock, runner) = (Clock::system(), Rc::clone(runner));
+    let around = store::Around {
+        client: client.clone(),
+        request_timeout,
+        variables: Rc::clone(variables),
+        now: Rc::new(move || clock.wall_time()),
+        hide: Rc::new(move |secret| runner.mask(secret)),
+        redactor,
+        trace: trace.clone(),
+    };
+    Ok(Connected { client, stores: Stores::new(github, around) })
 }

@@ -26,13 +26,19 @@ use crate::rotation::{Context, dry_run, rotate};
 use crate::runner::words::duration;
 use crate::runner::{Chorus, Runner};
 use crate::store::github::{GitHub, time_for};
-use crate::{Access, Connected, access, connect, notices, report, store};
+use crate::store::target::Target;
+use crate::{Access, Connected, access, connect, notices, report};
 
 /// So many rotations look at once. Each keeps every row of the key list while it looks.
 const MOST_LOOKING: usize = 64;
 
 /// Runs every rotation of a request, and returns what they came to in the request's order.
-pub(crate) async fn run_all(request: &Request, interrupt: &Interrupt, runner: &Rc<Runner>) -> Vec<Outcome> {
+pub(crate) async fn run_all(
+    request: &Request,
+    variables: Rc<BTreeMap<String, String>>,
+    interrupt: &Interrupt,
+    runner: &Rc<Runner>,
+) -> Vec<Outcome> {
     for warning in &request.warnings {
         runner.event(&Event::Warning(warning.clone()));
     }
@@ -40,10 +46,10 @@ pub(crate) async fn run_all(request: &Request, interrupt: &Interrupt, runner: &R
     let trace = Trace::to(move |line| debugger.debug(line));
     let access = access(request, runner);
     let (flights, connections) = Default::default();
-    let fleet = Fleet { request, interrupt, runner, trace, access, flights, connections };
+    let fleet = Fleet { request, variables, interrupt, runner, trace, access, flights, connections };
     let work = async {
         match request.rotations.as_slice() {
-            [only] => vec![fleet.run(only, None, fleet.runner).await],
+            [only] => vec![fleet.run(only, None, fleet.runner.as_ref()).await],
             several => fleet.run_together(several).await,
         }
     };
@@ -59,8 +65,9 @@ pub(crate) async fn run_all(request: &Request, interrupt: &Interrupt, runner: &R
 /// What the rotations of a run have in common.
 struct Fleet<'a> {
     request: &'a Request,
+    variables: Rc<BTreeMap<String, String>>,
     interrupt: &'a Interrupt,
-    runner: &'a Runner,
+    runner: &'a Rc<Runner>,
     trace: Trace,
     access: Option<Access>,
     flights: Flights,
@@ -98,16 +105,18 @@ impl Fleet<'_> {
             }
         };
         let issuer = self.issuer(asked, &connected);
-        let github = &connected.github;
-        let targets: Vec<_> = asked.targets.iter().map(|target| store::open(target, github)).collect();
-        self.expect(asked, github, observer);
+        let stores = &connected.stores;
+        let targets: Vec<_> = asked.targets.iter().map(|target| stores.open(target)).collect();
+        self.expect(asked, stores.github(), observer);
         let rotation = async {
             match turns {
                 Some(turns) if !asked.dry_run => self.in_turn(asked, turns, issuer, &targets, observer).await,
                 _ => self.at_once(asked, &issuer, &targets, observer).await,
             }
         };
-        let shadows = store::shadows(&asked.targets, github);
+        let (Some(github), Some(shadows)) = (stores.github(), stores.shadows(&asked.targets)) else {
+            return rotation.await;
+        };
         let when = When::of(&shadows, asked.policy.parallel, asked.dry_run, asked.policy.leaked);
         let mut outcome = notices::while_looking(rotation, &shadows, when, self.interrupt).await;
         notices::tell(&mut outcome, &shadows, github, self.request.github.web_url.as_str(), observer);
@@ -165,15 +174,17 @@ impl Fleet<'_> {
         if let Some(connected) = self.connections.borrow().get(&request_timeout) {
             return Ok(Rc::clone(connected));
         }
-        let (access, redactor) = (self.access.as_ref(), self.runner.redactor());
-        let connected = Rc::new(connect(self.request, request_timeout, access, redactor, &self.trace)?);
+        let (access, variables) = (self.access.as_ref(), &self.variables);
+        let connected = connect(self.request, request_timeout, access, variables, self.runner, &self.trace)?;
+        let connected = Rc::new(connected);
         self.connections.borrow_mut().insert(request_timeout, Rc::clone(&connected));
         Ok(connected)
     }
 
     /// Prepares GitHub for so many targets, and tells how long they take where that is long.
-    fn expect(&self, asked: &RotationRequest, github: &GitHub, observer: &dyn Observer) {
-        let targets = asked.targets.len();
+    fn expect(&self, asked: &RotationRequest, github: Option<&GitHub>, observer: &dyn Observer) {
+        let Some(github) = github else { return };
+        let targets = asked.targets.iter().filter_map(Target::at_github).count();
         github.expect(targets);
         let time = time_for(targets);
         if github.is_limited() && !time.is_zero() && !asked.dry_run {
@@ -185,9 +196,10 @@ impl Fleet<'_> {
     /// Revokes what was minted, in the time that is left where the run was told to stop.
     async fn leave(&self) -> Vec<String> {
         let Some(connected) = self.connections.borrow().values().next().cloned() else { return Vec::new() };
+        let Some(github) = connected.stores.github() else { return Vec::new() };
         tokio::select! {
             biased;
-            left = connected.github.leave() => left,
+            left = github.leave() => left,
             () = self.interrupt.closing() => {
                 vec!["the GitHub App's tokens were not all revoked before the run had to end: they end by themselves within \
                       the hour".to_owned()]

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::cli::Inputs;
-use crate::config::duration::duration;
 use crate::config::list::list;
 use crate::config::problem::Problems;
 use crate::config::scalar::{choice, path};
+use crate::duration::duration;
 
 /// Which findings make the run fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

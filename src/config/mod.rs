@@ -4,7 +4,6 @@ mod app;
 pub mod audit;
 mod base_url;
 mod context;
-mod duration;
 mod fields;
 mod file;
 mod list;

@@ -4,11 +4,11 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::cli::Inputs;
-use crate::config::duration::{duration, duration_above_zero, duration_within};
 use crate::config::list::allow_list;
 use crate::config::names::{key_id, key_name};
 use crate::config::problem::Problems;
 use crate::config::scalar::{boolean, choice, count, usd, word};
+use crate::duration::{duration, duration_above_zero, duration_within};
 use crate::rotation::policy::{Chat, Policy, Retire, Wish};
 use crate::rotation::port::Reset;
 use crate::secret::Secret;

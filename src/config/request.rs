@@ -1,5 +1,6 @@
 //! The request, put together from its parts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
@@ -38,6 +39,7 @@ pub fn read(surroundings: &Surroundings) -> Reading {
             let config = given.and_then(|path| file::read(path, &mut problems));
             all.extend(config.iter().flat_map(|config| secrets_of(config, surroundings)));
             let asked = request(&inputs, config.as_ref(), surroundings, secrets, problems);
+            all.extend(secrets_of_others(&asked, surroundings));
             Reading { secrets: all, format, asked }
         }
         Err(error) => Reading { secrets: all, format: guess_format(surroundings), asked: not_parsed(&error, problems) },
@@ -48,6 +50,14 @@ pub fn read(surroundings: &Surroundings) -> Reading {
 fn secrets_of(config: &Config, surroundings: &Surroundings) -> Vec<Secret> {
     let named = config.rotations.iter().filter_map(|entry| variable::value(&entry.own, surroundings));
     named.chain(config.misplaced.iter().cloned()).collect()
+}
+
+/// Credentials that the targets' own tools take from variables.
+fn secrets_of_others(asked: &Asked, surroundings: &Surroundings) -> Vec<Secret> {
+    let Asked::Run(request) = asked else { return Vec::new() };
+    let targets = request.rotations.iter().flat_map(|rotation| &rotation.targets);
+    let names: BTreeSet<_> = targets.flat_map(|target| target.kind().secret_variables()).collect();
+    names.into_iter().filter_map(|name| surroundings.var(name)).map(|value| Secret::new(value.to_owned())).collect()
 }
 
 fn request(
@@ -139,9 +149,7 @@ fn rotation(beside: &Beside<'_>, dry_run: Option<bool>, problems: &mut Problems)
     let (inputs, secrets) = (beside.inputs, beside.secrets);
     let policy = policy::read(inputs, secrets.current_key.clone(), problems);
     let targets = targets::read(inputs, beside.surroundings, problems);
-    if !targets.is_empty() {
-        beside.check_token(problems);
-    }
+    beside.check_token(&targets, problems);
     let issuer = issuer(inputs, secrets.management_key.clone(), secrets.current_key.clone(), problems);
     Some(RotationRequest { policy: policy?, targets, issuer: issuer?, dry_run: dry_run? })
 }

@@ -20,6 +20,7 @@ use crate::config::variable;
 use crate::config::yaml::Place;
 use crate::config::{IssuerSettings, RotationRequest};
 use crate::rotation::policy::Policy;
+use crate::store::target::Target;
 
 /// Inputs that belong to one rotation.
 const EACH_ONES_OWN: [&str; 3] = ["key-name", "replace-key-id", "targets"];
@@ -93,8 +94,11 @@ pub(super) struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    /// Notes that nothing was given that writes to GitHub.
-    pub(super) fn check_token(&self, problems: &mut Problems) {
+    /// Notes that nothing was given that writes to GitHub, where a target lies there.
+    pub(super) fn check_token<'t>(&self, targets: impl IntoIterator<Item = &'t Target>, problems: &mut Problems) {
+        if !targets.into_iter().any(|target| target.at_github().is_some()) {
+            return;
+        }
         let has_app = Secrets::was_named(&self.secrets.app_private_key, "app-private-key", self.surroundings)
             || self.inputs.given.contains("app-client-id");
         if !has_app && !Secrets::was_named(&self.secrets.github_token, "github-token", self.surroundings) {
@@ -120,9 +124,7 @@ pub(super) fn read(
         check_built(&config.path, &entry.settings, &entry.openrouter, problems);
         drafts.push(draft(entry, for_all.clone(), beside, problems, warnings));
     }
-    if drafts.iter().any(|draft| !draft.targets.is_empty()) {
-        beside.check_token(problems);
-    }
+    beside.check_token(drafts.iter().flat_map(|draft| &draft.targets).map(|placed| &placed.target), problems);
     check_together(&config.path, &drafts, beside.secrets, problems);
     warnings.extend(drafts.iter().filter_map(spans_environments));
     drafts.into_iter().filter_map(|draft| draft.request).collect()

@@ -89,7 +89,8 @@ fn shared(value: &Secret, before: &[Draft<'_>], count: usize, secrets: &Secrets)
 
 /// The guide asks for a key per environment.
 pub(super) fn spans_environments(draft: &Draft<'_>) -> Option<String> {
-    let environments = environments(draft.targets.iter().map(|placed| placed.target.place.to_string()));
+    let places = draft.targets.iter().filter_map(|placed| placed.target.at_github());
+    let environments = environments(places.map(|target| target.place.to_string()));
     if environments.len() < 2 {
         return None;
     }

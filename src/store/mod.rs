@@ -1,32 +1,104 @@
-//! Places that hold the key: the target grammar, and a store for each kind.
+//! Places that hold the key: how a target is written, and a store for each kind.
 
+mod around;
 pub mod github;
 pub mod target;
 
 use std::rc::Rc;
 
-use crate::rotation::port::SecretStore;
+use async_trait::async_trait;
+
+use crate::http::Failure;
+use crate::rotation::port::{SecretStore, Sighting, Written};
+use crate::secret::Secret;
+pub use around::Around;
 use github::scope::Asked;
 use github::{GitHub, GitHubSecret, Shadows};
-use target::{Place, Reach, Target};
+use target::{GitHubTarget, Place, Reach, Target};
 
-/// The store for a target: the one place that knows every kind.
-#[must_use]
-pub fn open(target: &Target, github: &Rc<GitHub>) -> Box<dyn SecretStore> {
+/// The stores of a run. What the targets of one kind have in common, such as a connection, is made once and kept here.
+pub struct Stores {
+    /// There whenever a target lies at GitHub.
+    github: Option<Rc<GitHub>>,
+    #[expect(dead_code, reason = "GitHub's connection was made of it before")]
+    around: Around,
+}
+
+impl Stores {
+    /// The stores of a run that was given this of the world.
+    #[must_use]
+    pub fn new(github: Option<Rc<GitHub>>, around: Around) -> Self {
+        Self { github, around }
+    }
+
+    /// The store for a target: the one place that knows every kind. Nothing is contacted yet.
+    #[must_use]
+    pub fn open(&self, target: &Target) -> Box<dyn SecretStore> {
+        match (target, &self.github) {
+            (Target::GitHub(target), Some(github)) => Box::new(github_secret(target, github)),
+            (target, _) => Box::new(Closed(target.clone())),
+        }
+    }
+
+    /// What looks for secrets that hide those of the targets, where any lies at GitHub.
+    #[must_use]
+    pub fn shadows(&self, targets: &[Target]) -> Option<Shadows> {
+        let targets: Vec<_> = targets.iter().filter_map(Target::at_github).map(place_and_name).collect();
+        let github = self.github.as_ref().filter(|_| !targets.is_empty())?;
+        Some(Shadows::new(Rc::clone(github), targets))
+    }
+
+    /// The connection to GitHub.
+    #[must_use]
+    pub fn github(&self) -> Option<&GitHub> {
+        self.github.as_deref()
+    }
+}
+
+fn github_secret(target: &GitHubTarget, github: &Rc<GitHub>) -> GitHubSecret {
     let asked = target.place.reach().map(|reach| match reach {
         Reach::All => Asked::All,
         Reach::Private => Asked::Private,
         Reach::Selected(names) => Asked::Selected(names.clone()),
     });
-    let secret = GitHubSecret::new(Rc::clone(github), at_github(&target.place), target.secret.to_string());
-    Box::new(secret.asking(asked))
+    let (place, secret) = place_and_name(target);
+    GitHubSecret::new(Rc::clone(github), place, secret).asking(asked)
 }
 
-/// What looks for secrets that hide those of the targets.
-#[must_use]
-pub fn shadows(targets: &[Target], github: &Rc<GitHub>) -> Shadows {
-    let places = targets.iter().map(|target| (at_github(&target.place), target.secret.to_string()));
-    Shadows::new(Rc::clone(github), places.collect())
+fn place_and_name(target: &GitHubTarget) -> (github::Place, String) {
+    (at_github(&target.place), target.secret.to_string())
+}
+
+/// A target that this build can't reach. `config` refuses it, so that a run never gets here.
+struct Closed(Target);
+
+impl Closed {
+    fn refused<T>(&self) -> Result<T, Failure> {
+        Err(Failure::refused(format!("{}: this build can't reach targets of kind `{}`", self.0.label(), self.0.kind())))
+    }
+}
+
+#[async_trait(?Send)]
+impl SecretStore for Closed {
+    fn name(&self) -> String {
+        self.0.label()
+    }
+
+    async fn observe(&self) -> Result<Sighting, Failure> {
+        self.refused()
+    }
+
+    async fn write(&self, _: &Secret) -> Result<Written, Failure> {
+        self.refused()
+    }
+
+    async fn last_write(&self) -> Result<Sighting, Failure> {
+        self.refused()
+    }
+
+    async fn remove(&self) -> Result<(), Failure> {
+        self.refused()
+    }
 }
 
 /// Where at GitHub a place lies.

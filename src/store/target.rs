@@ -1,119 +1,34 @@
-//! What a target is: a place, and the secret's name there. How a user writes it is `grammar`'s.
+//! What a target is. How a user writes it is `grammar`'s; what stands behind the colon has a file for each system.
 
+mod aws;
+mod file;
 mod grammar;
+mod kind;
+mod kubernetes;
 mod locator;
 mod place;
+mod vault;
 
 use std::fmt;
 
+pub use aws::AwsSecret;
+pub use file::FileVariable;
 pub use grammar::{TargetProblem, parse};
+pub use kind::Kind;
+pub use kubernetes::{KubernetesKey, Workload, WorkloadKind};
 pub use place::{Place, Reach};
+pub use vault::VaultField;
 
-/// Every kind of target that can be named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Actions secret of a repository.
-    Repo,
-    /// Secret of a deployment environment.
-    Env,
-    /// Actions secret of an organisation.
-    Org,
-    /// Dependabot secret of a repository.
-    Dependabot,
-    /// Dependabot secret of an organisation.
-    DependabotOrg,
-    /// Codespaces secret of a repository.
-    Codespaces,
-    /// Codespaces secret of an organisation.
-    CodespacesOrg,
-    /// One key of a Kubernetes Secret.
-    Kubernetes,
-    /// One field of a Vault KV secret.
-    Vault,
-    /// An AWS secret.
-    AwsSecretsManager,
-    /// One variable of a `.env` file.
-    File,
-}
-
-impl Kind {
-    /// Every kind, in the order in which they are documented.
-    pub const ALL: [Self; 11] = [
-        Self::Repo,
-        Self::Env,
-        Self::Org,
-        Self::Dependabot,
-        Self::DependabotOrg,
-        Self::Codespaces,
-        Self::CodespacesOrg,
-        Self::Kubernetes,
-        Self::Vault,
-        Self::AwsSecretsManager,
-        Self::File,
-    ];
-
-    /// What stands before the colon.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Repo => "repo",
-            Self::Env => "env",
-            Self::Org => "org",
-            Self::Dependabot => "dependabot",
-            Self::DependabotOrg => "dependabot-org",
-            Self::Codespaces => "codespaces",
-            Self::CodespacesOrg => "codespaces-org",
-            Self::Kubernetes => "kubernetes",
-            Self::Vault => "vault",
-            Self::AwsSecretsManager => "aws-secretsmanager",
-            Self::File => "file",
-        }
-    }
-
-    /// What stands behind the colon.
-    #[must_use]
-    pub fn locator(self) -> &'static str {
-        match self {
-            Self::Repo | Self::Dependabot | Self::Codespaces => "OWNER/NAME",
-            Self::Env => "OWNER/NAME/ENVIRONMENT",
-            Self::Org | Self::DependabotOrg | Self::CodespacesOrg => "ORG",
-            Self::Kubernetes => "NAMESPACE/NAME#KEY",
-            Self::Vault => "MOUNT/PATH#FIELD",
-            Self::AwsSecretsManager => "NAME_OR_ARN[#JSON_FIELD]",
-            Self::File => "PATH[#VARIABLE]",
-        }
-    }
-
-    /// The `key=value` words that may follow.
-    #[must_use]
-    pub fn words(self) -> &'static [&'static str] {
-        match self {
-            Self::Repo | Self::Env | Self::Dependabot | Self::Codespaces | Self::File => &["secret"],
-            Self::Org | Self::DependabotOrg | Self::CodespacesOrg => &["secret", "visibility", "repos"],
-            Self::Kubernetes => &["restart", "rollout-timeout"],
-            Self::Vault => &["role", "jwt-mount"],
-            Self::AwsSecretsManager => &[],
-        }
-    }
-
-    /// Whether this version can write to it.
-    #[must_use]
-    pub fn is_built(self) -> bool {
-        !matches!(self, Self::Kubernetes | Self::Vault | Self::AwsSecretsManager | Self::File)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
-
-/// How keys and tokens begin that hold nothing but letters, digits and `_`: one put here by mistake would go into
-/// addresses and reports.
-const VALUE_PREFIXES: [&str; 8] = ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "ghp_", "gho_", "ghu_", "ghs_"];
+/// How keys and tokens begin: one put where a name belongs would go into addresses and reports.
+const VALUE_PREFIXES: [&str; 10] =
+    ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "ghp_", "gho_", "ghu_", "ghs_", "github_pat_", "sk-or-"];
 /// Shorter ones are names.
 const SHORTEST_VALUE: usize = 20;
+
+/// Whether this is most likely a key or token, put where the name of one belongs.
+fn is_a_value(text: &str) -> bool {
+    text.len() >= SHORTEST_VALUE && VALUE_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+}
 
 /// A secret's name as GitHub takes it: letters, digits, `_`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,7 +43,7 @@ impl SecretName {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
             return Err("expected a secret's name: letters, digits and `_`".to_owned());
         }
-        if text.len() >= SHORTEST_VALUE && VALUE_PREFIXES.iter().any(|prefix| text.starts_with(prefix)) {
+        if is_a_value(text) {
             return Err("this is a key or token itself: expected the name under which it is stored".to_owned());
         }
         if text.starts_with(|c: char| c.is_ascii_digit()) {
@@ -155,7 +70,22 @@ impl fmt::Display for SecretName {
 
 /// One place that is to hold the key. `Display` is how a user would write this one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub enum Target {
+    /// A secret at GitHub.
+    GitHub(GitHubTarget),
+    /// One key of a Kubernetes Secret.
+    Kubernetes(KubernetesKey),
+    /// One field of a Vault KV secret.
+    Vault(VaultField),
+    /// An AWS secret.
+    Aws(AwsSecret),
+    /// One variable of a `.env` file.
+    File(FileVariable),
+}
+
+/// A secret at GitHub: a place, and the secret's name there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GitHubTarget {
     /// Where.
     pub place: Place,
     /// Under which name.
@@ -165,27 +95,65 @@ pub struct Target {
 }
 
 impl Target {
-    /// A target under the secret's name that applies to all.
+    /// Its kind.
     #[must_use]
-    pub fn new(place: Place, secret: SecretName) -> Self {
-        Self { place, secret, own_name: false }
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::GitHub(target) => target.place.kind(),
+            Self::Kubernetes(_) => Kind::Kubernetes,
+            Self::Vault(_) => Kind::Vault,
+            Self::Aws(_) => Kind::AwsSecretsManager,
+            Self::File(_) => Kind::File,
+        }
     }
 
-    /// For logs and reports: `repo:acme/app AROUTER_API_KEY`.
+    /// The target, where it lies at GitHub.
+    #[must_use]
+    pub fn at_github(&self) -> Option<&GitHubTarget> {
+        match self {
+            Self::GitHub(target) => Some(target),
+            _ => None,
+        }
+    }
+
+    /// For logs and reports: `repo:acme/app AROUTER_API_KEY`, `file:.env#AROUTER_API_KEY`.
     #[must_use]
     pub fn label(&self) -> String {
-        format!("{} {}", self.place, self.secret)
+        match self {
+            Self::GitHub(target) => format!("{} {}", target.place, target.secret),
+            Self::Kubernetes(target) => target.to_string(),
+            Self::Vault(target) => target.to_string(),
+            Self::Aws(target) => target.to_string(),
+            Self::File(target) => target.to_string(),
+        }
     }
 
     /// Equal for two targets that are the same secret, however they are written.
     #[must_use]
     pub fn identity(&self) -> String {
-        // GitHub tells no difference by case, neither of names nor of environments.
-        self.label().to_lowercase()
+        match self {
+            // GitHub tells no difference by case, neither of names nor of environments. Nobody else is so kind.
+            Self::GitHub(_) => self.label().to_lowercase(),
+            Self::Aws(target) => target.identity(),
+            Self::File(target) => target.identity(),
+            Self::Kubernetes(_) | Self::Vault(_) => self.label(),
+        }
     }
 }
 
 impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GitHub(target) => write!(f, "{target}"),
+            Self::Kubernetes(target) => write!(f, "{target}{}", target.words()),
+            Self::Vault(target) => write!(f, "{target}{}", target.words()),
+            Self::Aws(target) => write!(f, "{target}"),
+            Self::File(target) => write!(f, "{target}"),
+        }
+    }
+}
+
+impl fmt::Display for GitHubTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.place)?;
         if let Some(reach) = self.place.reach() {

@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "config",
         &[
             "cli",
+            "duration",
             "nearest",
             "rotation::policy",
             "rotation::port",
@@ -21,6 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store::target",
         ],
     ),
+    ("duration", &[]),
     ("http", &["secret"]),
     ("issuer", &["http", "rotation::port", "secret"]),
     ("nearest", &[]),
@@ -50,7 +52,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("store", &["http", "rotation::port", "secret"]),
     ("store::github", &["http", "rotation::port", "secret"]),
-    ("store::target", &["nearest"]),
+    ("store::target", &["duration", "nearest"]),
 ];
 
 /// A file of the library: its module's path (empty for `lib.rs`) and its text without comments.

@@ -104,7 +104,7 @@ fn each_rotation_has_its_own_and_what_holds_for_all() {
     assert_eq!((policy.current_key.is_none(), staging.issuer.current_key.is_none()), (true, true));
     let labels: Vec<_> = staging.targets.iter().map(ToString::to_string).collect();
     assert_eq!(labels, ["repo:acme/app"], "the documented default");
-    assert_eq!(staging.targets.first().unwrap().secret.as_str(), "STAGING_KEY");
+    assert_eq!(staging.targets.first().and_then(Target::at_github).unwrap().secret.as_str(), "STAGING_KEY");
     assert_eq!(request.warnings, [""; 0]);
 }
 

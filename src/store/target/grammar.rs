@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Kind, SecretName, Target, locator};
+use super::{GitHubTarget, Kind, SecretName, Target, aws, file, kubernetes, locator, vault};
 use crate::nearest::nearest;
 
 /// A line that could not be read.
@@ -15,6 +15,9 @@ pub struct TargetProblem {
     /// What is wrong and what is accepted.
     pub message: String,
 }
+
+/// The words behind a locator, each known and with a value.
+pub(super) type Words<'a> = BTreeMap<&'a str, &'a str>;
 
 /// Reads targets, one or a fleet per line; blank lines and lines that begin with `#` are passed over. A target without
 /// `secret=` gets the name given here. Every problem of every line is returned beside what could be read.
@@ -43,21 +46,42 @@ fn parse_line(text: &str, secret: &SecretName, problems: &mut Vec<String>) -> Ve
             return Vec::new();
         }
     };
-    let words = read_words(kind, rest, problems);
-    let own = words.get("secret").and_then(|name| note(problems, SecretName::parse(name)));
-    if !kind.is_built() {
+    if !kind.is_in_this_build() {
+        let feature = kind.feature().unwrap_or_default();
+        problems
+            .push(format!("this build has no targets of kind `{kind}`: it was made without the feature `{feature}`"));
+    } else if !kind.is_built() {
         problems.push(format!("targets of kind `{kind}` are not yet built in this version; those at GitHub are"));
-        return Vec::new();
     }
-    let reach = locator::reach(words.get("visibility").copied(), words.get("repos").copied(), problems);
-    let target = |place| Target { place, secret: own.as_ref().unwrap_or(secret).clone(), own_name: own.is_some() };
-    locator::places(kind, locator, reach.as_ref(), problems).into_iter().map(target).collect()
+    let words = read_words(kind, rest, problems);
+    match kind {
+        Kind::Kubernetes => kubernetes::read(locator, &words, problems).into_iter().map(Target::Kubernetes).collect(),
+        Kind::Vault => vault::read(locator, &words, problems).into_iter().map(Target::Vault).collect(),
+        Kind::AwsSecretsManager => aws::read(locator, problems).into_iter().map(Target::Aws).collect(),
+        Kind::File => file::read(locator, &words, secret, problems).into_iter().map(Target::File).collect(),
+        _ => at_github(kind, locator, &words, secret, problems),
+    }
 }
 
-/// Splits a line before its words. The name of an environment may have spaces in it, so there only what looks like a
-/// word ends it.
+fn at_github(
+    kind: Kind,
+    locator: &str,
+    words: &Words<'_>,
+    secret: &SecretName,
+    problems: &mut Vec<String>,
+) -> Vec<Target> {
+    let own = words.get("secret").and_then(|name| note(problems, SecretName::parse(name)));
+    let reach = locator::reach(words.get("visibility").copied(), words.get("repos").copied(), problems);
+    let secret = own.as_ref().unwrap_or(secret);
+    let target = |place| GitHubTarget { place, secret: secret.clone(), own_name: own.is_some() };
+    locator::places(kind, locator, reach.as_ref(), problems).into_iter().map(target).map(Target::GitHub).collect()
+}
+
+/// Splits a line before its words. The name of an environment or a path may have spaces in it, so there only what looks
+/// like a word ends it.
 fn head_and_words(text: &str) -> (&str, &str) {
-    let spaced = text.starts_with(&format!("{}:", Kind::Env));
+    let kind = Kind::ALL.into_iter().find(|kind| text.starts_with(&format!("{kind}:")));
+    let spaced = kind.is_some_and(Kind::may_have_spaces);
     let mut ends = text.match_indices(char::is_whitespace).map(|(at, _)| text.split_at(at));
     ends.find(|(_, rest)| !spaced || is_word(rest.trim_start())).unwrap_or((text, ""))
 }
@@ -83,8 +107,8 @@ fn kind_and_locator(head: &str) -> Result<(Kind, &str), String> {
     Ok((kind, locator))
 }
 
-fn read_words<'a>(kind: Kind, rest: &'a str, problems: &mut Vec<String>) -> BTreeMap<&'a str, &'a str> {
-    let mut words = BTreeMap::new();
+fn read_words<'a>(kind: Kind, rest: &'a str, problems: &mut Vec<String>) -> Words<'a> {
+    let mut words = Words::new();
     for word in rest.split_whitespace() {
         let Some((key, value)) = word.split_once('=') else {
             problems
@@ -111,7 +135,7 @@ fn unknown_word(kind: Kind, key: &str) -> String {
     format!("`{key}=` is not a word of `{kind}` targets ({accepted}){}", hint.unwrap_or_default())
 }
 
-fn note<T>(problems: &mut Vec<String>, read: Result<T, String>) -> Option<T> {
+pub(super) fn note<T>(problems: &mut Vec<String>, read: Result<T, String>) -> Option<T> {
     read.map_err(|message| problems.push(message)).ok()
 }
 

@@ -1,6 +1,7 @@
 //! What stands behind the colon of a target at GitHub: owners, repositories, environments, organisations, by GitHub's
 //! rules for their names.
 
+use super::grammar::note;
 use super::{Kind, Place, Reach};
 
 const LONGEST_OWNER: usize = 39;
@@ -160,10 +161,6 @@ fn selected(repos: &str, problems: &mut Vec<String>) -> Vec<String> {
         }
     }
     names
-}
-
-fn note<T>(problems: &mut Vec<String>, read: Result<T, String>) -> Option<T> {
-    read.map_err(|message| problems.push(message)).ok()
 }
 
 #[cfg(test)]

@@ -6,11 +6,12 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyrotor::http::Failure;
+use jiff::Timestamp;
+use keyrotor::http::{Failure, Trace};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store;
 use keyrotor::store::github::{Credential, GitHub, Pace};
 use keyrotor::store::target::{SecretName, parse};
+use keyrotor::store::{Around, Stores};
 use serde_json::{Value, json};
 
 use crate::actions::check_message;
@@ -111,12 +112,22 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
     let (targets, _) = parse(u.choose(TARGETS)?, &name);
     let web = if u.arbitrary()? { "https://github.com/" } else { "https://ghe.acme.dev/" };
     let ((), asked) = peer.with(answers.clone(), async {
+        let around = Around {
+            client: peer.client.clone(),
+            request_timeout: Duration::from_secs(30),
+            variables: Rc::default(),
+            now: Rc::new(Timestamp::now),
+            hide: Rc::new(|_| ()),
+            redactor: redactor.clone(),
+            trace: Trace::default(),
+        };
         let token = Credential::Token(token);
         let github = GitHub::new(peer.client.clone(), peer.url.clone(), token, redactor).expect("a token");
         // A limit is refused here, not waited for.
         let pace = Pace::new(&peer.url, Duration::ZERO);
         let github = Rc::new(github.paced(Rc::new(pace)));
-        let secret = store::open(targets.first().expect("a target"), &github);
+        let stores = Stores::new(Some(Rc::clone(&github)), around);
+        let secret = stores.open(targets.first().expect("a target"));
         for seen in [secret.observe().await, secret.last_write().await] {
             if let Err(failure) = seen {
                 check(searcher, &failure);
@@ -134,7 +145,7 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
             Ok(()) => assert!(any(&answers, |status| [204, 404].contains(&status))),
             Err(failure) => check(searcher, &failure),
         }
-        let shadows = store::shadows(&targets, &github);
+        let shadows = stores.shadows(&targets).expect("targets at GitHub");
         shadows.look().await;
         let noticed = shadows.take().into_iter().chain(github.expiry.warning(web));
         noticed.for_each(|text| check_message(&text, searcher));

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails here has failed")]
 
 use super::*;
 
@@ -88,19 +88,124 @@ fn every_kind_at_github_is_read_with_its_own_words() {
     }
 }
 
+/// What a target comes to, whether or not this version can write to it.
+fn read(text: &str) -> (Vec<Target>, Vec<String>) {
+    let (targets, problems) = parse(text, &default_name());
+    let messages = problems.into_iter().map(|problem| problem.message);
+    (targets, messages.filter(|message| !message.contains("not yet built")).collect())
+}
+
 #[test]
-fn kinds_that_are_not_built_are_recognised_with_their_own_words() {
+fn kinds_elsewhere_are_read_with_their_own_words() {
     for text in [
-        "kubernetes:prod/creds#api-key restart=deployment/x rollout-timeout=5m",
-        "vault:kv/team/app#key role=r jwt-mount=jwt",
-        "aws-secretsmanager:arn:aws:secretsmanager:eu-west-1:1:secret:x#key",
-        "file:/tmp/.env#KEY",
+        "kubernetes:prod/creds#api-key",
+        "kubernetes:prod/my.creds#tls.key_2 restart=deployment/web,statefulset/q.v2,daemonset/log rollout-timeout=300s",
+        "vault:kv/team/app#key",
+        "vault:secret/app#api.key role=ci jwt-mount=auth/jwt",
+        "aws-secretsmanager:prod/arouter+key@eu",
+        "aws-secretsmanager:arn:aws:secretsmanager:eu-west-1:123456789012:secret:prod/x-AbCdEf#api.key",
+        "file:.env#AROUTER_API_KEY",
+        "file:/srv/My App/.env=1#_x.y-Z",
+        "file:a#b/.env#KEY",
     ] {
-        let message = problem(text);
-        assert!(message.contains("not yet built") && !message.contains('|'), "{text}: {message}");
+        let (targets, problems) = read(text);
+        let shown: Vec<_> = targets.iter().map(ToString::to_string).collect();
+        assert_eq!((shown.as_slice(), problems), ([text.to_owned()].as_slice(), Vec::new()));
     }
-    assert!(problem("kubernetes:a/b#c restrat=deployment/x").contains("did you mean `restart=`?"));
-    assert!(problem("aws-secretsmanager:x region=eu").contains("none is accepted"));
+    let several = |text| read(text).0.iter().map(Target::label).collect::<Vec<_>>();
+    assert_eq!(
+        several("kubernetes:a/b#c,d rollout-timeout=5m restart=deployment/x"),
+        ["kubernetes:a/b#c", "kubernetes:a/b#d"]
+    );
+    assert_eq!(several("vault:kv/a#b,c"), ["vault:kv/a#b", "vault:kv/a#c"]);
+    assert_eq!(several("file:x/.env"), ["file:x/.env#AROUTER_API_KEY"]);
+    assert_eq!(several("file:x y/.env secret=LLM"), ["file:x y/.env#LLM"]);
+    assert_eq!(several("file:.env#A,B"), ["file:.env#A", "file:.env#B"]);
+}
+
+#[test]
+fn case_tells_places_elsewhere_apart_and_spelling_does_not() {
+    for (one, other, is_same) in [
+        ("kubernetes:a/b#Key", "kubernetes:a/b#key", false),
+        ("kubernetes:a/b#key", "kubernetes:a/b#key restart=deployment/x", true),
+        ("vault:kv/App#f", "vault:kv/app#f", false),
+        ("vault:kv/app#f", "vault:kv/app#f role=x", true),
+        ("aws-secretsmanager:App", "aws-secretsmanager:app", false),
+        ("aws-secretsmanager:app#a", "aws-secretsmanager:app#b", true),
+        ("file:.env#A", "file:.ENV#A", false),
+        ("file:.env#A", "file:.env#a", false),
+        ("file:.env#A", "file:./.env secret=A", true),
+        ("file:/srv//x/./.env", "file:/srv/x/.env", true),
+        ("file:x/../.env", "file:.env", false),
+    ] {
+        let (targets, problems) = read(&format!("{one}\n{other}"));
+        assert_eq!(problems, Vec::<String>::new());
+        let ids: Vec<_> = targets.iter().map(Target::identity).collect();
+        assert_eq!(ids.first() == ids.last(), is_same, "{ids:?}");
+    }
+}
+
+#[test]
+fn slips_elsewhere_are_named() {
+    for (text, part) in [
+        ("kubernetes:creds#key", "expected `kubernetes:NAMESPACE/NAME#KEY`"),
+        ("kubernetes:prod/creds", "expected `kubernetes:NAMESPACE/NAME#KEY`"),
+        ("kubernetes:Prod/creds#key", "not a namespace"),
+        ("kubernetes:prod/my_creds#key", "not a Secret's name"),
+        ("kubernetes:prod/creds#a b", "not a `key=value` word"),
+        ("kubernetes:prod/creds#", "not a key of a Secret"),
+        ("kubernetes:prod/creds#..x", "not a key of a Secret"),
+        ("kubernetes:prod/creds#lr_live_0123456789abcdef", "a key or token itself"),
+        ("kubernetes:a/b#c restrat=deployment/x", "did you mean `restart=`?"),
+        ("kubernetes:a/b#c restart=deploy/x", "expected deployment/NAME, statefulset/NAME, daemonset/NAME"),
+        ("kubernetes:a/b#c restart=deployment/X_", "not `restart=`: a workload's name"),
+        ("kubernetes:a/b#c restart=deployment/x,deployment/x", "names `deployment/x` twice"),
+        ("kubernetes:a/b#c rollout-timeout=5m", "no meaning without `restart=`"),
+        ("kubernetes:a/b#c restart=deployment/x rollout-timeout=2h", "expected a duration from 1s to 1h"),
+        ("kubernetes:a/b#c secret=X", "not a word of `kubernetes` targets"),
+        ("vault:app#key", "expected `vault:MOUNT/PATH#FIELD`"),
+        ("vault:kv/app", "expected `vault:MOUNT/PATH#FIELD`"),
+        ("vault:kv/../app#key", "not a mount and a path"),
+        ("vault:/kv/app#key", "not a mount and a path"),
+        ("vault:kv/app%2f#key", "not a mount and a path"),
+        ("vault:kv/app#", "not a field"),
+        ("vault:kv/app#a#b", "not a field"),
+        ("vault:kv/app#key jwt-mount=jwt", "no meaning without `role=`"),
+        ("vault:kv/app#key role=a/b", "not a role's name"),
+        ("aws-secretsmanager:a b", "not a `key=value` word"),
+        ("aws-secretsmanager:a:b", "neither a secret's name"),
+        ("aws-secretsmanager:arn:aws:s3:::bucket", "neither a secret's name"),
+        ("aws-secretsmanager:arn:aws:secretsmanager::1:secret:x", "neither a secret's name"),
+        ("aws-secretsmanager:x#", "leave `#` out"),
+        ("aws-secretsmanager:x region=eu", "none is accepted"),
+        ("file:deploy/", "not a file"),
+        ("file:..", "not a file"),
+        ("file:#KEY", "not a file"),
+        ("file:~/.env", "only a shell knows"),
+        ("file:a/.env,b/.env", "each file needs a line of its own"),
+        ("file:.env#", "not a variable's name"),
+        ("file:.env#1A", "no digit first"),
+        ("file:.env#A secret=B", "named twice"),
+        ("file:.env#lr_live_0123456789abcdef", "a key or token itself"),
+        ("file: .env", "without a space"),
+    ] {
+        let problems = read(text).1.join(" | ");
+        assert!(problems.contains(part), "{text}: {problems}");
+    }
+    assert_eq!(read("kubernetes:A/B#! restart=x rollout-timeout=y").1.len(), 5);
+}
+
+#[test]
+fn a_region_is_read_from_an_arn() {
+    let region = |text: &str| match read(text).0.first() {
+        Some(Target::Aws(secret)) => secret.region().map(ToOwned::to_owned),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(
+        region("aws-secretsmanager:arn:aws-cn:secretsmanager:cn-north-1:1:secret:x").as_deref(),
+        Some("cn-north-1")
+    );
+    assert_eq!(region("aws-secretsmanager:x"), None);
 }
 
 #[test]

@@ -16,7 +16,7 @@ const GRAMMAR: &str = "expected a duration: a whole number and one of s, m, h, d
 ///
 /// # Errors
 /// What is accepted, with a hint where the slip is plain.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let seconds = match unit {
@@ -37,11 +37,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// As [`duration`], or that it is out of bounds.
-pub(crate) fn duration_within(
-    text: &str,
-    bounds: &RangeInclusive<Duration>,
-    accepted: &str,
-) -> Result<Duration, String> {
+pub fn duration_within(text: &str, bounds: &RangeInclusive<Duration>, accepted: &str) -> Result<Duration, String> {
     let length = duration(text)?;
     if bounds.contains(&length) { Ok(length) } else { Err(format!("expected a duration from {accepted}")) }
 }
@@ -50,7 +46,7 @@ pub(crate) fn duration_within(
 ///
 /// # Errors
 /// As [`duration`], or that it is zero.
-pub(crate) fn duration_above_zero(text: &str) -> Result<Duration, String> {
+pub fn duration_above_zero(text: &str) -> Result<Duration, String> {
     let length = duration(text)?;
     if length.is_zero() { Err("expected a duration longer than 0s".to_owned()) } else { Ok(length) }
 }

@@ -1,0 +1,145 @@
+//! The kinds of target: the one table of what each is called, how it is written, and in which builds it is.
+
+use std::fmt;
+
+/// Every kind of target that can be named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Actions secret of a repository.
+    Repo,
+    /// Secret of a deployment environment.
+    Env,
+    /// Actions secret of an organisation.
+    Org,
+    /// Dependabot secret of a repository.
+    Dependabot,
+    /// Dependabot secret of an organisation.
+    DependabotOrg,
+    /// Codespaces secret of a repository.
+    Codespaces,
+    /// Codespaces secret of an organisation.
+    CodespacesOrg,
+    /// One key of a Kubernetes Secret.
+    Kubernetes,
+    /// One field of a Vault KV secret.
+    Vault,
+    /// An AWS secret.
+    AwsSecretsManager,
+    /// One variable of a `.env` file.
+    File,
+}
+
+impl Kind {
+    /// Every kind, in the order in which they are documented.
+    pub const ALL: [Self; 11] = [
+        Self::Repo,
+        Self::Env,
+        Self::Org,
+        Self::Dependabot,
+        Self::DependabotOrg,
+        Self::Codespaces,
+        Self::CodespacesOrg,
+        Self::Kubernetes,
+        Self::Vault,
+        Self::AwsSecretsManager,
+        Self::File,
+    ];
+
+    /// What stands before the colon.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Repo => "repo",
+            Self::Env => "env",
+            Self::Org => "org",
+            Self::Dependabot => "dependabot",
+            Self::DependabotOrg => "dependabot-org",
+            Self::Codespaces => "codespaces",
+            Self::CodespacesOrg => "codespaces-org",
+            Self::Kubernetes => "kubernetes",
+            Self::Vault => "vault",
+            Self::AwsSecretsManager => "aws-secretsmanager",
+            Self::File => "file",
+        }
+    }
+
+    /// What stands behind the colon.
+    #[must_use]
+    pub fn locator(self) -> &'static str {
+        match self {
+            Self::Repo | Self::Dependabot | Self::Codespaces => "OWNER/NAME",
+            Self::Env => "OWNER/NAME/ENVIRONMENT",
+            Self::Org | Self::DependabotOrg | Self::CodespacesOrg => "ORG",
+            Self::Kubernetes => "NAMESPACE/NAME#KEY",
+            Self::Vault => "MOUNT/PATH#FIELD",
+            Self::AwsSecretsManager => "NAME_OR_ARN[#JSON_FIELD]",
+            Self::File => "PATH[#VARIABLE]",
+        }
+    }
+
+    /// The `key=value` words that may follow.
+    #[must_use]
+    pub fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Repo | Self::Env | Self::Dependabot | Self::Codespaces | Self::File => &["secret"],
+            Self::Org | Self::DependabotOrg | Self::CodespacesOrg => &["secret", "visibility", "repos"],
+            Self::Kubernetes => &["restart", "rollout-timeout"],
+            Self::Vault => &["role", "jwt-mount"],
+            Self::AwsSecretsManager => &[],
+        }
+    }
+
+    /// Whether white space may stand in the locator, so that only what looks like a word ends it.
+    #[must_use]
+    pub(super) fn may_have_spaces(self) -> bool {
+        matches!(self, Self::Env | Self::File)
+    }
+
+    /// Whether this version can write to it, in a build with every feature.
+    #[must_use]
+    pub fn is_built(self) -> bool {
+        !matches!(self, Self::Kubernetes | Self::Vault | Self::AwsSecretsManager | Self::File)
+    }
+
+    /// The Cargo feature without which a build leaves it out; `None` for GitHub's, which every build has.
+    #[must_use]
+    pub fn feature(self) -> Option<&'static str> {
+        match self {
+            Self::Kubernetes => Some("kubernetes"),
+            Self::Vault => Some("vault"),
+            Self::AwsSecretsManager => Some("aws"),
+            Self::File => Some("file"),
+            _ => None,
+        }
+    }
+
+    /// Whether this build has it.
+    #[must_use]
+    pub fn is_in_this_build(self) -> bool {
+        match self {
+            Self::Kubernetes => cfg!(feature = "kubernetes"),
+            Self::Vault => cfg!(feature = "vault"),
+            Self::AwsSecretsManager => cfg!(feature = "aws"),
+            Self::File => cfg!(feature = "file"),
+            _ => true,
+        }
+    }
+
+    /// Variables from which the kind's own tools take a credential: to be masked wherever a target is of this kind.
+    #[must_use]
+    pub fn secret_variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Vault => &["VAULT_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
+            Self::AwsSecretsManager => {
+                &["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+            }
+            _ => &[],
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
