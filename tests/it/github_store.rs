@@ -9,12 +9,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_box::SecretKey;
+use futures_util::future::join_all;
 use http::Method;
 use keyrotor::http::Failure;
 use keyrotor::rotation::port::{Held, SecretStore as _};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{Credential, GitHub, GitHubSecret, Place};
+use keyrotor::store::github::{Credential, GitHub, GitHubSecret, Pace, Place};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::canned::{Canned, Reply, Seen, reply};
@@ -50,6 +52,16 @@ fn well_behaved(request: &Seen) -> Reply {
 }
 
 fn github(url: &Url) -> Rc<GitHub> {
+    Rc::new(github_alone(url))
+}
+
+/// The same for several rotations, which together have room for fewer than a hundred requests.
+fn github_of_several(url: &Url) -> Rc<GitHub> {
+    let pace = Pace::new(url, Duration::from_secs(1)).of_rotations(2);
+    Rc::new(github_alone(url).paced(Rc::new(pace)))
+}
+
+fn github_alone(url: &Url) -> GitHub {
     let client = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_millis(800))
@@ -57,7 +69,7 @@ fn github(url: &Url) -> Rc<GitHub> {
         .build()
         .unwrap();
     let token = Credential::Token(Secret::new("ghp_0123456789".into()));
-    Rc::new(GitHub::new(client, url.clone(), token, Redactor::new()).unwrap())
+    GitHub::new(client, url.clone(), token, Redactor::new()).unwrap()
 }
 
 fn store(url: &Url) -> GitHubSecret {
@@ -103,6 +115,40 @@ fn shared(request: &Seen) -> Reply {
         "GET" if path.starts_with("/orgs/") && path.ends_with(NAME) => reply(200, "", &row.to_string()),
         _ => well_behaved(request),
     }
+}
+
+#[tokio::test]
+async fn whoever_may_not_write_after_all_makes_room() {
+    let canned = Canned::serve(well_behaved);
+    let github = github_of_several(&canned.url);
+    let store = |n| {
+        let place = Place::Repo { owner: "acme".into(), repo: format!("r{n}") };
+        GitHubSecret::new(Rc::clone(&github), place, NAME)
+    };
+    let stores: Vec<_> = (0..99).map(store).collect();
+    for store in &stores {
+        store.ready().await.unwrap();
+    }
+    let another = store(99);
+    assert!(timeout(Duration::from_millis(50), another.last_write()).await.is_err(), "there is no more room");
+    stores.iter().for_each(|store| store.stand_down());
+    another.last_write().await.unwrap();
+}
+
+/// Explaining why an environment is out of reach takes requests of its own, while others wait for the same key.
+#[tokio::test]
+async fn many_targets_in_a_place_out_of_reach_do_not_wait_for_each_other() {
+    let canned = Canned::serve(|_: &Seen| no_such_thing());
+    let github = github_of_several(&canned.url);
+    let place = Place::Env { owner: "acme".into(), repo: "app".into(), environment: "production".into() };
+    let stores: Vec<_> =
+        (0..150).map(|n| GitHubSecret::new(Rc::clone(&github), place.clone(), format!("S{n}"))).collect();
+    let looks = stores.iter().map(async |store| {
+        store.turn().await.unwrap();
+        store.observe().await.unwrap_err()
+    });
+    let failures = timeout(Duration::from_secs(20), join_all(looks)).await.unwrap();
+    assert!(failures.iter().any(|failure| matches!(failure, Failure::Refused(_))), "{failures:?}");
 }
 
 #[tokio::test]
