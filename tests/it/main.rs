@@ -33,6 +33,7 @@ mod several;
 mod shadows;
 mod signals;
 mod structure;
+mod supply_chain;
 mod tokens;
 mod traces;
 mod traffic;
