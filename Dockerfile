@@ -12,6 +12,10 @@ RUN cargo build --release --locked --bin keyrotor \
     && mv target/release/keyrotor /keyrotor
 
 FROM scratch
+LABEL org.opencontainers.image.title="keyrotor" \
+    org.opencontainers.image.description="Rotates an ARouter API key with no downtime" \
+    org.opencontainers.image.source="https://github.com/keyrotor/keyrotor" \
+    org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /keyrotor /keyrotor
 ENTRYPOINT ["/keyrotor"]
