@@ -1,7 +1,6 @@
 //! What a store is given of the run, whatever its kind.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -34,11 +33,5 @@ impl Around {
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
-    }
-}
-
-impl fmt::Debug for Around {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Around")
     }
 }
