@@ -1,26 +1,18 @@
-//! What the README and the examples say is what the program does: names, defaults, outputs, exit status, messages.
+//! What the documents say is what the program does: names, defaults, outputs, exit status, messages.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use keyrotor::cli::{INPUTS, Surroundings, Task, input};
-use keyrotor::config::{self, Asked};
+use keyrotor::cli::{INPUTS, Task};
 use keyrotor::report::{Ending, json, outputs};
 use keyrotor::rotation::outcome::Verdict;
 use keyrotor::store::github::Place;
 use keyrotor::store::target::Kind;
-use keyrotor_fake::App;
 use serde_json::Value;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const DOCUMENTS: [&str; 5] = ["README.md", "ARCHITECTURE.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md"];
-
-fn text(path: impl AsRef<Path>) -> String {
-    let path = Path::new(ROOT).join(path);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+use crate::documents::{ROOT, documents, text};
 
 /// What stands below a heading, up to the next one of its level or above.
 fn section(markdown: &str, heading: &str) -> String {
@@ -178,126 +170,6 @@ fn the_readme_has_the_permission_of_every_kind_at_github() {
     assert_eq!(told, expected);
 }
 
-// Examples.
-
-/// The YAML blocks of the README, and the example workflows.
-fn examples() -> Vec<(String, Value)> {
-    let mut found = Vec::new();
-    for (at, block) in text("README.md").split("```yaml\n").skip(1).enumerate() {
-        let yaml = block.split("```").next().unwrap();
-        // Config files are held against the schema and the program in `config_file`.
-        if yaml.contains("\nrotations:\n") {
-            continue;
-        }
-        found.push((format!("README.md, block {}", at + 1), serde_saphyr::from_str(yaml).unwrap()));
-    }
-    let folder = Path::new(ROOT).join("examples/workflows");
-    let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    for path in paths {
-        let yaml = serde_saphyr::from_str(&text(&path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        found.push((path.display().to_string(), yaml));
-    }
-    found
-}
-
-/// The `with:` of every step that uses the action.
-fn steps<'a>(yaml: &'a Value, found: &mut Vec<&'a Value>) {
-    match yaml {
-        Value::Object(fields) => {
-            let uses = fields.get("uses").and_then(Value::as_str).unwrap_or_default();
-            if uses.starts_with("keyrotor/keyrotor@") {
-                assert_eq!(uses, "keyrotor/keyrotor@v1");
-                found.push(fields.get("with").unwrap());
-            }
-            fields.values().for_each(|value| steps(value, found));
-        }
-        Value::Array(values) => values.iter().for_each(|value| steps(value, found)),
-        _ => {}
-    }
-}
-
-/// As the runner would hand it over.
-fn evaluated(name: &str, value: &Value) -> String {
-    let written = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
-    let Some((_, rest)) = written.split_once("${{") else { return written };
-    let expression = rest.split("}}").next().unwrap().trim();
-    let is_secret = input(name).is_some_and(|doc| doc.secret);
-    assert_eq!(expression.starts_with("secrets."), is_secret, "{name}: {written}");
-    match name {
-        "management-key" => "lr_mgmt_0123456789abcdef0123456789abcdef",
-        "current-key" => "lr_live_0123456789abcdef0123456789abcdef",
-        "github-token" => "github_pat_0123456789abcdef0123456789abcdef",
-        "app-private-key" => return App::new(1).1.pem,
-        "leaked" | "dry-run" => "true",
-        _ => panic!("{name}: {written} has no stand-in"),
-    }
-    .to_owned()
-}
-
-fn accepted(place: &str, with: &BTreeMap<String, String>) {
-    let mut surroundings = Surroundings::default();
-    surroundings.vars.insert("GITHUB_REPOSITORY".into(), "acme/app".into());
-    for (name, value) in with {
-        let doc = input(name).unwrap_or_else(|| panic!("{place}: {name} is not an input"));
-        surroundings.vars.insert(doc.variable(), value.clone());
-    }
-    if with.contains_key("config") {
-        let file = Path::new(ROOT).join("examples/keyrotor.yml").display().to_string();
-        surroundings.vars.insert("INPUT_CONFIG".into(), file);
-        surroundings.vars.insert("PRODUCTION_KEY".into(), "lr_live_0123456789abcdef0123456789abcdef".into());
-    }
-    let reading = config::read(&surroundings);
-    let Asked::Run(request) = reading.asked else { panic!("{place}: {:?}", reading.asked) };
-    let ignored = "grace-period: has no effect, since a leaked key gets no grace";
-    let warnings: Vec<_> = request.warnings.iter().filter(|warning| *warning != ignored).collect();
-    assert!(warnings.is_empty(), "{place}: {warnings:?}");
-}
-
-#[test]
-fn every_example_is_accepted() {
-    let mut seen = 0;
-    for (place, yaml) in examples() {
-        let mut found = Vec::new();
-        steps(&yaml, &mut found);
-        let fields = |value: &Value| -> BTreeMap<String, String> {
-            let fields = value.as_object().unwrap().iter();
-            fields.map(|(name, value)| (name.clone(), evaluated(name, value))).collect()
-        };
-        for with in &found {
-            accepted(&place, &fields(with));
-        }
-        if found.is_empty() {
-            let is_given = |name: &str| yaml.as_object().unwrap().contains_key(name);
-            let rest = ["key-name", "management-key", "github-token"];
-            let rest = rest.into_iter().filter(|name| *name != "github-token" || !is_given("app-client-id"));
-            let mut with = fields(&yaml);
-            for name in rest.filter(|name| !is_given(name)) {
-                let value = if name == "key-name" { "production" } else { "${{ secrets.X }}" };
-                with.insert(name.to_owned(), evaluated(name, &value.into()));
-            }
-            accepted(&place, &with);
-        }
-        seen += found.len();
-    }
-    assert!(seen >= 4, "only {seen} examples were found");
-}
-
-#[test]
-fn every_example_workflow_is_careful() {
-    for (place, yaml) in examples().into_iter().filter(|(_, yaml)| yaml.get("jobs").is_some()) {
-        assert_eq!(yaml["permissions"], serde_json::json!({}), "{place}");
-        assert!(yaml["concurrency"]["group"].as_str().unwrap().starts_with("rotate-"), "{place}");
-        assert_eq!(yaml["concurrency"]["cancel-in-progress"], false, "{place}");
-        let jobs = yaml["jobs"].as_object().unwrap();
-        assert!(jobs.values().all(|job| job["timeout-minutes"].is_number()), "{place}");
-        for schedule in yaml["on"]["schedule"].as_array().into_iter().flatten() {
-            let minute = schedule["cron"].as_str().unwrap().split(' ').next().unwrap();
-            assert_ne!(minute.parse::<u8>().unwrap(), 0, "{place}");
-        }
-    }
-}
-
 // Messages.
 
 /// The string literals of a Rust source, each `{placeholder}` shown as an ellipsis.
@@ -388,17 +260,31 @@ fn anchor(heading: &str) -> String {
     kept.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_')).collect::<String>().replace(' ', "-")
 }
 
+/// A path as a document names it, from the project's root.
+fn beside(document: &str, path: &str) -> String {
+    let mut folders: Vec<&str> = document.split('/').collect();
+    folders.pop();
+    for part in path.split('/') {
+        match part {
+            ".." => _ = folders.pop().unwrap_or_else(|| panic!("{document}: {path}")),
+            part => folders.push(part),
+        }
+    }
+    folders.join("/")
+}
+
 #[test]
 fn every_link_between_documents_leads_somewhere() {
-    for document in DOCUMENTS {
+    for document in documents() {
+        let document = document.as_str();
         let markdown = text(document);
         for link in markdown.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
             if link.contains("://") {
                 continue;
             }
             let (path, part) = link.split_once('#').unwrap_or((link, ""));
-            let path = if path.is_empty() { document } else { path };
-            assert!(Path::new(ROOT).join(path).exists(), "{document}: {link}");
+            let path = if path.is_empty() { document.to_owned() } else { beside(document, path) };
+            assert!(Path::new(ROOT).join(&path).exists(), "{document}: {link}");
             let target = if part.is_empty() { String::new() } else { text(path) };
             let mut anchors = target.lines().filter(|line| line.starts_with('#')).map(anchor);
             assert!(part.is_empty() || anchors.any(|known| known == part), "{document}: {link}");

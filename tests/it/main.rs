@@ -2,11 +2,14 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
 mod canned;
+mod commands;
 mod config_file;
 mod described_apis;
 mod docs_agree;
+mod documents;
 mod ended_keys;
 mod enterprise;
+mod examples;
 mod faults;
 mod fleets;
 mod found;
@@ -39,3 +42,4 @@ mod traces;
 mod traffic;
 mod unfinished;
 mod which_key;
+mod workflows;

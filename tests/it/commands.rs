@@ -1,0 +1,220 @@
+//! Every command in a document's block does what it says there: it is accepted by the program that it starts.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keyrotor::cli::{INPUTS, Surroundings};
+use keyrotor::config::{self, Asked};
+use keyrotor_fake::{App, Fault};
+use serde_json::Value;
+
+use crate::documents::{Block, ROOT, blocks, text};
+
+/// The lines of a block as a shell reads them, comments off.
+fn lines(block: &Block) -> Vec<Vec<String>> {
+    let joined = block.text.replace("\\\n", " ");
+    joined.lines().map(words).filter(|words| !words.is_empty()).collect()
+}
+
+/// The words of a line, quotation marks off.
+fn words(line: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let (mut quote, mut inside) = (None, false);
+    for c in line.chars() {
+        match (quote, c) {
+            (None, '#') if !inside => break,
+            (None, ' ') => inside = false,
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                if !inside {
+                    found.push(String::new());
+                }
+                inside = true;
+            }
+            (Some(open), c) if open == c => quote = None,
+            (_, c) => {
+                if !inside {
+                    found.push(String::new());
+                }
+                inside = true;
+                found.last_mut().unwrap().push(c);
+            }
+        }
+    }
+    assert!(quote.is_none(), "an open quotation mark: {line}");
+    found
+}
+
+/// What one block has set so far.
+struct Shell {
+    vars: BTreeMap<String, String>,
+    scratch: PathBuf,
+}
+
+impl Shell {
+    fn new() -> Self {
+        let scratch = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("commands-{}", std::process::id()));
+        fs::create_dir_all(&scratch).unwrap();
+        let mut vars = BTreeMap::from([("GITHUB_REPOSITORY".to_owned(), "acme/app".to_owned())]);
+        // What a person would have set beforehand.
+        vars.insert("KEYROTOR_MANAGEMENT_KEY".to_owned(), secret("management-key"));
+        vars.insert("KEYROTOR_GITHUB_TOKEN".to_owned(), secret("github-token"));
+        Self { vars, scratch }
+    }
+
+    fn export(&mut self, place: &str, assignment: &str) {
+        let (name, _) = assignment.split_once('=').unwrap_or_else(|| panic!("{place}: {assignment}"));
+        let secrets = INPUTS.iter().filter(|doc| doc.secret);
+        for doc in secrets {
+            if name == doc.own_variable() {
+                self.vars.insert(name.to_owned(), secret(doc.name));
+                return;
+            }
+            if name == format!("{}_FILE", doc.own_variable()) {
+                let file = self.scratch.join(doc.name);
+                fs::write(&file, secret(doc.name)).unwrap();
+                self.vars.remove(&doc.own_variable());
+                self.vars.insert(name.to_owned(), file.display().to_string());
+                return;
+            }
+        }
+        panic!("{place}: {name} is no variable of keyrotor's");
+    }
+
+    /// The program takes these arguments.
+    fn keyrotor(&self, place: &str, arguments: &[String]) {
+        let own = arguments.iter().take_while(|word| *word != "|").map(|word| word.clone().into());
+        let surroundings = Surroundings { args: own.collect(), vars: self.vars.clone(), ..Surroundings::default() };
+        match config::read(&surroundings).asked {
+            Asked::Run(_) | Asked::Text(_) => {}
+            Asked::Wrong(problems) => panic!("{place}: {problems:?}"),
+        }
+    }
+}
+
+fn secret(name: &str) -> String {
+    match name {
+        "management-key" => "lr_mgmt_0123456789abcdef0123456789abcdef".to_owned(),
+        "current-key" => "lr_live_0123456789abcdef0123456789abcdef".to_owned(),
+        "app-private-key" => App::new(1).1.pem,
+        _ => "github_pat_0123456789abcdef0123456789abcdef".to_owned(),
+    }
+}
+
+/// The package, alias, test or benchmark is there.
+fn cargo(place: &str, arguments: &[String]) {
+    let own: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| !word.starts_with('+')).collect();
+    let behind = |flags: &[&str]| {
+        let at = own.iter().position(|word| flags.contains(word))?;
+        own.get(at + 1).copied()
+    };
+    let handed_on: Vec<&str> = own.iter().skip_while(|word| **word != "--").skip(1).copied().collect();
+    match own[0] {
+        "demo" => check_demo(place, &handed_on),
+        "simulate" => check_flags(place, "tests/sim/src", &handed_on),
+        "install" => assert_eq!(behind(&["--git"]), Some(env!("CARGO_PKG_REPOSITORY")), "{place}"),
+        "build" | "clippy" | "fmt" => {}
+        "bench" => {
+            let name = behind(&["--bench"]).unwrap_or_else(|| panic!("{place}: which benchmark?"));
+            assert!(text("Cargo.toml").contains(&format!("[[bench]]\nname = \"{name}\"")), "{place}: {name}");
+        }
+        "run" | "test" => check_package(place, &own, behind(&["-p", "--package"]), &handed_on),
+        "fuzz" => {
+            assert!(Path::new(ROOT).join(format!("fuzz/fuzz_targets/{}.rs", own[2])).exists(), "{place}: {own:?}")
+        }
+        other => panic!("{place}: nobody knows cargo {other}"),
+    }
+}
+
+fn check_package(place: &str, own: &[&str], package: Option<&str>, handed_on: &[&str]) {
+    if let Some(package) = package {
+        let folder = format!("tests/{}", package.trim_start_matches("keyrotor-"));
+        assert!(text(format!("{folder}/Cargo.toml")).contains(&format!("name = \"{package}\"")), "{place}: {package}");
+        check_flags(place, &format!("{folder}/src"), handed_on);
+        return;
+    }
+    let filter = own
+        .iter()
+        .skip(1)
+        .take_while(|word| **word != "--")
+        .filter(|word| !word.starts_with('-') && **word != "it")
+        .last();
+    let Some(filter) = filter else { return };
+    if own.contains(&"--lib") {
+        let path = Path::new(ROOT).join("src").join(filter.trim_end_matches("::").replace("::", "/"));
+        assert!(path.is_dir() || path.with_extension("rs").exists(), "{place}: {filter}");
+        return;
+    }
+    let listed = Command::new(std::env::current_exe().unwrap()).args(["--list", filter]).output().unwrap();
+    assert!(String::from_utf8_lossy(&listed.stdout).contains(": test"), "{place}: no test is called {filter}");
+}
+
+fn check_demo(place: &str, handed_on: &[&str]) {
+    match handed_on {
+        [] | ["--help"] => {}
+        ["--fault", fault] => _ = fault.parse::<Fault>().unwrap_or_else(|error| panic!("{place}: {error}")),
+        other => panic!("{place}: {other:?}"),
+    }
+}
+
+/// The sources of that program know each flag.
+fn check_flags(place: &str, folder: &str, handed_on: &[&str]) {
+    let sources: String = crate::documents::files(folder).iter().map(text).collect();
+    for flag in handed_on.iter().filter(|word| word.starts_with("--")) {
+        assert!(sources.contains(&format!("\"{flag}\"")), "{place}: {folder} does not know {flag}");
+    }
+}
+
+/// What is verified is what the release workflow signs.
+fn gh(place: &str, arguments: &[String]) {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let ["attestation", "verify", image, "--repo", repository] = arguments[..] else {
+        panic!("{place}: nobody knows gh {arguments:?}")
+    };
+    let release: Value = crate::workflows::parsed(".github/workflows/release.yml");
+    let published = release["env"]["IMAGE"].as_str().unwrap();
+    assert!(image.starts_with(&format!("oci://{published}:")), "{place}: {image}");
+    assert_eq!(format!("https://github.com/{repository}"), env!("CARGO_PKG_REPOSITORY"), "{place}");
+}
+
+#[test]
+fn every_command_in_the_documents_is_accepted() {
+    let mut seen = 0;
+    for block in blocks().iter().filter(|block| block.language == "sh") {
+        let mut shell = Shell::new();
+        for line in lines(block) {
+            let place = format!("{}: {}", block.place, line.join(" "));
+            let (command, arguments) = line.split_first().unwrap();
+            match command.as_str() {
+                "export" => shell.export(&place, &arguments[0]),
+                "keyrotor" => shell.keyrotor(&place, arguments),
+                "cargo" => cargo(&place, arguments),
+                "gh" => gh(&place, arguments),
+                path if path.contains('/') => {
+                    let file = fs::metadata(Path::new(ROOT).join(path)).unwrap_or_else(|_| panic!("{place}"));
+                    assert!(file.permissions().mode() & 0o111 != 0, "{place}");
+                }
+                _ => panic!("{place}: nobody checks this command"),
+            }
+            seen += 1;
+        }
+        let _ = fs::remove_dir_all(&shell.scratch);
+    }
+    assert!(seen > 10, "only {seen} commands were found");
+}
+
+#[test]
+fn every_block_says_its_language() {
+    for block in blocks() {
+        assert!(["sh", "yaml", "toml"].contains(&block.language.as_str()), "{}: {:?}", block.place, block.language);
+    }
+}
+
+#[test]
+fn a_line_is_read_as_a_shell_reads_it() {
+    assert_eq!(words("a --b='c d' \"e\"f # g"), ["a", "--b=c d", "ef"]);
+    assert!(words("# only a comment").is_empty());
+}

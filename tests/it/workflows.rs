@@ -1,0 +1,135 @@
+//! The workflows of this project: those that others call, and the one that releases.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use keyrotor::cli::INPUTS;
+use serde_json::Value;
+
+use crate::documents::{ROOT, files, text};
+
+/// What the called workflows take beside the action's inputs.
+const OF_THE_JOB: [&str; 3] = ["environment", "runner", "timeout-minutes"];
+const OIDC_ONLY: [&str; 4] = ["aws-region", "aws-role", "vault-addr", "vault-namespace"];
+const SECRETS: [(&str, &str); 4] = [
+    ("app-private-key", "secrets.APP_PRIVATE_KEY"),
+    ("current-key", "secrets.CURRENT_KEY || secrets.AROUTER_API_KEY"),
+    ("github-token", "secrets.ROTATION_TOKEN"),
+    ("management-key", "secrets.MANAGEMENT_KEY"),
+];
+
+/// A YAML file of the project.
+pub(crate) fn parsed(path: &str) -> Value {
+    serde_saphyr::from_str(&text(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn the_called_workflow_takes_and_hands_on_every_input_and_output() {
+    let workflow = parsed(".github/workflows/rotate.yml");
+    let call = &workflow["on"]["workflow_call"];
+    let plain = INPUTS.iter().filter(|doc| !doc.secret).map(|doc| doc.name);
+    assert_eq!(keys(&call["inputs"]), plain.chain(OF_THE_JOB).collect());
+    let job = &workflow["jobs"]["rotate"];
+    let step = job["steps"].as_array().unwrap().last().unwrap();
+    let with = step["with"].as_object().unwrap();
+    assert_eq!(keys(&step["with"]), INPUTS.iter().map(|doc| doc.name).collect());
+    let secrets = BTreeMap::from(SECRETS);
+    for doc in INPUTS {
+        let source = if doc.secret { secrets[doc.name].to_owned() } else { format!("inputs.{}", doc.name) };
+        assert_eq!(with[doc.name], format!("${{{{ {source} }}}}"), "{}", doc.name);
+        // The program applies the defaults, as in action.yml.
+        assert!(call["inputs"][doc.name].get("default").is_none(), "{}", doc.name);
+    }
+    // An environment can hold secrets of these names.
+    let legal = |name: &&str| !name.starts_with("GITHUB_") && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'_');
+    assert!(keys(&call["secrets"]).iter().all(legal));
+    let action = parsed("action.yml");
+    assert_eq!(keys(&call["outputs"]), keys(&action["outputs"]));
+    for name in keys(&action["outputs"]) {
+        assert_eq!(call["outputs"][name]["value"], format!("${{{{ jobs.rotate.outputs.{name} }}}}"));
+        assert_eq!(job["outputs"][name], format!("${{{{ steps.rotate.outputs.{name} }}}}"));
+    }
+    assert_eq!(job["environment"], "${{ inputs.environment }}");
+    assert!(workflow["concurrency"]["group"].as_str().unwrap().starts_with("keyrotor/"));
+    assert_eq!(workflow["concurrency"]["cancel-in-progress"], false);
+}
+
+/// Takes away what stands at a place, which has to be there.
+fn without(value: &mut Value, name: &str) {
+    assert!(value.as_object_mut().unwrap().remove(name).is_some(), "no {name}");
+}
+
+#[test]
+fn with_oidc_it_is_the_same_workflow() {
+    let plain = parsed(".github/workflows/rotate.yml");
+    let mut oidc = parsed(".github/workflows/rotate-oidc.yml");
+    oidc["name"] = plain["name"].clone();
+    OIDC_ONLY.iter().for_each(|name| without(&mut oidc["on"]["workflow_call"]["inputs"], name));
+    let job = &mut oidc["jobs"]["rotate"];
+    assert_eq!(job["permissions"]["id-token"], "write");
+    without(&mut job["permissions"], "id-token");
+    let steps = job["steps"].as_array_mut().unwrap();
+    assert_eq!(steps.remove(1)["name"], "Sign in to AWS");
+    without(steps.last_mut().unwrap(), "env");
+    assert_eq!(oidc, plain);
+}
+
+#[test]
+fn every_action_is_pinned_by_one_commit() {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for file in files(".github/workflows").into_iter().chain(files("examples/workflows")) {
+        for line in
+            text(&file).lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("uses: "))
+        {
+            if line.starts_with("keyrotor/") {
+                continue;
+            }
+            let (action, pin) = line.split_once('@').unwrap();
+            let (commit, version) = pin.split_once(" # v").unwrap_or_else(|| panic!("{file}: {line} names no version"));
+            assert!(commit.len() == 40 && commit.bytes().all(|b| b.is_ascii_hexdigit()), "{file}: {line}");
+            assert_eq!(version.matches('.').count(), 2, "{file}: {line}");
+            let known = seen.entry(action.to_owned()).or_insert_with(|| pin.to_owned());
+            assert_eq!(known, pin, "{file}: {action} is pinned otherwise elsewhere");
+        }
+    }
+    assert!(seen.len() >= 4, "{seen:?}");
+}
+
+#[test]
+fn a_release_caches_nothing_and_knows_no_secret() {
+    let release = text(".github/workflows/release.yml");
+    for word in ["secrets.", "actions/cache", "cache-from", "cache-to", "type=gha", "pull_request"] {
+        assert!(!release.contains(word), "it says {word}");
+    }
+    assert_eq!(parsed(".github/workflows/release.yml")["permissions"], serde_json::json!({}));
+}
+
+fn script(name: &str, argument: Option<&str>) -> (bool, String) {
+    let told = Command::new(Path::new(ROOT).join(".github/release").join(name)).args(argument).output().unwrap();
+    (told.status.success(), String::from_utf8(told.stdout).unwrap())
+}
+
+#[test]
+fn the_released_action_differs_in_its_image_alone() {
+    let image = format!("ghcr.io/keyrotor/keyrotor@sha256:{}", "0123456789abcdef".repeat(4));
+    let (fine, released) = script("action", Some(&image));
+    assert!(fine);
+    assert_eq!(released, text("action.yml").replace("  image: Dockerfile\n", &format!("  image: docker://{image}\n")));
+    for wrong in ["ghcr.io/keyrotor/keyrotor:1.2.3", "docker.io/x@sha256:00", "", "ghcr.io/a@sha256:0000#;s"] {
+        let (fine, printed) = script("action", Some(wrong));
+        assert!(!fine && printed.is_empty(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_release_has_its_version_everywhere_and_its_notes() {
+    assert_eq!(script("version", None), (true, format!("{}\n", env!("CARGO_PKG_VERSION"))));
+    let (fine, notes) = script("notes", Some("Unreleased"));
+    assert!(fine && notes.contains("### Added") && !notes.contains("## [") && !notes.contains("]: http"), "{notes}");
+    assert!(!script("notes", Some("0.0.0")).0);
+}
