@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use crate::secret::Redactor;
 
 pub use body::{BodyError, body};
-pub use client::{ClientError, client};
+pub use client::{ClientError, client, client_trusting};
+pub use roots::Authorities;
 pub use trace::Trace;
 
 /// How an attempt failed, as far as its effect goes. What may be repeated follows from this and from the call alone.

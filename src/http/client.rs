@@ -9,7 +9,7 @@ use reqwest::{NoProxy, Proxy};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 
-use super::roots::{self, LazyRoots};
+use super::roots::{self, Authorities, LazyRoots};
 
 /// Why no client can be made from these surroundings.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +42,16 @@ pub enum ClientError {
 /// # Errors
 /// An unusable `SSL_CERT_FILE`, `HTTPS_PROXY` or `ALL_PROXY`.
 pub fn client(request_timeout: Duration) -> Result<reqwest::Client, ClientError> {
+    client_trusting(request_timeout, Authorities(Vec::new()))
+}
+
+/// The same, which trusts these authorities too.
+///
+/// # Errors
+/// As [`client`].
+pub fn client_trusting(request_timeout: Duration, authorities: Authorities) -> Result<reqwest::Client, ClientError> {
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls()?)
+        .tls_backend_preconfigured(tls(authorities)?)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .timeout(request_timeout)
@@ -56,8 +64,9 @@ pub fn client(request_timeout: Duration) -> Result<reqwest::Client, ClientError>
     Ok(builder.build()?)
 }
 
-fn tls() -> Result<ClientConfig, ClientError> {
-    let extra = roots::in_cert_file().map_err(|(path, why)| ClientError::Roots { path, why })?;
+fn tls(authorities: Authorities) -> Result<ClientConfig, ClientError> {
+    let mut extra = roots::in_cert_file().map_err(|(path, why)| ClientError::Roots { path, why })?;
+    extra.extend(authorities.0);
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = LazyRoots::new(extra, Arc::clone(&provider));
     let mut config = ClientConfig::builder_with_provider(provider)

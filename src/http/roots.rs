@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_native_certs::ErrorKind;
@@ -24,6 +25,32 @@ const BUNDLES: [&str; 7] = [
     "/etc/ssl/cert.pem",
     "/usr/local/share/certs/ca-root-nss.crt",
 ];
+
+/// Certificates of authorities that a person named, to be trusted beside all others.
+#[derive(Clone, Debug)]
+pub struct Authorities(pub(super) Vec<CertificateDer<'static>>);
+
+impl Authorities {
+    /// Those in a file.
+    ///
+    /// # Errors
+    /// Why the file can't be read, or that it holds none.
+    pub fn of_file(path: &Path) -> Result<Self, String> {
+        in_file(path).map(Self).map_err(|(_, why)| why)
+    }
+
+    /// Those in a text.
+    ///
+    /// # Errors
+    /// That it holds none, or something else.
+    pub fn of_pem(text: &[u8]) -> Result<Self, String> {
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text).collect();
+        match found {
+            Ok(found) if !found.is_empty() => Ok(Self(found)),
+            _ => Err("it holds no PEM certificate".to_owned()),
+        }
+    }
+}
 
 /// Checks a server's certificate against roots that are read at the first check: a run against a plain-http loopback
 /// address, or in an image without roots, never reads them.

@@ -63,6 +63,7 @@ impl Run<'_> {
         };
         match written {
             Ok(_) => {
+                self.note_of(target, store.as_ref());
                 self.event(&Event::Wrote { target: &name, took, done, of: self.targets.len() });
                 Ok(())
             }
@@ -80,6 +81,12 @@ impl Run<'_> {
     async fn may_write(&self, name: &str, store: &dyn SecretStore) -> Result<(), Cause> {
         self.read(name, async || store.ready().await).await?;
         self.lease_gate().inspect_err(|_| store.stand_down())
+    }
+
+    fn note_of(&self, target: usize, store: &dyn SecretStore) {
+        if let Some(noted) = store.noted() {
+            self.detail(target, &noted);
+        }
     }
 
     pub(super) fn detail(&self, target: usize, text: &str) {
@@ -186,6 +193,7 @@ impl Run<'_> {
         if let Some(progress) = self.memory.borrow_mut().targets.get_mut(target) {
             progress.put_back = Some(written);
         }
+        self.note_of(target, store.as_ref());
         self.note(format!("{}: holds what it held before", store.name()));
         Ok(())
     }

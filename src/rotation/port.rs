@@ -382,6 +382,11 @@ pub trait SecretStore {
     /// As any read.
     async fn last_write(&self) -> Result<Sighting, Failure>;
 
+    /// What else there is to tell of this run's writes, such as the version before and after them.
+    fn noted(&self) -> Option<String> {
+        None
+    }
+
     /// The value, where the place lets it be read back; `Ok(None)` where it can't be.
     ///
     /// # Errors

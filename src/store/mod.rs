@@ -2,7 +2,11 @@
 
 mod around;
 pub mod github;
+#[cfg(feature = "vault")]
+mod json;
 pub mod target;
+#[cfg(feature = "vault")]
+pub mod vault;
 
 use std::rc::Rc;
 
@@ -15,20 +19,26 @@ pub use around::Around;
 use github::scope::Asked;
 use github::{GitHub, GitHubSecret, Shadows};
 use target::{GitHubTarget, Place, Reach, Target};
+#[cfg(feature = "vault")]
+use vault::{Vault, VaultSecret};
 
 /// The stores of a run. What the targets of one kind have in common, such as a connection, is made once and kept here.
 pub struct Stores {
     /// There whenever a target lies at GitHub.
     github: Option<Rc<GitHub>>,
-    #[expect(dead_code, reason = "GitHub's connection was made of it before")]
-    around: Around,
+    #[cfg(feature = "vault")]
+    vault: Rc<Vault>,
 }
 
 impl Stores {
     /// The stores of a run that was given this of the world.
     #[must_use]
     pub fn new(github: Option<Rc<GitHub>>, around: Around) -> Self {
-        Self { github, around }
+        Self {
+            github,
+            #[cfg(feature = "vault")]
+            vault: Rc::new(Vault::new(around)),
+        }
     }
 
     /// The store for a target: the one place that knows every kind. Nothing is contacted yet.
@@ -36,6 +46,8 @@ impl Stores {
     pub fn open(&self, target: &Target) -> Box<dyn SecretStore> {
         match (target, &self.github) {
             (Target::GitHub(target), Some(github)) => Box::new(github_secret(target, github)),
+            #[cfg(feature = "vault")]
+            (Target::Vault(target), _) => Box::new(VaultSecret::new(Rc::clone(&self.vault), target)),
             (target, _) => Box::new(Closed(target.clone())),
         }
     }

@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Signal};
+use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Server, Signal};
 
 use crate::harness::{Check, Ran, Setting, Stage, ensure};
 
@@ -43,9 +43,24 @@ const REFUSAL: &str = "github:PUT~/repos/acme/api/:1x99:status=451";
 const DIALECTS: [(&str, Dialect); 3] =
     [("mgmt", Dialect::Mgmt), ("guide", Dialect::Guide), ("overview", Dialect::Overview)];
 
+/// Where the key lives. What the issuer's requests may come to is tried with repositories; elsewhere only the requests
+/// to the place itself go wrong.
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    word: &'static str,
+    places: [&'static str; 2],
+    server: Option<Server>,
+}
+
+const REPOSITORIES: Home = Home { word: "repo", places: ["repo:acme/app", "repo:acme/api"], server: None };
+/// Beside each a repository, which is the one that refuses.
+const ELSEWHERE: [Home; 1] =
+    [Home { word: "vault", places: ["vault:secret/team/app#key", "repo:acme/api"], server: Some(Server::Vault) }];
+
 /// One row of the table.
 #[derive(Clone, Debug)]
 struct Case {
+    home: Home,
     dialect: (&'static str, Dialect),
     current_key: bool,
     course: Course,
@@ -78,7 +93,8 @@ impl Course {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = if self.current_key { "current-key" } else { "no-current-key" };
-        write!(f, "{} {} {held} {}", self.dialect.0, self.course.word(), self.fault)
+        let home = if self.home.server.is_some() { format!("{} ", self.home.word) } else { String::new() };
+        write!(f, "{home}{} {} {held} {}", self.dialect.0, self.course.word(), self.fault)
     }
 }
 
@@ -90,8 +106,8 @@ struct Came {
 }
 
 /// A stage right before the run that something befalls.
-fn stage(dialect: Dialect, current_key: bool, course: Course) -> Stage {
-    let setting = Setting::new(dialect).repos(&["acme/app", "acme/api"]);
+fn stage(home: Home, dialect: Dialect, current_key: bool, course: Course) -> Stage {
+    let setting = Setting::new(dialect).places(&home.places);
     let setting = if current_key { setting.with_current_key() } else { setting };
     if course != Course::Retire {
         return setting.stage();
@@ -138,32 +154,37 @@ fn table() -> Vec<Case> {
             continue;
         }
         for current_key in [true, false] {
-            let listed = || {
-                let stage = stage(dialect.1, current_key, course);
-                if course == Course::GoBack {
-                    stage.world.fault(REFUSAL);
-                }
-                let ran = stage.run();
-                assert_eq!(ran.status() == 0, course != Course::GoBack, "{}", ran.log());
-                ran.requests
-            };
-            // A busy machine lets a run renew its lease more often.
-            let requests = [listed(), listed(), listed()].into_iter().min_by_key(Vec::len).unwrap();
-            let refused = |request: &Request| request.answered == Answered::Status(REFUSED);
-            // Until the refusal going back is rotating.
-            let from = requests.iter().position(refused).unwrap_or_default();
-            for spot in spots(&requests).into_iter().skip(from) {
-                for act in actions() {
-                    cases.push(Case { dialect, current_key, course, fault: Fault { act, ..spot.clone() } });
-                }
-            }
+            cases.extend(rows(REPOSITORIES, dialect, current_key, course));
         }
+    }
+    for (home, course) in ELSEWHERE.into_iter().flat_map(|home| [(home, Course::Rotate), (home, Course::GoBack)]) {
+        cases.extend(rows(home, DIALECTS[0], true, course));
     }
     cases
 }
 
+fn rows(home: Home, dialect: (&'static str, Dialect), current_key: bool, course: Course) -> Vec<Case> {
+    let listed = || {
+        let stage = stage(home, dialect.1, current_key, course);
+        if course == Course::GoBack {
+            stage.world.fault(REFUSAL);
+        }
+        let ran = stage.run();
+        assert_eq!(ran.status() == 0, course != Course::GoBack, "{}", ran.log());
+        ran.requests
+    };
+    // A busy machine lets a run renew its lease more often.
+    let requests = [listed(), listed(), listed()].into_iter().min_by_key(Vec::len).unwrap();
+    let refused = |request: &Request| request.answered == Answered::Status(REFUSED);
+    // Until the refusal going back is rotating.
+    let from = requests.iter().position(refused).unwrap_or_default();
+    let spots = spots(&requests).into_iter().skip(from).filter(|spot| home.server.is_none() || spot.who == home.server);
+    let with = |spot: Fault| actions().into_iter().map(move |act| Fault { act, ..spot.clone() });
+    spots.flat_map(with).map(|fault| Case { home, dialect, current_key, course, fault }).collect()
+}
+
 fn try_case(case: &Case) -> Came {
-    let stage = stage(case.dialect.1, case.current_key, case.course);
+    let stage = stage(case.home, case.dialect.1, case.current_key, case.course);
     stage.world.add_fault(case.fault.clone());
     if case.course == Course::GoBack {
         stage.world.fault(REFUSAL);

@@ -41,6 +41,9 @@ pub(crate) const FIRST_NAME: &str = "production-2026-10-22-aaaaaa";
 /// What may write secrets.
 pub(crate) const TOKEN: &str = "github_pat_11A7Qx0dYwZ3nKf8Lr2TbVs5Hj";
 
+/// What may read and write secrets in Vault.
+pub(crate) const VAULT_TOKEN: &str = "hvs.CAESIBq7Yx2LwKf0ZtRn8VdJpQmUe4";
+
 /// What is wrong, in a sentence that a person can work with.
 pub(crate) type Check = Result<(), String>;
 
@@ -138,12 +141,14 @@ impl Setting {
             World::new()
         };
         world.by_hand(|state| state.issuer.behaviour = Behaviour::of(self.dialect));
-        let add = |place: &String| world.by_hand(|state| state.github.add_place(place));
+        let add = |place: &String| world.by_hand(|state| state.add_place(place));
         let places: Vec<Place> = self.places.iter().map(add).collect();
         let management = world.by_hand(|state| {
             if !self.app {
                 state.github.add_token(TOKEN, "ci", Access::Write);
             }
+            let all = ["create", "read", "update", "patch"];
+            state.vault.add_token(VAULT_TOKEN, "ci", &[("secret/data/*", &all), ("old/*", &all)]);
             match (self.dialect, self.current_key) {
                 (Dialect::Guide, true) => None,
                 (Dialect::Guide, false) => Some(state.issuer.seed_key("key-manager", |_| {}).1),
@@ -225,10 +230,11 @@ impl Stage {
         self.world.by_hand(|state| change(&mut state.issuer.behaviour));
     }
 
-    /// Writes a value to every target, as a person.
+    /// Writes a value to every target, as a person: one after the other, so that the first is the longest unwritten.
     pub(crate) fn deploy(&self, value: &str) {
-        for place in &self.places {
-            self.world.by_hand(|state| state.github.write_secret(place, SECRET, value));
+        for (nth, place) in self.places.iter().enumerate() {
+            self.world.advance(Duration::from_secs(u64::from(nth > 0)));
+            self.world.by_hand(|state| state.put(place, SECRET, value));
         }
     }
 
@@ -310,7 +316,11 @@ impl Stage {
             let keys = keys.map(|key| (format!("the value of {}", key.name), key.value.clone()));
             let tokens =
                 state.github.tokens.iter().map(|(value, token)| (format!("token {}", token.role), value.clone()));
-            keys.chain(tokens).collect()
+            let vault = state.vault.tokens.iter();
+            let vault = vault.map(|(value, token)| (format!("Vault's token {}", token.role), value.clone()));
+            let runner = state.runner.issued.iter().chain([&state.runner.request_token]);
+            let runner = runner.map(|token| ("an OIDC token".to_owned(), token.clone()));
+            keys.chain(tokens).chain(vault).chain(runner).collect()
         })
     }
 
@@ -487,6 +497,9 @@ impl Invocation<'_> {
         command.env("GITHUB_API_URL", &self.stage.fakes.github_url);
         if let Some(path) = self.stage.authority() {
             command.env("SSL_CERT_FILE", path);
+        }
+        if self.stage.places.iter().any(|place| matches!(place, Place::Vault { .. })) {
+            command.env("VAULT_ADDR", self.stage.fakes.url(Server::Vault)).env("VAULT_TOKEN", VAULT_TOKEN);
         }
         let given = |name: &str| self.inputs.get(name).filter(|value| !value.is_empty());
         match self.way {

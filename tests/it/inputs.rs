@@ -132,7 +132,7 @@ fn what_is_not_built_yet_says_so() {
         ("canary", "smoke.yml"),
         ("issuer", "openrouter"),
         ("targets", "kubernetes:prod/creds#api-key"),
-        ("targets", "vault:kv/app#key"),
+        ("targets", "aws-secretsmanager:app"),
     ] {
         refused(stage.action().input(name, value), &[name, "not yet built"]);
     }

@@ -41,5 +41,6 @@ mod tokens;
 mod traces;
 mod traffic;
 mod unfinished;
+mod vault;
 mod which_key;
 mod workflows;

@@ -98,7 +98,7 @@ impl Kind {
     /// Whether this version can write to it, in a build with every feature.
     #[must_use]
     pub fn is_built(self) -> bool {
-        !matches!(self, Self::Kubernetes | Self::Vault | Self::AwsSecretsManager | Self::File)
+        !matches!(self, Self::Kubernetes | Self::AwsSecretsManager | Self::File)
     }
 
     /// The Cargo feature without which a build leaves it out; `None` for GitHub's, which every build has.
@@ -129,7 +129,7 @@ impl Kind {
     #[must_use]
     pub fn secret_variables(self) -> &'static [&'static str] {
         match self {
-            Self::Vault => &["VAULT_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
+            Self::Vault => &["VAULT_TOKEN", "BAO_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
             Self::AwsSecretsManager => {
                 &["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"]
             }

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! fault  = server ":" which ":" nth ":" action
-//! server = "issuer" | "github" | "any"
+//! server = "issuer" | "github" | "runner" | "vault" | "any"
 //! which  = ( METHOD | "*" ) [ "~" part-of-the-path ]
 //! nth    = N [ "x" TIMES ]                      counted over the requests that match; TIMES is 1 by default
 //! action = "status=" CODE [ "," header "=" value ]… [ ",body=" anything ]
@@ -36,14 +36,29 @@ pub enum Server {
     Issuer,
     /// GitHub.
     GitHub,
+    /// The runner's endpoint for OIDC tokens.
+    Runner,
+    /// Vault.
+    Vault,
+}
+
+impl Server {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Issuer, Self::GitHub, Self::Runner, Self::Vault];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Issuer => "issuer",
+            Self::GitHub => "github",
+            Self::Runner => "runner",
+            Self::Vault => "vault",
+        }
+    }
 }
 
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Issuer => "issuer",
-            Self::GitHub => "github",
-        })
+        f.write_str(self.word())
     }
 }
 
@@ -297,19 +312,18 @@ impl FromStr for Fault {
         let wrong = |what: &str| NotAFault(format!("{text:?} is no fault: {what}"));
         let mut parts = text.splitn(4, ':');
         let mut part = || parts.next().ok_or_else(|| wrong("expected server:method:nth:action"));
-        let who = match part()? {
-            "issuer" => Some(Server::Issuer),
-            "github" => Some(Server::GitHub),
-            "any" => None,
-            _ => return Err(wrong("the server is issuer, github or any")),
-        };
+        let who = part()?;
+        let server = Server::ALL.into_iter().find(|server| server.word() == who);
+        if server.is_none() && who != "any" {
+            return Err(wrong("the server is issuer, github, runner, vault or any"));
+        }
         let which = part()?;
         let (method, path) = which.split_once('~').map_or((which, None), |(method, path)| (method, Some(path)));
         let nth = part()?;
         let (nth, times) = nth.split_once('x').unwrap_or((nth, "1"));
         let number = |text: &str| text.parse().ok().filter(|number| *number > 0);
         Ok(Self {
-            who,
+            who: server,
             method: (method != "*").then(|| method.to_owned()),
             path_contains: path.map(str::to_owned),
             nth: number(nth).ok_or_else(|| wrong("nth is a number from 1"))?,

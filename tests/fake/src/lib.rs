@@ -1,4 +1,4 @@
-//! Stand-ins for ARouter and GitHub that keep state, know who may do what, and fail on request.
+//! Stand-ins for ARouter, GitHub and Vault that keep state, know who may do what, and fail on request.
 //!
 //! A map, from the state outwards:
 //!
@@ -6,6 +6,7 @@
 //! * [`issuer`]: the keys, and [`behaviour`]: how this issuer differs from others, as data.
 //! * [`github`]: repositories, environments, organisations, tokens, secrets. Sealed boxes are really opened.
 //! * [`app`]: a GitHub App, where it is installed, the tokens that it mints.
+//! * [`vault`]: KV secrets with their versions, tokens, policies. [`runner`]: OIDC tokens of a job.
 //! * [`outage`]: the judge of "a place that held a live key holds a live key at every moment".
 //! * [`fault`]: what goes wrong and at which request, as data and as text.
 //! * [`journal`]: every request that was made.
@@ -48,6 +49,8 @@ pub mod http;
 pub mod issuer;
 pub mod journal;
 pub mod outage;
+pub mod runner;
+pub mod vault;
 pub mod world;
 
 pub use app::{App, AppCredentials, Installation};
@@ -59,4 +62,6 @@ pub use http::Fakes;
 pub use issuer::{Issuer, Key, Kind, Refused, Rights};
 pub use journal::{Answered, Journal, Request};
 pub use outage::{Outage, Outages};
+pub use runner::Runner;
+pub use vault::Vault;
 pub use world::{State, World};

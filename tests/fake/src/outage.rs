@@ -33,8 +33,11 @@ impl fmt::Display for Outage {
     }
 }
 
-/// A secret's place and name.
+/// A secret's place and name; a place that is one secret by itself has no name.
 pub type Slot = (Place, String);
+
+/// What the places hold that are none of GitHub's.
+pub type Holdings = BTreeMap<Slot, String>;
 
 /// The judge.
 #[derive(Clone, Debug, Default)]
@@ -50,22 +53,30 @@ pub struct Outages {
 impl Outages {
     /// Looks at the state, and notes each secret that held a live key and does not any more. As long as no value has come
     /// to life or died, only what was written since is looked at: a fleet is judged at each of its requests.
-    pub fn look(&mut self, issuer: &Issuer, github: &mut GitHub, cause: &str) {
-        let touched = github.take_touched();
+    pub fn look(&mut self, issuer: &Issuer, github: &mut GitHub, elsewhere: &Holdings, cause: &str) {
+        let mut touched = github.take_touched();
+        touched.extend(elsewhere.keys().cloned());
+        touched.extend(self.live.keys().filter(|(place, _)| !place.is_at_github()).cloned());
         if self.values.iter().any(|(value, id)| live_key(issuer, value) != *id) {
             let slots: BTreeSet<Slot> = slots_of(github).chain(self.live.keys().cloned()).chain(touched).collect();
             self.values.clear();
-            self.look_at(slots, issuer, github, cause);
+            self.look_at(slots, issuer, (github, elsewhere), cause);
         } else {
-            self.look_at(touched, issuer, github, cause);
+            self.look_at(touched, issuer, (github, elsewhere), cause);
         }
     }
 
-    fn look_at(&mut self, slots: impl IntoIterator<Item = Slot>, issuer: &Issuer, github: &GitHub, cause: &str) {
+    fn look_at(
+        &mut self,
+        slots: impl IntoIterator<Item = Slot>,
+        issuer: &Issuer,
+        held: (&GitHub, &Holdings),
+        cause: &str,
+    ) {
         let now = issuer.clock.true_now();
         for slot in slots {
             let (place, name) = &slot;
-            let value = github.secret(place, name).map(|secret| secret.value.as_str());
+            let value = value_at(&slot, held);
             match value.and_then(|value| self.live_key(issuer, value)) {
                 Some(id) => {
                     let open = |it: &&mut Outage| it.until.is_none() && it.place == *place && it.secret == *name;
@@ -84,13 +95,12 @@ impl Outages {
     }
 
     /// Takes the state as it is: what was done by hand is no outage.
-    pub fn accept(&mut self, issuer: &Issuer, github: &mut GitHub) {
+    pub fn accept(&mut self, issuer: &Issuer, github: &mut GitHub, elsewhere: &Holdings) {
         github.take_touched();
         self.live.clear();
         self.values.clear();
-        for slot in slots_of(github).collect::<Vec<_>>() {
-            let value = github.secret(&slot.0, &slot.1).map(|secret| secret.value.as_str());
-            if let Some(id) = value.and_then(|value| self.live_key(issuer, value)) {
+        for slot in slots_of(github).chain(elsewhere.keys().cloned()).collect::<Vec<_>>() {
+            if let Some(id) = value_at(&slot, (github, elsewhere)).and_then(|value| self.live_key(issuer, value)) {
                 self.live.insert(slot, id);
             }
         }
@@ -110,6 +120,11 @@ impl Outages {
 fn live_key(issuer: &Issuer, value: &str) -> Option<String> {
     let key = issuer.authorize(value).filter(|key| key.kind == Kind::Regular)?;
     Some(key.id.clone())
+}
+
+fn value_at<'a>(slot: &Slot, (github, elsewhere): (&'a GitHub, &'a Holdings)) -> Option<&'a str> {
+    let at_github = || github.secret(&slot.0, &slot.1).map(|secret| secret.value.as_str());
+    elsewhere.get(slot).map(String::as_str).or_else(at_github)
 }
 
 fn slots_of(github: &GitHub) -> impl Iterator<Item = Slot> {

@@ -12,7 +12,9 @@ use crate::fault::{Action, Fault, Plan, Server, Signal};
 use crate::github::{GitHub, Place};
 use crate::issuer::{Issuer, Key, Kind};
 use crate::journal::{Answered, Journal, Request};
-use crate::outage::{Outage, Outages};
+use crate::outage::{Holdings, Outage, Outages};
+use crate::runner::Runner;
+use crate::vault::Vault;
 
 /// When worlds begin, unless a test says otherwise: a Tuesday morning.
 pub const DAWN: &str = "2026-12-01T09:00:00Z";
@@ -26,6 +28,10 @@ pub struct State {
     pub issuer: Issuer,
     /// GitHub.
     pub github: GitHub,
+    /// The runner, which hands out OIDC tokens.
+    pub runner: Runner,
+    /// Vault.
+    pub vault: Vault,
     /// What goes wrong.
     pub faults: Plan,
     /// The judge.
@@ -62,12 +68,52 @@ impl State {
                 let token = self.github.tokens.get(credential).map(|token| format!("token {}", token.role));
                 token.or_else(|| (credential.matches('.').count() == 2).then(|| "the App".to_owned()))
             }
+            Server::Runner => (credential == self.runner.request_token).then(|| "the job".to_owned()),
+            Server::Vault => self.vault.token(credential).map(|token| format!("token {}", token.role)),
         };
         known.unwrap_or_else(|| "a stranger".into())
     }
 
+    /// Adds the place that a target names, with whatever it lies in.
+    ///
+    /// # Panics
+    /// On a text that names no place.
+    pub fn add_place(&mut self, target: &str) -> Place {
+        match target.parse() {
+            Ok(place @ Place::Vault { .. }) => place,
+            _ => self.github.add_place(target),
+        }
+    }
+
+    /// Writes a value to a place by hand.
+    pub fn put(&mut self, place: &Place, secret: &str, value: &str) {
+        match place {
+            Place::Vault { path, field } => _ = self.vault.put(path, &[(field, value)]),
+            place => _ = self.github.write_secret(place, secret, value),
+        }
+    }
+
+    /// The value that a place holds.
+    #[must_use]
+    pub fn value_at(&self, place: &Place, secret: &str) -> Option<String> {
+        match place {
+            Place::Vault { path, field } => self.vault.field(path, field).map(str::to_owned),
+            place => self.github.secret(place, secret).map(|secret| secret.value.clone()),
+        }
+    }
+
+    /// What the places hold that are none of GitHub's.
+    fn elsewhere(&self) -> Holdings {
+        let in_vault = self.vault.holdings().map(|(path, field, value)| {
+            let place = Place::Vault { path, field: field.to_owned() };
+            ((place, String::new()), value.to_owned())
+        });
+        in_vault.collect()
+    }
+
     fn judge(&mut self, cause: &str) {
-        self.outages.look(&self.issuer, &mut self.github, cause);
+        let elsewhere = self.elsewhere();
+        self.outages.look(&self.issuer, &mut self.github, &elsewhere, cause);
     }
 }
 
@@ -114,6 +160,8 @@ impl World {
         Self(Arc::new(Mutex::new(State {
             issuer: Issuer::new(clock.clone()),
             github: GitHub::new(clock.clone()),
+            runner: Runner::new(clock.clone()),
+            vault: Vault::new(clock.clone()),
             clock,
             faults: Plan::default(),
             outages: Outages::default(),
@@ -147,8 +195,9 @@ impl World {
         let mut state = self.lock();
         state.judge("time passed");
         let result = change(&mut state);
+        let elsewhere = state.elsewhere();
         let State { outages, issuer, github, .. } = &mut *state;
-        outages.accept(issuer, github);
+        outages.accept(issuer, github, &elsewhere);
         result
     }
 
@@ -214,7 +263,7 @@ impl World {
     /// The value that a place holds.
     #[must_use]
     pub fn value_at(&self, place: &Place, secret: &str) -> Option<String> {
-        self.read(|state| state.github.secret(place, secret).map(|secret| secret.value.clone()))
+        self.read(|state| state.value_at(place, secret))
     }
 
     /// The key that a place holds, dead or alive.

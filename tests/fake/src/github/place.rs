@@ -21,6 +21,13 @@ pub enum Place {
     Codespaces(String),
     /// The Codespaces secrets of an organisation.
     CodespacesOrg(String),
+    /// A field of a secret in Vault, which is none of GitHub's.
+    Vault {
+        /// Mount and path.
+        path: String,
+        /// The field.
+        field: String,
+    },
 }
 
 /// What a fine-grained token is given, by GitHub's words in `X-Accepted-GitHub-Permissions`.
@@ -112,7 +119,7 @@ impl Place {
     pub fn repository(&self) -> Option<&str> {
         match self {
             Self::Repo(name) | Self::Env(name, _) | Self::Dependabot(name) | Self::Codespaces(name) => Some(name),
-            Self::Org(_) | Self::DependabotOrg(_) | Self::CodespacesOrg(_) => None,
+            _ => None,
         }
     }
 
@@ -121,11 +128,20 @@ impl Place {
     pub fn organisation(&self) -> Option<&str> {
         match self {
             Self::Org(org) | Self::DependabotOrg(org) | Self::CodespacesOrg(org) => Some(org),
-            Self::Repo(_) | Self::Env(..) | Self::Dependabot(_) | Self::Codespaces(_) => None,
+            _ => None,
         }
     }
 
+    /// Whether GitHub keeps it.
+    #[must_use]
+    pub fn is_at_github(&self) -> bool {
+        self.repository().is_some() || self.organisation().is_some()
+    }
+
     /// What a token needs there.
+    ///
+    /// # Panics
+    /// For a place that is none of GitHub's.
     #[must_use]
     pub fn permission(&self) -> Permission {
         match self {
@@ -136,6 +152,7 @@ impl Place {
             Self::DependabotOrg(_) => Permission::OrganizationDependabotSecrets,
             Self::Codespaces(_) => Permission::CodespacesSecrets,
             Self::CodespacesOrg(_) => Permission::OrganizationCodespacesSecrets,
+            Self::Vault { .. } => panic!("{self} is none of GitHub's places"),
         }
     }
 
@@ -166,7 +183,7 @@ impl Place {
             Self::Env(_, environment) => Self::Env(name, environment.clone()),
             Self::Dependabot(_) => Self::Dependabot(name),
             Self::Codespaces(_) => Self::Codespaces(name),
-            Self::Org(_) | Self::DependabotOrg(_) | Self::CodespacesOrg(_) => self.clone(),
+            _ => self.clone(),
         }
     }
 }
@@ -181,6 +198,7 @@ impl fmt::Display for Place {
             Self::DependabotOrg(org) => write!(f, "dependabot-org:{org}"),
             Self::Codespaces(name) => write!(f, "codespaces:{name}"),
             Self::CodespacesOrg(org) => write!(f, "codespaces-org:{org}"),
+            Self::Vault { path, field } => write!(f, "vault:{path}#{field}"),
         }
     }
 }
@@ -202,6 +220,9 @@ impl FromStr for Place {
     type Err = NotAPlace;
 
     fn from_str(text: &str) -> Result<Self, NotAPlace> {
+        if let Some((path, field)) = text.strip_prefix("vault:").and_then(|locator| locator.split_once('#')) {
+            return Ok(Self::Vault { path: path.to_owned(), field: field.to_owned() });
+        }
         let lower = text.to_lowercase();
         let (kind, name) = lower.split_once(':').ok_or_else(|| NotAPlace(text.to_owned()))?;
         let parts: Vec<&str> = name.splitn(3, '/').collect();
@@ -233,11 +254,12 @@ mod tests {
             "dependabot-org:acme",
             "codespaces:acme/app",
             "codespaces-org:acme",
+            "vault:secret/Team/app#api-key",
         ] {
             let place: Place = text.parse().unwrap();
             assert_eq!(place.to_string(), text);
         }
-        for wrong in ["", "repo:acme", "env:acme/app", "org:acme/app", "file:x"] {
+        for wrong in ["", "repo:acme", "env:acme/app", "org:acme/app", "file:x", "vault:x"] {
             assert!(wrong.parse::<Place>().is_err(), "{wrong}");
         }
     }

@@ -5,6 +5,9 @@ use serde_json::Value;
 use crate::fault::Server;
 use crate::world::State;
 
+/// The header with a Vault token.
+const VAULT_TOKEN: &str = "x-vault-token";
+
 /// A request, read to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inbound {
@@ -31,8 +34,12 @@ impl Inbound {
     #[must_use]
     pub fn harmless_headers(&self) -> Vec<(String, String)> {
         let harmless = |(name, value): &(String, String)| {
-            let scheme = || format!("{} ***", value.split(' ').next().unwrap_or_default());
-            (name.clone(), if name == "authorization" { scheme() } else { value.clone() })
+            let shown = match name.as_str() {
+                "authorization" => format!("{} ***", value.split(' ').next().unwrap_or_default()),
+                VAULT_TOKEN => "***".to_owned(),
+                _ => value.clone(),
+            };
+            (name.clone(), shown)
         };
         self.headers.iter().map(harmless).collect()
     }
@@ -43,9 +50,27 @@ impl Inbound {
         if self.query.is_empty() { self.path.clone() } else { format!("{}?{}", self.path, self.query) }
     }
 
-    /// The key or token behind `Bearer` or `token`.
+    /// The body, unless what is written stands in it unsealed.
+    #[must_use]
+    pub fn harmless_body(&self) -> Vec<u8> {
+        match self.server {
+            Server::Issuer | Server::GitHub | Server::Runner => self.body.clone(),
+            Server::Vault => Vec::new(),
+        }
+    }
+
+    /// One header's value.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The key or token behind `Bearer` or `token`, or Vault's.
     #[must_use]
     pub fn credential(&self) -> Option<&str> {
+        if self.server == Server::Vault {
+            return self.header(VAULT_TOKEN);
+        }
         let (scheme, credential) = self.authorization.as_deref()?.split_once(' ')?;
         let known = scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token");
         known.then(|| credential.trim())
@@ -128,6 +153,8 @@ impl Reply {
         let clock = match server {
             Server::Issuer => &state.issuer.clock,
             Server::GitHub => &state.github.clock,
+            Server::Runner => &state.runner.clock,
+            Server::Vault => &state.vault.clock,
         };
         let date = clock.http_date();
         self.with("date", date)

@@ -5,8 +5,10 @@ mod app;
 mod arouter;
 mod github;
 mod message;
+mod runner;
 mod serve;
 mod tls;
+mod vault;
 
 use std::time::Duration;
 
@@ -38,7 +40,7 @@ pub enum Ending {
 pub async fn exchange(world: World, request: Inbound) -> Ending {
     let arrival = world.arrive(request.server, &request.method, &request.path_and_query(), request.credential());
     let nth = arrival.nth;
-    world.sent(nth, request.harmless_headers(), request.body.clone());
+    world.sent(nth, request.harmless_headers(), request.harmless_body());
     tokio::time::sleep(arrival.latency).await;
     let ending = match arrival.fault {
         None => Ending::Reply(apply(&world, nth, &request)),
@@ -142,6 +144,8 @@ fn route(state: &mut State, request: &Inbound) -> Reply {
     let reply = match request.server {
         Server::Issuer => arouter::answer(&mut state.issuer, request),
         Server::GitHub => github::answer(&mut state.github, request),
+        Server::Runner => runner::answer(&mut state.runner, request),
+        Server::Vault => vault::answer(&mut state.vault, &state.runner, request),
     };
     reply.dated(state, request.server)
 }

@@ -1,5 +1,6 @@
 //! From sockets to [`exchange`] and back.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -27,21 +28,30 @@ use crate::world::World;
 /// How long the first half of a body has to reach the client before the connection breaks.
 const HALF_BODY_PAUSE: Duration = Duration::from_millis(20);
 
-/// Both servers, until this is dropped.
+/// All servers, until this is dropped.
 #[derive(Debug)]
 pub struct Fakes {
     /// `http://127.0.0.1:PORT`, or `https://localhost:PORT`, without a path.
     pub issuer_url: String,
     /// `http://127.0.0.1:PORT`, or `https://localhost:PORT`, without a path.
     pub github_url: String,
+    urls: Urls,
     /// Who vouches for the servers, in PEM; `None` where they are plain.
     pub authority: Option<String>,
     accepting: Vec<AbortHandle>,
     thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
+type Urls = BTreeMap<Server, String>;
+
 impl Fakes {
-    /// Starts both servers on the current runtime.
+    /// Where a server is: `http://127.0.0.1:PORT`, or `https://localhost:PORT`, without a path.
+    #[must_use]
+    pub fn url(&self, server: Server) -> &str {
+        &self.urls[&server]
+    }
+
+    /// Starts all servers on the current runtime.
     ///
     /// # Errors
     /// Where loopback can't be listened on.
@@ -51,14 +61,21 @@ impl Fakes {
 
     async fn listen(world: World, identity: Option<Identity>, with_tls: &[Server]) -> io::Result<Self> {
         let acceptor = |server| identity.as_ref().filter(|_| with_tls.contains(&server)).map(|it| it.acceptor.clone());
-        let (issuer_url, accepting_issuer) = listen(world.clone(), Server::Issuer, acceptor(Server::Issuer)).await?;
-        let (github_url, accepting_github) = listen(world, Server::GitHub, acceptor(Server::GitHub)).await?;
-        let accepting = vec![accepting_issuer, accepting_github];
-        let authority = identity.map(|identity| identity.authority);
-        Ok(Self { issuer_url, github_url, authority, accepting, thread: None })
+        let (mut urls, mut accepting) = (Urls::new(), Vec::new());
+        for server in Server::ALL {
+            let (url, task) = listen(world.clone(), server, acceptor(server)).await?;
+            urls.insert(server, url);
+            accepting.push(task);
+        }
+        Ok(Self::at(urls, identity.map(|identity| identity.authority), accepting))
     }
 
-    /// Starts both servers on a thread of their own, for tests that run the real program and wait for it.
+    fn at(urls: Urls, authority: Option<String>, accepting: Vec<AbortHandle>) -> Self {
+        let (issuer_url, github_url) = (urls[&Server::Issuer].clone(), urls[&Server::GitHub].clone());
+        Self { issuer_url, github_url, urls, authority, accepting, thread: None }
+    }
+
+    /// Starts all servers on a thread of their own, for tests that run the real program and wait for it.
     ///
     /// # Errors
     /// Where loopback can't be listened on.
@@ -89,15 +106,17 @@ impl Fakes {
             let served = runtime.map(|runtime| {
                 runtime.block_on(async {
                     let fakes = Self::listen(world, identity, &with_tls).await;
-                    let urls = fakes.as_ref().map(|fakes| (fakes.issuer_url.clone(), fakes.github_url.clone()));
+                    let urls = fakes.as_ref().map(|fakes| fakes.urls.clone());
                     let _ = started.send(urls.map_err(|error| io::Error::from(error.kind())));
                     let _ = stopped.await;
                 });
             });
             served.expect("a runtime");
         })?;
-        let (issuer_url, github_url) = has_started.recv().expect("the servers' thread lives")?;
-        Ok(Self { issuer_url, github_url, authority, accepting: Vec::new(), thread: Some((stop, thread)) })
+        let urls = has_started.recv().expect("the servers' thread lives")?;
+        let mut fakes = Self::at(urls, authority, Vec::new());
+        fakes.thread = Some((stop, thread));
+        Ok(fakes)
     }
 }
 

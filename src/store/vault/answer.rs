@@ -1,0 +1,154 @@
+//! What Vault answered, and what that means: sealed and standby servers, lost races, missing permissions.
+
+use std::fmt;
+
+use ::http::header::LOCATION;
+use ::http::{HeaderMap, StatusCode};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::client::lost;
+use crate::http::{Call, Failure, Refusal, retry_after, server_date, server_text, status_failure};
+use crate::secret::Redactor;
+
+/// What the KV plugin says to a write of which `cas` is not the current version.
+const LOST_RACE: &str = "check-and-set parameter did not match";
+
+/// One answer, whatever its status. Secrets stand in the body.
+pub(super) struct Answer {
+    /// What was asked, for messages: `PATCH /v1/secret/data/app`.
+    pub(super) asked: String,
+    pub(super) call: Call,
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Answer({}: {})", self.asked, self.status)
+    }
+}
+
+#[derive(Deserialize)]
+struct Complaint {
+    errors: Vec<String>,
+}
+
+impl Answer {
+    /// The server's own clock when it answered, whole seconds.
+    ///
+    /// # Errors
+    /// An answer without `Date`.
+    pub(super) fn date(&self) -> Result<Timestamp, Failure> {
+        server_date(&self.headers).ok_or_else(|| {
+            Failure::refused(format!(
+                "{}: the answer has no Date header, without which no time can be compared",
+                self.asked
+            ))
+        })
+    }
+
+    /// The body of a success. Its text is never shown.
+    ///
+    /// # Errors
+    /// Where it is not what Vault documents. After a write nothing can be taken back, so that it is unknown.
+    pub(super) fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_slice(&self.body).map_err(|_| self.nonsense())
+    }
+
+    /// A success without the sense that it should have.
+    pub(super) fn nonsense(&self) -> Failure {
+        let message = format!("{}: {}, but the answer is not what Vault documents", self.asked, self.status.as_u16());
+        lost(self.call, message)
+    }
+
+    fn errors(&self) -> Option<Vec<String>> {
+        serde_json::from_slice::<Complaint>(&self.body).ok().map(|complaint| complaint.errors)
+    }
+
+    /// Vault's way to say that there is no such secret. A mount, a path or a proxy's page that is not there says more.
+    pub(super) fn says_nothing_there(&self) -> bool {
+        self.status == StatusCode::NOT_FOUND && self.errors().is_some_and(|errors| errors.is_empty())
+    }
+
+    /// Whether someone else wrote the secret since it was read.
+    pub(super) fn lost_race(&self) -> bool {
+        self.status == StatusCode::BAD_REQUEST
+            && self.errors().unwrap_or_default().iter().any(|error| error.contains(LOST_RACE))
+    }
+
+    /// What an answer that is not the expected one says of the effect; the hint is for a missing permission.
+    pub(super) fn failure(&self, redactor: &Redactor, permission: &str) -> Failure {
+        let said = server_text(&self.errors().unwrap_or_default().join("; "), redactor);
+        let colon = if said.is_empty() { "" } else { ": " };
+        let message = format!("{}: Vault answered {}{colon}{said}", self.asked, self.status);
+        if self.status.is_success() {
+            return lost(self.call, message);
+        }
+        if self.status.is_redirection() {
+            let hint = Some(self.elsewhere(redactor));
+            return Failure::Refused(Refusal { status: Some(self.status.as_u16()), message, hint });
+        }
+        let wait = retry_after(&self.headers);
+        // A standby that serves nothing (472, 473) and one that is behind (412) have done nothing, whatever was asked.
+        if self.lost_race() || matches!(self.status.as_u16(), 412 | 472 | 473) {
+            return Failure::Transient { message, retry_after: wait };
+        }
+        let hint = (self.status == StatusCode::FORBIDDEN).then(|| permission.to_owned());
+        status_failure(self.call, self.status, message, hint, wait)
+    }
+
+    fn elsewhere(&self, redactor: &Redactor) -> String {
+        let location = self.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+        let to = location.and_then(|location| Url::parse(location).ok()).map(|url| url.origin().ascii_serialization());
+        let to = to.map_or_else(|| "another address".to_owned(), |to| server_text(&to, redactor));
+        format!(
+            "The token is not sent to {to}. Let VAULT_ADDR name the active server, or what stands before all of them."
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(call: Call, status: u16, errors: &str) -> Failure {
+        let status = StatusCode::from_u16(status).unwrap_or_default();
+        let body = format!("{{\"errors\":[{errors}]}}").into_bytes();
+        let answer = Answer { asked: "X /v1/x".into(), call, status, headers: HeaderMap::new(), body: body.into() };
+        answer.failure(&Redactor::new(), "the policy")
+    }
+
+    #[test]
+    fn a_write_to_a_sealed_or_broken_server_is_unknown_and_a_read_is_repeated() {
+        for status in [500, 502, 503, 408] {
+            assert!(matches!(failure(Call::Write, status, "\"Vault is sealed\""), Failure::Unknown { .. }), "{status}");
+            assert!(matches!(failure(Call::Read, status, ""), Failure::Transient { .. }), "{status}");
+        }
+        assert_eq!(
+            failure(Call::Read, 503, "\"Vault is sealed\"").message(),
+            "X /v1/x: Vault answered 503 Service Unavailable: Vault is sealed"
+        );
+    }
+
+    #[test]
+    fn standbys_and_lost_races_have_done_nothing() {
+        for status in [412, 429, 472, 473] {
+            assert!(matches!(failure(Call::Write, status, ""), Failure::Transient { .. }), "{status}");
+        }
+        let race = "\"check-and-set parameter did not match the current version\"";
+        assert!(matches!(failure(Call::Write, 400, race), Failure::Transient { .. }));
+        assert!(matches!(failure(Call::Write, 400, "\"no data provided\""), Failure::Refused(_)));
+    }
+
+    #[test]
+    fn a_missing_permission_and_a_redirect_say_what_to_do() {
+        assert_eq!(failure(Call::Write, 403, "\"permission denied\"").hint(), Some("the policy"));
+        let hint = failure(Call::Write, 307, "").hint().unwrap_or_default().to_owned();
+        assert!(hint.contains("VAULT_ADDR"), "{hint}");
+    }
+}

@@ -1,0 +1,167 @@
+//! A connection to one Vault server: what is sent with every request.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use ::http::header::{CONTENT_TYPE, HeaderValue};
+use ::http::{HeaderMap, Method};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
+use super::login::{Session, Way};
+use super::settings::{Settings, refused};
+use crate::http::{self, BodyError, Call, Failure, transport_failure};
+use crate::secret::Secret;
+use crate::store::Around;
+
+/// A secret has at most 1 MiB (`max_request_size` is 32 MiB, but storage takes no more by default).
+const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
+
+/// Where a Vault Enterprise cluster has got to, which a later read of another server must not fall behind.
+const INDEX: &str = "x-vault-index";
+
+/// One Vault server, as the process's variables name it. Nothing is read and nothing contacted before the first use.
+pub struct Vault {
+    pub(super) around: Around,
+    settings: OnceCell<Result<Settings, Failure>>,
+    sessions: RefCell<HashMap<Way, Rc<Session>>>,
+    index: RefCell<Option<HeaderValue>>,
+}
+
+/// One request.
+pub(super) struct Ask<'a> {
+    pub(super) method: Method,
+    /// What it may change, whatever the method is called.
+    pub(super) call: Call,
+    /// Below `/v1/`, in plain segments.
+    pub(super) path: Vec<&'a str>,
+    pub(super) version: Option<u64>,
+    pub(super) body: Option<Zeroizing<String>>,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn get(path: Vec<&'a str>) -> Self {
+        Self { method: Method::GET, call: Call::Read, path, version: None, body: None }
+    }
+
+    /// A POST that changes nothing that a target holds.
+    pub(super) fn question(path: Vec<&'a str>, body: &serde_json::Value) -> Self {
+        let body = Some(Zeroizing::new(body.to_string()));
+        Self { method: Method::POST, call: Call::Read, path, version: None, body }
+    }
+
+    fn url(&self, address: &Url) -> Result<Url, Failure> {
+        let mut url = address.clone();
+        url.path_segments_mut()
+            .map_err(|()| Failure::refused("Vault's address has no path"))?
+            .pop_if_empty()
+            .push("v1")
+            .extend(&self.path);
+        if let Some(version) = self.version {
+            url.set_query(Some(&format!("version={version}")));
+        }
+        Ok(url)
+    }
+}
+
+impl Vault {
+    /// A server that is found and contacted when it is first asked for something.
+    #[must_use]
+    pub fn new(around: Around) -> Self {
+        let (settings, sessions, index) = Default::default();
+        Self { around, settings, sessions, index }
+    }
+
+    /// Who signs the requests for a target. Targets that log in the same way do it once.
+    pub(super) fn session(&self, way: Way) -> Rc<Session> {
+        let mut sessions = self.sessions.borrow_mut();
+        Rc::clone(sessions.entry(way.clone()).or_insert_with(|| Rc::new(Session::new(way))))
+    }
+
+    pub(super) fn settings(&self) -> Result<&Settings, Failure> {
+        let read = || {
+            let settings = Settings::read(&self.around)?;
+            if let Some(token) = &settings.token {
+                (self.around.hide)(token);
+            }
+            Ok(settings)
+        };
+        self.settings.get_or_init(read).as_ref().map_err(Clone::clone)
+    }
+
+    /// Sends one request, once, and answers with whatever status came.
+    pub(super) async fn send(&self, ask: Ask<'_>, token: Option<&Secret>) -> Result<Answer, Failure> {
+        let settings = self.settings()?;
+        let url = ask.url(&settings.address)?;
+        let (asked, call) = (format!("{} {}", ask.method, url.path()), ask.call);
+        let request = settings.client.request(ask.method.clone(), url).headers(self.headers(&ask, settings, token)?);
+        let request = match ask.body {
+            Some(body) => request.body(body.as_bytes().to_vec()),
+            None => request,
+        };
+        let telling = self.around.trace.begin(&format!("vault {asked}"));
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => {
+                let failure = transport_failure(call, &asked, &error);
+                telling.failed(&failure);
+                return Err(failure);
+            }
+        };
+        let (status, headers) = (response.status(), response.headers().clone());
+        telling.answered(status, &headers);
+        if let Some(index) = headers.get(INDEX) {
+            *self.index.borrow_mut() = Some(index.clone());
+        }
+        let body = match http::body(response, LONGEST_ANSWER).await {
+            Ok(body) => body,
+            // The status alone says what was done.
+            Err(_) if !status.is_success() => Vec::new(),
+            Err(error) => return Err(broken(call, &asked, &error)),
+        };
+        Ok(Answer { asked, call, status, headers, body: Zeroizing::new(body) })
+    }
+
+    fn headers(&self, ask: &Ask<'_>, settings: &Settings, token: Option<&Secret>) -> Result<HeaderMap, Failure> {
+        let mut headers = HeaderMap::new();
+        // Vault's own clients send it, since a Vault Agent may ask for it: it keeps browsers out.
+        headers.insert("x-vault-request", HeaderValue::from_static("true"));
+        if let Some(namespace) = &settings.namespace {
+            headers.insert("x-vault-namespace", namespace.clone());
+        }
+        if let Some(token) = token {
+            let mut token = HeaderValue::from_str(token.expose())
+                .map_err(|_| refused("the Vault token holds a character that no token has", ""))?;
+            token.set_sensitive(true);
+            headers.insert("x-vault-token", token);
+        }
+        if ask.body.is_some() {
+            let patch = ask.method == Method::PATCH;
+            let kind = if patch { "application/merge-patch+json" } else { "application/json" };
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        }
+        // A performance standby that has not seen our own write yet hands the read on to the active server.
+        if let Some(index) = self.index.borrow().as_ref().filter(|_| ask.call == Call::Read) {
+            headers.insert(INDEX, index.clone());
+            headers.insert("x-vault-inconsistent", HeaderValue::from_static("forward-active-node"));
+        }
+        Ok(headers)
+    }
+}
+
+fn broken(call: Call, asked: &str, error: &BodyError) -> Failure {
+    match error {
+        BodyError::Broken(error) => transport_failure(call, asked, error),
+        BodyError::TooLarge { .. } => lost(call, format!("{asked}: {error}")),
+    }
+}
+
+/// An answer that tells nothing.
+pub(super) fn lost(call: Call, message: String) -> Failure {
+    match call {
+        Call::Read => Failure::Transient { message, retry_after: None },
+        Call::Write => Failure::Unknown { message, retry_after: None },
+    }
+}

@@ -1,0 +1,93 @@
+//! A secret in a KV mount of version 2, as it is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
+use crate::http::{Failure, Refusal};
+use crate::store::json;
+
+/// A secret at one version.
+#[derive(Clone)]
+pub(super) struct Document {
+    /// Its number, from 1; 0 where there never was a secret.
+    pub(super) version: u64,
+    /// When that version was made, on Vault's clock.
+    pub(super) created: Option<Timestamp>,
+    /// What is in it; `None` where there is no secret, or its last version was deleted.
+    pub(super) fields: Option<Fields>,
+    /// The server's clock when it answered.
+    pub(super) date: Timestamp,
+}
+
+/// What may be seen of a secret.
+#[derive(Clone)]
+pub(super) enum Fields {
+    /// All of it: a JSON object as the server wrote it.
+    Whole(Zeroizing<String>),
+    /// The fields' names alone.
+    Names(BTreeSet<String>),
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    data: Data<'a>,
+}
+
+#[derive(Deserialize)]
+struct Data<'a> {
+    #[serde(borrow, alias = "subkeys")]
+    data: Option<&'a RawValue>,
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    version: u64,
+    created_time: Timestamp,
+}
+
+impl Document {
+    /// What an answer to a read shows: of the secret itself, or with `whole` false of its `subkeys`; `None` where it shows
+    /// no secret at all. A version that was deleted or destroyed is answered 404 with its metadata, a secret that never
+    /// was without.
+    ///
+    /// # Errors
+    /// A success that is not what Vault documents.
+    pub(super) fn of(answer: &Answer, whole: bool) -> Result<Option<Self>, Failure> {
+        let date = answer.date()?;
+        if answer.says_nothing_there() {
+            return Ok(Some(Self { version: 0, created: None, fields: None, date }));
+        }
+        let Ok(Body { data: Data { data, metadata } }) = serde_json::from_slice(&answer.body) else {
+            return if answer.status.is_success() { Err(answer.nonsense()) } else { Ok(None) };
+        };
+        let fields = match data.map(RawValue::get).filter(|data| answer.status.is_success() && *data != "null") {
+            None => None,
+            Some(data) if whole => Some(Fields::Whole(Zeroizing::new(data.to_owned()))),
+            Some(data) => {
+                let names: BTreeMap<String, IgnoredAny> = serde_json::from_str(data).map_err(|_| answer.nonsense())?;
+                Some(Fields::Names(names.into_keys().collect()))
+            }
+        };
+        Ok(Some(Self { version: metadata.version, created: Some(metadata.created_time), fields, date }))
+    }
+
+    /// Whether it has the field, and the field's text where that may be seen.
+    pub(super) fn field(&self, name: &str) -> Result<Option<Option<Zeroizing<String>>>, Failure> {
+        match &self.fields {
+            None => Ok(None),
+            Some(Fields::Names(names)) => Ok(names.contains(name).then_some(None)),
+            Some(Fields::Whole(text)) => json::field(text, name).map(|text| text.map(Some)).map_err(|odd| {
+                let hint = Some("Name a field of its own for the key.".to_owned());
+                Failure::Refused(Refusal { status: None, message: odd.to_string(), hint })
+            }),
+        }
+    }
+}

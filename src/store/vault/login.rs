@@ -1,0 +1,186 @@
+//! Who signs: the token in hand, or one that Vault gives for GitHub's OIDC token of the job.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use ::http::HeaderValue;
+use ::http::header::{ACCEPT, AUTHORIZATION};
+use serde::Deserialize;
+use serde_json::json;
+use tokio::time::Instant;
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::client::{Ask, Vault};
+use super::settings::refused;
+use crate::http::{self, Call, Failure, server_text, status_failure, transport_failure};
+use crate::secret::Secret;
+
+/// Where `vault auth enable jwt` mounts it.
+const USUAL_MOUNT: &str = "jwt";
+/// The runner's answer is one token.
+const LONGEST_ANSWER: usize = 64 * 1024;
+/// A token of which less than this share of its lifetime is left is replaced before it is used again.
+const SHARE_LEFT: u32 = 3;
+
+const NO_OIDC: &str = "GitHub hands a job its OIDC token where the workflow says `permissions: id-token: write`; elsewhere leave `role=` \
+                       out and set VAULT_TOKEN.";
+
+/// How to be known to Vault.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Way {
+    /// With the token in `VAULT_TOKEN` or `~/.vault-token`.
+    Token,
+    /// With GitHub's OIDC token, in a role.
+    Jwt { role: String, mount: String },
+}
+
+impl Way {
+    pub(super) fn of(role: Option<&str>, mount: Option<&str>) -> Self {
+        role.map_or(Self::Token, |role| Self::Jwt {
+            role: role.to_owned(),
+            mount: mount.unwrap_or(USUAL_MOUNT).to_owned(),
+        })
+    }
+}
+
+/// A way, and the token that it led to.
+pub(super) struct Session {
+    way: Way,
+    token: RefCell<Option<Token>>,
+}
+
+struct Token {
+    secret: Secret,
+    /// It is not used from then on; `None`: it does not expire, as far as is known.
+    until: Option<Instant>,
+}
+
+#[derive(Deserialize)]
+struct Login {
+    auth: Auth,
+}
+
+#[derive(Deserialize)]
+struct Auth {
+    client_token: String,
+    #[serde(default)]
+    lease_duration: u64,
+}
+
+/// What the runner answers: GitHub's page "OpenID Connect reference".
+#[derive(Deserialize)]
+struct OfRunner {
+    value: String,
+}
+
+impl Session {
+    pub(super) fn new(way: Way) -> Self {
+        Self { way, token: RefCell::default() }
+    }
+
+    /// A token that lives for some time yet. Asks for one where there is none.
+    pub(super) async fn token(&self, vault: &Vault) -> Result<Secret, Failure> {
+        if let Some(token) = self.at_hand() {
+            return Ok(token);
+        }
+        let token = match &self.way {
+            Way::Token => Token { secret: given(vault)?, until: None },
+            Way::Jwt { role, mount } => log_in(vault, role, mount, &of_runner(vault).await?).await?,
+        };
+        let secret = token.secret.clone();
+        *self.token.borrow_mut() = Some(token);
+        Ok(secret)
+    }
+
+    /// The token, if it lives yet: a write must not wait for a login.
+    pub(super) fn at_hand(&self) -> Option<Secret> {
+        let token = self.token.borrow();
+        let lives = |token: &&Token| token.until.is_none_or(|until| Instant::now() < until);
+        token.as_ref().filter(lives).map(|token| token.secret.clone())
+    }
+}
+
+fn given(vault: &Vault) -> Result<Secret, Failure> {
+    vault.settings()?.token.clone().ok_or_else(|| {
+        refused(
+            "there is no token for Vault",
+            "Set VAULT_TOKEN, run `vault login`, or let the target say `role=NAME` to log in with GitHub's OIDC token.",
+        )
+    })
+}
+
+async fn log_in(vault: &Vault, role: &str, mount: &str, jwt: &Secret) -> Result<Token, Failure> {
+    let path: Vec<&str> = ["auth"].into_iter().chain(mount.split('/')).chain(["login"]).collect();
+    let body = json!({ "role": role, "jwt": jwt.expose() });
+    let asked = Instant::now();
+    let answer = vault.send(Ask::question(path, &body), None).await?;
+    if !answer.status.is_success() {
+        let hint = format!(
+            "The JWT method at {mount} must know the role {role}, and what it is bound to must fit GitHub's token: its \
+             audience is https://github.com/OWNER."
+        );
+        let failure = answer.failure(&vault.around.redactor, &hint);
+        return Err(match failure {
+            // A wrong role or claim is answered 400.
+            Failure::Refused(refusal) => {
+                Failure::Refused(http::Refusal { hint: refusal.hint.or(Some(hint)), ..refusal })
+            }
+            failure => failure,
+        });
+    }
+    let Login { auth } = answer.json()?;
+    let secret = Secret::new(auth.client_token);
+    (vault.around.hide)(&secret);
+    let lease = Duration::from_secs(auth.lease_duration);
+    let until = (!lease.is_zero()).then(|| asked + lease - lease / SHARE_LEFT);
+    Ok(Token { secret, until })
+}
+
+/// GitHub's OIDC token of this job, with the audience that it has by default.
+async fn of_runner(vault: &Vault) -> Result<Secret, Failure> {
+    let variable = |name| vault.around.variable(name);
+    let (Some(url), Some(bearer)) =
+        (variable("ACTIONS_ID_TOKEN_REQUEST_URL"), variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"))
+    else {
+        return Err(refused("there is no OIDC token to log in to Vault with", NO_OIDC));
+    };
+    let url = Url::parse(url).ok().filter(fit).ok_or_else(|| {
+        refused("ACTIONS_ID_TOKEN_REQUEST_URL is not the https:// address of a server", "The runner sets it itself.")
+    })?;
+    let bearer = Secret::new(bearer.to_owned());
+    (vault.around.hide)(&bearer);
+    let asked = format!("GET {}", url.path());
+    let mut header = HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", bearer.expose())))
+        .map_err(|_| refused("ACTIONS_ID_TOKEN_REQUEST_TOKEN can't stand in a header", ""))?;
+    header.set_sensitive(true);
+    let request = vault.around.client.get(url).header(AUTHORIZATION, header).header(ACCEPT, "application/json");
+    let telling = vault.around.trace.begin(&format!("runner {asked}"));
+    let answer = match request.send().await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let failure = transport_failure(Call::Read, &asked, &error);
+            telling.failed(&failure);
+            return Err(failure);
+        }
+    };
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    telling.answered(status, &headers);
+    let body = Zeroizing::new(http::body(answer, LONGEST_ANSWER).await.unwrap_or_default());
+    if !status.is_success() {
+        let said = server_text(&String::from_utf8_lossy(&body), &vault.around.redactor);
+        let message = format!("{asked}: the runner's OIDC endpoint answered {status}: {said}");
+        return Err(status_failure(Call::Read, status, message, Some(NO_OIDC.to_owned()), http::retry_after(&headers)));
+    }
+    let token: OfRunner = serde_json::from_slice(&body).map_err(|_| Failure::Transient {
+        message: format!("{asked}: the runner's OIDC endpoint answered no token"),
+        retry_after: None,
+    })?;
+    let token = Secret::new(token.value);
+    (vault.around.hide)(&token);
+    Ok(token)
+}
+
+fn fit(url: &Url) -> bool {
+    super::settings::is_guarded(url) && url.username().is_empty() && url.password().is_none()
+}

@@ -1,0 +1,113 @@
+//! Where in a target's path its mount ends, which only the server knows.
+
+use ::http::StatusCode;
+use serde::Deserialize;
+
+use super::client::{Ask, Vault};
+use super::settings::refused;
+use crate::http::Failure;
+use crate::secret::Secret;
+
+/// A KV mount of version 2, and a secret's path below it. No slash stands at either end of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    mount: String,
+    below: String,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    data: About,
+}
+
+#[derive(Deserialize)]
+struct About {
+    path: String,
+    #[serde(rename = "type")]
+    kind: String,
+    options: Option<Options>,
+}
+
+#[derive(Deserialize)]
+struct Options {
+    version: Option<String>,
+}
+
+impl Mount {
+    /// Asks as `vault kv` does. Every token may ask about a path of which it may do anything at all.
+    pub(super) async fn ask(vault: &Vault, token: &Secret, path: &str) -> Result<Self, Failure> {
+        let parts = ["sys", "internal", "ui", "mounts"].into_iter().chain(path.split('/')).collect();
+        let answer = vault.send(Ask::get(parts), Some(token)).await?;
+        if answer.status != StatusCode::OK {
+            let first = path.split('/').next().unwrap_or_default();
+            let hint = format!(
+                "Nothing is mounted at {first}/, or the token is wrong, or its policy grants nothing below {path}; a \
+                 namespace is named by VAULT_NAMESPACE."
+            );
+            return Err(answer.failure(&vault.around.redactor, &hint));
+        }
+        let Told { data } = answer.json()?;
+        Self::of(path, &data)
+    }
+
+    fn of(path: &str, about: &About) -> Result<Self, Failure> {
+        let mount = about.path.trim_matches('/');
+        if about.kind != "kv" && about.kind != "generic" {
+            let kind = crate::http::one_line(&about.kind);
+            return Err(refused(format!("{mount}/ is a mount of type {kind}, not of type kv"), ""));
+        }
+        if about.options.as_ref().and_then(|options| options.version.as_deref()) != Some("2") {
+            return Err(refused(
+                format!(
+                    "{mount}/ is a KV mount of version 1, which shows neither when a secret was written nor by whom"
+                ),
+                format!("Make it one of version 2: vault kv enable-versioning {mount}/"),
+            ));
+        }
+        let below = path.strip_prefix(mount).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
+        if below.is_empty() {
+            return Err(refused(format!("{mount}/ is a mount: expected the path of a secret below it"), ""));
+        }
+        Ok(Self { mount: mount.to_owned(), below: below.to_owned() })
+    }
+
+    /// The parts of the path of one of the secret's sides: `data`, `subkeys`.
+    pub(super) fn parts<'a>(&'a self, side: &'a str) -> Vec<&'a str> {
+        self.mount.split('/').chain([side]).chain(self.below.split('/')).collect()
+    }
+
+    /// The same as policies name it.
+    pub(super) fn path(&self, side: &str) -> String {
+        self.parts(side).join("/")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(path: &str, mount: &str, kind: &str, version: Option<&str>) -> Result<String, String> {
+        let options = version.map(|version| Options { version: Some(version.to_owned()) });
+        let about = About { path: mount.to_owned(), kind: kind.to_owned(), options };
+        Mount::of(path, &about).map(|mount| mount.path("data")).map_err(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn a_mounts_name_may_have_slashes() {
+        assert_eq!(of("secret/app", "secret/", "kv", Some("2")).as_deref(), Ok("secret/data/app"));
+        assert_eq!(of("team/kv/app/x", "team/kv/", "kv", Some("2")).as_deref(), Ok("team/kv/data/app/x"));
+    }
+
+    #[test]
+    fn what_is_no_secret_in_a_versioned_mount_is_told() {
+        for (path, mount, kind, version, says) in [
+            ("secret/app", "secret/", "kv", Some("1"), "version 1"),
+            ("secret/app", "secret/", "kv", None, "version 1"),
+            ("team/kv", "team/kv/", "kv", Some("2"), "a secret below"),
+            ("pki/issue", "pki/", "pki", None, "type pki"),
+        ] {
+            let why = of(path, mount, kind, version).err().unwrap_or_default();
+            assert!(why.contains(says), "{why}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! One field of a secret in a KV mount as a target of a rotation.
+//!
+//! A write is one request, which names by `cas` the version that it follows: whoever wrote in between, ourselves in an
+//! attempt that was thought lost included, makes it fail and be read anew. When a field was last written is the time of
+//! the oldest of the versions up to the newest in which it has the value that it has now, since the other fields of a
+//! secret are written by others.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use ::http::{Method, StatusCode};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::Deserialize;
+use zeroize::Zeroizing;
+
+use super::answer::Answer;
+use super::client::{Ask, Vault};
+use super::document::{Document, Fields};
+use super::login::{Session, Way};
+use super::mount::Mount;
+use super::rights::{Rights, needed};
+use crate::http::{Call, Failure, Refusal};
+use crate::rotation::port::{Held, SecretStore, Sighting, Written};
+use crate::secret::Secret;
+use crate::store::json;
+use crate::store::target::VaultField;
+
+/// So many older versions are looked at; Vault keeps 10 unless it is told otherwise.
+const MOST_VERSIONS: usize = 20;
+
+/// One field of one secret.
+pub struct VaultSecret {
+    vault: Rc<Vault>,
+    session: Rc<Session>,
+    target: VaultField,
+    mount: RefCell<Option<Mount>>,
+    rights: Cell<Rights>,
+    /// What a write follows; gone once one was tried.
+    known: RefCell<Option<Document>>,
+    /// Our own last write: its version, and when it was made.
+    written: Cell<Option<(u64, Timestamp)>>,
+    /// The version before our first write and that of our last one.
+    versions: Cell<Option<(u64, u64)>>,
+}
+
+#[derive(Deserialize)]
+struct Made {
+    data: Version,
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+    created_time: Timestamp,
+}
+
+impl VaultSecret {
+    /// The field that a target names.
+    #[must_use]
+    pub fn new(vault: Rc<Vault>, target: &VaultField) -> Self {
+        let session = vault.session(Way::of(target.role.as_deref(), target.jwt_mount.as_deref()));
+        let (mount, known, written, versions) = Default::default();
+        let rights = Cell::new(Rights::UNKNOWN);
+        Self { vault, session, target: target.clone(), mount, rights, known, written, versions }
+    }
+
+    async fn mount(&self) -> Result<Mount, Failure> {
+        if let Some(mount) = self.mount.borrow().as_ref() {
+            return Ok(mount.clone());
+        }
+        let token = self.session.token(&self.vault).await?;
+        let mount = Mount::ask(&self.vault, &token, &self.target.path).await?;
+        *self.mount.borrow_mut() = Some(mount.clone());
+        Ok(mount)
+    }
+
+    /// The secret at its newest version, or at an older one; of a token that may not read it, the fields' names.
+    async fn read(&self, version: Option<u64>) -> Result<Document, Failure> {
+        let mount = self.mount().await?;
+        let whole = self.get(&mount, "data", version).await?;
+        if whole.status != StatusCode::FORBIDDEN {
+            return self.document(&whole, &mount, true);
+        }
+        let names = self.get(&mount, "subkeys", version).await?;
+        self.document(if names.status == StatusCode::OK { &names } else { &whole }, &mount, false)
+    }
+
+    async fn get(&self, mount: &Mount, side: &str, version: Option<u64>) -> Result<Answer, Failure> {
+        let token = self.session.token(&self.vault).await?;
+        self.vault.send(Ask { version, ..Ask::get(mount.parts(side)) }, Some(&token)).await
+    }
+
+    fn document(&self, answer: &Answer, mount: &Mount, whole: bool) -> Result<Document, Failure> {
+        let shown = match answer.status {
+            StatusCode::OK | StatusCode::NOT_FOUND => Document::of(answer, whole)?,
+            _ => None,
+        };
+        shown.ok_or_else(|| self.failure(answer, &needed(Call::Read, &mount.path("data"), false)))
+    }
+
+    fn failure(&self, answer: &Answer, permission: &str) -> Failure {
+        answer.failure(&self.vault.around.redactor, permission)
+    }
+
+    /// Since when the field has had the value that it has.
+    async fn held(&self, document: &Document) -> Result<Held, Failure> {
+        let (Some(value), Some(created)) = (document.field(&self.target.field)?, document.created) else {
+            return Ok(Held::Nothing);
+        };
+        let (Some(value), mut since) = (value, created) else { return Ok(Held::Since(created)) };
+        let ours = self.written.get().map_or(0, |(version, _)| version);
+        for version in (1..document.version).rev().take(MOST_VERSIONS).take_while(|version| version + 1 > ours) {
+            let Some(older) = self.older(version).await? else { break };
+            match (older.field(&self.target.field), older.created) {
+                (Ok(Some(Some(same))), Some(created)) if same == value => since = created,
+                _ => break,
+            }
+        }
+        Ok(Held::Since(since))
+    }
+
+    /// A version that may be gone, or out of the token's reach.
+    async fn older(&self, version: u64) -> Result<Option<Document>, Failure> {
+        match self.read(Some(version)).await {
+            Ok(document) => Ok(Some(document)),
+            Err(Failure::Refused(_)) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn look(&self) -> Result<(Document, Sighting), Failure> {
+        let document = self.read(None).await?;
+        let held = self.held(&document).await?;
+        let date = document.date;
+        Ok((document, Sighting { held, date }))
+    }
+
+    /// Writes the field, or takes it out.
+    async fn change(&self, value: Option<&Secret>) -> Result<Option<Written>, Failure> {
+        let known = self.known.borrow_mut().take();
+        let (Some(known), Some(mount)) = (known, self.mount.borrow().clone()) else {
+            return Err(transient("it must be read first"));
+        };
+        if value.is_none() && known.field(&self.target.field)?.is_none() {
+            return Ok(None);
+        }
+        let Some(token) = self.session.at_hand() else {
+            return Err(transient("the token must be asked for anew"));
+        };
+        let (method, data) = self.data(&known, value)?;
+        let by_patch = method == Method::PATCH;
+        let body = Zeroizing::new(format!(r#"{{"options":{{"cas":{}}},"data":{}}}"#, known.version, &*data));
+        let path = mount.parts("data");
+        let ask = Ask { method, call: Call::Write, path, version: None, body: Some(body) };
+        let answer = self.vault.send(ask, Some(&token)).await?;
+        if answer.status.is_success() {
+            return self.made(&answer, known.version).map(Some);
+        }
+        Err(self.unwritten(&answer, &mount, by_patch))
+    }
+
+    /// How the field is written, and what is sent as `data`: the field alone, where the server and the policy know
+    /// `PATCH`, else the whole secret with the one change.
+    fn data(&self, known: &Document, value: Option<&Secret>) -> Result<(Method, Zeroizing<String>), Failure> {
+        let (field, value) = (self.target.field.as_str(), value.map(Secret::expose));
+        let patches = self.rights.get().patch;
+        let text = match &known.fields {
+            Some(_) if patches => return Ok((Method::PATCH, json::entry(field, value))),
+            Some(Fields::Whole(text)) => text.as_str(),
+            Some(Fields::Names(_)) => {
+                return Err(Failure::refused("the field can be changed neither by PATCH nor by reading"));
+            }
+            None => "{}",
+        };
+        let changed = match value {
+            Some(value) => json::with_field(text, field, value),
+            None => json::without_field(text, field),
+        };
+        Ok((Method::POST, changed.map_err(|odd| Failure::refused(odd.to_string()))?))
+    }
+
+    fn made(&self, answer: &Answer, before: u64) -> Result<Written, Failure> {
+        let Made { data: Version { version, created_time } } = answer.json()?;
+        self.written.set(Some((version, created_time)));
+        let first = self.versions.get().map_or(before, |(first, _)| first);
+        self.versions.set(Some((first, version)));
+        // The clock that stamps versions is the active server's, which need not be the one that answered.
+        Ok(Written { date: created_time })
+    }
+
+    fn unwritten(&self, answer: &Answer, mount: &Mount, by_patch: bool) -> Failure {
+        let failure = self.failure(answer, &needed(Call::Write, &mount.path("data"), by_patch));
+        let Failure::Refused(Refusal { message, .. }) = &failure else { return failure };
+        match answer.status {
+            // Servers before 1.9 know no PATCH; where the rights could not be asked for, the policy may know none.
+            StatusCode::METHOD_NOT_ALLOWED | StatusCode::FORBIDDEN if by_patch => {
+                let rights = self.rights.get();
+                let guessed = rights == Rights::UNKNOWN || answer.status == StatusCode::METHOD_NOT_ALLOWED;
+                self.rights.set(Rights { patch: false, ..rights });
+                if guessed && rights.update { transient(message) } else { failure }
+            }
+            // Deleted since it was read.
+            StatusCode::NOT_FOUND if by_patch => transient(message),
+            _ => failure,
+        }
+    }
+}
+
+fn transient(message: impl Into<String>) -> Failure {
+    Failure::Transient { message: message.into(), retry_after: None }
+}
+
+#[async_trait(?Send)]
+impl SecretStore for VaultSecret {
+    fn name(&self) -> String {
+        self.target.to_string()
+    }
+
+    async fn observe(&self) -> Result<Sighting, Failure> {
+        let mount = self.mount().await?;
+        let token = self.session.token(&self.vault).await?;
+        let path = mount.path("data");
+        self.rights.set(Rights::ask(&self.vault, &token, &path).await?);
+        let (document, sighting) = self.look().await?;
+        self.rights.get().check(&path, document.fields.is_some())?;
+        *self.known.borrow_mut() = Some(document);
+        Ok(sighting)
+    }
+
+    async fn ready(&self) -> Result<(), Failure> {
+        self.session.token(&self.vault).await?;
+        if self.known.borrow().is_none() {
+            let document = self.read(None).await?;
+            *self.known.borrow_mut() = Some(document);
+        }
+        Ok(())
+    }
+
+    async fn write(&self, value: &Secret) -> Result<Written, Failure> {
+        self.change(Some(value)).await?.ok_or_else(|| Failure::refused("nothing was written"))
+    }
+
+    async fn last_write(&self) -> Result<Sighting, Failure> {
+        self.look().await.map(|(_, sighting)| sighting)
+    }
+
+    fn noted(&self) -> Option<String> {
+        self.versions.get().map(|(before, after)| format!("version {before} → {after}"))
+    }
+
+    async fn read_back(&self) -> Result<Option<Secret>, Failure> {
+        let document = self.read(None).await?;
+        let value = document.field(&self.target.field)?.flatten();
+        Ok(value.map(|value| Secret::new(value.to_string())))
+    }
+
+    async fn remove(&self) -> Result<(), Failure> {
+        self.change(None).await.map(|_| ())
+    }
+}

@@ -1,0 +1,143 @@
+//! Where Vault is and what it takes to speak with it, from the variables that its own command line reads. OpenBao's are
+//! named `BAO_…`.
+
+use std::fs;
+use std::path::Path;
+
+use ::http::HeaderValue;
+use url::{Host, Url};
+
+use crate::http::{self, Authorities, Failure, Refusal};
+use crate::secret::Secret;
+use crate::store::Around;
+
+/// Tokens are far shorter.
+const LONGEST_TOKEN: u64 = 64 * 1024;
+
+/// What was found.
+pub(super) struct Settings {
+    /// The server's address.
+    pub(super) address: Url,
+    /// A client that trusts the authority that was named, if one was.
+    pub(super) client: reqwest::Client,
+    /// `VAULT_NAMESPACE`.
+    pub(super) namespace: Option<HeaderValue>,
+    /// `VAULT_TOKEN`, else what `vault login` left at home.
+    pub(super) token: Option<Secret>,
+}
+
+impl Settings {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// What is missing or wrong, by the variable's name.
+    pub(super) fn read(around: &Around) -> Result<Self, Failure> {
+        let (variable, given) = either(around, "ADDR").ok_or_else(|| {
+            refused("VAULT_ADDR is not set", "Let it be Vault's address, such as https://vault.example.com:8200.")
+        })?;
+        let address = address(given).map_err(|why| refused(format!("{variable}: {given:?}: {why}"), ""))?;
+        let namespace = either(around, "NAMESPACE").map(|(variable, given)| {
+            HeaderValue::from_str(given).map_err(|_| refused(format!("{variable} can't stand in a header"), ""))
+        });
+        Ok(Self { address, client: client(around)?, namespace: namespace.transpose()?, token: token(around)? })
+    }
+}
+
+/// `VAULT_<name>`, else `BAO_<name>`.
+fn either<'a>(around: &'a Around, name: &str) -> Option<(String, &'a str)> {
+    ["VAULT", "BAO"].into_iter().find_map(|whose| {
+        let variable = format!("{whose}_{name}");
+        let given = around.variable(&variable)?;
+        Some((variable, given))
+    })
+}
+
+fn address(given: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(given).map_err(|_| "expected an address such as https://vault.example.com:8200")?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_guarded(&url) => {}
+        "http" => return Err("plain http is accepted for loopback addresses alone: expected https://"),
+        _ => return Err("expected an address that begins with https://"),
+    }
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+        return Err("expected an address without user name, password, `?` and `#`");
+    }
+    Ok(url)
+}
+
+/// Whether nobody on the way can read what is sent there.
+pub(super) fn is_guarded(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || url.scheme() == "http" && loopback
+}
+
+/// The run's client, or one that also trusts the authority in `VAULT_CACERT` or `VAULT_CACERT_BYTES`.
+fn client(around: &Around) -> Result<reqwest::Client, Failure> {
+    if let Some((variable, _)) = either(around, "SKIP_VERIFY").filter(|(_, given)| is_true(given)) {
+        return Err(refused(
+            format!("{variable} is set, and a server whose certificate is not checked could be anyone"),
+            "Take it away, and let VAULT_CACERT name the certificate of your own CA.",
+        ));
+    }
+    let authorities = match (either(around, "CACERT_BYTES"), either(around, "CACERT")) {
+        (Some((variable, pem)), _) => Authorities::of_pem(pem.as_bytes()).map_err(|why| (variable, why)),
+        (None, Some((variable, path))) => {
+            Authorities::of_file(Path::new(path)).map_err(|why| (format!("{variable}={path}"), why))
+        }
+        (None, None) => return Ok(around.client.clone()),
+    };
+    let authorities = authorities.map_err(|(what, why)| {
+        refused(format!("{what}: {why}"), "In a container action only the workspace can be read: put the file there.")
+    })?;
+    http::client_trusting(around.request_timeout, authorities)
+        .map_err(|error| refused(format!("no client for Vault: {error}"), ""))
+}
+
+fn is_true(given: &str) -> bool {
+    ["1", "t", "true"].contains(&given.to_ascii_lowercase().as_str())
+}
+
+fn token(around: &Around) -> Result<Option<Secret>, Failure> {
+    if let Some((_, token)) = either(around, "TOKEN") {
+        return Ok(Some(Secret::new(token.to_owned())));
+    }
+    let Some(home) = around.variable("HOME") else { return Ok(None) };
+    let path = Path::new(home).join(".vault-token");
+    match fs::metadata(&path) {
+        Ok(about) if about.len() <= LONGEST_TOKEN => {}
+        _ => return Ok(None),
+    }
+    let text = fs::read_to_string(&path)
+        .map_err(|error| refused(format!("{} can't be read: {error}", path.display()), "Set VAULT_TOKEN instead."))?;
+    Ok(Some(Secret::new(text.trim().to_owned())).filter(|token| !token.expose().is_empty()))
+}
+
+pub(super) fn refused(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+    Failure::Refused(Refusal { status: None, message: message.into(), hint })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vault_is_spoken_with_over_tls_or_on_the_machine_itself() {
+        for fine in
+            ["https://vault.corp:8200", "https://gate.corp/vault/", "http://127.0.0.1:8200", "http://[::1]:8200"]
+        {
+            assert!(address(fine).is_ok(), "{fine}");
+        }
+        for wrong in
+            ["vault.corp:8200", "http://vault.corp:8200", "https://u:p@vault.corp", "https://vault.corp/?x", ""]
+        {
+            assert!(address(wrong).is_err(), "{wrong}");
+        }
+    }
+}
