@@ -54,6 +54,10 @@ impl Rotate {
         lines.extend(
             self.order.iter().filter_map(|at| seen.targets.get(*at)).map(|target| format!("write {}", target.name)),
         );
+        lines.extend(seen.targets.iter().filter_map(|target| {
+            let uptake = target.uptake.as_ref()?;
+            Some(format!("{}: {} and wait for it, {} at the most", target.name, uptake.what, span(uptake.within)))
+        }));
         lines.push("prove it again and look at every target".to_owned());
         if mode == Mode::Renaming {
             lines.push("rename it to its final name".to_owned());

@@ -39,11 +39,24 @@ pub enum Act {
         /// The target's place in the user's list.
         target: usize,
     },
+    /// A target's value was to be taken up by whoever uses it.
+    TakeUp {
+        /// The target's place in the user's list.
+        target: usize,
+    },
     /// A key was to be deleted.
     Delete {
         /// Which.
         id: KeyId,
     },
+}
+
+impl Act {
+    /// Whether it still matters when it takes effect late. A key that is deleted late is gone all the same; a late
+    /// restart takes up what its target holds then.
+    fn has_to_settle(&self) -> bool {
+        !matches!(self, Self::Delete { .. } | Self::TakeUp { .. })
+    }
 }
 
 /// One attempt.
@@ -84,7 +97,7 @@ impl Ledger {
     pub fn unsettled_for(&self, clock: &Clock, within: Duration) -> Option<Duration> {
         self.0
             .iter()
-            .filter(|attempt| attempt.effect == Effect::Unknown && !matches!(attempt.act, Act::Delete { .. }))
+            .filter(|attempt| attempt.effect == Effect::Unknown && attempt.act.has_to_settle())
             .map(|attempt| within.saturating_sub(clock.at_least_since(attempt.sent)))
             .filter(|left| !left.is_zero())
             .max()
@@ -104,6 +117,12 @@ impl Ledger {
         touched.sort_unstable();
         touched.dedup();
         touched
+    }
+
+    /// Whether whoever uses a target may have taken up what it held.
+    #[must_use]
+    pub fn may_be_taken_up(&self, target: usize) -> bool {
+        self.0.iter().any(|attempt| attempt.act == Act::TakeUp { target } && attempt.effect != Effect::Absent)
     }
 
     /// Whether a write to a target was attempted at all.

@@ -28,6 +28,7 @@ mod run;
 pub mod step;
 mod tell;
 mod undo;
+mod uptake;
 
 use crate::rotation::lease::Mode;
 use crate::rotation::observation::Observation;
@@ -212,7 +213,8 @@ impl Run<'_> {
         self.step(Step::Create, self.create(seen, rotate, mode)).await?;
         self.while_renewing(async {
             self.step(Step::Prove, self.prove(seen, rotate, mode)).await?;
-            self.step(Step::Distribute, self.distribute(rotate)).await
+            self.step(Step::Distribute, self.distribute(rotate)).await?;
+            self.take_up().await
         })
         .await?;
         self.confirm().await

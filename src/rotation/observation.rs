@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{Mark, ServerClock};
 use crate::rotation::name::FamilyName;
-use crate::rotation::port::{Endpoint, Held, KeyId, KeyKind, KeyRow, Listing};
+use crate::rotation::port::{Endpoint, Held, KeyId, KeyKind, KeyRow, Listing, Uptake};
 
 /// One target as it was seen.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct SeenTarget {
     pub last_write_at_latest: Option<Timestamp>,
     /// The target's own clock.
     pub clock: ServerClock,
+    /// What has to happen there before a new key counts as in use.
+    pub uptake: Option<Uptake>,
 }
 
 /// What trying `current-key` once showed.

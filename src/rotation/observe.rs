@@ -112,6 +112,7 @@ impl Run<'_> {
                 last_write: held.since().map(|at| own.translate(at, &clock)),
                 last_write_at_latest: held.since().map(|at| own.translate_latest(at, &clock)),
                 clock: own,
+                uptake: store.uptake(),
             })
             .collect();
         Ok(Observation { listing, clock, targets, held, ended: self.clock().now() })

@@ -2,7 +2,7 @@
 //!
 //! Which key is replaced is decided in `choice`, whether it is due in `due`.
 
-use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later};
+use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, span};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Family, Observation, SeenTarget};
@@ -124,6 +124,9 @@ impl<'a> Situation<'a> {
                 "set grace-period to 0s and retire to delete",
             ));
         }
+        if let Some(stop) = self.outlasts_the_lease() {
+            return Decision::Stop(stop);
+        }
         let Some(due) = self.due(current) else {
             return Decision::Rest { reason: self.rest_reason(current), attention: self.drifted(pending) };
         };
@@ -143,6 +146,26 @@ impl<'a> Situation<'a> {
                 Decision::Rotate(Box::new(self.rotate(current, due, rights)))
             }
         }
+    }
+
+    /// A lease that can't be renewed would be over before the new key is taken up everywhere, in every run again.
+    fn outlasts_the_lease(&self) -> Option<Stop> {
+        let uptakes = self.seen.targets.iter().filter_map(|target| Some((target, target.uptake.as_ref()?)));
+        let (target, longest) = uptakes.max_by_key(|(_, uptake)| uptake.within)?;
+        let short = self.mode == Mode::Fixed && longest.within > self.policy.verify_timeout;
+        short.then(|| {
+            let (within, most) = (span(longest.within), span(self.policy.verify_timeout));
+            Stop::new(
+                format!(
+                    "{}: {} may take {within}, and at an issuer that can't rename keys nothing may take longer than \
+                     verify-timeout, which is {most}",
+                    target.name, longest.what
+                ),
+                format!(
+                    "set verify-timeout to {within} in every run of this family, or the time of this target to {most}"
+                ),
+            )
+        })
     }
 
     fn rotate(&self, current: Option<&KeyRow>, due: String, rights: Rights) -> Rotate {

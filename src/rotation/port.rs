@@ -327,11 +327,37 @@ pub struct Written {
     pub date: Timestamp,
 }
 
+/// What has to happen behind the writes before the new key counts as in use at a target: a restart, a smoke test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uptake {
+    /// What is done, for a sentence: `restart deployment/web`.
+    pub what: String,
+    /// How long it may take.
+    pub within: Duration,
+    /// Whether it is done once more when the old value is put back, before the new key is deleted: whoever has taken up
+    /// the new key holds it until then.
+    pub when_put_back: bool,
+}
+
+/// How far an uptake is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TakenUp {
+    /// Not yet: what it waits for, as a sentence for the log and, when the time is over, for the report.
+    NotYet(String),
+    /// Whoever uses the target has the key it holds: what there is to tell of it.
+    Yes(Option<String>),
+}
+
 /// One place that holds the key: a target.
 #[async_trait(?Send)]
 pub trait SecretStore {
     /// How the user wrote the target, with the secret's name: `repo:acme/app AROUTER_API_KEY`.
     fn name(&self) -> String;
+
+    /// What has to happen once every target is written and before anything is retired; `None` where the write is all.
+    fn uptake(&self) -> Option<Uptake> {
+        None
+    }
 
     /// Waits, where the place limits how fast it is asked, until [`observe`](Self::observe) may be called: the time that a
     /// look takes is what two servers' clocks are compared by.
@@ -400,6 +426,23 @@ pub trait SecretStore {
     /// # Errors
     /// As any write.
     async fn remove(&self) -> Result<(), Failure>;
+
+    /// Sets the [`uptake`](Self::uptake) of the value that the target holds now going. Safe to repeat, also for another
+    /// value: what [`taken_up`](Self::taken_up) says is said of the last one.
+    ///
+    /// # Errors
+    /// As any write. [`Failure::Refused`] ends the rotation as a refused write does.
+    async fn take_up(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Looks once how far it is. A read: safe to repeat.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] where it has failed for good: the rotation ends as with a refused write.
+    async fn taken_up(&self) -> Result<TakenUp, Failure> {
+        Ok(TakenUp::Yes(None))
+    }
 }
 
 #[cfg(test)]

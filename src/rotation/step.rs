@@ -15,6 +15,8 @@ pub enum Step {
     Prove,
     /// Every target is written.
     Distribute,
+    /// Whoever uses a target takes the new key up, where a target says that this is to be seen to.
+    Uptake,
     /// The new key is proved again, the targets looked at again.
     Confirm,
     /// The new key gets its final name.
@@ -36,6 +38,7 @@ impl Step {
             Self::Create => "create",
             Self::Prove => "prove",
             Self::Distribute => "distribute",
+            Self::Uptake => "uptake",
             Self::Confirm => "confirm",
             Self::Commit => "commit",
             Self::Retire => "retire",

@@ -128,6 +128,9 @@ impl Run<'_> {
         if self.around.interrupt.requested() && unsettled.is_some() {
             return Err(no_way_back("there is no time to wait for a write whose answer was lost"));
         }
+        if self.around.interrupt.requested() && !self.to_take_up_again().is_empty() {
+            return Err(no_way_back("there is no time to wait until whoever uses it has taken it up again"));
+        }
         self.settle().await?;
         if !self.is_alive(old.value, old.at).await {
             return Err(no_way_back("the old value was not accepted just now"));
@@ -142,6 +145,7 @@ impl Run<'_> {
         let writes = stream::iter(writes).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>();
         self.while_renewing(writes).await?;
         self.settle().await?;
+        self.while_renewing(self.take_up_again()).await?;
         if self.memory.borrow().renewals == 0 {
             return Ok(());
         }

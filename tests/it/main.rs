@@ -41,6 +41,7 @@ mod tokens;
 mod traces;
 mod traffic;
 mod unfinished;
+mod uptake;
 mod vault;
 mod which_key;
 mod workflows;

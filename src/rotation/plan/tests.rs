@@ -29,6 +29,7 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
     let clock = ServerClock::new(at(NOW), read, Duration::ZERO);
     let takes = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
     let targets = written.iter().enumerate().map(|(nth, written)| SeenTarget {
+        uptake: None,
         name: format!("repo:acme/app{nth}"),
         held: written.map(at).map_or(Held::Nothing, Held::Since),
         last_write: written.map(at),

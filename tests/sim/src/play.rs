@@ -14,6 +14,7 @@ use keyrotor_fake::{Key, Place};
 use crate::assumption::Assumption;
 use crate::broke::{Broke, Promise};
 use crate::judge::{self, Asked, Before};
+use crate::ports::{PROCESSES, Rollout};
 use crate::scene::{Ended, FAMILY, SECRET, Scene};
 use crate::schedule::{Act, DAY, Deed, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start};
 use crate::script::{Fault, Script};
@@ -113,6 +114,9 @@ impl<'a> Play<'a> {
             Renames::Ignored => main.with_renames_ignored(),
         };
         main.latency = schedule.latency;
+        if let Some(takes) = schedule.rollout {
+            main = main.with_processes(Rollout { takes, within: longest_rollout(schedule.renames) });
+        }
         let staging = schedule.staging.then(|| staging(&main));
         let neighbour = (schedule.neighbour != Neighbour::Nobody).then(|| neighbour(&main, schedule.neighbour));
         main.world.by_hand(|state| {
@@ -200,7 +204,9 @@ impl<'a> Play<'a> {
             }
             Deed::RemoveTarget if self.main.targets.len() > 1 => {
                 if let Some(place) = self.main.targets.pop() {
-                    self.main.world.by_hand(|state| state.github.remove(&place, SECRET));
+                    self.main.world.by_hand(|state| {
+                        std::iter::once(SECRET).chain(PROCESSES).for_each(|name| _ = state.github.remove(&place, name));
+                    });
                 }
             }
             Deed::RemoveTarget => {}
@@ -368,7 +374,9 @@ impl<'a> Play<'a> {
     async fn heal(&mut self) {
         self.wait(2 * DAY).await;
         self.main.policy.replace_key_id.clone_from(&self.hand_made);
-        let main = self.main.clone();
+        let mut main = self.main.clone();
+        // A restart that takes for ever heals nothing.
+        main.rollout = main.rollout.map(|rollout| Rollout { takes: SECOND, ..rollout });
         self.heal_one(main).await;
         if let Some(staging) = self.staging.clone() {
             self.heal_one(staging).await;
@@ -408,6 +416,11 @@ impl<'a> Play<'a> {
         }
         self.broke(Promise::NotHealed, told);
     }
+}
+
+/// An issuer that can't rename leaves no time for more.
+fn longest_rollout(renames: Renames) -> Duration {
+    if renames == Renames::Work { 600 * SECOND } else { 60 * SECOND }
 }
 
 /// Every key but the management key, dead ones too.

@@ -1,17 +1,20 @@
 //! The rotation's ports over the fakes' state model.
 
 use std::cell::Cell;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use keyrotor::http::{Failure, Refusal};
 use keyrotor::rotation::port::{
     About, AllowList, ChatVerdict, CreatedKey, Deletion, Endpoint, Held, KeyId, KeyIssuer, KeyKind, KeyRow, KeySpec,
-    Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting, Verdict, Written,
+    Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting, TakenUp, Uptake, Verdict,
+    Written,
 };
 use keyrotor::secret::Secret;
 use keyrotor_fake::{Dialect, Key, Kind, Place, Rights, World};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::script::{Call, Fault, Script};
 
@@ -126,7 +129,7 @@ impl KeyIssuer for SimIssuer {
     async fn list(&self) -> Result<Listing, Failure> {
         let dialect = self.dialect();
         let guide = dialect == Dialect::Guide;
-        let asked = tokio::time::Instant::now();
+        let asked = Instant::now();
         let listing = self
             .wire
             .call(Call::List, false, move |world| {
@@ -283,12 +286,28 @@ fn rights(spec: &KeySpec) -> Rights {
     }
 }
 
+/// The first and the last process that a restart of what uses a target replaces, as secrets of the same place, so that
+/// the judge of outages sees what they hold.
+pub const PROCESSES: [&str; 2] = ["FIRST_PROCESS", "LAST_PROCESS"];
+
+/// What uses the targets has to be restarted: how long that takes, and how long a run waits for it.
+#[derive(Clone, Copy, Debug)]
+pub struct Rollout {
+    /// From the first process to the last.
+    pub takes: Duration,
+    /// The run's bound.
+    pub within: Duration,
+}
+
 /// A target, as a run sees it.
 pub struct SimStore {
     wire: Wire,
     nth: usize,
     place: Place,
     secret: String,
+    rollout: Option<Rollout>,
+    /// When the last restart that was asked for will be over.
+    restarted_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl SimStore {
@@ -296,7 +315,13 @@ impl SimStore {
     #[must_use]
     pub fn new(world: &World, script: &Script, latency: Duration, nth: usize, place: Place, secret: &str) -> Self {
         let wire = Wire { world: world.clone(), script: script.clone(), latency };
-        Self { wire, nth, place, secret: secret.to_owned() }
+        Self { wire, nth, place, secret: secret.to_owned(), rollout: None, restarted_at: Arc::default() }
+    }
+
+    /// The same target, used by processes that have to be restarted.
+    #[must_use]
+    pub fn rolled_out(self, rollout: Option<Rollout>) -> Self {
+        Self { rollout, ..self }
     }
 
     async fn look(&self, call: Call) -> Result<Sighting, Failure> {
@@ -312,10 +337,53 @@ impl SimStore {
     }
 }
 
+/// A process starts with what the target holds.
+pub(crate) fn start_process(world: &World, place: &Place, secret: &str, process: &str) {
+    let held = world.value_at(place, secret);
+    world.change(if held.is_some() { "restart" } else { "remove" }, |state| match held {
+        Some(value) => _ = state.github.write_secret(place, process, &value),
+        None => _ = state.github.remove(place, process),
+    });
+}
+
 #[async_trait(?Send)]
 impl SecretStore for SimStore {
     fn name(&self) -> String {
         format!("{} {}", self.place, self.secret)
+    }
+
+    fn uptake(&self) -> Option<Uptake> {
+        let Rollout { within, .. } = self.rollout?;
+        Some(Uptake { what: "restart it".into(), within, when_put_back: true })
+    }
+
+    async fn take_up(&self) -> Result<(), Failure> {
+        let Some(Rollout { takes, .. }) = self.rollout else { return Ok(()) };
+        let (place, secret, over) = (self.place.clone(), self.secret.clone(), Arc::clone(&self.restarted_at));
+        let effect = move |world: &World| {
+            let [first, last] = PROCESSES;
+            start_process(world, &place, &secret, first);
+            *over.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + takes);
+            let world = world.clone();
+            tokio::spawn(async move {
+                tokio::time::sleep(takes).await;
+                start_process(&world, &place, &secret, last);
+            });
+            Ok(())
+        };
+        self.wire.call(Call::TakeUp(self.nth), true, effect).await
+    }
+
+    async fn taken_up(&self) -> Result<TakenUp, Failure> {
+        let over = Arc::clone(&self.restarted_at);
+        let look = move |_: &World| {
+            let over = *over.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(match over {
+                Some(over) if over <= Instant::now() => TakenUp::Yes(None),
+                _ => TakenUp::NotYet("the last process runs with what it read before".into()),
+            })
+        };
+        self.wire.call(Call::TakenUp(self.nth), false, look).await
     }
 
     async fn observe(&self) -> Result<Sighting, Failure> {

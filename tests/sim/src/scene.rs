@@ -17,7 +17,7 @@ use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::Secret;
 use keyrotor_fake::{Dialect, Place, Rename, World};
 
-use crate::ports::{SimIssuer, SimStore};
+use crate::ports::{PROCESSES, Rollout, SimIssuer, SimStore, start_process};
 use crate::script::Script;
 
 /// The secret's name in every target.
@@ -94,6 +94,8 @@ pub struct Scene {
     pub latency: Duration,
     /// Of the run's digits and jitter.
     pub seed: u64,
+    /// Of the processes that use the targets, where runs restart them.
+    pub rollout: Option<Rollout>,
 }
 
 impl Scene {
@@ -124,7 +126,7 @@ impl Scene {
         let world = World::new();
         let targets: Vec<_> = repos.iter().map(|repo| world.by_hand(|state| state.github.add_repo(repo))).collect();
         world.by_hand(|state| state.issuer.seed_management("root"));
-        Self { world, targets, policy: policy(), latency: Duration::from_millis(50), seed: 1 }
+        Self { world, targets, policy: policy(), latency: Duration::from_millis(50), seed: 1, rollout: None }
     }
 
     /// The same scene with an issuer whose documentation says that it can't rename.
@@ -141,6 +143,16 @@ impl Scene {
     #[must_use]
     pub fn with_renames_ignored(self) -> Self {
         self.world.by_hand(|state| state.issuer.behaviour.rename = Rename::Ignored);
+        self
+    }
+
+    /// The same scene with processes that hold what their targets do, and have to be restarted to take up another key.
+    #[must_use]
+    pub fn with_processes(mut self, rollout: Rollout) -> Self {
+        for place in &self.targets {
+            PROCESSES.iter().for_each(|process| start_process(&self.world, place, SECRET, process));
+        }
+        self.rollout = Some(rollout);
         self
     }
 
@@ -173,7 +185,7 @@ impl Scene {
             .enumerate()
             .map(|(nth, place)| {
                 let store = SimStore::new(&self.world, &script, self.latency, nth, place.clone(), SECRET);
-                Box::new(store) as Box<dyn SecretStore>
+                Box::new(store.rolled_out(self.rollout)) as Box<dyn SecretStore>
             })
             .collect();
         let (trigger, interrupt) = interrupt::channel();

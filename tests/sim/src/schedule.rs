@@ -200,6 +200,8 @@ pub struct Schedule {
     pub neighbour: Neighbour,
     /// Time of one request.
     pub latency: Duration,
+    /// Processes use the targets, and every run restarts them and waits, which takes so long.
+    pub rollout: Option<Duration>,
     /// What was sent has taken effect, or never will, so long after it.
     pub settles_within: Duration,
     /// What happens.
@@ -226,6 +228,7 @@ impl Schedule {
             staging: false,
             neighbour: Neighbour::Nobody,
             latency: Duration::from_millis(50),
+            rollout: None,
             settles_within: 65 * SECOND,
             acts: Vec::new(),
         }

@@ -32,6 +32,10 @@ pub enum Call {
     LastWrite(usize),
     /// Remove a secret.
     Remove(usize),
+    /// Restart what uses a target.
+    TakeUp(usize),
+    /// Look whether it has restarted.
+    TakenUp(usize),
 }
 
 /// What befalls a call.

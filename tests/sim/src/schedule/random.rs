@@ -71,6 +71,7 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         staging: dice.one_in(4),
         neighbour,
         latency: Duration::from_millis(dice.pick(&[1, 50, 50, 400, 3000])),
+        rollout: dice.one_in(4).then(|| dice.pick(&[SECOND, 20 * SECOND, 50 * SECOND, 4 * 60 * SECOND, HOUR])),
         settles_within: if dice.broken == Some(Assumption::A1) { 190 * SECOND } else { 65 * SECOND },
         ..Schedule::plain(seed)
     }
@@ -177,7 +178,14 @@ fn fault(dice: &mut Dice) -> (Call, usize, Fault) {
         8 => (Call::Write(dice.rng.usize(0..3)), dice.rng.usize(0..4)),
         _ => {
             let target = dice.rng.usize(0..3);
-            (dice.pick(&[Call::LastWrite(target), Call::Observe(target), Call::Remove(target)]), dice.rng.usize(0..3))
+            let calls = [
+                Call::LastWrite(target),
+                Call::Observe(target),
+                Call::Remove(target),
+                Call::TakeUp(target),
+                Call::TakenUp(target),
+            ];
+            (dice.pick(&calls), dice.rng.usize(0..3))
         }
     };
     let lates: &[u64] = match dice.broken {

@@ -19,7 +19,7 @@ const PLAINER: [Plainer; 7] = [
 ];
 
 /// What makes a world plainer, one thing each.
-const SIMPLER: [fn(&mut Schedule); 11] = [
+const SIMPLER: [fn(&mut Schedule); 12] = [
     |world| world.skew = 0,
     |world| world.activation = Duration::ZERO,
     |world| world.shows_used = false,
@@ -33,6 +33,7 @@ const SIMPLER: [fn(&mut Schedule); 11] = [
         world.neighbour = Neighbour::Nobody;
         without_runs_of(world, Side::Neighbour);
     },
+    |world| world.rollout = None,
     |world| world.latency = SECOND / 20,
     |world| world.renames = Renames::Work,
     |world| world.start = Start::Rotated,

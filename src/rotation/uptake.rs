@@ -1,0 +1,104 @@
+//! Behind the writes and before anything is retired: whoever uses a target takes up the key that it holds.
+//!
+//! It may take minutes, in which the lease is renewed. Its failure is that of a refused target. Where a value is put back
+//! it is taken up once more before the new key is deleted: a process that was restarted holds the new one.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::Instant;
+
+use crate::rotation::clock::span;
+use crate::rotation::ledger::Act;
+use crate::rotation::outcome::{Event, Problem};
+use crate::rotation::port::{SecretStore, TakenUp, Uptake};
+use crate::rotation::run::{Cause, Run};
+use crate::rotation::step::Step;
+
+/// A look costs a request, and there may be hundreds of targets for many minutes.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(15);
+
+impl Run<'_> {
+    /// Has every target taken up that asks for it, `parallel` at a time.
+    pub(super) async fn take_up(&self) -> Result<(), Cause> {
+        let asking = self.asking(|_, _| true);
+        if asking.is_empty() {
+            return Ok(());
+        }
+        self.step(Step::Uptake, self.take_up_all(asking)).await
+    }
+
+    /// Has the value that was put back taken up, wherever the new one may have been.
+    pub(super) async fn take_up_again(&self) -> Result<(), Cause> {
+        self.take_up_all(self.to_take_up_again()).await
+    }
+
+    /// The targets where deleting the new key would hit whoever has taken it up.
+    pub(super) fn to_take_up_again(&self) -> Vec<(usize, Uptake)> {
+        let memory = self.memory.borrow();
+        self.asking(|target, uptake| uptake.when_put_back && memory.ledger.may_be_taken_up(target))
+    }
+
+    fn asking(&self, whether: impl Fn(usize, &Uptake) -> bool) -> Vec<(usize, Uptake)> {
+        let uptakes = self.targets.iter().enumerate().filter_map(|(target, store)| Some((target, store.uptake()?)));
+        uptakes.filter(|(target, uptake)| whether(*target, uptake)).collect()
+    }
+
+    /// The first failure ends all of it: nothing is waited for that can't help any more.
+    async fn take_up_all(&self, asking: Vec<(usize, Uptake)>) -> Result<(), Cause> {
+        let all: Vec<_> = asking.into_iter().map(|(target, uptake)| self.take_up_one(target, uptake)).collect();
+        stream::iter(all).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>().await.map(|_| ())
+    }
+
+    async fn take_up_one(&self, target: usize, uptake: Uptake) -> Result<(), Cause> {
+        let Some(store) = self.targets.get(target) else { return Ok(()) };
+        let what = format!("{}: {}", store.name(), uptake.what);
+        let taken = async {
+            let act = Act::TakeUp { target };
+            let begun = self.write(act, &what, async || self.lease_gate(), async || store.take_up().await).await;
+            begun.map_err(|unwritten| unwritten.into_cause(&what))?;
+            self.event(&Event::Waiting { what: format!("for {what}"), at_most: uptake.within });
+            self.look_until_taken_up(store.as_ref(), &what, uptake.within).await
+        };
+        match taken.await {
+            Ok(told) => {
+                let told = told.unwrap_or_else(|| "done".to_owned());
+                self.note(format!("{what}: {told}"));
+                self.detail(target, &format!("{}: {told}", uptake.what));
+                Ok(())
+            }
+            Err(cause) => {
+                if let Cause::Failed(problem) = &cause {
+                    self.detail(target, &problem.what);
+                }
+                Err(cause)
+            }
+        }
+    }
+
+    async fn look_until_taken_up(
+        &self,
+        store: &dyn SecretStore,
+        what: &str,
+        within: Duration,
+    ) -> Result<Option<String>, Cause> {
+        let until = Instant::now() + within;
+        let mut wait = FIRST_LOOK;
+        loop {
+            let waits_for = match self.read(what, async || store.taken_up().await).await? {
+                TakenUp::Yes(told) => return Ok(told),
+                TakenUp::NotYet(waits_for) => waits_for,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Cause::Failed(Problem {
+                    what: format!("{what}: not done within {}: {waits_for}", span(within)),
+                    next: Some("find out why it takes so long, or give it more time; then run it again".into()),
+                }));
+            }
+            self.pause(wait.min(left)).await?;
+            wait = (wait * 2).min(LONGEST_BETWEEN_LOOKS);
+        }
+    }
+}
