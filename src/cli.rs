@@ -61,8 +61,8 @@ Example, which prints what would be done and changes nothing:
     about = ABOUT
 )]
 pub struct Inputs {
-    /// `rotate` makes true what the inputs ask and is safe to repeat; `audit` reads and judges, `reenable KEY-ID`
-    /// takes back a `retire: disable` (both not yet built in this version)
+    /// `rotate` makes true what the inputs ask and is safe to repeat; `reenable KEY-ID` takes back a
+    /// `retire: disable`; `audit` reads and judges (not yet built in this version)
     pub command: Option<String>,
     /// The key to enable again, for `reenable` alone
     #[arg(value_name = "KEY-ID")]
@@ -113,7 +113,7 @@ pub struct Inputs {
     /// How long a replaced key stays alive after its successor is in place; a later run retires it
     #[arg(long, value_name = "DURATION", help_heading = WHEN)]
     pub grace_period: Option<String>,
-    /// What becomes of replaced keys: `delete`, or `keep` them and say so
+    /// What becomes of replaced keys: `delete`, `disable`, or `keep` them and say so
     #[arg(long, value_name = "HOW", help_heading = WHEN)]
     pub retire: Option<String>,
     /// The key is known to others: rotate whatever its age, without grace, and delete it although in use

@@ -31,7 +31,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cli::Surroundings;
-use crate::config::{Asked, Request};
+use crate::config::{Asked, Command, Request};
 use crate::http::{Retry, Trace};
 use crate::report::Ending;
 use crate::rotation::clock::Clock;
@@ -62,7 +62,11 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
         }
         Asked::Run(request) => {
             let variables = Rc::new(surroundings.vars.clone());
-            Ending::ran(&rotations::run_all(&request, variables, &interrupt, &runner).await, &redactor)
+            let outcomes = match &request.command {
+                Command::Reenable(id) => vec![rotations::reenable(&request, id, &interrupt, &runner).await],
+                _ => rotations::run_all(&request, variables, &interrupt, &runner).await,
+            };
+            Ending::ran(&outcomes, &redactor)
         }
     };
     report::finish(&ending, &runner)

@@ -41,7 +41,7 @@ impl When {
 
     fn fits(self, outcome: &Outcome) -> bool {
         match outcome.verdict {
-            Verdict::NotDue | Verdict::Planned => true,
+            Verdict::NotDue | Verdict::Reenabled | Verdict::Planned => true,
             Verdict::Rotated => self != Self::AfterIfNothingMade,
             Verdict::Unchanged | Verdict::RolledBack | Verdict::Attention => false,
         }

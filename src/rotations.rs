@@ -14,20 +14,21 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 
 use self::turns::{InTurn, Turns};
-use crate::config::{Request, RotationRequest};
+use crate::config::{IssuerSettings, Request, RotationRequest};
 use crate::http::{Retry, Trace};
 use crate::issuer::{ArouterIssuer, Flights};
 use crate::notices::When;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer, Outcome, Problem};
-use crate::rotation::port::{KeyIssuer, SecretStore};
+use crate::rotation::port::{KeyId, KeyIssuer, SecretStore};
+use crate::rotation::reenable::reenable as enable_again;
 use crate::rotation::{Context, dry_run, rotate};
 use crate::runner::words::duration;
 use crate::runner::{Chorus, Runner};
 use crate::store::github::{GitHub, time_for};
 use crate::store::target::Target;
-use crate::{Access, Connected, access, connect, notices, report};
+use crate::{Access, Connected, access, connect, http, notices, report};
 
 /// So many rotations look at once. Each keeps every row of the key list while it looks.
 const MOST_LOOKING: usize = 64;
@@ -60,6 +61,33 @@ pub(crate) async fn run_all(
     }
     outcomes.last_mut().into_iter().for_each(|last| last.notices.extend(left.iter().cloned()));
     outcomes
+}
+
+/// Takes back a `retire: disable`.
+pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrupt, runner: &Rc<Runner>) -> Outcome {
+    for warning in &request.warnings {
+        runner.event(&Event::Warning(warning.clone()));
+    }
+    let client = match http::client(request.request_timeout) {
+        Ok(client) => client,
+        Err(error) => {
+            let problem = Problem { what: format!("{error:#}"), next: None };
+            runner.event(&Event::Failed(&problem));
+            return Outcome::unbegun(&id.0, vec![problem]);
+        }
+    };
+    let debugger = Rc::clone(runner);
+    let trace = Trace::to(move |line| debugger.debug(line));
+    let IssuerSettings { url, management_key, current_key, .. } = request.issuer.clone();
+    let issuer = ArouterIssuer::new(client, &url, management_key, current_key, runner.redactor().clone()).traced(trace);
+    let context = Context {
+        clock: Clock::system(),
+        rng: RefCell::default(),
+        retry: Retry::default(),
+        interrupt: interrupt.clone(),
+        observer: runner.as_ref(),
+    };
+    enable_again(&issuer, id, request.dry_run, &context).await
 }
 
 /// What the rotations of a run have in common.
@@ -101,7 +129,7 @@ impl Fleet<'_> {
             Err(error) => {
                 let problem = Problem { what: format!("{error:#}"), next: None };
                 observer.event(&Event::Failed(&problem));
-                return Outcome::unbegun(&asked.policy, problem);
+                return Outcome::unbegun(&asked.policy.key_name, vec![problem]);
             }
         };
         let issuer = self.issuer(asked, &connected);
@@ -218,11 +246,9 @@ impl Fleet<'_> {
 
 /// The run was told to stop before this rotation's turn came.
 fn not_begun(asked: &RotationRequest) -> Outcome {
-    let problem = Problem { what: String::new(), next: None };
     Outcome {
         reason: "the run was told to stop before this rotation began".to_owned(),
-        problems: Vec::new(),
         interrupted: true,
-        ..Outcome::unbegun(&asked.policy, problem)
+        ..Outcome::unbegun(&asked.policy.key_name, Vec::new())
     }
 }

@@ -71,8 +71,9 @@ pub(crate) fn doubts(policy: &Policy) -> Vec<String> {
     if policy.leaked && policy.grace > Duration::ZERO {
         doubts.push("grace-period: has no effect, since a leaked key gets no grace".to_owned());
     }
-    if policy.leaked && policy.retire == Retire::Keep {
-        doubts.push("retire: `keep` has no effect, since a leaked key is deleted".to_owned());
+    if policy.leaked && policy.retire != Retire::Delete {
+        let retire = policy.retire.word();
+        doubts.push(format!("retire: `{retire}` has no effect, since a leaked key is deleted"));
     }
     let limited = policy.limit != Wish::Stated(None);
     if !limited && !matches!(policy.reset, Wish::Inherit | Wish::Stated(Reset::Never)) {
@@ -133,10 +134,7 @@ fn grace_period(text: &str) -> Result<Duration, String> {
 }
 
 fn retire(text: &str) -> Result<Retire, String> {
-    if text == "disable" {
-        return Err("`disable` is not yet built in this version: expected `delete` or `keep`".to_owned());
-    }
-    choice(text, &[("delete", Retire::Delete), ("keep", Retire::Keep)])
+    choice(text, &[Retire::Delete, Retire::Disable, Retire::Keep].map(|retire| (retire.word(), retire)))
 }
 
 fn verify_chat(text: &str) -> Result<Chat, String> {
@@ -206,9 +204,7 @@ mod tests {
 
     #[test]
     fn what_is_for_later_says_so() {
-        for message in [grace_period("drain").err(), retire("disable").err()] {
-            assert!(message.unwrap().contains("not yet built in this version"));
-        }
+        assert!(grace_period("drain").is_err_and(|message| message.contains("not yet built in this version")));
     }
 
     #[test]

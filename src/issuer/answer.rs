@@ -40,6 +40,11 @@ pub(super) fn renamed(body: &Value) -> Option<Renamed> {
     Some(Renamed { name: row::text(fields, "name"), used: row::used(fields) })
 }
 
+/// Whether the row in the answer to a change shows the key switched off; `None` where it shows nothing of it.
+pub(super) fn disabled(body: &Value) -> Option<bool> {
+    object(body)?.get("disabled")?.as_bool()
+}
+
 /// Whether the answer to a delete says that the key is gone; `None` where it says nothing of the kind.
 pub(super) fn deleted(body: &Value) -> Option<bool> {
     [body.get("data"), Some(body)].into_iter().flatten().find_map(|place| place.get("deleted")?.as_bool())

@@ -3,7 +3,7 @@
 use super::escape::{code, escape};
 use super::page::Page;
 use super::section::{Level, section};
-use super::words::{headline, mark, what_happened};
+use super::words::{headline, headline_of, mark, what_happened};
 use super::{Ending, worst, worst_first};
 use crate::rotation::outcome::Outcome;
 
@@ -35,7 +35,7 @@ fn many(page: &mut Page, outcomes: &[Outcome]) {
     let worst_first = worst_first(outcomes);
     let row = |outcome: &&Outcome| {
         let happened = escape(&what_happened(outcome));
-        format!("| {} | {} | {happened} |\n", code(&outcome.key_name), headline(outcome.verdict))
+        format!("| {} | {} | {happened} |\n", code(&outcome.key_name), headline_of(outcome))
     };
     let rest = |count| format!("| … and {count} more | | |\n");
     page.list("| Rotation | Outcome | |\n|---|---|---|\n", count, worst_first.iter().map(row), rest);

@@ -118,7 +118,7 @@ fn annotate_one<O: Write, E: Write>(outcome: &Outcome, runner: &Runner<O, E>) {
 /// One rotation's end in a line: `production: Rotated`.
 #[must_use]
 pub fn headline(outcome: &Outcome) -> String {
-    format!("{}: {}", outcome.key_name, words::headline(outcome.verdict))
+    format!("{}: {}", outcome.key_name, words::headline_of(outcome))
 }
 
 /// The verdict that decides outcome and exit status: 3 is worse than 1, since it asks for a person, and 1 than 0. A run
@@ -126,7 +126,7 @@ pub fn headline(outcome: &Outcome) -> String {
 /// nothing.
 fn worst(outcomes: &[Outcome]) -> Verdict {
     let badness = |verdict: &Verdict| match verdict {
-        Verdict::NotDue => 0,
+        Verdict::NotDue | Verdict::Reenabled => 0,
         Verdict::Planned => 1,
         Verdict::Rotated => 2,
         Verdict::Unchanged => 3,
@@ -167,6 +167,7 @@ impl Cleaner<'_> {
             verdict: outcome.verdict,
             key_name: self.name(&outcome.key_name),
             reason: self.sentence(&outcome.reason),
+            leak_open: outcome.leak_open,
             rotated: outcome.rotated,
             new_key: outcome.new_key.as_ref().map(|key| self.key(key)),
             old_key: outcome.old_key.as_ref().map(|key| self.key(key)),

@@ -117,6 +117,8 @@ pub(super) fn key<'a>(rotation: &'a str, row: &'a KeyReport) -> KeyRow<'a> {
         KeyFate::Current => ("current", None, None),
         KeyFate::Pending { until } => ("pending", Some(*until), None),
         KeyFate::Deleted => ("deleted", None, None),
+        KeyFate::Disabled => ("disabled", None, None),
+        KeyFate::Reenabled => ("reenabled", None, None),
         KeyFate::Kept => ("kept", None, None),
         KeyFate::Stray { reason } => ("stray", None, Some(reason.as_str())),
         KeyFate::Foreign => ("foreign", None, None),

@@ -20,6 +20,9 @@ pub(super) enum Level {
 /// Writes the whole section; what does not fit is left out, the least important first.
 pub(super) fn section(page: &mut Page, outcome: &Outcome, level: Level) {
     heading(page, outcome, level);
+    if let Some(leak) = words::leak(outcome) {
+        page.push(&format!("**{}**\n\n", escape(&leak)));
+    }
     page.push(&format!("{}\n\n", escape(&what_happened(outcome))));
     head(page, outcome);
     list(page, "**Plan**\n\n", &outcome.plan);
@@ -31,10 +34,11 @@ pub(super) fn section(page: &mut Page, outcome: &Outcome, level: Level) {
 
 fn heading(page: &mut Page, outcome: &Outcome, level: Level) {
     let (sign, mark) = match level {
+        Level::Only if outcome.leak_open => ("##", "❌ "),
         Level::Only => ("##", mark(outcome.verdict)),
         Level::Part => ("###", ""),
     };
-    let headline = words::headline(outcome.verdict);
+    let headline = words::headline_of(outcome);
     page.push(&format!("{sign} {mark}{headline}: {}\n\n", code(&outcome.key_name)));
 }
 

@@ -32,7 +32,9 @@ fn invalid(problems: &[String]) -> Vec<String> {
 fn rotation(outcome: &Outcome) -> Vec<String> {
     let next: Vec<_> = words::next(outcome).iter().map(words::Sentence::plain).collect();
     let alive = outcome.keys.iter().filter(|key| key.fate != KeyFate::Deleted);
-    let mut lines = vec![format!("{}: {}. {}", outcome.key_name, headline(outcome.verdict), what_happened(outcome))];
+    let leak = words::leak(outcome).map(|leak| format!("{}: {leak}", outcome.key_name));
+    let headline = format!("{}: {}. {}", outcome.key_name, headline(outcome.verdict), what_happened(outcome));
+    let mut lines: Vec<_> = leak.into_iter().chain([headline]).collect();
     extend(&mut lines, outcome.problems.iter().map(|one| problem(one, &next)));
     extend(&mut lines, outcome.plan.iter().map(|sentence| format!("  plan: {sentence}")));
     targets(outcome, &mut lines);

@@ -34,11 +34,24 @@ impl Sentence {
     }
 }
 
-/// The outcome as a headline.
+/// One rotation as a headline. Nothing is more urgent than a leaked key that still works.
+pub(super) fn headline_of(outcome: &Outcome) -> &'static str {
+    if outcome.leak_open { "The leaked key is still alive" } else { headline(outcome.verdict) }
+}
+
+/// The open leak, and how to end it by hand.
+pub(super) fn leak(outcome: &Outcome) -> Option<String> {
+    let problem = outcome.problems.first().filter(|_| outcome.leak_open)?;
+    let next = problem.next.as_deref().map(advice_sentence).unwrap_or_default();
+    Some(format!("{} {next}", advice_sentence(&problem.what)))
+}
+
+/// A verdict as a headline.
 pub(super) fn headline(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Rotated => "Rotated",
         Verdict::NotDue => "Not due",
+        Verdict::Reenabled => "Switched on again",
         Verdict::Planned => "Dry run",
         Verdict::Unchanged => "Failed, nothing has changed",
         Verdict::RolledBack => "Failed, everything was put back",
@@ -49,7 +62,7 @@ pub(super) fn headline(verdict: Verdict) -> &'static str {
 /// The one mark beside the headline.
 pub(super) fn mark(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::Rotated | Verdict::NotDue => "✅ ",
+        Verdict::Rotated | Verdict::NotDue | Verdict::Reenabled => "✅ ",
         Verdict::Planned => "",
         Verdict::Unchanged | Verdict::RolledBack => "❌ ",
         Verdict::Attention => "⚠️ ",
@@ -61,6 +74,7 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
     let happened = match outcome.verdict {
         Verdict::Rotated => format!("Every target holds the new key{}.", old_key(outcome)),
         Verdict::NotDue => "The current key stays.".into(),
+        Verdict::Reenabled => "The key works again, under a name that no run touches.".into(),
         Verdict::Planned if outcome.plan.is_empty() => "A real run would change nothing now.".into(),
         Verdict::Planned => "Nothing was changed; a real run would do what the plan says.".into(),
         Verdict::Unchanged | Verdict::RolledBack => "Every target holds the key it held.".into(),
@@ -117,6 +131,7 @@ pub(super) fn full_stop(text: &str) -> String {
 fn old_key(outcome: &Outcome) -> String {
     match (outcome.old_key_status, outcome.retire_after) {
         (OldKeyStatus::Deleted, _) => "; the old one is deleted".into(),
+        (OldKeyStatus::Disabled, _) => "; the old one is disabled".into(),
         (OldKeyStatus::Pending, Some(until)) => format!("; the old one stays alive until {}", moment(until)),
         (OldKeyStatus::Pending, None) => "; the old one stays alive for its grace period".into(),
         (OldKeyStatus::Kept, _) => "; the old one is kept, as asked".into(),
@@ -130,7 +145,7 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
     let advice = outcome.problems.iter().find_map(|problem| problem.next.as_deref());
     let advice = advice.map(|text| Sentence::new(advice_sentence(text)));
     let mut next = match outcome.verdict {
-        Verdict::Rotated | Verdict::NotDue => Vec::new(),
+        Verdict::Rotated | Verdict::NotDue | Verdict::Reenabled => Vec::new(),
         Verdict::Planned if outcome.plan.is_empty() => Vec::new(),
         Verdict::Planned => vec![Sentence::new("Run it again without dry-run.")],
         Verdict::Unchanged | Verdict::RolledBack => {
@@ -151,9 +166,13 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
         next.push(Sentence::new(look));
     }
     if next.is_empty() {
-        next.push(Sentence::new(match outcome.retire_after {
-            Some(until) => format!("Nothing. A later run retires the old key after {}.", moment(until)),
-            None => "Nothing.".into(),
+        let off = outcome.keys.iter().find(|key| key.fate == KeyFate::Disabled);
+        next.push(Sentence::new(match (outcome.retire_after, off) {
+            (Some(until), _) => format!("Nothing. A later run retires the old key after {}.", moment(until)),
+            (None, Some(key)) => {
+                format!("Nothing. keyrotor reenable {} would switch the disabled key on again.", key.id)
+            }
+            (None, None) => "Nothing.".into(),
         }));
     }
     next
@@ -192,6 +211,8 @@ pub(super) fn fate(fate: &KeyFate) -> String {
         KeyFate::Current => "current".into(),
         KeyFate::Pending { until } => format!("alive until {}, then a later run retires it", moment(*until)),
         KeyFate::Deleted => "deleted".into(),
+        KeyFate::Disabled => "disabled".into(),
+        KeyFate::Reenabled => "on again, of no family".into(),
         KeyFate::Kept => "kept, as asked".into(),
         KeyFate::Stray { reason } => format!("alive, should not be: {reason}"),
         KeyFate::Foreign => "alive, not touched".into(),

@@ -1,18 +1,19 @@
 //! Behind the pivot: the new key gets its final name, replaced keys go.
 
 use futures_util::future::{join, join_all};
+use jiff::Timestamp;
 
 use crate::http::Failure;
 use crate::rotation::clock::later;
 use crate::rotation::lease::{Mode, renewal_every};
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::{Observation, at_latest_until};
+use crate::rotation::observation::{Observation, at_latest_until, has_expired};
 use crate::rotation::outcome::{KeyFate, Problem};
 use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::Retire;
-use crate::rotation::port::{Deletion, KeyId, Renamed};
+use crate::rotation::port::{Deletion, KeyId, KeyRow, Renamed};
 use crate::rotation::run::{Again, Cause, NewKey, Run, Unwritten, problem};
 use crate::rotation::step::Step;
 
@@ -26,17 +27,14 @@ impl Run<'_> {
             let fate = match &key.standing {
                 Standing::InGrace(until) => KeyFate::Pending { until: *until },
                 Standing::Kept => KeyFate::Kept,
-                Standing::Held(reason) => KeyFate::Stray { reason: reason.clone() },
+                Standing::Held(reason) | Standing::InUse(reason) => KeyFate::Stray { reason: reason.clone() },
                 Standing::Past => {
                     self.checkpoint()?;
                     if !shown {
                         shown = self.show_renames(key).await?;
                     }
-                    match self.delete_if(&key.id, async || self.still_fresh(seen)).await {
-                        Ok(()) => {
-                            self.note(format!("{} is deleted: its grace is over", key.name));
-                            KeyFate::Deleted
-                        }
+                    match self.retire_one(&key.id, async || self.still_fresh(seen)).await {
+                        Ok(fate) => fate,
                         Err(problem) => {
                             self.stray(&key.id, problem);
                             continue;
@@ -214,16 +212,27 @@ impl Run<'_> {
     }
 
     async fn retire(&self, replaced: &[KeyId]) {
-        let settled = |id: &&KeyId| self.memory.borrow().fates.get(id) != Some(&KeyFate::Deleted);
+        let settled =
+            |id: &&KeyId| !matches!(self.memory.borrow().fates.get(id), Some(KeyFate::Deleted | KeyFate::Disabled));
         let replaced: Vec<_> = replaced.iter().filter(settled).collect();
-        let deletes = replaced.into_iter().map(async |id| match self.delete_if(id, async || self.may_retire()).await {
-            Ok(()) => {
-                self.memory.borrow_mut().fates.insert(id.clone(), KeyFate::Deleted);
-                self.note(format!("{} is deleted", self.name_of(id)));
-            }
+        let all = replaced.into_iter().map(async |id| match self.retire_one(id, async || self.may_retire()).await {
+            Ok(fate) => drop(self.memory.borrow_mut().fates.insert(id.clone(), fate)),
             Err(problem) => self.stray(id, problem),
         });
-        join_all(deletes).await;
+        join_all(all).await;
+    }
+
+    /// Deletes a replaced key or switches it off, and says what it is now.
+    async fn retire_one(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Cause>) -> Result<KeyFate, Problem> {
+        let name = self.name_of(id);
+        if self.policy.retire() == Retire::Disable {
+            self.disable_if(id, gate).await?;
+            self.note(format!("{name} is disabled"));
+            return Ok(KeyFate::Disabled);
+        }
+        self.delete_if(id, gate).await?;
+        self.note(format!("{name} is deleted"));
+        Ok(KeyFate::Deleted)
     }
 
     /// Keys of dead runs are renamed, so that they wait with the others; never before the commit, or one of them could
@@ -232,16 +241,20 @@ impl Run<'_> {
         let until = later(self.issuer_now(seen), self.policy.grace());
         let waiting = |id: &KeyId| match self.policy.retire() {
             Retire::Keep => KeyFate::Kept,
-            Retire::Delete => KeyFate::Pending { until: seen.row(id).map_or(until, |row| at_latest_until(row, until)) },
+            Retire::Delete | Retire::Disable => {
+                KeyFate::Pending { until: seen.row(id).map_or(until, |row| at_latest_until(row, until)) }
+            }
         };
-        if let Some(id) = rotate.ended.as_ref().filter(|_| self.policy.retire() == Retire::Delete) {
+        if let Some(id) = rotate.ended.as_ref().filter(|_| self.policy.retire() != Retire::Keep) {
             self.retire(std::slice::from_ref(id)).await;
         }
         for id in &rotate.replaces {
             let fate = waiting(id);
             let mut memory = self.memory.borrow_mut();
-            let settled = matches!(memory.fates.get(id), Some(KeyFate::Pending { .. } | KeyFate::Deleted));
-            if !settled && !memory.undeleted.contains(id) && !rotate.unconfirmed.contains(id) {
+            let settled =
+                matches!(memory.fates.get(id), Some(KeyFate::Pending { .. } | KeyFate::Deleted | KeyFate::Disabled));
+            let stays = memory.undeleted.contains(id) || rotate.in_use.contains(id);
+            if !settled && !stays && !rotate.unconfirmed.contains(id) {
                 memory.fates.insert(id.clone(), fate);
             }
         }
@@ -268,7 +281,7 @@ impl Run<'_> {
     }
 
     /// The issuer's time now, counted on from its last list.
-    pub(super) fn issuer_now(&self, seen: &Observation) -> jiff::Timestamp {
+    pub(super) fn issuer_now(&self, seen: &Observation) -> Timestamp {
         later(seen.now(), seen.clock.age(self.clock()))
     }
 
@@ -290,17 +303,34 @@ impl Run<'_> {
         let failed = match answer {
             Ok(Deletion::Deleted) => return Ok(()),
             Ok(Deletion::NotFound) => Problem { what: format!("{what}: not found, yet still listed"), next: None },
-            Err(unwritten) => match unwritten.into_cause(&what) {
-                Cause::Failed(problem) => problem,
-                Cause::GiveWay(_) => {
-                    Problem { what: format!("{what}: the lease ended before it succeeded"), next: None }
-                }
-                _ => Problem { what: format!("{what}: the run was told to stop"), next: None },
-            },
+            Err(unwritten) => not_retired(&what, unwritten),
         };
-        let gone = |listing: &crate::rotation::port::Listing| !listing.keys.iter().any(|row| row.id == *id);
+        self.listed_as(id, |row, _| row.is_none(), failed).await
+    }
+
+    /// Switches a key off. An issuer that answers with success need not have done it: its answer, else its list, says so.
+    async fn disable_if(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Cause>) -> Result<(), Problem> {
+        let what = format!("disable {} ({id})", self.name_of(id));
+        let act = Act::Disable { id: id.clone() };
+        let answer = self.write(act, &what, gate, async || self.issuer.set_disabled(id, true).await).await;
+        let failed = match answer {
+            Ok(Some(true)) => return Ok(()),
+            Ok(_) => Problem { what: format!("{what}: the issuer does not show that it is"), next: None },
+            Err(unwritten) => not_retired(&what, unwritten),
+        };
+        let dead = |row: Option<&KeyRow>, now| row.is_none_or(|row| row.disabled || has_expired(row, now));
+        self.listed_as(id, dead, failed).await
+    }
+
+    /// What did not succeed, unless the list says that it did.
+    async fn listed_as(
+        &self,
+        id: &KeyId,
+        wanted: impl FnOnce(Option<&KeyRow>, Timestamp) -> bool,
+        failed: Problem,
+    ) -> Result<(), Problem> {
         match self.list().await {
-            Ok((listing, _)) if gone(&listing) => Ok(()),
+            Ok((listing, _)) if wanted(listing.keys.iter().find(|row| row.id == *id), listing.date) => Ok(()),
             _ => Err(Problem { next: Some(self.issuer.manual(id)), ..failed }),
         }
     }
@@ -318,4 +348,13 @@ impl Run<'_> {
     pub(super) fn name_of(&self, id: &KeyId) -> String {
         self.memory.borrow().names.get(id).cloned().unwrap_or_else(|| id.to_string())
     }
+}
+
+fn not_retired(what: &str, unwritten: Unwritten) -> Problem {
+    let why = match unwritten.into_cause(what) {
+        Cause::Failed(problem) => return problem,
+        Cause::GiveWay(_) => "the lease ended before it succeeded",
+        _ => "the run was told to stop",
+    };
+    Problem { what: format!("{what}: {why}"), next: None }
 }

@@ -17,12 +17,13 @@ impl Plan {
         let name = |id: &KeyId| seen.row(id).map_or_else(|| id.to_string(), |row| format!("{} ({id})", row.name));
         let mut lines = Vec::new();
         for key in &self.pending {
+            let retire = policy.retire().word();
             lines.push(match &key.standing {
-                Standing::Past if policy.leaked => format!("delete {}", name(&key.id)),
-                Standing::Past => format!("delete {}: its grace is over", name(&key.id)),
+                Standing::Past if policy.leaked => format!("{retire} {}", name(&key.id)),
+                Standing::Past => format!("{retire} {}: its grace is over", name(&key.id)),
                 Standing::InGrace(until) => format!("leave {} alive until {until}", name(&key.id)),
                 Standing::Kept => format!("keep {}", name(&key.id)),
-                Standing::Held(reason) => format!("leave {} alive: {reason}", name(&key.id)),
+                Standing::Held(reason) | Standing::InUse(reason) => format!("leave {} alive: {reason}", name(&key.id)),
             });
         }
         match &self.decision {
@@ -63,12 +64,12 @@ impl Rotate {
             lines.push("rename it to its final name".to_owned());
         }
         for id in &self.replaces {
+            let retire = policy.retire().word();
             lines.push(match policy.retire() {
-                Retire::Keep => format!("keep {}", name(id)),
-                Retire::Delete if policy.grace() > Duration::ZERO => {
-                    format!("leave {} alive for {}; a later run deletes it", name(id), span(policy.grace()))
+                Retire::Delete | Retire::Disable if policy.grace() > Duration::ZERO => {
+                    format!("leave {} alive for {}; a later run is to {retire} it", name(id), span(policy.grace()))
                 }
-                Retire::Delete => format!("delete {}", name(id)),
+                _ => format!("{retire} {}", name(id)),
             });
         }
         lines

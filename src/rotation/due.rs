@@ -88,12 +88,14 @@ impl Situation<'_> {
             }
         }
         for key in pending {
-            if let Standing::Held(reason) = &key.standing {
-                found.push(Stop::new(
-                    format!("{} ({}) is past its grace and was not retired: {reason}", key.name, key.id),
-                    "the next run looks again; delete it by hand if you know that nothing uses it",
-                ));
-            }
+            let (Standing::Held(reason) | Standing::InUse(reason)) = &key.standing else { continue };
+            found.push(Stop::new(
+                format!("{} ({}) is past its grace and was not retired: {reason}", key.name, key.id),
+                match &key.standing {
+                    Standing::InUse(_) => "find out what still uses it; the next run looks again",
+                    _ => "the next run looks again; delete it by hand if you know that nothing uses it",
+                },
+            ));
         }
         found
     }

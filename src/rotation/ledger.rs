@@ -44,6 +44,11 @@ pub enum Act {
         /// The target's place in the user's list.
         target: usize,
     },
+    /// A key was to be switched off.
+    Disable {
+        /// Which.
+        id: KeyId,
+    },
     /// A key was to be deleted.
     Delete {
         /// Which.
@@ -52,10 +57,10 @@ pub enum Act {
 }
 
 impl Act {
-    /// Whether it still matters when it takes effect late. A key that is deleted late is gone all the same; a late
-    /// restart takes up what its target holds then.
+    /// Whether it still matters when it takes effect late. A key that is deleted or switched off late is gone all the
+    /// same; a late restart takes up what its target holds then.
     fn has_to_settle(&self) -> bool {
-        !matches!(self, Self::Delete { .. } | Self::TakeUp { .. })
+        !matches!(self, Self::Delete { .. } | Self::Disable { .. } | Self::TakeUp { .. })
     }
 }
 

@@ -22,6 +22,7 @@ pub mod policy;
 pub mod port;
 mod prove;
 pub mod recovery;
+pub mod reenable;
 mod renewal;
 pub mod rights;
 mod run;

@@ -5,6 +5,7 @@ use std::fmt;
 use jiff::civil::Date;
 
 const UNCONFIRMED: &str = "-unconfirmed";
+const REENABLED: &str = "-reenabled";
 const DIGITS: usize = 6;
 
 /// A name of the family: `<key-name>-YYYY-MM-DD`, then optionally six hex digits, then optionally `-unconfirmed`.
@@ -71,6 +72,14 @@ impl fmt::Display for FamilyName {
     }
 }
 
+/// A name by which no run takes the key for one of any family; `None` where its own is such a name.
+#[must_use]
+pub fn without_family(name: &str) -> Option<String> {
+    // A family's name may hold anything, dates too: what counts is the end.
+    let families = name.match_indices('-').filter_map(|(at, _)| name.get(..at));
+    families.into_iter().any(|family| FamilyName::parse(family, name).is_some()).then(|| format!("{name}{REENABLED}"))
+}
+
 fn digits(rng: &mut fastrand::Rng) -> String {
     format!("{:06x}", rng.u32(..0x0100_0000))
 }
@@ -93,6 +102,23 @@ mod tests {
         ] {
             let parsed = FamilyName::parse("production", name).map(|n| (n.to_string(), n.is_confirmed()));
             assert_eq!(parsed, Some((name.to_owned(), !name.ends_with("unconfirmed"))));
+        }
+    }
+
+    #[test]
+    fn a_name_without_its_family_is_none_of_any_family() {
+        for name in [
+            "production-2026-12-01",
+            "production-2026-12-01-7f3a9c",
+            "prod-2026-01-01-eu-2026-12-01-7f3a9c-unconfirmed",
+            "-2026-12-01",
+        ] {
+            let other = without_family(name);
+            assert_eq!(other, Some(format!("{name}-reenabled")));
+            assert_eq!(other.and_then(|other| without_family(&other)), None, "of no other family either");
+        }
+        for name in ["Peter's key", "production-v2", "production-2026-13-01", "", "2026-12-01", "ü-2026-12-01-x"] {
+            assert_eq!(without_family(name), None, "{name}");
         }
     }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::rotation::policy::Policy;
 use crate::rotation::port::KeyId;
 use crate::rotation::step::Step;
 use crate::secret::Secret;
@@ -16,6 +15,8 @@ pub enum Verdict {
     Rotated,
     /// The key is young enough; what was pending is finished. Exit 0.
     NotDue,
+    /// A key that was switched off is on again. Exit 0.
+    Reenabled,
     /// A dry run: nothing was changed. Exit 0.
     Planned,
     /// Nothing was changed. Exit 1.
@@ -31,7 +32,7 @@ impl Verdict {
     #[must_use]
     pub fn exit_code(self) -> u8 {
         match self {
-            Self::Rotated | Self::NotDue | Self::Planned => 0,
+            Self::Rotated | Self::NotDue | Self::Reenabled | Self::Planned => 0,
             Self::Unchanged | Self::RolledBack => 1,
             Self::Attention => 3,
         }
@@ -43,6 +44,7 @@ impl Verdict {
         match self {
             Self::Rotated => "rotated",
             Self::NotDue => "not-due",
+            Self::Reenabled => "reenabled",
             Self::Planned | Self::Unchanged => "unchanged",
             Self::RolledBack => "rolled-back",
             Self::Attention => "attention",
@@ -55,6 +57,8 @@ impl Verdict {
 pub enum OldKeyStatus {
     /// Deleted.
     Deleted,
+    /// Switched off, as `retire: disable` asks.
+    Disabled,
     /// Alive until its grace is over.
     Pending,
     /// Alive because `retire: keep` asks for it.
@@ -71,6 +75,7 @@ impl OldKeyStatus {
     pub fn word(self) -> &'static str {
         match self {
             Self::Deleted => "deleted",
+            Self::Disabled => "disabled",
             Self::Pending => "pending",
             Self::Kept => "kept",
             Self::Alive => "alive",
@@ -123,6 +128,10 @@ pub enum KeyFate {
     },
     /// Deleted.
     Deleted,
+    /// Switched off, as `retire: disable` asks.
+    Disabled,
+    /// Switched on again and renamed out of its family.
+    Reenabled,
     /// Kept as `retire: keep` asks.
     Kept,
     /// Alive, and it should not be: why, and what to do.
@@ -178,6 +187,8 @@ pub struct Outcome {
     pub key_name: String,
     /// Why it rotated, or why not, as one sentence.
     pub reason: String,
+    /// With `leaked`: the key that is known to others is still alive, as the first problem says, with how to delete it.
+    pub leak_open: bool,
     /// Every target holds the new key.
     pub rotated: bool,
     /// The key that was made, if it lives.
@@ -209,11 +220,12 @@ pub struct Outcome {
 impl Outcome {
     /// The outcome of a rotation that could not even begin.
     #[must_use]
-    pub fn unbegun(policy: &Policy, problem: Problem) -> Self {
+    pub fn unbegun(key_name: &str, problems: Vec<Problem>) -> Self {
         Self {
             verdict: Verdict::Unchanged,
-            key_name: policy.key_name.clone(),
+            key_name: key_name.to_owned(),
             reason: "the rotation could not begin; nothing was changed".into(),
+            leak_open: false,
             rotated: false,
             new_key: None,
             old_key: None,
@@ -221,7 +233,7 @@ impl Outcome {
             retire_after: None,
             targets: Vec::new(),
             keys: Vec::new(),
-            problems: vec![problem],
+            problems,
             notices: Vec::new(),
             plan: Vec::new(),
             steps: Vec::new(),

@@ -32,8 +32,10 @@ pub enum Standing {
     InGrace(Timestamp),
     /// `retire: keep`.
     Kept,
-    /// Its grace is over, but: why it stays.
+    /// Its grace is over, but a target may not hold its successor: why it stays.
     Held(String),
+    /// Its grace is over, and it is still used: when it last was.
+    InUse(String),
 }
 
 /// How each pending key stands, oldest first.
@@ -75,7 +77,7 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
         );
     }
     match in_use(row, seen.now(), policy) {
-        Some(reason) => Standing::Held(reason),
+        Some(reason) => Standing::InUse(reason),
         None => Standing::Past,
     }
 }
@@ -119,9 +121,11 @@ fn in_use(row: &KeyRow, now: Timestamp, policy: &Policy) -> Option<String> {
     }
     match (row.last_used_at, row.usage_daily) {
         (Some(used), _) if between(used, now) < window => {
-            Some(format!("it was used at {used}, {} ago", span(between(used, now))))
+            Some(format!("it is still in use: it was last used at {used}, {} ago", span(between(used, now))))
         }
-        (None, Some(usd)) if usd > 0.0 => Some(format!("{usd} USD were spent with it since midnight UTC")),
+        (None, Some(usd)) if usd > 0.0 => {
+            Some(format!("it is still in use: {usd} USD were spent with it since midnight UTC"))
+        }
         _ => None,
     }
 }

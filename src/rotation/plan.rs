@@ -6,8 +6,8 @@ use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, sp
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Family, Observation, SeenTarget};
-use crate::rotation::pending::{self, Pending};
-use crate::rotation::policy::Policy;
+use crate::rotation::pending::{self, Pending, Standing};
+use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{KeyId, KeyRow, Rights};
 use crate::rotation::rights;
 
@@ -70,6 +70,8 @@ pub struct Rotate {
     pub replaces: Vec<KeyId>,
     /// Keys of dead runs among them.
     pub unconfirmed: Vec<KeyId>,
+    /// Those among them that are past their grace and still used: they stay, and are told.
+    pub in_use: Vec<KeyId>,
     /// The one among them that has expired or was disabled: no grace helps it.
     pub ended: Option<KeyId>,
     /// The targets that provably held the current key, or nothing: these can be put back.
@@ -118,11 +120,10 @@ pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
 
 impl<'a> Situation<'a> {
     fn decide(&self, current: Option<&'a KeyRow>, pending: &[Pending], notices: &mut Vec<String>) -> Decision {
-        if self.mode == Mode::Fixed && self.policy.keeps_replaced() {
-            return Decision::Stop(Stop::new(
-                "this issuer can't rename keys, so a replaced key can't be told from the current one",
-                "set grace-period to 0s and retire to delete",
-            ));
+        if self.mode == Mode::Fixed
+            && let Some(stop) = self.asks_too_much()
+        {
+            return Decision::Stop(stop);
         }
         if let Some(stop) = self.outlasts_the_lease() {
             return Decision::Stop(stop);
@@ -143,9 +144,23 @@ impl<'a> Situation<'a> {
                 if rights.limit.flatten().is_none() {
                     notices.push("the new key has no spending limit; spending-limit sets one".to_owned());
                 }
-                Decision::Rotate(Box::new(self.rotate(current, due, rights)))
+                let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
+                let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
+                Decision::Rotate(Box::new(Rotate { in_use, ..self.rotate(current, due, rights) }))
             }
         }
+    }
+
+    /// What an issuer that can't rename can't be asked for.
+    fn asks_too_much(&self) -> Option<Stop> {
+        let what = if self.policy.keeps_replaced() {
+            "this issuer can't rename keys, so a replaced key can't be told from the current one"
+        } else if self.policy.retire() == Retire::Disable {
+            "this issuer can't rename keys: that it switches them off is not certain either"
+        } else {
+            return None;
+        };
+        Some(Stop::new(what, "set grace-period to 0s and retire to delete"))
     }
 
     /// A lease that can't be renewed would be over before the new key is taken up everywhere, in every run again.
@@ -185,6 +200,7 @@ impl<'a> Situation<'a> {
             rights,
             order,
             replaces,
+            in_use: Vec::new(),
             unconfirmed: self.family.unconfirmed.iter().map(|row| row.id.clone()).collect(),
             ended: current.filter(|row| self.family.has_ended(&row.id)).map(|row| row.id.clone()),
             can_put_back: self.seen.targets.iter().map(|target| self.held_current_key(current, target)).collect(),

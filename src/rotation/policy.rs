@@ -19,8 +19,22 @@ pub enum Wish<T> {
 pub enum Retire {
     /// It is deleted.
     Delete,
+    /// It is switched off, and can be switched on again by hand.
+    Disable,
     /// It stays alive, and the report says so.
     Keep,
+}
+
+impl Retire {
+    /// As it is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Delete => "delete",
+            Self::Disable => "disable",
+            Self::Keep => "keep",
+        }
+    }
 }
 
 /// Proof by a chat completion.

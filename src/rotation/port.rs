@@ -265,6 +265,12 @@ pub trait KeyIssuer {
     /// As any write.
     async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure>;
 
+    /// Switches a key off, or on again. Safe to repeat. What the answer shows of it, where it shows that.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] also where the issuer has no such call, or no such key.
+    async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure>;
+
     /// From now on a proved new key signs the calls where live keys manage themselves: the key that signed so far may
     /// be the very one that is to be deleted.
     fn hand_over(&self, successor: &Secret);

@@ -9,7 +9,7 @@ use crate::rotation::outcome::{
 };
 use crate::rotation::plan::Stop;
 use crate::rotation::port::{KeyId, KeyRow};
-use crate::rotation::run::Run;
+use crate::rotation::run::{Memory, Run};
 use crate::rotation::undo::Undone;
 
 /// How a run ended, before what is left over is weighed.
@@ -47,7 +47,9 @@ impl Run<'_> {
             Some(KeyFate::Pending { until }) => Some(*until),
             _ => None,
         };
+        let leak = self.leak(&memory, verdict);
         Outcome {
+            leak_open: leak.is_some(),
             verdict,
             key_name: self.policy.key_name.clone(),
             reason,
@@ -61,6 +63,7 @@ impl Run<'_> {
             old_key_status: match (memory.current.is_some(), old_fate) {
                 (false, _) => OldKeyStatus::None,
                 (_, Some(KeyFate::Deleted)) => OldKeyStatus::Deleted,
+                (_, Some(KeyFate::Disabled)) => OldKeyStatus::Disabled,
                 (_, Some(KeyFate::Pending { .. })) => OldKeyStatus::Pending,
                 (_, Some(KeyFate::Kept)) => OldKeyStatus::Kept,
                 _ if memory.ended => OldKeyStatus::None,
@@ -69,13 +72,34 @@ impl Run<'_> {
             retire_after,
             targets: self.target_reports(rotated),
             keys,
-            problems: memory.problems.clone(),
+            problems: leak.into_iter().chain(memory.problems.iter().cloned()).collect(),
             notices: memory.notices.clone(),
             plan,
             steps: memory.steps.clone(),
             interrupted: self.around.interrupt.requested(),
             new_key_used: memory.used.filter(|_| rotated),
         }
+    }
+
+    /// A person who reported a leak has to know first whether it is stopped.
+    fn leak(&self, memory: &Memory, verdict: Verdict) -> Option<Problem> {
+        let retired = memory.current.as_ref().is_some_and(|id| memory.fates.get(id) == Some(&KeyFate::Deleted));
+        if !self.policy.leaked || verdict == Verdict::Planned || memory.ended || retired {
+            return None;
+        }
+        let Some(id) = memory.current.as_ref().or(self.policy.replace_key_id.as_ref()) else {
+            let first = verdict == Verdict::Rotated;
+            return (!first).then(|| Problem {
+                what: "the leaked key is still alive: this run could not tell which one it is".into(),
+                next: Some("find the leaked key in the issuer's list and delete it by hand".into()),
+            });
+        };
+        let name = memory.names.get(id).map(|name| format!("{name} ")).unwrap_or_default();
+        let by_hand = self.issuer.manual(id);
+        Some(Problem {
+            what: format!("the leaked key {name}({id}) is still alive"),
+            next: Some(format!("{by_hand} Whatever still holds it fails from then on, until it gets another key")),
+        })
     }
 
     fn judge(&self, end: End) -> (Verdict, String) {

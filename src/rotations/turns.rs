@@ -100,6 +100,11 @@ impl<I: KeyIssuer> KeyIssuer for InTurn<'_, '_, I> {
         self.issuer.delete(id).await
     }
 
+    async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
+        self.turn.take().await;
+        self.issuer.set_disabled(id, disabled).await
+    }
+
     fn hand_over(&self, successor: &Secret) {
         self.issuer.hand_over(successor);
     }

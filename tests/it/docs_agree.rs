@@ -115,6 +115,7 @@ fn the_readme_has_every_exit_status_with_its_outcomes() {
     let verdicts = [
         Verdict::Rotated,
         Verdict::NotDue,
+        Verdict::Reenabled,
         Verdict::Planned,
         Verdict::Unchanged,
         Verdict::RolledBack,

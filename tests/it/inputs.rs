@@ -128,7 +128,6 @@ fn what_is_not_built_yet_says_so() {
     for (name, value) in [
         ("command", "audit"),
         ("grace-period", "drain"),
-        ("retire", "disable"),
         ("canary", "smoke.yml"),
         ("issuer", "openrouter"),
         ("targets", "kubernetes:prod/creds#api-key"),
@@ -136,8 +135,6 @@ fn what_is_not_built_yet_says_so() {
     ] {
         refused(stage.action().input(name, value), &[name, "not yet built"]);
     }
-    let ran = stage.cli().arg("reenable").arg("key_1").run();
-    assert_eq!((ran.status(), ran.requests.len()), (2, 0), "{}", ran.log());
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod openapi;
 mod peers;
 mod properties;
 mod requests;
+mod retiring;
 mod rotates;
 mod runner_protocol;
 mod sealed_box;

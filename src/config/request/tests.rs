@@ -191,11 +191,9 @@ fn on_a_pull_request_nothing_is_changed() {
 fn what_is_for_later_is_recognised() {
     for (args, vars, input) in [
         (&["audit"][..], &[("INPUT_KEY-NAME", ""), ("INPUT_PRUNE", "none")][..], "command"),
-        (&["reenable", "key_1"], &[("INPUT_KEY-NAME", "")], "command"),
         (&[], &[("INPUT_CANARY", "x.yml")], "canary"),
         (&[], &[("INPUT_ISSUER", "openrouter")], "issuer"),
         (&[], &[("INPUT_GRACE-PERIOD", "drain")], "grace-period"),
-        (&[], &[("INPUT_RETIRE", "disable")], "retire"),
     ] {
         let text = only(args, vars);
         assert!(text.starts_with(&format!("{input}: ")) && text.contains("not yet built in this version"), "{text}");

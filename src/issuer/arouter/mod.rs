@@ -125,6 +125,10 @@ impl KeyIssuer for ArouterIssuer {
         self.deleted(id).await
     }
 
+    async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
+        self.switched(id, disabled).await
+    }
+
     fn hand_over(&self, successor: &Secret) {
         let signer = Signer { secret: successor.clone(), input: "the new key" };
         *self.successor.borrow_mut() = Some(signer);

@@ -36,6 +36,12 @@ impl ArouterIssuer {
         said.as_ref().and_then(answer::renamed).ok_or_else(|| answer.nonsense("the body is no JSON object"))
     }
 
+    pub(super) async fn switched(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
+        let body = json!({ "disabled": disabled });
+        let answer = self.change(Method::PATCH, id, Some(&body)).await?.success(&self.wire.redactor)?;
+        Ok(answer.json().as_ref().and_then(answer::disabled))
+    }
+
     pub(super) async fn deleted(&self, id: &KeyId) -> Result<Deletion, Failure> {
         let answer = self.change(Method::DELETE, id, None).await?;
         if matches!(answer.status, StatusCode::NOT_FOUND | StatusCode::GONE) {

@@ -217,6 +217,6 @@ async fn a_pending_key_goes_only_when_its_grace_is_over_and_every_target_holds_t
     assert!(matches!(standing(&two("2026-11-01T11:54:59Z"), &policy(DAY)), Standing::Held(_)), "never written");
     let mut used = two(right);
     used.listing.keys[0].last_used_at = Some(at("2026-12-01T01:00:00Z"));
-    assert!(matches!(standing(&used, &policy(DAY)), Standing::Held(_)), "still in use");
+    assert!(matches!(standing(&used, &policy(DAY)), Standing::InUse(_)), "still in use");
     assert_eq!(standing(&used, &policy(10 * DAY / 24)), Standing::Past, "not within the grace");
 }

@@ -11,14 +11,26 @@ use keyrotor::rotation::port::KeyId;
 use keyrotor::rotation::step::Step;
 
 use crate::echo::echoing;
-use crate::inputs::policy;
 use crate::text::several;
 
-const VERDICTS: [Verdict; 6] =
-    [Verdict::Rotated, Verdict::NotDue, Verdict::Planned, Verdict::Unchanged, Verdict::RolledBack, Verdict::Attention];
+const VERDICTS: [Verdict; 7] = [
+    Verdict::Rotated,
+    Verdict::NotDue,
+    Verdict::Reenabled,
+    Verdict::Planned,
+    Verdict::Unchanged,
+    Verdict::RolledBack,
+    Verdict::Attention,
+];
 const STATES: [TargetState; 4] = [TargetState::Untouched, TargetState::New, TargetState::Old, TargetState::Either];
-const OLD: [OldKeyStatus; 5] =
-    [OldKeyStatus::Deleted, OldKeyStatus::Pending, OldKeyStatus::Kept, OldKeyStatus::Alive, OldKeyStatus::None];
+const OLD: [OldKeyStatus; 6] = [
+    OldKeyStatus::Deleted,
+    OldKeyStatus::Disabled,
+    OldKeyStatus::Pending,
+    OldKeyStatus::Kept,
+    OldKeyStatus::Alive,
+    OldKeyStatus::None,
+];
 
 fn maybe<T>(u: &mut Unstructured<'_>, make: impl FnOnce(&mut Unstructured<'_>) -> Result<T>) -> Result<Option<T>> {
     if u.arbitrary()? { make(u).map(Some) } else { Ok(None) }
@@ -51,7 +63,7 @@ fn target(u: &mut Unstructured<'_>) -> Result<TargetReport> {
 }
 
 fn key(u: &mut Unstructured<'_>) -> Result<KeyReport> {
-    let fate = match u.int_in_range(0..=8)? {
+    let fate = match u.int_in_range(0..=10)? {
         0 => KeyFate::New,
         1 => KeyFate::NewHeld,
         2 => KeyFate::NewRevoked,
@@ -60,6 +72,8 @@ fn key(u: &mut Unstructured<'_>) -> Result<KeyReport> {
         5 => KeyFate::Deleted,
         6 => KeyFate::Kept,
         7 => KeyFate::Foreign,
+        8 => KeyFate::Disabled,
+        9 => KeyFate::Reenabled,
         _ => KeyFate::Stray { reason: echoing(u)? },
     };
     let (id, name) = named(u)?;
@@ -71,10 +85,10 @@ fn key(u: &mut Unstructured<'_>) -> Result<KeyReport> {
 /// # Errors
 /// Where the input is used up.
 pub fn outcome(u: &mut Unstructured<'_>) -> Result<Outcome> {
-    let mut outcome = Outcome::unbegun(&policy(), problem(u)?);
+    let mut outcome = Outcome::unbegun("production", vec![problem(u)?]);
     outcome.verdict = *u.choose(&VERDICTS)?;
     (outcome.key_name, outcome.reason) = (echoing(u)?, echoing(u)?);
-    outcome.rotated = u.arbitrary()?;
+    (outcome.leak_open, outcome.rotated) = (u.arbitrary()?, u.arbitrary()?);
     (outcome.new_key, outcome.old_key) = (maybe(u, named)?, maybe(u, named)?);
     outcome.old_key_status = *u.choose(&OLD)?;
     outcome.retire_after = maybe(u, time)?;

@@ -40,6 +40,8 @@ impl Before {
 pub struct Asked {
     /// Replaced keys stay alive for a while, or for good.
     pub keeps: bool,
+    /// Replaced keys are switched off, not deleted.
+    pub disables: bool,
     /// A person may have switched off the key that a target holds: that is theirs to know.
     pub dead_by_hand: bool,
 }
@@ -52,6 +54,7 @@ pub fn lies(scene: &Scene, before: &Before, outcome: &Outcome, asked: &Asked) ->
         outcome,
         values: values(scene),
         live: scene.world.live_keys("").into_iter().map(|key| (key.id.clone(), key)).collect(),
+        there: scene.world.read(|state| state.issuer.keys.iter().map(|key| key.id.clone()).collect()),
         family: format!("{}-", scene.policy.key_name),
         now: scene.world.read(|state| state.issuer.clock.now()),
     };
@@ -64,11 +67,19 @@ pub fn lies(scene: &Scene, before: &Before, outcome: &Outcome, asked: &Asked) ->
     lies
 }
 
+/// Whether `reenable` took a key out of its family.
+#[must_use]
+pub fn was_taken_back(key: &Key) -> bool {
+    key.name.ends_with("-reenabled")
+}
+
 struct Judge<'a> {
     before: &'a Before,
     outcome: &'a Outcome,
     values: Values,
     live: BTreeMap<String, Key>,
+    /// Every key that the issuer lists, dead ones too.
+    there: BTreeSet<String>,
     family: String,
     now: Timestamp,
 }
@@ -88,7 +99,7 @@ impl Judge<'_> {
     }
 
     fn family(&self) -> impl Iterator<Item = &Key> {
-        self.live.values().filter(|key| key.name.starts_with(&self.family))
+        self.live.values().filter(|key| key.name.starts_with(&self.family) && !was_taken_back(key))
     }
 
     fn new_value(&self) -> Option<&String> {
@@ -105,7 +116,7 @@ impl Judge<'_> {
             if !self.is_told(key) && !untouched {
                 lies.push(format!("{name} is alive and not named"));
             }
-            if matches!(fate, Some(KeyFate::Deleted | KeyFate::NewRevoked)) {
+            if matches!(fate, Some(KeyFate::Deleted | KeyFate::Disabled | KeyFate::NewRevoked)) {
                 lies.push(format!("{name} is alive and said to be {fate:?}"));
             }
             let expected =
@@ -124,8 +135,18 @@ impl Judge<'_> {
 
     fn of_dead_keys(&self, asked: &Asked, lies: &mut Vec<String>) {
         for key in &self.outcome.keys {
+            let wrongly_retired = match key.fate {
+                KeyFate::Disabled => {
+                    !asked.disables || self.live.contains_key(&key.id.0) || !self.there.contains(&key.id.0)
+                }
+                KeyFate::Deleted => asked.disables,
+                _ => false,
+            };
+            if wrongly_retired {
+                lies.push(format!("{} is said to be {:?}", key.name, key.fate));
+            }
             let may_be_dead = match key.fate {
-                KeyFate::Deleted | KeyFate::NewRevoked | KeyFate::Stray { .. } => true,
+                KeyFate::Deleted | KeyFate::Disabled | KeyFate::NewRevoked | KeyFate::Stray { .. } => true,
                 KeyFate::Pending { until } => until <= self.now,
                 // A current key that has ended is not alive, and not replaced yet.
                 KeyFate::Current | KeyFate::Kept => self.outcome.old_key.as_ref().is_some_and(|(id, _)| *id == key.id),
@@ -191,7 +212,7 @@ impl Judge<'_> {
         let Some((id, name)) = &self.outcome.old_key else { return };
         let alive = self.live.contains_key(&id.0);
         let right = match self.outcome.old_key_status {
-            OldKeyStatus::Deleted => !alive,
+            OldKeyStatus::Deleted | OldKeyStatus::Disabled => !alive,
             OldKeyStatus::Pending => alive || self.outcome.retire_after.is_some_and(|at| at <= self.now),
             OldKeyStatus::Kept => true,
             OldKeyStatus::Alive => alive || self.status() == 3,

@@ -94,6 +94,8 @@ struct Play<'a> {
     raced: BTreeSet<Place>,
     /// Values that some place has held: nobody has the value of a key that was never deployed.
     known: BTreeSet<String>,
+    /// Keys that a person took back after they were switched off.
+    taken_back: BTreeSet<String>,
     /// Something that an earlier run sent may still take effect.
     unsettled: bool,
     played: Played,
@@ -143,6 +145,7 @@ impl<'a> Play<'a> {
             added: 0,
             raced: BTreeSet::new(),
             known: BTreeSet::new(),
+            taken_back: BTreeSet::new(),
             unsettled: false,
             played: Played::default(),
         }
@@ -180,11 +183,15 @@ impl<'a> Play<'a> {
                 // A person's write within 3 s of a commit can't be told from the run's own, nor one that a late write of
                 // the run follows.
                 tokio::time::sleep(self.schedule.settles_within).await;
-                self.deed(*deed);
+                match deed {
+                    Deed::Reenable => self.reenable().await,
+                    other => self.deed(*other),
+                }
             }
             Act::Runs { runs, deeds, settle } => self.runs(runs, deeds, *settle).await,
         }
         self.look_for_outages();
+        self.look_for_keys_taken_back();
     }
 
     fn learn_values(&mut self) {
@@ -215,6 +222,37 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// Takes back what was switched off last and stands nowhere: what a person switched off under a target is another
+    /// story.
+    async fn reenable(&mut self) {
+        let held = judge::values(&self.main);
+        let stands = |key: &Key| held.values().flatten().any(|value| *value == key.value);
+        let off = |key: &&Key| key.disabled && key.name.starts_with(FAMILY) && !stands(key);
+        let last = |state: &keyrotor_fake::world::State| {
+            state.issuer.keys.iter().filter(off).max_by_key(|key| key.updated_at).map(|key| key.id.clone())
+        };
+        let Some(id) = self.main.world.read(last) else { return };
+        let ended = self.main.reenable(&id, Script::default()).await;
+        if ended.status() == 0 {
+            self.taken_back.insert(id);
+        }
+    }
+
+    /// Nobody but a person ends a key that a person took back.
+    fn look_for_keys_taken_back(&mut self) {
+        let now = self.main.world.now();
+        let ended = |state: &keyrotor_fake::world::State| {
+            let lives = |id: &&String| {
+                let key = state.issuer.key(id);
+                key.is_some_and(|key| !key.disabled || key.rights.expires_at.is_some_and(|end| end <= now))
+            };
+            self.taken_back.iter().find(|id| !lives(id)).cloned()
+        };
+        if let Some(id) = self.main.world.read(ended) {
+            self.broke(Promise::Outage, format!("the key {id} was taken back by hand and ended again"));
+        }
+    }
+
     fn scene(&self, side: Side) -> &Scene {
         match side {
             Side::Main => &self.main,
@@ -230,7 +268,7 @@ impl<'a> Play<'a> {
         scene.seed = fastrand::Rng::with_seed(self.schedule.seed ^ (nth << 48)).u64(..);
         scene.policy.grace = plan.grace;
         scene.policy.rotate_after = plan.rotate_after;
-        scene.policy.retire = if plan.keep { Retire::Keep } else { Retire::Delete };
+        scene.policy.retire = plan.retire;
         scene.policy.leaked = plan.leaked;
         scene.policy.parallel = plan.parallel;
         scene.policy.current_key = match plan.held {
@@ -260,12 +298,12 @@ impl<'a> Play<'a> {
     /// A first run of a neighbour can't tell a family whose only key is an unfinished run's from its own: SECURITY.md,
     /// known limits.
     fn neighbour_can_tell(&self) -> bool {
-        let live = self.main.world.live_keys(FAMILY);
+        let live = self.main.live_family();
         self.schedule.neighbour != Neighbour::Empty || live.iter().any(|key| !key.name.ends_with("-unconfirmed"))
     }
 
     async fn runs(&mut self, runs: &[RunPlan], deeds: &[(Duration, Deed)], settle: bool) {
-        let alive = !self.main.world.live_keys(&format!("{FAMILY}-")).is_empty();
+        let alive = !self.main.live_family().is_empty();
         let can_tell = self.neighbour_can_tell() && (runs.len() == 1 || self.schedule.neighbour != Neighbour::Empty);
         let tells = |plan: &&RunPlan| plan.side != Side::Neighbour || can_tell;
         let runs: Vec<_> = runs.iter().filter(tells).cloned().collect();
@@ -325,7 +363,8 @@ impl<'a> Play<'a> {
             return;
         }
         let asked = Asked {
-            keeps: !plan.leaked && (plan.keep || plan.grace > Duration::ZERO),
+            keeps: !plan.leaked && (plan.retire == Retire::Keep || plan.grace > Duration::ZERO),
+            disables: !plan.leaked && plan.retire == Retire::Disable,
             dead_by_hand: self.schedule.ends_keys_by_hand(),
         };
         let lies = judge::lies(self.scene(plan.side), before, outcome, &asked);
@@ -394,8 +433,8 @@ impl<'a> Play<'a> {
             let ended = scene.clean_run().await;
             self.played.runs += 1;
             self.look_for_outages();
-            let family = format!("{}-", scene.policy.key_name);
-            let live = scene.world.live_keys(&family);
+            self.look_for_keys_taken_back();
+            let live = scene.live_family();
             let values = judge::values(&scene);
             let held = values.values().all(|value| value.as_ref() == live.first().map(|key| &key.value));
             if ended.status() == 0 && live.len() == 1 && held {
@@ -508,7 +547,7 @@ fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) {
                 });
             }
         }
-        Deed::AddTarget | Deed::RemoveTarget | Deed::SetClock(_) => {}
+        Deed::AddTarget | Deed::RemoveTarget | Deed::Reenable | Deed::SetClock(_) => {}
     }
 }
 

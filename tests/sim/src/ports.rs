@@ -12,6 +12,7 @@ use keyrotor::rotation::port::{
     Written,
 };
 use keyrotor::secret::Secret;
+use keyrotor_fake::issuer::Patch;
 use keyrotor_fake::{Dialect, Key, Kind, Place, Rights, World};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -180,6 +181,20 @@ impl KeyIssuer for SimIssuer {
             .call(Call::Delete, true, move |world| {
                 let deleted = world.change("delete", |state| state.issuer.delete(&id));
                 Ok(if deleted { Deletion::Deleted } else { Deletion::NotFound })
+            })
+            .await
+    }
+
+    async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
+        let id = id.0.clone();
+        self.wire
+            .call(Call::Disable, true, move |world| {
+                let patch = Patch { disabled: Some(disabled), ..Patch::default() };
+                let changed = world.change("disable", |state| state.issuer.patch(&id, patch).cloned());
+                match changed {
+                    Ok(key) => Ok(Some(key.disabled)),
+                    Err(no) => Err(refused(no.status(), no.to_string())),
+                }
             })
             .await
     }

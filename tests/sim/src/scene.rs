@@ -9,14 +9,16 @@ use std::time::Duration;
 
 use keyrotor::http::Retry;
 use keyrotor::rotation::clock::Clock;
-use keyrotor::rotation::interrupt;
+use keyrotor::rotation::interrupt::{self, Interrupt};
 use keyrotor::rotation::outcome::{Event, Observer, Outcome};
 use keyrotor::rotation::policy::{Policy, Retire, Wish};
-use keyrotor::rotation::port::SecretStore;
+use keyrotor::rotation::port::{KeyId, SecretStore};
+use keyrotor::rotation::reenable::reenable;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::Secret;
-use keyrotor_fake::{Dialect, Place, Rename, World};
+use keyrotor_fake::{Dialect, Key, Place, Rename, World};
 
+use crate::judge;
 use crate::ports::{PROCESSES, Rollout, SimIssuer, SimStore, start_process};
 use crate::script::Script;
 
@@ -115,7 +117,7 @@ impl Scene {
         let mut scene = Self::empty(repos);
         let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Peter's key", |_| {}));
         scene.deploy(&value);
-        scene.policy.replace_key_id = Some(keyrotor::rotation::port::KeyId(id));
+        scene.policy.replace_key_id = Some(KeyId(id));
         scene.world.advance(Duration::from_secs(40 * 24 * 3600));
         scene
     }
@@ -190,13 +192,7 @@ impl Scene {
             .collect();
         let (trigger, interrupt) = interrupt::channel();
         script.arm(trigger);
-        let context = Context {
-            clock: Clock::starting_at(self.world.now()),
-            rng: RefCell::new(fastrand::Rng::with_seed(self.seed ^ self.world.now().as_millisecond().unsigned_abs())),
-            retry: Retry::default(),
-            interrupt,
-            observer: &Silent,
-        };
+        let context = self.context(interrupt);
         let run = freezing(&script, rotate(&issuer, &targets, &self.policy, &context));
         tokio::select! {
             biased;
@@ -205,9 +201,40 @@ impl Scene {
         }
     }
 
+    /// Takes back a `retire: disable`, in a process of its own.
+    pub async fn reenable(&self, id: &str, script: Script) -> Ended {
+        let issuer = SimIssuer::new(&self.world, &script, self.latency);
+        let (trigger, interrupt) = interrupt::channel();
+        script.arm(trigger);
+        let (id, context) = (KeyId(id.to_owned()), self.context(interrupt));
+        tokio::select! {
+            biased;
+            outcome = reenable(&issuer, &id, false, &context) => Ended::Came(Box::new(outcome)),
+            () = script.killed() => Ended::Killed,
+        }
+    }
+
+    fn context(&self, interrupt: Interrupt) -> Context<'static> {
+        Context {
+            clock: Clock::starting_at(self.world.now()),
+            rng: RefCell::new(fastrand::Rng::with_seed(self.seed ^ self.world.now().as_millisecond().unsigned_abs())),
+            retry: Retry::default(),
+            interrupt,
+            observer: &Silent,
+        }
+    }
+
     /// One run in which nothing goes wrong.
     pub async fn clean_run(&self) -> Ended {
         self.run(Script::default()).await
+    }
+
+    /// The live keys of the family; not those that `reenable` took out of it.
+    #[must_use]
+    pub fn live_family(&self) -> Vec<Key> {
+        let mut live = self.world.live_keys(&format!("{}-", self.policy.key_name));
+        live.retain(|key| !judge::was_taken_back(key));
+        live
     }
 
     /// What every healed world has: no outage ever, one live key of the family, held by every target.
@@ -216,7 +243,7 @@ impl Scene {
     /// If it has not.
     pub fn assert_healed(&self) {
         self.assert_no_outage();
-        let live = self.world.live_keys(FAMILY);
+        let live = self.live_family();
         let names: Vec<_> = live.iter().map(|key| key.name.clone()).collect();
         assert_eq!(names.len(), 1, "one live key of the family: {names:?}");
         for place in &self.targets {

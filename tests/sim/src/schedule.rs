@@ -5,6 +5,8 @@ mod shrink;
 
 use std::time::Duration;
 
+use keyrotor::rotation::policy::Retire;
+
 use crate::assumption::Assumption;
 use crate::script::{Call, Fault, Script};
 
@@ -95,6 +97,8 @@ pub enum Deed {
     },
     /// Switches off the key that the first target holds.
     Disable,
+    /// `reenable` of the key that was switched off last.
+    Reenable,
     /// GitHub's clock is set by so many seconds (breaks A3).
     SetClock(i64),
 }
@@ -112,8 +116,8 @@ pub struct RunPlan {
     pub grace: Duration,
     /// Its `rotate-after`.
     pub rotate_after: Duration,
-    /// Its `retire` is `keep`.
-    pub keep: bool,
+    /// Its `retire`.
+    pub retire: Retire,
     /// Its `leaked`.
     pub leaked: bool,
     /// Its `parallel`.
@@ -134,7 +138,7 @@ impl RunPlan {
             held: InHand::Nothing,
             grace: Duration::ZERO,
             rotate_after: Duration::ZERO,
-            keep: false,
+            retire: Retire::Delete,
             leaked: false,
             parallel: 16,
             dies_after: None,

@@ -22,6 +22,8 @@ pub enum Call {
     Rename,
     /// Delete a key.
     Delete,
+    /// Switch a key off or on.
+    Disable,
     /// Try a key.
     Try,
     /// Look at a target before.

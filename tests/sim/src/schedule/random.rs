@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::{Act, DAY, Deed, HOUR, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start};
+use keyrotor::rotation::policy::Retire;
+
 use crate::assumption::Assumption;
 use crate::script::{Call, Fault};
 
@@ -120,11 +122,12 @@ fn deed(dice: &mut Dice, world: &Schedule) -> Deed {
     let target = dice.rng.usize(1..3);
     // A neighbour that names its own key takes a family whose current key is dead for a family without one.
     let may_disable = world.renames == Renames::Work && world.neighbour != Neighbour::Naming;
-    match dice.rng.u8(..13) {
+    match dice.rng.u8(..15) {
         0 | 1 => Deed::AddTarget,
         2 | 3 => Deed::RemoveTarget,
         4 | 5 => Deed::Use { target: dice.rng.usize(0..3) },
         6 if may_disable => Deed::Disable,
+        7 | 8 => Deed::Reenable,
         _ => Deed::Write { target, back: dice.rng.usize(0..3) },
     }
 }
@@ -160,7 +163,11 @@ fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
         },
         grace: dice.pick(&grace),
         rotate_after: dice.pick(&[Duration::ZERO, Duration::ZERO, Duration::ZERO, 30 * DAY]),
-        keep: world.renames == Renames::Work && dice.one_in(12),
+        retire: match dice.rng.u8(..12) {
+            0 if world.renames == Renames::Work => Retire::Keep,
+            1..=4 if world.renames == Renames::Work || plain == 1 => Retire::Disable,
+            _ => Retire::Delete,
+        },
         leaked: dice.one_in(12),
         parallel: dice.pick(&[1, 16]),
         dies_after: dice.one_in(12).then(|| dice.seconds(0, 90)),
@@ -173,7 +180,7 @@ fn fault(dice: &mut Dice) -> (Call, usize, Fault) {
         0..=3 => (Call::Any, dice.rng.usize(1..40)),
         4 => (Call::Create, dice.rng.usize(1..3)),
         5 => (Call::Rename, dice.rng.usize(0..6)),
-        6 => (Call::Delete, dice.rng.usize(0..4)),
+        6 => (dice.pick(&[Call::Delete, Call::Disable]), dice.rng.usize(0..4)),
         7 => (dice.pick(&[Call::List, Call::Try]), dice.rng.usize(1..8)),
         8 => (Call::Write(dice.rng.usize(0..3)), dice.rng.usize(0..4)),
         _ => {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use keyrotor::rotation::policy::Retire;
+
 use super::{Act, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start};
 
 /// A change to one run.
@@ -10,7 +12,7 @@ type Plainer = fn(&mut RunPlan);
 /// What makes a run plainer, one thing each.
 const PLAINER: [Plainer; 7] = [
     |run| run.leaked = false,
-    |run| run.keep = false,
+    |run| run.retire = Retire::Delete,
     |run| run.held = InHand::Nothing,
     |run| run.grace = Duration::ZERO,
     |run| run.rotate_after = Duration::ZERO,

@@ -1,0 +1,279 @@
+//! What becomes of replaced keys: switched off and on again, held while they are used, and a leaked one that could not
+//! be ended.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::time::Duration;
+
+use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, Verdict};
+use keyrotor::rotation::policy::Retire;
+use keyrotor_fake::{Dialect, Key};
+use keyrotor_sim::{Call, Fault, Scene, Script};
+
+use crate::harness::{FAMILY, Invocation, Ran, Setting, Stage};
+
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const LONG_AFTER: Duration = Duration::from_secs(600);
+
+fn disabling() -> Scene {
+    let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+    scene.policy.retire = Retire::Disable;
+    scene
+}
+
+fn key(scene: &Scene, id: &str) -> Key {
+    scene.world.read(|state| state.issuer.key(id).cloned()).unwrap()
+}
+
+/// The only live key of the family, which is about to be replaced.
+fn current(scene: &Scene) -> Key {
+    scene.live_family().pop().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replaced_key_is_switched_off_and_not_deleted() {
+    let scene = disabling();
+    let old = current(&scene);
+    let ended = scene.clean_run().await;
+    assert_eq!(ended.outcome().old_key_status, OldKeyStatus::Disabled, "{:#?}", ended.outcome());
+    assert!(key(&scene, &old.id).disabled);
+    scene.assert_healed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_its_grace_a_key_is_switched_off_by_a_later_run() {
+    let mut scene = disabling();
+    (scene.policy.grace, scene.policy.rotate_after) = (DAY, 30 * DAY);
+    let old = current(&scene);
+    assert_eq!(scene.clean_run().await.outcome().old_key_status, OldKeyStatus::Pending);
+    assert!(!key(&scene, &old.id).disabled);
+    scene.world.advance(2 * DAY);
+    let ended = scene.clean_run().await;
+    assert_eq!(ended.outcome().verdict, Verdict::NotDue, "{:#?}", ended.outcome());
+    assert!(key(&scene, &old.id).disabled);
+    scene.assert_healed();
+    scene.world.advance(DAY);
+    assert!(
+        scene.clean_run().await.outcome().keys.iter().all(|key| key.id.0 != old.id),
+        "it is no matter of a later run"
+    );
+}
+
+/// Switching off is an end like deleting: whoever holds the key is out. What the list shows decides.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_could_not_be_switched_off_is_named() {
+    for (fault, status) in [(Fault::Refuse, 3), (Fault::LoseBefore, 3), (Fault::LoseAfter, 0)] {
+        let scene = disabling();
+        let old = current(&scene);
+        let ended = scene.run(Script::default().always(Call::Disable, fault)).await;
+        assert_eq!((ended.status(), ended.outcome().rotated), (status, true), "{fault:?} {:#?}", ended.outcome());
+        let told = ended.outcome().problems.iter().any(|problem| problem.what.contains(&old.id));
+        assert_eq!(told, status == 3, "{fault:?} {:#?}", ended.outcome());
+        scene.world.advance(LONG_AFTER);
+        assert_eq!(scene.clean_run().await.status(), 0);
+        scene.assert_healed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_issuer_that_can_not_rename_is_not_trusted_to_switch_off() {
+    for scene in [disabling().without_renames(), disabling().with_renames_ignored()] {
+        let before = scene.deployed();
+        let ended = scene.clean_run().await;
+        assert_eq!((ended.status(), scene.deployed()), (1, before), "{:#?}", ended.outcome());
+        let next = ended.outcome().problems.iter().filter_map(|problem| problem.next.as_deref());
+        assert!(next.into_iter().any(|next| next.contains("retire to delete")), "{:#?}", ended.outcome());
+    }
+}
+
+/// The way back: the key works, is of no family, and no later run touches it.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_taken_back_is_never_touched_again() {
+    for killed in [None, Some((Call::Rename, false)), Some((Call::Rename, true)), Some((Call::Disable, false))] {
+        let scene = disabling();
+        let old = current(&scene);
+        scene.clean_run().await;
+        if let Some((call, applied)) = killed {
+            let script = Script::default().at(call, 1, Fault::Kill { applied });
+            assert_eq!(scene.reenable(&old.id, script).await.status(), 137);
+            assert!(key(&scene, &old.id).disabled, "its name comes first");
+        }
+        let ended = scene.reenable(&old.id, Script::default()).await;
+        assert_eq!(ended.outcome().verdict, Verdict::Reenabled, "{:#?}", ended.outcome());
+        assert_eq!(scene.reenable(&old.id, Script::default()).await.status(), 0, "and again");
+        let back = key(&scene, &old.id);
+        assert_eq!((back.disabled, back.name.as_str()), (false, format!("{}-reenabled", old.name).as_str()));
+        for _ in 0..3 {
+            scene.world.advance(40 * DAY);
+            let ended = scene.clean_run().await;
+            assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+            assert!(ended.outcome().keys.iter().all(|key| key.id.0 != old.id));
+        }
+        assert!(!key(&scene, &old.id).disabled);
+        scene.assert_healed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_can_not_be_taken_back_says_why_and_stays() {
+    let scene = disabling();
+    let live = current(&scene);
+    scene.clean_run().await;
+    let gone = scene.world.by_hand(|state| {
+        let (gone, _) = state.issuer.seed_key("production-2026-01-01-dddddd", |key| key.disabled = true);
+        state.issuer.key_mut(&gone).unwrap().rights.expires_at = Some("2026-02-01T00:00:00Z".parse().unwrap());
+        gone
+    });
+    let root = scene.world.read(|state| state.issuer.keys.iter().find(|key| key.name == "root").unwrap().id.clone());
+    let new = current(&scene).id;
+    for (id, says) in [
+        ("nowhere", "is not in the issuer's list"),
+        (root.as_str(), "is a management key"),
+        (gone.as_str(), "has expired"),
+        (new.as_str(), "is not switched off"),
+    ] {
+        let ended = scene.reenable(id, Script::default()).await;
+        let first = ended.outcome().problems.first().map(|first| first.what.clone()).unwrap_or_default();
+        assert!(ended.status() == 1 && first.contains(says), "{:#?}", ended.outcome());
+    }
+    for call in [Call::List, Call::Rename, Call::Disable] {
+        let ended = scene.reenable(&live.id, Script::default().always(call, Fault::Refuse)).await;
+        assert_eq!(ended.status(), 1, "{call:?}");
+        assert!(key(&scene, &live.id).disabled, "{call:?}");
+    }
+    scene.assert_healed();
+}
+
+/// Trace 16, and what a run says while it lasts: exit 3, and when the key was last used.
+#[tokio::test(start_paused = true)]
+async fn a_key_past_its_grace_that_is_still_used_is_held_and_named() {
+    let mut scene = Scene::rotated_before(&["acme/app"]);
+    (scene.policy.grace, scene.policy.rotate_after) = (DAY, 30 * DAY);
+    scene.world.by_hand(|state| state.issuer.behaviour.shows_last_used = true);
+    let old = current(&scene);
+    scene.clean_run().await;
+    scene.world.advance(2 * DAY);
+    scene.world.by_hand(|state| state.issuer.mark_used(&old.id, 0.01));
+    let used = key(&scene, &old.id).last_used_at.unwrap();
+    scene.world.advance(3 * HOUR);
+    // Also where this run replaces the current key.
+    for rotate_after in [30 * DAY, Duration::ZERO] {
+        scene.policy.rotate_after = rotate_after;
+        let ended = scene.clean_run().await;
+        let fate = ended.outcome().keys.iter().find(|key| key.id.0 == old.id).map(|key| key.fate.clone());
+        let says = format!("it is still in use: it was last used at {used}, 3 h ago");
+        assert_eq!((ended.status(), fate), (3, Some(KeyFate::Stray { reason: says })), "{:#?}", ended.outcome());
+        assert!(scene.live_family().iter().any(|key| key.id == old.id));
+    }
+    scene.policy.rotate_after = 30 * DAY;
+    scene.world.advance(2 * DAY);
+    assert_eq!(scene.clean_run().await.status(), 0, "nobody used it for a day");
+    scene.assert_healed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leaked_key_goes_although_it_is_in_use() {
+    let mut scene = disabling();
+    scene.policy.grace = DAY;
+    scene.world.by_hand(|state| state.issuer.behaviour.shows_last_used = true);
+    let old = current(&scene);
+    scene.clean_run().await;
+    scene.world.advance(2 * DAY);
+    scene.world.by_hand(|state| state.issuer.mark_used(&old.id, 0.01));
+    scene.policy.leaked = true;
+    let ended = scene.clean_run().await;
+    assert_eq!((ended.status(), ended.outcome().leak_open), (0, false), "{:#?}", ended.outcome());
+    assert!(scene.world.read(|state| state.issuer.deleted.iter().any(|key| key.id == old.id)), "deleted, not disabled");
+    scene.assert_healed();
+}
+
+fn leaked(stage: &Stage) -> Invocation<'_> {
+    stage.action().input("leaked", "true")
+}
+
+/// The first lines, in the log and in the summary, name the key and how to delete it.
+fn says_that_the_leak_is_open(stage: &Stage, ran: &Ran, id: &str) {
+    let log = format!("production: The leaked key {FAMILY}");
+    let first = ran.stdout.lines().find(|line| line.starts_with(&log)).unwrap_or_default();
+    let by_hand = format!("Delete key `{id}` in ARouter's dashboard");
+    assert!(first.contains(&format!("({id}) is still alive. {by_hand}")), "{}", ran.log());
+    let mut summary = ran.summary.lines();
+    assert_eq!(summary.next(), Some("## ❌ The leaked key is still alive: `production`"));
+    assert!(summary.nth(1).unwrap_or_default().starts_with("**The leaked key "), "{}", ran.summary);
+    assert!(ran.report().unwrap()["problems"][0]["what"].as_str().unwrap().contains("is still alive"), "{}", ran.log());
+    stage.check_no_outage().unwrap();
+}
+
+#[test]
+fn a_leak_that_could_not_be_ended_is_what_the_report_begins_with() {
+    for (fault, status) in
+        [("github:PUT:1:status=403", 1), ("issuer:POST:1x9:status=402", 1), ("issuer:DELETE:1x9:status=403", 3)]
+    {
+        let stage = Setting::new(Dialect::Mgmt).stage();
+        let old = stage.world.live_keys(FAMILY).pop().unwrap();
+        stage.world.fault(fault);
+        let ran = leaked(&stage).run();
+        assert_eq!(ran.status(), status, "{fault}\n{}", ran.log());
+        says_that_the_leak_is_open(&stage, &ran, &old.id);
+        stage.world.clear_faults();
+        let ran = leaked(&stage).run();
+        assert_eq!(ran.status(), 0, "{}", ran.log());
+        assert!(!ran.summary.contains("still alive") && !ran.stdout.contains("still alive"), "{}", ran.log());
+    }
+}
+
+/// Nothing could be read, so that nobody knows which key it is.
+#[test]
+fn a_leaked_key_that_is_not_known_is_alive_all_the_same() {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    stage.world.fault("issuer:GET:1x9:status=403");
+    let ran = leaked(&stage).run();
+    let says =
+        "production: The leaked key is still alive: this run could not tell which one it is. Find the leaked key";
+    assert!(ran.status() == 1 && ran.stdout.lines().any(|line| line.starts_with(says)), "{}", ran.log());
+    let named = leaked(&stage).input("replace-key-id", "key_of_a_person").run();
+    assert!(named.stdout.contains("The leaked key (key_of_a_person) is still alive. Delete key"), "{}", named.log());
+}
+
+fn reenable<'a>(stage: &'a Stage, id: &str) -> Invocation<'a> {
+    let no_rotation = ["key-name", "targets", "retire", "verify-timeout"];
+    no_rotation.into_iter().fold(stage.cli(), |run, name| run.input(name, "")).arg("reenable").arg(id)
+}
+
+#[test]
+fn a_key_is_switched_off_and_on_again_from_the_command_line() {
+    let stage = Setting::new(Dialect::Mgmt).input("retire", "disable").stage();
+    let old = stage.world.live_keys(FAMILY).pop().unwrap();
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("old-key-status")), (0, "disabled"), "{}", ran.log());
+    assert!(ran.summary.contains(&format!("keyrotor reenable {}", old.id)), "{}", ran.summary);
+    let off = || stage.world.read(|state| state.issuer.key(&old.id).unwrap().disabled);
+    assert!(off());
+    let ran = reenable(&stage, &old.id).arg("--dry-run").run();
+    assert_eq!((ran.status(), off()), (0, true), "{}", ran.log());
+    let ran = reenable(&stage, &old.id).run();
+    assert_eq!((ran.status(), off()), (0, false), "{}", ran.log());
+    assert!(ran.stdout.contains("the targets keep the key that they hold"), "{}", ran.log());
+    let ran = reenable(&stage, &old.id).arg("--format=json").run();
+    let report = ran.report().unwrap();
+    assert_eq!((ran.status(), &report["outcome"]), (0, &"reenabled".into()), "{}", ran.log());
+    assert_eq!(report["keys"][0]["fate"], "reenabled");
+}
+
+#[test]
+fn reenable_takes_the_id_of_one_key() {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    for (run, says) in [
+        (reenable(&stage, "a/b"), "expected the id of one key"),
+        (reenable(&stage, "").input("key-name", "production"), "has no meaning for `reenable`"),
+        (stage.cli().arg("rotate").arg("key_1"), "only for `reenable`"),
+    ] {
+        let ran = run.run();
+        assert_eq!((ran.status(), ran.requests.len()), (2, 0), "{}", ran.log());
+        assert!(ran.log().contains(says), "{says}: {}", ran.log());
+    }
+    let ran = reenable(&stage, "key_of_nobody").run();
+    assert_eq!(ran.status(), 1, "{}", ran.log());
+    assert!(ran.log().contains("is not in the issuer's list"), "{}", ran.log());
+}
