@@ -2,10 +2,12 @@
 //!
 //! Which key is replaced is decided in `choice`, whether it is due in `due`.
 
+use jiff::Timestamp;
+
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, span};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::{Family, Observation, SeenTarget};
+use crate::rotation::observation::{Family, Observation, SeenTarget, commit};
 use crate::rotation::pending::{self, Pending, Standing};
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{KeyId, KeyRow, Rights};
@@ -230,6 +232,9 @@ impl<'a> Situation<'a> {
         let (Some(at), Some(latest)) = (target.last_write, target.last_write_at_latest) else { return true };
         let Some((current, made)) = current.and_then(|row| Some((row, row.created_at?))) else { return false };
         let adopted = FamilyName::parse(&self.policy.key_name, &current.name).is_none();
+        if self.mode == Mode::Renaming && self.family.unconfirmed.iter().any(|row| may_hold(row, current, at)) {
+            return false;
+        }
         let end = match self.mode {
             _ if adopted => Some(self.seen.now()),
             Mode::Renaming => self.family.newest_commit(),
@@ -238,6 +243,12 @@ impl<'a> Situation<'a> {
         };
         end.is_some_and(|end| earlier(made, CLOCK_MARGIN) <= at && latest <= later(end, SAME_WRITE_MARGIN))
     }
+}
+
+/// Whether a write of that time may be that of a dead run's key. It is not where the current key was put back since.
+fn may_hold(row: &KeyRow, current: &KeyRow, written: Timestamp) -> bool {
+    let put_back = commit(current) > row.created_at;
+    !put_back && row.created_at.is_none_or(|made| written >= earlier(made, CLOCK_MARGIN))
 }
 
 #[cfg(test)]

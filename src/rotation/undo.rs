@@ -145,12 +145,17 @@ impl Run<'_> {
         let writes = stream::iter(writes).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>();
         self.while_renewing(writes).await?;
         self.settle().await?;
-        self.while_renewing(self.take_up_again()).await?;
-        if self.memory.borrow().renewals == 0 {
-            return Ok(());
+        if self.memory.borrow().renewals > 0 {
+            self.record_put_back(seen, &old.id).await?;
         }
+        // Behind the record: this may take minutes, and no later run would know whose the writes above were.
+        self.while_renewing(self.take_up_again()).await
+    }
+
+    /// Looks whether anyone else wrote meanwhile, and gives the current key its new commit.
+    async fn record_put_back(&self, seen: &Observation, id: &KeyId) -> Result<(), Cause> {
         self.look_at_put_back(seen).await?;
-        self.commit_old(seen, &old.id).await?;
+        self.commit_old(seen, id).await?;
         if self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after()).is_none() {
             return Ok(());
         }

@@ -223,11 +223,12 @@ impl<'a> Play<'a> {
     }
 
     /// Takes back what was switched off last and stands nowhere: what a person switched off under a target is another
-    /// story.
+    /// story, and so is what `replace-key-id` names.
     async fn reenable(&mut self) {
         let held = judge::values(&self.main);
         let stands = |key: &Key| held.values().flatten().any(|value| *value == key.value);
-        let off = |key: &&Key| key.disabled && key.name.starts_with(FAMILY) && !stands(key);
+        let named = |key: &Key| self.hand_made.as_ref().is_some_and(|id| id.0 == key.id);
+        let off = |key: &&Key| key.disabled && key.name.starts_with(FAMILY) && !stands(key) && !named(key);
         let last = |state: &keyrotor_fake::world::State| {
             state.issuer.keys.iter().filter(off).max_by_key(|key| key.updated_at).map(|key| key.id.clone())
         };
@@ -382,6 +383,8 @@ impl<'a> Play<'a> {
             .iter()
             // Putting back removes a secret where there was none; keys that nobody rotates in time expire.
             .filter(|outage| outage.cause != "remove" && !outage.what.ends_with("has expired"))
+            // A process that starts with what a person has switched off under its target.
+            .filter(|outage| outage.secret == SECRET || !self.schedule.ends_keys_by_hand())
             .filter(|outage| !self.raced.contains(&outage.place))
             .map(ToString::to_string)
             .collect();
@@ -413,9 +416,7 @@ impl<'a> Play<'a> {
     async fn heal(&mut self) {
         self.wait(2 * DAY).await;
         self.main.policy.replace_key_id.clone_from(&self.hand_made);
-        let mut main = self.main.clone();
-        // A restart that takes for ever heals nothing.
-        main.rollout = main.rollout.map(|rollout| Rollout { takes: SECOND, ..rollout });
+        let main = self.main.clone();
         self.heal_one(main).await;
         if let Some(staging) = self.staging.clone() {
             self.heal_one(staging).await;
@@ -423,6 +424,8 @@ impl<'a> Play<'a> {
     }
 
     async fn heal_one(&mut self, mut scene: Scene) {
+        // A restart that takes for ever heals nothing.
+        scene.rollout = scene.rollout.map(|rollout| Rollout { takes: SECOND, ..rollout });
         let mut told = String::new();
         for nth in 0..HEALS_WITHIN {
             // Where no rename is on record, nothing tells that everything was put back, except the value in hand.
