@@ -97,7 +97,7 @@ pub struct Inputs {
     /// Models the new key may use: a comma or newline list, `all`, or `inherit`
     #[arg(long, value_name = "LIST", help_heading = RIGHTS)]
     pub allowed_models: Option<String>,
-    /// Spending limit: a number in USD, `none`, or `inherit`
+    /// Spending limit: a number in USD, `none`, or `inherit`, which is what is left of a limit that never starts anew
     #[arg(long, value_name = "USD", help_heading = RIGHTS, allow_negative_numbers = true)]
     pub spending_limit: Option<String>,
     /// When the limit starts anew: `daily`, `weekly`, `monthly`, `none`, or `inherit`

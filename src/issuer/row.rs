@@ -57,6 +57,7 @@ pub(super) fn row(id: KeyId, fields: &Fields, shown: &Shown) -> Result<KeyRow, S
         last_used_at: time(fields, "last_used_at")?,
         usage_daily: fields.get("usage_daily").and_then(amount),
         usage: fields.get("usage").and_then(amount),
+        limit_remaining: fields.get("limit_remaining").and_then(number),
         rights: rights(fields, shown)?,
     })
 }

@@ -143,6 +143,7 @@ impl<'a> Situation<'a> {
                 format!("state {} (a value, `all`, `none` or `never`)", inputs.join(", ")),
             )),
             Ok(rights) => {
+                notices.extend(rights::told_of_limit(self.policy, source));
                 if rights.limit.flatten().is_none() {
                     notices.push("the new key has no spending limit; spending-limit sets one".to_owned());
                 }

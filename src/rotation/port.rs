@@ -96,6 +96,8 @@ pub struct KeyRow {
     pub usage_daily: Option<f64>,
     /// USD spent over the key's life, where shown.
     pub usage: Option<f64>,
+    /// USD that are left of the spending limit, where shown.
+    pub limit_remaining: Option<f64>,
     /// What the key may do.
     pub rights: ShownRights,
 }
@@ -469,6 +471,7 @@ pub(crate) mod tests {
             last_used_at: None,
             usage_daily: None,
             usage: None,
+            limit_remaining: None,
             rights: ShownRights {
                 providers: Some(AllowList::All),
                 models: Some(AllowList::All),

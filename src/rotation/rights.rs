@@ -36,6 +36,7 @@ pub fn asked(
     let providers = wished(&policy.providers, shown.providers, || need("allowed-providers", takes.providers));
     let models = wished(&policy.models, shown.models, || need("allowed-models", takes.models));
     let limit = wished(&policy.limit, shown.limit, || need("spending-limit", takes.limit));
+    let limit = limit.map(|limit| left_over(policy, old).map_or(limit, |left| Some(left.usd)));
     let old_unlimited = shown.limit == Some(None);
     let reset = match (&policy.reset, limit) {
         (Wish::Inherit, Some(None) | None) => None,
@@ -53,6 +54,46 @@ pub fn asked(
     }
     let expires_at = lifetime.map(|span| span.map(|span| later(now, span)));
     Ok(Rights { providers, models, limit, reset, expires_at, other: shown.other })
+}
+
+/// What is left of a limit for life, and of how much.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LeftOver {
+    /// What the new key gets.
+    pub usd: f64,
+    /// The old key's limit.
+    pub of: f64,
+}
+
+/// The part of its limit that the old key has not spent, where it is a limit for life and is handed on: each rotation
+/// would grant it anew otherwise. `None` where a limit is stated, starts anew, or the issuer does not show what is left.
+#[must_use]
+pub fn left_over(policy: &Policy, old: Option<&KeyRow>) -> Option<LeftOver> {
+    let old = old.filter(|row| policy.limit == Wish::Inherit && row.rights.reset == Some(Reset::Never))?;
+    let stays = matches!(policy.reset, Wish::Inherit | Wish::Stated(Reset::Never));
+    let (of, left) = (old.rights.limit.flatten()?, old.limit_remaining?);
+    (stays && left < of).then(|| LeftOver { usd: left.max(0.0), of })
+}
+
+/// What to tell of a limit that is handed on.
+#[must_use]
+pub fn told_of_limit(policy: &Policy, old: Option<&KeyRow>) -> Option<String> {
+    if let Some(LeftOver { usd, of }) = left_over(policy, old) {
+        let spent = if usd > 0.0 { "" } else { ": it can't spend anything, no more than the old one" };
+        return Some(format!(
+            "the new key's spending limit is what the old one has left, {usd} USD of {of} USD{spent}; spending-limit sets \
+             another"
+        ));
+    }
+    let hidden = |row: &&KeyRow| {
+        policy.limit == Wish::Inherit
+            && row.limit_remaining.is_none()
+            && row.rights.reset == Some(Reset::Never)
+            && row.rights.limit.flatten().is_some()
+    };
+    old.filter(hidden).map(|_| {
+        "the issuer does not show what is left of the old key's spending limit: the new key has it anew".to_owned()
+    })
 }
 
 fn wished<T: Clone>(wish: &Wish<T>, old: Option<T>, unknown: impl FnOnce()) -> Option<T> {
@@ -200,6 +241,37 @@ mod tests {
         assert_eq!(rights.reset, Some(Reset::Monthly));
         assert_eq!(rights.expires_at, Some(Some("2027-01-15T00:00:00Z".parse().unwrap())));
         assert!(rights.other.contains_key("rate_limit"));
+    }
+
+    #[test]
+    fn of_a_limit_for_life_the_new_key_gets_what_is_left() {
+        let mut old = row("production-2026-11-01", "2026-11-01T00:00:00Z");
+        (old.rights.limit, old.limit_remaining) = (Some(Some(100.0)), Some(37.5));
+        let limit = |policy: &Policy, old: &KeyRow| asked(policy, Some(old), ALL, now()).unwrap().limit;
+        let told = |policy: &Policy, old: &KeyRow| told_of_limit(policy, Some(old)).unwrap_or_default();
+        assert_eq!(limit(&policy(), &old), Some(Some(37.5)));
+        assert!(told(&policy(), &old).contains("37.5 USD of 100 USD; spending-limit"));
+        let stated = Policy { limit: Wish::Stated(Some(200.0)), ..policy() };
+        assert_eq!((limit(&stated, &old), told(&stated, &old)), (Some(Some(200.0)), String::new()));
+        let monthly = Policy { reset: Wish::Stated(Reset::Monthly), ..policy() };
+        assert_eq!(limit(&monthly, &old), Some(Some(100.0)), "so much each month, as was asked");
+        for (left, expected) in [(0.0, 0.0), (-3.0, 0.0), (100.0, 100.0), (250.0, 100.0), (f64::NAN, 100.0)] {
+            old.limit_remaining = Some(left);
+            assert_eq!(limit(&policy(), &old), Some(Some(expected)), "{left}");
+        }
+        old.limit_remaining = Some(0.0);
+        assert!(told(&policy(), &old).contains("it can't spend anything"));
+        old.limit_remaining = None;
+        assert_eq!(limit(&policy(), &old), Some(Some(100.0)));
+        assert!(told(&policy(), &old).contains("does not show what is left"));
+        (old.rights.reset, old.limit_remaining) = (Some(Reset::Weekly), Some(37.5));
+        assert_eq!(
+            (limit(&policy(), &old), told(&policy(), &old)),
+            (Some(Some(100.0)), String::new()),
+            "it starts anew"
+        );
+        (old.rights.reset, old.rights.limit) = (Some(Reset::Never), Some(None));
+        assert_eq!((limit(&policy(), &old), told(&policy(), &old)), (Some(None), String::new()));
     }
 
     #[test]

@@ -69,6 +69,30 @@ fn stated_rights_win_over_the_old_keys() {
     assert!(rights.expires_at.is_some());
 }
 
+/// Otherwise each rotation would grant a limit for life anew.
+#[test]
+fn of_a_limit_that_never_starts_anew_the_new_key_gets_what_is_left() {
+    for (reset, stated, expected, says) in [
+        (None, "", 380.0, Some("is what the old one has left, 380 USD of 500 USD")),
+        (None, "500", 500.0, None),
+        (Some("monthly"), "", 500.0, None),
+    ] {
+        let stage = Setting::new(Dialect::Mgmt).input("spending-limit", stated).stage();
+        let old = only_key(&stage);
+        stage.world.by_hand(|state| {
+            state.issuer.key_mut(&old.id).unwrap().rights.limit_reset = reset.map(str::to_owned);
+            state.issuer.mark_used(&old.id, 120.0);
+        });
+        let ran = stage.run();
+        rotated(&stage, &ran);
+        assert_eq!(only_key(&stage).rights.limit, Some(expected), "{reset:?} {stated}");
+        assert_eq!(only_key(&stage).rights.limit_reset.as_deref(), reset);
+        let told = "the new key's spending limit is what";
+        assert_eq!(ran.summary.contains(told), says.is_some(), "{}", ran.summary);
+        assert!(says.is_none_or(|says| ran.summary.contains(says)), "{}", ran.summary);
+    }
+}
+
 #[test]
 fn every_dialect_keeps_the_limit_and_the_providers() {
     for dialect in [Dialect::Guide, Dialect::Overview] {

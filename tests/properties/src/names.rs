@@ -110,6 +110,7 @@ fn row(id: usize, label: Option<String>) -> KeyRow {
         last_used_at: None,
         usage_daily: None,
         usage: None,
+        limit_remaining: None,
         rights: ShownRights::default(),
     }
 }

@@ -270,6 +270,7 @@ fn row(key: &Key, dialect: Dialect) -> KeyRow {
         last_used_at: key.last_used_at,
         usage_daily: None,
         usage: None,
+        limit_remaining: (!guide).then_some(key.rights.limit).flatten().map(|limit| (limit - key.usage).max(0.0)),
         rights: ShownRights {
             providers: (!guide).then(|| list(&key.rights.allowed_providers)),
             models: (!guide).then(|| list(&key.rights.allowed_models)),
