@@ -46,12 +46,14 @@ Exit status:
   0  done, not due, or a replaced key is pending or kept as asked
   1  nothing has changed, or everything was put back
   2  the inputs are wrong; nothing was contacted
-  3  safe, but a person should look: a key is left alive that should not be
+  3  safe, but a person should look: a key is left alive that should not be, or an audit found
+     what `fail-on` names
 
 Example, which prints what would be done and changes nothing:
   export KEYROTOR_MANAGEMENT_KEY_FILE=~/.arouter-management-key
   export KEYROTOR_GITHUB_TOKEN=$(gh auth token)
   keyrotor --key-name production --targets repo:acme/app --rotate-after 30d --dry-run
+  keyrotor audit --fail-on error
 ";
 
 /// Every input that has a flag, as it was written, flag before variable.
@@ -61,8 +63,8 @@ Example, which prints what would be done and changes nothing:
     about = ABOUT
 )]
 pub struct Inputs {
-    /// `rotate` makes true what the inputs ask and is safe to repeat; `reenable KEY-ID` takes back a
-    /// `retire: disable`; `audit` reads and judges (not yet built in this version)
+    /// `rotate` makes true what the inputs ask and is safe to repeat; `audit` reads and judges every key; `reenable
+    /// KEY-ID` takes back a `retire: disable`
     pub command: Option<String>,
     /// The key to enable again, for `reenable` alone
     #[arg(value_name = "KEY-ID")]
@@ -158,13 +160,13 @@ pub struct Inputs {
     /// Keys not used for this long are reported
     #[arg(long, value_name = "DURATION", help_heading = AUDIT)]
     pub unused_after: Option<String>,
-    /// Fail on findings of this weight: `never`, `warning`, `error`
+    /// Findings of this weight and above make the run fail: `never`, `warning`, `error`
     #[arg(long, value_name = "WEIGHT", help_heading = AUDIT)]
     pub fail_on: Option<String>,
     /// Also write the findings to this file as SARIF
     #[arg(long, value_name = "PATH", help_heading = AUDIT)]
     pub sarif_file: Option<String>,
-    /// What becomes of the keys found: `none`, `disable`, `delete`; needs `names`
+    /// What becomes of unused keys: `none`, and in a later version `disable` or `delete`
     #[arg(long, value_name = "HOW", help_heading = AUDIT)]
     pub prune: Option<String>,
     /// Names (globs) of the keys that `prune` may touch, a comma or newline list

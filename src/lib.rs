@@ -7,11 +7,14 @@
 //! * [`rotation`]: the heart. Observe, plan, the steps, the lease, the ledger of attempts, the recovery. It knows neither
 //!   HTTP nor GitHub, only [`rotation::port`].
 //! * `rotations`: those of one run, beside each other.
+//! * [`audit`]: a key list to findings. `auditing`: where the list comes from.
 //! * [`issuer`]: who makes keys. [`store`]: where they are kept.
 //! * [`http`], [`secret`], [`duration`]: how a call can fail; the one type that holds a secret; spans of time.
 //! * [`report`], [`runner`]: what became of it, for people, workflows and programs. `notices`: what they should know
 //!   beside it.
 
+pub mod audit;
+mod auditing;
 pub mod cli;
 pub mod config;
 pub mod duration;
@@ -62,11 +65,17 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
         }
         Asked::Run(request) => {
             let variables = Rc::new(surroundings.vars.clone());
-            let outcomes = match &request.command {
-                Command::Reenable(id) => vec![rotations::reenable(&request, id, &interrupt, &runner).await],
-                _ => rotations::run_all(&request, variables, &interrupt, &runner).await,
-            };
-            Ending::ran(&outcomes, &redactor)
+            match &request.command {
+                Command::Audit(settings) => {
+                    Ending::audited(&auditing::run(&request, settings, &interrupt, &runner).await, &redactor)
+                }
+                Command::Reenable(id) => {
+                    Ending::ran(&[rotations::reenable(&request, id, &interrupt, &runner).await], &redactor)
+                }
+                Command::Rotate => {
+                    Ending::ran(&rotations::run_all(&request, variables, &interrupt, &runner).await, &redactor)
+                }
+            }
         }
     };
     report::finish(&ending, &runner)

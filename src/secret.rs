@@ -103,6 +103,27 @@ impl Redactor {
     }
 }
 
+/// The start of every value that ARouter or OpenRouter issues.
+const KEY_PREFIXES: [&str; 5] = ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "sk-or-"];
+
+/// The text with whatever begins like a key taken out: a server may echo one that we never saw, and a person may have
+/// named a key after its value.
+#[must_use]
+pub fn without_keys(text: &str) -> String {
+    let mut out = text.to_owned();
+    for prefix in KEY_PREFIXES {
+        let mut pieces = out.split(prefix);
+        let mut kept = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            kept.push_str(prefix);
+            kept.push_str(REDACTED);
+            kept.push_str(piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+        }
+        out = kept;
+    }
+    out
+}
+
 /// The ways in which a server may write a secret. Base64 of a text with the secret in it begins at any of three places
 /// within a group, and its last group depends on what follows.
 fn forms(secret: &str) -> Vec<String> {

@@ -3,22 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::cli::Inputs;
+use url::Url;
+
+use crate::audit::FailOn;
+use crate::cli::{Inputs, Surroundings};
+use crate::config::RotationRequest;
 use crate::config::list::list;
 use crate::config::problem::Problems;
 use crate::config::scalar::{choice, path};
 use crate::duration::duration;
-
-/// Which findings make the run fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FailOn {
-    /// None.
-    Never,
-    /// Warnings and errors.
-    Warning,
-    /// Errors alone.
-    Error,
-}
 
 /// What becomes of the keys that are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,8 +24,26 @@ pub enum Prune {
     Delete,
 }
 
-/// What an audit looks for and does.
+/// A rotation of the config file: whose keys are audited, and where they are deployed.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// As if it were to be carried out.
+    pub request: RotationRequest,
+    /// Its line in the file.
+    pub line: u64,
+}
+
+/// The file that findings are shown beside.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Beside {
+    /// From the root of the repository, as an address.
+    pub uri: String,
+    /// Whether it is the config file, so that the lines of its rotations mean something.
+    pub is_config: bool,
+}
+
+/// What an audit looks for and does.
+#[derive(Clone, Debug)]
 pub struct AuditSettings {
     /// Older keys are reported.
     pub old_after: Duration,
@@ -46,11 +57,20 @@ pub struct AuditSettings {
     pub prune: Prune,
     /// Globs of the names that `prune` may touch.
     pub names: BTreeSet<String>,
+    /// The rotations of the config file.
+    pub rotations: Vec<Listed>,
+    /// Where findings are shown.
+    pub beside: Beside,
 }
 
 /// Reads the settings; `None` once a problem was noted.
 #[must_use]
-pub fn read(inputs: &Inputs, problems: &mut Problems) -> Option<AuditSettings> {
+pub fn read(
+    inputs: &Inputs,
+    rotations: Vec<Listed>,
+    surroundings: &Surroundings,
+    problems: &mut Problems,
+) -> Option<AuditSettings> {
     let old_after = problems.read("old-after", inputs.old_after.as_deref(), duration);
     let unused_after = problems.read("unused-after", inputs.unused_after.as_deref(), duration);
     let fail_on = problems.read("fail-on", inputs.fail_on.as_deref(), fail_on);
@@ -69,7 +89,29 @@ pub fn read(inputs: &Inputs, problems: &mut Problems) -> Option<AuditSettings> {
         sarif_file,
         prune: prune?,
         names: names.unwrap_or_default(),
+        rotations,
+        beside: beside(inputs, surroundings),
     })
+}
+
+/// Where the workflows of a repository are, which is where an audit runs that knows no file of its own.
+const WORKFLOWS: &str = ".github/workflows";
+
+/// The config file, else the workflow's own: `octo/app/.github/workflows/audit.yml@refs/heads/main`.
+fn beside(inputs: &Inputs, surroundings: &Surroundings) -> Beside {
+    if let Some(path) = inputs.config.as_deref().map(str::trim).filter(|_| inputs.given.contains("config")) {
+        let root = surroundings.var("GITHUB_WORKSPACE").unwrap_or_default();
+        return Beside { uri: uri(path.strip_prefix(root).unwrap_or(path)), is_config: true };
+    }
+    let named = surroundings.var("GITHUB_WORKFLOW_REF").and_then(|name| name.split('@').next()?.splitn(3, '/').nth(2));
+    Beside { uri: uri(named.unwrap_or(WORKFLOWS)), is_config: false }
+}
+
+/// A path from the repository's root as a relative address.
+fn uri(path: &str) -> String {
+    let Ok(mut root) = Url::parse("file:///") else { return WORKFLOWS.to_owned() };
+    root.set_path(path.trim_start_matches("./"));
+    root.path().trim_start_matches('/').to_owned()
 }
 
 fn fail_on(text: &str) -> Result<FailOn, String> {
@@ -77,41 +119,65 @@ fn fail_on(text: &str) -> Result<FailOn, String> {
 }
 
 fn prune(text: &str) -> Result<Prune, String> {
+    if ["disable", "delete"].contains(&text) {
+        return Err(format!("`{text}` is not yet built in this version: expected `none`"));
+    }
     choice(text, &[("none", Prune::None), ("disable", Prune::Disable), ("delete", Prune::Delete)])
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
+
     use super::*;
 
     fn read_with(prune: &str, names: &str) -> (Option<AuditSettings>, usize) {
         let mut problems = Problems::default();
         let inputs = Inputs { prune: Some(prune.to_owned()), names: Some(names.to_owned()), ..Inputs::default() };
-        (read(&inputs, &mut problems), problems.into_vec().len())
+        let settings = read(&inputs, Vec::new(), &Surroundings::default(), &mut problems);
+        (settings, problems.into_vec().len())
     }
 
     #[test]
     fn the_defaults_are_the_documented_ones() {
         let mut problems = Problems::default();
-        let settings = read(&Inputs::default(), &mut problems);
+        let settings = read(&Inputs::default(), Vec::new(), &Surroundings::default(), &mut problems).unwrap();
         let day = Duration::from_secs(24 * 60 * 60);
-        let expected = AuditSettings {
-            old_after: day * 90,
-            unused_after: day * 30,
-            fail_on: FailOn::Never,
-            sarif_file: None,
-            prune: Prune::None,
-            names: BTreeSet::new(),
-        };
-        assert_eq!(settings, Some(expected));
+        assert_eq!((settings.old_after, settings.unused_after), (day * 90, day * 30));
+        assert_eq!((settings.fail_on, settings.prune), (FailOn::Never, Prune::None));
+        assert_eq!((settings.sarif_file, settings.names), (None, BTreeSet::new()));
         assert!(problems.is_empty());
     }
 
     #[test]
     fn prune_needs_names() {
-        assert_eq!(read_with("delete", ""), (None, 1));
-        assert_eq!(read_with("purge", "ci-*"), (None, 1));
-        let (settings, problems) = read_with("delete", "ci-*,tmp-*");
-        assert_eq!((settings.map(|settings| settings.names.len()), problems), (Some(2), 0));
+        let count = |prune, names| {
+            let (settings, problems) = read_with(prune, names);
+            (settings.map(|settings| settings.names.len()), problems)
+        };
+        assert_eq!(count("delete", ""), (None, 1));
+        assert_eq!(count("purge", "ci-*"), (None, 1));
+        assert_eq!(count("delete", "ci-*,tmp-*"), (None, 1), "not yet built");
+        assert_eq!(count("none", "ci-*,tmp-*"), (Some(2), 0));
+    }
+
+    #[test]
+    fn findings_stand_beside_the_config_file_else_beside_the_workflow() {
+        let beside = |config: &str, vars: &[(&str, &str)]| {
+            let mut inputs = Inputs::default();
+            if !config.is_empty() {
+                (inputs.config, inputs.given) = (Some(config.to_owned()), ["config"].into());
+            }
+            let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let beside = beside(&inputs, &Surroundings { vars, ..Surroundings::default() });
+            (beside.uri, beside.is_config)
+        };
+        let workflow = ("GITHUB_WORKFLOW_REF", "octo/app/.github/workflows/audit keys.yml@refs/heads/a/b");
+        let workspace = ("GITHUB_WORKSPACE", "/github/workspace");
+        assert_eq!(beside("", &[workflow]), (".github/workflows/audit%20keys.yml".to_owned(), false));
+        assert_eq!(beside("", &[]), (".github/workflows".to_owned(), false));
+        for path in [".github/keyrotor.yml", "./.github/keyrotor.yml", "/github/workspace/.github/keyrotor.yml"] {
+            assert_eq!(beside(path, &[workflow, workspace]), (".github/keyrotor.yml".to_owned(), true), "{path}");
+        }
     }
 }

@@ -36,6 +36,7 @@ use audit::AuditSettings;
 pub use crate::runner::Format;
 pub use problem::{Problem, hide_credentials};
 pub use request::read;
+pub(crate) use together::environments;
 
 /// What is to be done.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::cli::{self, Inputs, Surroundings, Task};
 use crate::config::app;
-use crate::config::audit;
+use crate::config::audit::{self, Listed};
 use crate::config::base_url::{base_url, issuer_url};
 use crate::config::context;
 use crate::config::file::{self, Config};
@@ -102,10 +102,15 @@ fn assemble(
         }
         _ => Vec::new(),
     };
-    if !inputs.given.contains("config") {
+    let listed = match (task, config) {
+        (Some(Task::Audit), Some(config)) => rotations::listed(config, &beside, problems),
+        _ => Vec::new(),
+    };
+    let has_own_key = listed.iter().any(|listed| listed.request.issuer.current_key.is_some());
+    if !has_own_key && (task == Some(Task::Audit) || !inputs.given.contains("config")) {
         secrets.check_presence(surroundings, problems);
     }
-    let command = task.and_then(|task| command(task, inputs, problems));
+    let command = task.and_then(|task| command(task, inputs, listed, surroundings, problems));
     let app = app::read(inputs, surroundings, &secrets, problems);
     let api_url = github_url(surroundings, problems);
     let (request_timeout, issuer) = for_all(config, &beside, problems);
@@ -154,12 +159,18 @@ fn rotation(beside: &Beside<'_>, dry_run: Option<bool>, problems: &mut Problems)
     Some(RotationRequest { policy: policy?, targets, issuer: issuer?, dry_run: dry_run? })
 }
 
-fn command(task: Task, inputs: &Inputs, problems: &mut Problems) -> Option<Command> {
+fn command(
+    task: Task,
+    inputs: &Inputs,
+    listed: Vec<Listed>,
+    surroundings: &Surroundings,
+    problems: &mut Problems,
+) -> Option<Command> {
     match (task, inputs.key_id.as_deref()) {
         (Task::Reenable, None) => problems.note("KEY-ID", "is required: `keyrotor reenable KEY-ID`"),
         (Task::Reenable, Some(id)) => return problems.read("KEY-ID", Some(id), key_id).map(Command::Reenable),
         (_, Some(id)) => problems.wrong("KEY-ID", id, format!("has no meaning for `{task}`, only for `reenable`")),
-        (Task::Audit, None) => return audit::read(inputs, problems).map(Command::Audit),
+        (Task::Audit, None) => return audit::read(inputs, listed, surroundings, problems).map(Command::Audit),
         (Task::Rotate, None) => return Some(Command::Rotate),
     }
     None

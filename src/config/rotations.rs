@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::{self, Inputs, Surroundings};
+use crate::cli::{self, Inputs, Surroundings, Task};
+use crate::config::audit::Listed;
 use crate::config::context::NOT_BUILT;
 use crate::config::file::{Config, Entry, OpenRouter, Settings};
 use crate::config::policy;
@@ -115,6 +116,32 @@ pub(super) fn read(
     problems: &mut Problems,
     warnings: &mut Vec<String>,
 ) -> Vec<RotationRequest> {
+    check_current_key(config, beside, problems);
+    let drafts = drafts(config, beside, Task::Rotate, problems, warnings);
+    beside.check_token(drafts.iter().flat_map(|draft| &draft.targets).map(|placed| &placed.target), problems);
+    warnings.extend(drafts.iter().filter_map(spans_environments));
+    drafts.into_iter().filter_map(|draft| draft.request).collect()
+}
+
+/// Reads every rotation for an audit: nothing is written then, so what only writing needs may be missing. What is odd
+/// without being wrong is the audit's own to find.
+#[must_use]
+pub(super) fn listed(config: &Config, beside: &Beside<'_>, problems: &mut Problems) -> Vec<Listed> {
+    let drafts = drafts(config, beside, Task::Audit, problems, &mut Vec::new());
+    let listed = drafts.into_iter().filter_map(|draft| {
+        let line = u64::try_from(draft.entry.at.line).unwrap_or(1);
+        draft.request.map(|request| Listed { request, line })
+    });
+    listed.collect()
+}
+
+fn drafts<'a>(
+    config: &'a Config,
+    beside: &Beside<'_>,
+    task: Task,
+    problems: &mut Problems,
+    warnings: &mut Vec<String>,
+) -> Vec<Draft<'a>> {
     check_inputs(config, beside, problems);
     check_built(&config.path, &config.settings, &config.openrouter, problems);
     let for_all = for_all(config, beside.inputs);
@@ -122,12 +149,21 @@ pub(super) fn read(
     let mut drafts = Vec::new();
     for entry in &config.rotations {
         check_built(&config.path, &entry.settings, &entry.openrouter, problems);
-        drafts.push(draft(entry, for_all.clone(), beside, problems, warnings));
+        drafts.push(draft(entry, for_all.clone(), beside, task, problems, warnings));
     }
-    beside.check_token(drafts.iter().flat_map(|draft| &draft.targets).map(|placed| &placed.target), problems);
     check_together(&config.path, &drafts, beside.secrets, problems);
-    warnings.extend(drafts.iter().filter_map(spans_environments));
-    drafts.into_iter().filter_map(|draft| draft.request).collect()
+    drafts
+}
+
+fn check_current_key(config: &Config, beside: &Beside<'_>, problems: &mut Problems) {
+    if beside.secrets.current_key.is_some() {
+        let message = format!(
+            "has no meaning beside `config`: put each rotation's key into a variable of its own, and name that in \
+             {} with `current-key-env`",
+            config.path
+        );
+        problems.note("current-key", message);
+    }
 }
 
 /// What stands beside the file although only it can say it, and what both say differently.
@@ -135,13 +171,6 @@ fn check_inputs(config: &Config, beside: &Beside<'_>, problems: &mut Problems) {
     let (path, inputs) = (&config.path, beside.inputs);
     for name in EACH_ONES_OWN.into_iter().filter(|name| inputs.given.contains(name)) {
         problems.note(name, format!("has no meaning beside `config`: it is each rotation's own and stands in {path}"));
-    }
-    if beside.secrets.current_key.is_some() {
-        let message = format!(
-            "has no meaning beside `config`: put each rotation's key into a variable of its own, and name that in \
-             {path} with `current-key-env`"
-        );
-        problems.note("current-key", message);
     }
     let settings = config.rotations.iter().map(|entry| &entry.settings);
     let stated: Vec<_> = std::iter::once(&config.settings).chain(settings).flat_map(Settings::given).collect();
@@ -182,14 +211,19 @@ fn draft<'a>(
     entry: &'a Entry,
     for_all: (Inputs, Places),
     beside: &Beside<'_>,
+    task: Task,
     problems: &mut Problems,
     warnings: &mut Vec<String>,
 ) -> Draft<'a> {
     let (inputs, places) = of_one(entry, for_all);
     problems.placed(places, |problems| {
-        let current = variable::current_key(&entry.own, beside.surroundings, problems);
+        let current = match task {
+            Task::Audit => variable::if_set(&entry.own, beside.surroundings, problems),
+            _ => variable::current_key(&entry.own, beside.surroundings, problems),
+        };
         let management = &beside.secrets.management_key;
-        if !Secrets::was_named(management, "management-key", beside.surroundings) && !current.was_named {
+        let has_key = Secrets::was_named(management, "management-key", beside.surroundings) || current.was_named;
+        if task != Task::Audit && !has_key {
             problems.note("key-name", NO_KEY);
         }
         let targets = targets::of_file(entry, &inputs, beside.surroundings, problems);

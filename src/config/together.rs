@@ -100,7 +100,7 @@ pub(super) fn spans_environments(draft: &Draft<'_>) -> Option<String> {
 }
 
 /// The deployment environments among places, each once. GitHub takes their names without regard to case.
-fn environments(places: impl Iterator<Item = String>) -> BTreeSet<String> {
+pub(crate) fn environments(places: impl Iterator<Item = String>) -> BTreeSet<String> {
     let environment = |place: String| {
         let locator = place.strip_prefix("env:")?;
         locator.splitn(3, '/').nth(2).map(str::to_lowercase)

@@ -58,7 +58,30 @@ pub(super) fn current_key(own: &Own, surroundings: &Surroundings, problems: &mut
     current
 }
 
+/// The same where the variable need not be set: an audit may do without the key.
+#[must_use]
+pub(super) fn if_set(own: &Own, surroundings: &Surroundings, problems: &mut Problems) -> Current {
+    let Some(name) = own.current_key_env.as_ref().map(|given| given.text.trim()) else { return Current::default() };
+    if surroundings.vars.contains_key(name) {
+        return current_key(own, surroundings, problems);
+    }
+    if let Err(message) = check_name(name, surroundings) {
+        problems.note(FIELD, message);
+    }
+    Current::default()
+}
+
 fn check(name: &str, surroundings: &Surroundings) -> Result<(), String> {
+    check_name(name, surroundings)?;
+    if !surroundings.vars.contains_key(name) {
+        let names = surroundings.vars.keys().map(String::as_str).filter(|name| !is_of_others(name));
+        let hint = nearest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+        return Err(format!("there is no such variable: set it (in a workflow with `env:` beside `with:`){hint}"));
+    }
+    Ok(())
+}
+
+fn check_name(name: &str, surroundings: &Surroundings) -> Result<(), String> {
     let fits = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     if !fits || name.starts_with(|c: char| c.is_ascii_digit()) {
         return Err("expected the name of an environment variable, such as PRODUCTION_KEY".to_owned());
@@ -71,11 +94,6 @@ fn check(name: &str, surroundings: &Surroundings) -> Result<(), String> {
     }
     if surroundings.unreadable.contains(name) {
         return Err("the variable's value is not text in UTF-8".to_owned());
-    }
-    if !surroundings.vars.contains_key(name) {
-        let names = surroundings.vars.keys().map(String::as_str).filter(|name| !is_of_others(name));
-        let hint = nearest(name, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-        return Err(format!("there is no such variable: set it (in a workflow with `env:` beside `with:`){hint}"));
     }
     Ok(())
 }

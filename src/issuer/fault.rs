@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::http::server_text;
-use crate::secret::{REDACTED, Redactor};
+use crate::secret::{Redactor, without_keys};
 
 /// The message and code in an error's body, as they may be shown; empty where the body has neither.
 pub(super) fn fault_text(body: &[u8], status: StatusCode, redactor: &Redactor) -> String {
@@ -43,25 +43,6 @@ fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
         Value::Number(number) => Some(number.to_string()),
         _ => None,
     }
-}
-
-/// The start of every value that ARouter or OpenRouter issues.
-const KEY_PREFIXES: [&str; 5] = ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "sk-or-"];
-
-/// A server may echo a key that we never saw, for one that it made although it says no.
-fn without_keys(text: &str) -> String {
-    let mut out = text.to_owned();
-    for prefix in KEY_PREFIXES {
-        let mut pieces = out.split(prefix);
-        let mut kept = pieces.next().unwrap_or_default().to_owned();
-        for piece in pieces {
-            kept.push_str(prefix);
-            kept.push_str(REDACTED);
-            kept.push_str(piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
-        }
-        out = kept;
-    }
-    out
 }
 
 /// What the user can do about a refusal of a call that `input`'s credential signed.

@@ -55,8 +55,10 @@ pub(super) fn row(id: KeyId, fields: &Fields, shown: &Shown) -> Result<KeyRow, S
         created_at: time(fields, "created_at")?,
         updated_at: time(fields, "updated_at")?,
         last_used_at: time(fields, "last_used_at")?,
-        usage_daily: fields.get("usage_daily").and_then(amount),
-        usage: fields.get("usage").and_then(amount),
+        usage_daily: spent(fields, "usage_daily"),
+        usage_weekly: spent(fields, "usage_weekly"),
+        usage_monthly: spent(fields, "usage_monthly"),
+        usage: spent(fields, "usage"),
         limit_remaining: fields.get("limit_remaining").and_then(number),
         rights: rights(fields, shown)?,
     })
@@ -125,6 +127,12 @@ fn number(value: &Value) -> Option<f64> {
         Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
         _ => None,
     }
+}
+
+/// USD spent, also what OpenRouter counts apart (`byok_usage`): calls that the account's own provider keys paid for.
+fn spent(fields: &Fields, name: &str) -> Option<f64> {
+    let own = fields.get(&format!("byok_{name}")).and_then(number).unwrap_or_default();
+    fields.get(name).and_then(amount).map(|spent| spent + own)
 }
 
 /// USD: a number, or the `cost` in an object.

@@ -21,7 +21,7 @@ impl Single {
                 [only] => Self::from(only),
                 _ => Self::default(),
             },
-            Ending::Invalid(_) => Self::default(),
+            Ending::Invalid(_) | Ending::Audited(_) => Self::default(),
         }
     }
 }

@@ -6,10 +6,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::audit::AuditRows;
 use super::facts::{Single, counts, rotated};
 use super::rows::{KeyRow, ProblemRow, RotationRow, StepRow, TargetRow, TextRow};
-use super::rows::{input_problem, key, problems, rotation, steps, target, texts};
+use super::rows::{audit_problem, input_problem, key, problems, rotation, steps, target, texts};
 use super::{Ending, words};
+use crate::audit::Audit;
 use crate::rotation::outcome::Outcome;
 
 /// Outputs of a job may have 1 MiB together, counted at two bytes a character; an environment variable that is to pass
@@ -40,6 +42,8 @@ pub struct Report<'a> {
     notices: Vec<TextRow<'a>>,
     steps: Vec<StepRow<'a>>,
     plan: Vec<TextRow<'a>>,
+    /// What an audit found; `null` for everything else.
+    audit: Option<AuditRows<'a>>,
     /// Rows that were left out of the lists above, because an output may not be longer.
     omitted: usize,
 }
@@ -51,6 +55,7 @@ impl<'a> Report<'a> {
         let (outcomes, inputs): (Vec<&Outcome>, &[String]) = match ending {
             Ending::Ran(outcomes) => (outcomes.iter().collect(), &[]),
             Ending::Invalid(problems) => (Vec::new(), problems),
+            Ending::Audited(audit) => return Self::audited(ending, audit),
         };
         Self::of(ending, &outcomes, inputs)
     }
@@ -59,8 +64,13 @@ impl<'a> Report<'a> {
     fn worst_first(ending: &'a Ending) -> Self {
         match ending {
             Ending::Ran(outcomes) => Self::of(ending, &super::worst_first(outcomes), &[]),
-            Ending::Invalid(_) => Self::new(ending),
+            Ending::Invalid(_) | Ending::Audited(_) => Self::new(ending),
         }
+    }
+
+    fn audited(ending: &'a Ending, audit: &'a Audit) -> Self {
+        let problems = audit.all_problems().map(audit_problem).collect();
+        Self { problems, audit: Some(AuditRows::new(audit)), ..Self::of(ending, &[], &[]) }
     }
 
     fn of(ending: &'a Ending, outcomes: &[&'a Outcome], inputs: &'a [String]) -> Self {
@@ -88,24 +98,14 @@ impl<'a> Report<'a> {
             notices: rows(outcomes, |o, name| texts(name, &o.notices)),
             steps: rows(outcomes, steps),
             plan: rows(outcomes, |o, name| texts(name, &o.plan)),
+            audit: None,
             omitted: 0,
         }
     }
 
     /// At most so many rows of each list.
     fn cut(&mut self, most: usize) {
-        let lengths = |report: &Self| {
-            [
-                report.rotations.len(),
-                report.targets.len(),
-                report.keys.len(),
-                report.problems.len(),
-                report.notices.len(),
-                report.steps.len(),
-                report.plan.len(),
-            ]
-        };
-        let before: usize = lengths(self).iter().sum();
+        let before: usize = self.lengths().iter().sum();
         self.rotations.truncate(most);
         self.targets.truncate(most);
         self.keys.truncate(most);
@@ -113,13 +113,30 @@ impl<'a> Report<'a> {
         self.notices.truncate(most);
         self.steps.truncate(most);
         self.plan.truncate(most);
-        self.omitted += before - lengths(self).iter().sum::<usize>();
+        if let Some(audit) = &mut self.audit {
+            audit.findings.truncate(most);
+            audit.keys.truncate(most);
+        }
+        self.omitted += before - self.lengths().iter().sum::<usize>();
+    }
+
+    fn lengths(&self) -> [usize; 9] {
+        let (findings, keys) = self.audit.as_ref().map(|it| (it.findings.len(), it.keys.len())).unwrap_or_default();
+        [
+            self.rotations.len(),
+            self.targets.len(),
+            self.keys.len(),
+            self.problems.len(),
+            self.notices.len(),
+            self.steps.len(),
+            self.plan.len(),
+            findings,
+            keys,
+        ]
     }
 
     fn longest(&self) -> usize {
-        let lists =
-            [self.rotations.len(), self.targets.len(), self.keys.len(), self.problems.len(), self.notices.len()];
-        lists.into_iter().chain([self.steps.len(), self.plan.len()]).max().unwrap_or_default()
+        self.lengths().into_iter().max().unwrap_or_default()
     }
 }
 

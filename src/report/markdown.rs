@@ -13,6 +13,7 @@ pub fn markdown(ending: &Ending, limit: usize) -> String {
     let mut page = Page::new(limit);
     match ending {
         Ending::Invalid(problems) => invalid(&mut page, problems),
+        Ending::Audited(audit) => super::audit::markdown(&mut page, audit),
         Ending::Ran(outcomes) => match outcomes.as_slice() {
             [only] => section(&mut page, only, Level::Only),
             several => many(&mut page, several),

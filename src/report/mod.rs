@@ -3,6 +3,7 @@
 //! The forms are pure functions of an [`Ending`], whose texts are clean by construction: no secret, one line each,
 //! bounded in length.
 
+mod audit;
 mod escape;
 mod facts;
 mod json;
@@ -20,10 +21,12 @@ mod words;
 
 use std::io::Write;
 
+pub use self::audit::sarif;
 pub use self::json::{OUTPUT_LIMIT, Report, json};
 pub use self::markdown::markdown;
 pub use self::outputs::outputs;
 pub use self::text::text;
+use crate::audit::{Audit, Level};
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, Verdict};
 use crate::rotation::port::KeyId;
 use crate::runner::words::problem_text;
@@ -34,6 +37,8 @@ use crate::secret::Redactor;
 const SENTENCE: usize = 1000;
 /// Names and ids are cut here.
 const NAME: usize = 300;
+/// Of more findings GitHub shows none beside the run, and the log would be nothing else.
+const MOST_ANNOTATED: usize = 50;
 /// The exit status for wrong inputs.
 const WRONG_INPUTS: u8 = 2;
 
@@ -42,6 +47,8 @@ const WRONG_INPUTS: u8 = 2;
 pub enum Ending {
     /// Every rotation came to something.
     Ran(Vec<Outcome>),
+    /// Keys were audited.
+    Audited(Box<Audit>),
     /// The inputs are wrong, and nothing was contacted.
     Invalid(Vec<String>),
 }
@@ -51,6 +58,12 @@ impl Ending {
     #[must_use]
     pub fn ran(outcomes: &[Outcome], redactor: &Redactor) -> Self {
         Self::Ran(outcomes.iter().map(|outcome| Cleaner(redactor).outcome(outcome)).collect())
+    }
+
+    /// The ending of an audit.
+    #[must_use]
+    pub fn audited(audit: &Audit, redactor: &Redactor) -> Self {
+        Self::Audited(Box::new(Cleaner(redactor).audit(audit)))
     }
 
     /// The ending of a run whose inputs are wrong.
@@ -65,6 +78,7 @@ impl Ending {
         match self {
             Self::Invalid(_) => WRONG_INPUTS,
             Self::Ran(outcomes) => worst(outcomes).exit_code(),
+            Self::Audited(audit) => audit.verdict().exit_code(),
         }
     }
 
@@ -74,6 +88,7 @@ impl Ending {
         match self {
             Self::Invalid(_) => "invalid",
             Self::Ran(outcomes) => worst(outcomes).word(),
+            Self::Audited(audit) => audit.verdict().word(),
         }
     }
 }
@@ -94,6 +109,7 @@ pub fn finish<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) -> u8 
 fn annotate<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) {
     match ending {
         Ending::Invalid(problems) => problems.iter().for_each(|problem| runner.annotate(Kind::Error, problem)),
+        Ending::Audited(audit) => annotate_audit(audit, runner),
         Ending::Ran(outcomes) => {
             for outcome in outcomes {
                 runner.about((outcomes.len() > 1).then_some(outcome.key_name.as_str()));
@@ -101,6 +117,15 @@ fn annotate<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) {
             }
             runner.about(None);
         }
+    }
+}
+
+/// Notes are in the summary: an annotation is for what should be changed.
+fn annotate_audit<O: Write, E: Write>(audit: &Audit, runner: &Runner<O, E>) {
+    audit.all_problems().for_each(|problem| runner.annotate(Kind::Error, &problem_text(problem)));
+    for (level, kind) in [(Level::Error, Kind::Error), (Level::Warning, Kind::Warning)] {
+        let of_level = audit.findings().into_iter().filter(|finding| finding.level == level);
+        of_level.take(MOST_ANNOTATED).for_each(|finding| runner.annotate(kind, &audit::sentence(finding)));
     }
 }
 

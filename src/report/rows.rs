@@ -137,6 +137,10 @@ pub(super) fn input_problem(what: &str) -> ProblemRow<'_> {
     ProblemRow { rotation: None, what, next: None }
 }
 
+pub(super) fn audit_problem(problem: &Problem) -> ProblemRow<'_> {
+    ProblemRow { rotation: None, what: &problem.what, next: problem.next.as_deref() }
+}
+
 pub(super) fn texts<'a>(rotation: &'a str, texts: &'a [String]) -> Vec<TextRow<'a>> {
     texts.iter().map(|text| TextRow { rotation, text }).collect()
 }

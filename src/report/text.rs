@@ -12,6 +12,7 @@ const MOST: usize = 50;
 pub fn text(ending: &Ending) -> String {
     let lines = match ending {
         Ending::Invalid(problems) => invalid(problems),
+        Ending::Audited(audit) => super::audit::text(audit),
         Ending::Ran(outcomes) => {
             let parts = outcomes.iter().flat_map(rotation);
             match outcomes.as_slice() {
@@ -44,7 +45,7 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
     lines
 }
 
-fn extend(lines: &mut Vec<String>, more: impl Iterator<Item = String>) {
+pub(super) fn extend(lines: &mut Vec<String>, more: impl Iterator<Item = String>) {
     let mut more = more.fuse();
     lines.extend(more.by_ref().take(MOST));
     match more.count() {

@@ -92,9 +92,13 @@ pub struct KeyRow {
     pub updated_at: Option<Timestamp>,
     /// Issuer's clock; absent where the issuer does not show use.
     pub last_used_at: Option<Timestamp>,
-    /// USD spent since midnight UTC, where shown.
+    /// USD spent since midnight UTC, where shown; what went over the account's own provider keys included.
     pub usage_daily: Option<f64>,
-    /// USD spent over the key's life, where shown.
+    /// The same since Monday, midnight UTC.
+    pub usage_weekly: Option<f64>,
+    /// The same since the first of the month, midnight UTC.
+    pub usage_monthly: Option<f64>,
+    /// The same over the key's life.
     pub usage: Option<f64>,
     /// USD that are left of the spending limit, where shown.
     pub limit_remaining: Option<f64>,
@@ -470,6 +474,8 @@ pub(crate) mod tests {
             updated_at: Some(created.parse().unwrap()),
             last_used_at: None,
             usage_daily: None,
+            usage_weekly: None,
+            usage_monthly: None,
             usage: None,
             limit_remaining: None,
             rights: ShownRights {

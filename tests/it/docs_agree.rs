@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use keyrotor::audit::{self, Rule};
 use keyrotor::cli::{INPUTS, Task};
 use keyrotor::report::{Ending, json, outputs};
 use keyrotor::rotation::outcome::Verdict;
@@ -124,6 +125,8 @@ fn the_readme_has_every_exit_status_with_its_outcomes() {
     let wrong = Ending::Invalid(Vec::new());
     let mut expected: BTreeMap<u8, BTreeSet<String>> = BTreeMap::new();
     let ends = verdicts.iter().map(|verdict| (verdict.exit_code(), verdict.word()));
+    let audits = [audit::Verdict::Audited, audit::Verdict::Unchanged, audit::Verdict::Attention];
+    let ends = ends.chain(audits.iter().map(|verdict| (verdict.exit_code(), verdict.word())));
     for (code, word) in ends.chain([(wrong.exit_code(), wrong.word())]) {
         expected.entry(code).or_default().insert(word.to_owned());
     }
@@ -134,6 +137,13 @@ fn the_readme_has_every_exit_status_with_its_outcomes() {
         .map(|row| (row[0].parse().unwrap(), spans(&row[1]).into_iter().collect()))
         .collect();
     assert_eq!(told, expected);
+}
+
+#[test]
+fn the_readme_has_every_rule_of_the_audit() {
+    let told: Vec<_> =
+        rows(&section(&text("README.md"), "## The audit")).iter().map(|row| only_span(&row[0])).collect();
+    assert_eq!(told, Rule::ALL.map(|rule| rule.id().to_owned()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The library and the program against their peers, in one binary.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
+mod audit;
 mod canned;
 mod commands;
 mod config_file;

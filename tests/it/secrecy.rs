@@ -10,8 +10,10 @@ use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
+use keyrotor::audit::FailOn;
 use keyrotor::cli::Surroundings;
-use keyrotor::config::{self, Asked, GitHubSettings, IssuerSettings, Reading, Request};
+use keyrotor::config::audit::{AuditSettings, Beside, Listed, Prune};
+use keyrotor::config::{self, Asked, Command, GitHubSettings, IssuerSettings, Reading, Request};
 use keyrotor::http;
 use keyrotor::http::Call;
 use keyrotor::issuer::{ArouterIssuer, Flights};
@@ -90,6 +92,16 @@ fn debugged() -> BTreeMap<&'static str, String> {
         headers: [(::http::header::SET_COOKIE, TOKEN.parse().unwrap())].into_iter().collect(),
         body: format!("{{\"token\":\"{TOKEN}\"}}").into_bytes(),
     };
+    let settings = AuditSettings {
+        old_after: Duration::ZERO,
+        unused_after: Duration::ZERO,
+        fail_on: FailOn::Never,
+        sarif_file: None,
+        prune: Prune::None,
+        names: BTreeSet::new(),
+        rotations: vec![Listed { request: request.rotations[0].clone(), line: 1 }],
+        beside: Beside { uri: String::new(), is_config: false },
+    };
     BTreeMap::from([
         ("secret::Secret", shown(&current)),
         ("secret::Redactor", shown(&redactor)),
@@ -99,6 +111,9 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("config::IssuerSettings", shown(&request.issuer)),
         ("config::GitHubSettings", shown(&request.github)),
         ("config::Request", shown(request)),
+        ("config::Command", shown(&Command::Audit(settings.clone()))),
+        ("config::audit::AuditSettings", shown(&settings)),
+        ("config::audit::Listed", shown(&settings.rotations[0])),
         ("config::Asked", shown(&reading.asked)),
         ("config::Reading", shown(&reading)),
         ("issuer::arouter::ArouterIssuer", shown(&issuer)),

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 
 /// What each part may name beside itself. The longest part that a file belongs to decides.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("audit", &["rotation::name", "rotation::outcome", "rotation::port"]),
+    ("auditing", &["audit", "config", "http", "issuer", "report", "rotation", "runner", "secret", "store::target"]),
     ("cli", &[]),
     (
         "config",
         &[
+            "audit::FailOn",
             "cli",
             "duration",
             "nearest",
@@ -27,7 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("issuer", &["http", "rotation::port", "secret"]),
     ("nearest", &[]),
     ("notices", &["rotation", "runner", "store::github"]),
-    ("report", &["http", "rotation", "runner", "secret"]),
+    ("report", &["audit", "http", "rotation", "runner", "secret"]),
     ("rotation", &["http::Failure", "http::Refusal", "http::Retry", "secret"]),
     ("rotation::port", &["http::Failure", "secret"]),
     (

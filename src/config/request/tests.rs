@@ -190,7 +190,6 @@ fn on_a_pull_request_nothing_is_changed() {
 #[test]
 fn what_is_for_later_is_recognised() {
     for (args, vars, input) in [
-        (&["audit"][..], &[("INPUT_KEY-NAME", ""), ("INPUT_PRUNE", "none")][..], "command"),
         (&[], &[("INPUT_CANARY", "x.yml")], "canary"),
         (&[], &[("INPUT_ISSUER", "openrouter")], "issuer"),
         (&[], &[("INPUT_GRACE-PERIOD", "drain")], "grace-period"),

@@ -11,6 +11,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test's support code may fail the test")]
 
 pub mod actions;
+pub mod audits;
 pub mod config_file;
 pub mod echo;
 pub mod github;

@@ -109,6 +109,8 @@ fn row(id: usize, label: Option<String>) -> KeyRow {
         updated_at: None,
         last_used_at: None,
         usage_daily: None,
+        usage_weekly: None,
+        usage_monthly: None,
         usage: None,
         limit_remaining: None,
         rights: ShownRights::default(),

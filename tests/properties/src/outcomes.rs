@@ -32,16 +32,19 @@ const OLD: [OldKeyStatus; 6] = [
     OldKeyStatus::None,
 ];
 
-fn maybe<T>(u: &mut Unstructured<'_>, make: impl FnOnce(&mut Unstructured<'_>) -> Result<T>) -> Result<Option<T>> {
+pub(crate) fn maybe<T>(
+    u: &mut Unstructured<'_>,
+    make: impl FnOnce(&mut Unstructured<'_>) -> Result<T>,
+) -> Result<Option<T>> {
     if u.arbitrary()? { make(u).map(Some) } else { Ok(None) }
 }
 
-fn time(u: &mut Unstructured<'_>) -> Result<Timestamp> {
+pub(crate) fn time(u: &mut Unstructured<'_>) -> Result<Timestamp> {
     let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
     Ok(Timestamp::from_second(u.int_in_range(first..=last)?).expect("a time within bounds"))
 }
 
-fn problem(u: &mut Unstructured<'_>) -> Result<Problem> {
+pub(crate) fn problem(u: &mut Unstructured<'_>) -> Result<Problem> {
     Ok(Problem { what: echoing(u)?, next: maybe(u, echoing)? })
 }
 

@@ -18,6 +18,7 @@ use keyrotor::runner::{Format, Kind, Runner, Sink, Surroundings};
 use keyrotor::secret::{Redactor, Secret};
 
 use crate::actions::{self, check_visible, commands};
+use crate::audits::audit;
 use crate::echo::{SECRETS, echoing, searcher};
 use crate::outcomes::outcome;
 use crate::text::several;
@@ -196,6 +197,9 @@ fn ending(u: &mut Unstructured<'_>) -> Result<Ending> {
     if u.ratio(1, 5)? {
         return Ok(Ending::invalid(&several(u, 6, echoing)?, &redactor));
     }
+    if u.ratio(1, 4)? {
+        return Ok(Ending::audited(&audit(u)?, &redactor));
+    }
     let first = outcome(u)?;
     let more: Vec<Outcome> = if u.ratio(1, 4)? { several(u, 2, outcome)? } else { Vec::new() };
     Ok(Ending::ran(&[vec![first], more].concat(), &redactor))
@@ -254,6 +258,15 @@ fn check_summary(ending: &Ending, summary: &str) {
             let rows: Vec<String> = seen.rows.iter().flatten().map(|cell| plain(cell)).collect();
             assert_eq!(rows, *problems, "{summary:?}");
             assert_eq!(seen.headings.len(), 1);
+        }
+        Ending::Audited(audit) => {
+            let keys: Vec<_> = audit.accounts.iter().flat_map(|account| &account.assessment.keys).collect();
+            let parts = usize::from(!keys.is_empty()) + usize::from(!audit.findings().is_empty());
+            assert_eq!(seen.headings.len(), 1 + parts, "{summary:?}");
+            for key in keys {
+                let told = seen.rows.iter().flatten().any(|cell| plain(cell) == key.row.id.0);
+                assert!(told, "{:?} is not told as it is in {summary:?}", key.row.id);
+            }
         }
         Ending::Ran(outcomes) => {
             let parts = if outcomes.len() > 1 { outcomes.len() } else { 0 };

@@ -269,6 +269,8 @@ fn row(key: &Key, dialect: Dialect) -> KeyRow {
         updated_at: (dialect == Dialect::Mgmt).then_some(key.updated_at),
         last_used_at: key.last_used_at,
         usage_daily: None,
+        usage_weekly: None,
+        usage_monthly: None,
         usage: None,
         limit_remaining: (!guide).then_some(key.rights.limit).flatten().map(|limit| (limit - key.usage).max(0.0)),
         rights: ShownRights {

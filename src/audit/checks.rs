@@ -1,0 +1,302 @@
+//! One check for each rule.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{AuditedKey, Finding, KeyKind, LastUse, Level, Look, Role, Rotation, Rule, State, span};
+use crate::rotation::port::{AllowList, KeyId, Reset};
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Warned about from here on.
+const EXPIRES_SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// A weekend that nobody works, and a day.
+const EXPIRES_AT_ONCE: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+/// A key that was made for a service has been used by then.
+const FIRST_USE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// A replaced key of a family that no config file speaks of may be in grace for so long: what the README advises.
+const USUAL_GRACE: Duration = DAY;
+/// A run takes minutes. What is older was left by one that did not finish.
+const LONGEST_RUN: Duration = Duration::from_secs(60 * 60);
+/// A grace is over some time before the next scheduled run can retire the key.
+const BETWEEN_RUNS: Duration = DAY;
+/// This part of a limit left is little.
+const LITTLE: f64 = 0.1;
+
+pub(super) fn check(rule: Rule, look: &Look<'_>) -> Vec<Finding> {
+    match rule {
+        Rule::NoKey => look.rotations.iter().enumerate().filter_map(|(at, one)| no_key(look, at, one)).collect(),
+        Rule::SharedEnvironments => {
+            look.rotations.iter().enumerate().filter_map(|(at, one)| shared(look, at, one)).collect()
+        }
+        _ => look.keys.iter().filter_map(|key| of_key(rule, look, key)).collect(),
+    }
+}
+
+fn of_key(rule: Rule, look: &Look<'_>, key: &AuditedKey) -> Option<Finding> {
+    let (level, reason, advice) = match rule {
+        Rule::NearLimit => near_limit(key)?,
+        Rule::ExpiresSoon => expires_soon(look, key)?,
+        Rule::Old => old(look, key)?,
+        Rule::Unused => unused(look, key)?,
+        Rule::NeverUsed => never_used(look, key)?,
+        Rule::SeveralLive => several_live(look, key)?,
+        Rule::NoSpendingLimit => no_spending_limit(key)?,
+        Rule::NoAllowList => no_allow_list(key)?,
+        Rule::LeftOver => left_over(look, key)?,
+        Rule::UndatedName => undated_name(key)?,
+        Rule::NoKey | Rule::SharedEnvironments => return None,
+    };
+    let rotation = key.family.as_ref().and_then(|member| look.rotations.get(member.rotation?)).map(named);
+    Some(Finding { rule, level, key: Some((key.row.id.clone(), key.row.name.clone())), rotation, reason, advice })
+}
+
+type Found = Option<(Level, String, String)>;
+
+fn named(rotation: &Rotation) -> (String, u64) {
+    (rotation.key_name.clone(), rotation.line)
+}
+
+fn old(look: &Look<'_>, key: &AuditedKey) -> Found {
+    let age = key.age.filter(|age| *age >= look.criteria.old_after && key.state == State::Live)?;
+    let reason = format!("it is {} old; `old-after` is {}", span(age), span(look.criteria.old_after));
+    Some((Level::Warning, reason, replace(look, key)))
+}
+
+/// How to get rid of a key that is in use.
+fn replace(look: &Look<'_>, key: &AuditedKey) -> String {
+    if key.row.kind == KeyKind::Management {
+        return "Make a new management key, put it where this one is used, then delete this one.".to_owned();
+    }
+    match key.family.as_ref().and_then(|member| Some((member.role, look.rotations.get(member.rotation?)?))) {
+        Some((Role::Current, rotation)) => {
+            format!("Run the rotation `{}`, and let it rotate earlier (`rotate-after`).", rotation.key_name)
+        }
+        Some((_, rotation)) => format!("Run the rotation `{}`: it retires this key.", rotation.key_name),
+        None => "Hand it to a rotation, which replaces it: its id as `replace-key-id`. If nothing uses it, delete it."
+            .to_owned(),
+    }
+}
+
+fn unused(look: &Look<'_>, key: &AuditedKey) -> Found {
+    let since = match key.last_use {
+        LastUse::At(at) => at,
+        // Spent with before, or it would have been found as never used.
+        LastUse::NothingSpentSince(at) if key.row.usage != Some(0.0) => at,
+        _ => return None,
+    };
+    let idle =
+        length(since, look.now).filter(|idle| *idle >= look.criteria.unused_after && key.state == State::Live)?;
+    let after = span(look.criteria.unused_after);
+    let reason = match key.last_use {
+        LastUse::At(_) => format!("it was last used {} ago; `unused-after` is {after}", span(idle)),
+        _ => format!("nothing was spent with it for {} at least; `unused-after` is {after}", span(idle)),
+    };
+    Some((Level::Warning, reason, remove(look, key)))
+}
+
+fn never_used(look: &Look<'_>, key: &AuditedKey) -> Found {
+    let age = key.age.filter(|age| *age >= look.criteria.unused_after.min(FIRST_USE) && key.state == State::Live)?;
+    let what = match key.last_use {
+        LastUse::Never => "was never used",
+        LastUse::NothingSpentSince(_) if key.row.usage == Some(0.0) && key.row.kind == KeyKind::Regular => {
+            "nothing was ever spent with it"
+        }
+        _ => return None,
+    };
+    Some((Level::Warning, format!("it was made {} ago and {what}", span(age)), remove(look, key)))
+}
+
+/// How to get rid of a key that is not in use.
+fn remove(look: &Look<'_>, key: &AuditedKey) -> String {
+    let rotation = key.family.as_ref().and_then(|member| Some((member.role, look.rotations.get(member.rotation?)?)));
+    match rotation {
+        Some((Role::Current, rotation)) => {
+            format!(
+                "See whether what the rotation `{}` writes it to still runs; if not, take that away.",
+                rotation.key_name
+            )
+        }
+        Some((_, rotation)) => format!("Run the rotation `{}`: it retires this key.", rotation.key_name),
+        None => "Find out whose it is. If nothing needs it, disable it for a while, then delete it.".to_owned(),
+    }
+}
+
+fn expires_soon(look: &Look<'_>, key: &AuditedKey) -> Found {
+    let end = key.row.rights.expires_at.flatten().filter(|_| key.state == State::Live)?;
+    let left = length(look.now, end).filter(|left| *left <= EXPIRES_SOON)?;
+    let level = if left <= EXPIRES_AT_ONCE { Level::Error } else { Level::Warning };
+    Some((level, format!("it expires in {}, {}", span(left), end.strftime("%Y-%m-%d %H:%M UTC")), replace(look, key)))
+}
+
+fn several_live(look: &Look<'_>, key: &AuditedKey) -> Found {
+    let member = key.family.as_ref()?;
+    let rotation = member.rotation.and_then(|at| look.rotations.get(at));
+    let reason = match member.role {
+        Role::Unconfirmed if key.age.is_some_and(|age| age > LONGEST_RUN) => {
+            format!("a run of the family `{}` made it {} ago and did not finish", member.family, span(key.age?))
+        }
+        Role::Replaced { at } => {
+            let grace = rotation.map_or(Some(USUAL_GRACE), |rotation| rotation.grace)?;
+            let replaced = length(at?, look.now).filter(|since| *since > grace.saturating_add(BETWEEN_RUNS))?;
+            format!("it was replaced {} ago in the family `{}` and is still alive", span(replaced), member.family)
+        }
+        _ => return None,
+    };
+    let advice = match rotation {
+        Some(rotation) => format!("Run the rotation `{}`: it retires this key, or says why not.", rotation.key_name),
+        None => {
+            format!("Run the rotation of the family `{}`; if there is none any more, delete this key.", member.family)
+        }
+    };
+    Some((Level::Warning, reason, advice))
+}
+
+fn no_spending_limit(key: &AuditedKey) -> Found {
+    let unlimited = key.is_live() && key.row.rights.limit == Some(None);
+    unlimited.then(|| {
+        let advice = "Set a limit: for a rotated key with `spending-limit`, else at the issuer.".to_owned();
+        (Level::Warning, "it has no spending limit".to_owned(), advice)
+    })
+}
+
+/// An issuer that shows neither list may have none: nothing is found then.
+fn no_allow_list(key: &AuditedKey) -> Found {
+    let rights = &key.row.rights;
+    let all = |list: &Option<AllowList>| list.as_ref().is_none_or(|list| *list == AllowList::All);
+    let shown = rights.providers.is_some() || rights.models.is_some();
+    (key.is_live() && shown && all(&rights.providers) && all(&rights.models)).then(|| {
+        let advice =
+            "Name what it needs: for a rotated key with `allowed-providers` or `allowed-models`, else at the issuer.";
+        (Level::Note, "it may use every provider and every model".to_owned(), advice.to_owned())
+    })
+}
+
+fn near_limit(key: &AuditedKey) -> Found {
+    let limit = key.row.rights.limit.flatten().filter(|_| key.is_live())?;
+    let left = key.row.limit_remaining.or_else(|| Some(limit - spent(key)?))?;
+    if left > limit * LITTLE {
+        return None;
+    }
+    let anew = match key.row.rights.reset {
+        Some(Reset::Daily) => ", until it starts anew at midnight UTC",
+        Some(Reset::Weekly) => ", until it starts anew on Monday",
+        Some(Reset::Monthly) => ", until it starts anew on the 1st",
+        Some(Reset::Never) | None => "",
+    };
+    let (level, reason) = if left <= 0.0 {
+        (Level::Error, format!("its limit of {} is spent{anew}", usd(limit)))
+    } else {
+        (Level::Warning, format!("{} of its limit of {} are left{anew}", usd(left), usd(limit)))
+    };
+    Some((level, reason, "Raise its limit, or find out what spends so much.".to_owned()))
+}
+
+/// What counts towards the limit.
+fn spent(key: &AuditedKey) -> Option<f64> {
+    match key.row.rights.reset? {
+        Reset::Never => key.row.usage,
+        Reset::Monthly => key.row.usage_monthly,
+        Reset::Weekly => key.row.usage_weekly,
+        Reset::Daily => key.row.usage_daily,
+    }
+}
+
+fn usd(amount: f64) -> String {
+    let cents = format!("{amount:.2}");
+    format!("{} USD", cents.strip_suffix(".00").unwrap_or(&cents))
+}
+
+fn left_over(look: &Look<'_>, key: &AuditedKey) -> Found {
+    let since =
+        |at: Option<Timestamp>| at.and_then(|at| length(at, look.now)).map(|time| format!(" {} ago", span(time)));
+    let reason = match key.state {
+        State::Live => return None,
+        State::Disabled => {
+            format!(
+                "it is switched off; it was last changed{}",
+                since(key.row.updated_at).unwrap_or(" at an unknown time".into())
+            )
+        }
+        State::Expired => format!("it expired{}", since(key.row.rights.expires_at.flatten()).unwrap_or_default()),
+    };
+    Some((Level::Note, reason, "Delete it once nobody wants to switch it on again.".to_owned()))
+}
+
+fn undated_name(key: &AuditedKey) -> Found {
+    let undated = key.is_live() && key.family.is_none() && !has_date(&key.row.name) && !has_version(&key.row.name);
+    undated.then(|| {
+        let advice = "Name keys by family and date, as `production-2026-12-01`; a rotation does it (`replace-key-id`)."
+            .to_owned();
+        (Level::Note, "its name has neither a date nor a version".to_owned(), advice)
+    })
+}
+
+/// A year of this century with a month behind it: `2026-12`, `20261201`, `2026_12_01`.
+fn has_date(name: &str) -> bool {
+    let digits = |at: usize, count: usize| {
+        let part = name.get(at..at + count).filter(|part| part.bytes().all(|b| b.is_ascii_digit()));
+        part.and_then(|part| part.parse::<u32>().ok())
+    };
+    name.match_indices("20").any(|(at, _)| {
+        let separated = matches!(name.as_bytes().get(at + 4), Some(b'-' | b'_' | b'.' | b'/'));
+        let month = digits(at + 4 + usize::from(separated), 2);
+        digits(at, 4).is_some() && month.is_some_and(|month| (1..=12).contains(&month))
+    })
+}
+
+/// `v2`, `V10`, standing by itself.
+fn has_version(name: &str) -> bool {
+    name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| {
+        let number = word.strip_prefix(['v', 'V']).unwrap_or_default();
+        !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+fn no_key(look: &Look<'_>, at: usize, rotation: &Rotation) -> Option<Finding> {
+    let of_family = |key: &AuditedKey| key.family.as_ref().and_then(|member| member.rotation) == Some(at);
+    let serves =
+        |key: &AuditedKey| key.is_live() && (of_family(key) || rotation.replaces.as_ref() == Some(&key.row.id));
+    if look.keys.iter().any(serves) {
+        return None;
+    }
+    Some(Finding {
+        rule: Rule::NoKey,
+        level: Level::Error,
+        key: None,
+        rotation: Some(named(rotation)),
+        reason: format!("no live key is named after the rotation `{}`", rotation.key_name),
+        advice: format!(
+            "Run the rotation `{}`. If its targets hold a key of another name, set `replace-key-id` there.",
+            rotation.key_name
+        ),
+    })
+}
+
+fn shared(look: &Look<'_>, at: usize, rotation: &Rotation) -> Option<Finding> {
+    if rotation.environments.len() < 2 {
+        return None;
+    }
+    let all = rotation.environments.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    Some(Finding {
+        rule: Rule::SharedEnvironments,
+        level: Level::Warning,
+        key: current_of(look, at, rotation),
+        rotation: Some(named(rotation)),
+        reason: format!("the key of the rotation `{}` serves several environments ({all})", rotation.key_name),
+        advice: "Give each environment a rotation of its own in the config file.".to_owned(),
+    })
+}
+
+fn current_of(look: &Look<'_>, at: usize, rotation: &Rotation) -> Option<(KeyId, String)> {
+    let is_current = |key: &&AuditedKey| {
+        let member = key.family.as_ref();
+        member.is_some_and(|member| member.rotation == Some(at) && member.role == Role::Current)
+            || rotation.replaces.as_ref() == Some(&key.row.id)
+    };
+    look.keys.iter().find(is_current).map(|key| (key.row.id.clone(), key.row.name.clone()))
+}
+
+fn length(from: Timestamp, to: Timestamp) -> Option<Duration> {
+    Duration::try_from(to.duration_since(from)).ok()
+}

@@ -1,0 +1,126 @@
+//! What an audit came to, as data.
+
+use super::{Assessment, Criteria, Finding, Level};
+use crate::rotation::outcome::Problem;
+
+/// One account's keys, or why they could not be read.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// The address of its issuer.
+    pub issuer: String,
+    /// Its keys and what was found.
+    pub assessment: Assessment,
+    /// What hindered the look.
+    pub problems: Vec<Problem>,
+}
+
+/// Which findings make an audit fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailOn {
+    /// None.
+    Never,
+    /// Warnings and errors.
+    Warning,
+    /// Errors alone.
+    Error,
+}
+
+impl FailOn {
+    /// Whether one of this level does.
+    #[must_use]
+    pub fn includes(self, level: Level) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Warning => level <= Level::Warning,
+            Self::Error => level == Level::Error,
+        }
+    }
+
+    /// As the input is written.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Never => "never",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The end of an audit in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every key was judged, and nothing was found that makes it fail. Exit 0.
+    Audited,
+    /// Keys could not be read. Exit 1.
+    Unchanged,
+    /// A person should look. Exit 3.
+    Attention,
+}
+
+/// Everything an audit came to.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    /// What was asked for.
+    pub criteria: Criteria,
+    /// Which findings make it fail.
+    pub fail_on: FailOn,
+    /// Account by account.
+    pub accounts: Vec<Account>,
+    /// What went wrong beside the accounts.
+    pub problems: Vec<Problem>,
+}
+
+impl Audit {
+    /// What was found, worst first.
+    pub fn findings(&self) -> Vec<&Finding> {
+        let mut all: Vec<_> = self.accounts.iter().flat_map(|account| &account.assessment.findings).collect();
+        all.sort_by_key(|finding| finding.level);
+        all
+    }
+
+    /// What went wrong, first the first.
+    pub fn all_problems(&self) -> impl Iterator<Item = &Problem> {
+        self.accounts.iter().flat_map(|account| &account.problems).chain(&self.problems)
+    }
+
+    /// Whether what was found makes it fail.
+    #[must_use]
+    pub fn fails(&self) -> bool {
+        self.findings().iter().any(|finding| self.fail_on.includes(finding.level))
+    }
+
+    /// In one word.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        if self.fails() {
+            Verdict::Attention
+        } else if self.all_problems().next().is_some() {
+            Verdict::Unchanged
+        } else {
+            Verdict::Audited
+        }
+    }
+}
+
+impl Verdict {
+    /// The process's exit status.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Audited => 0,
+            Self::Unchanged => 1,
+            Self::Attention => 3,
+        }
+    }
+
+    /// The output `outcome`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Audited => "audited",
+            Self::Unchanged => "unchanged",
+            Self::Attention => "attention",
+        }
+    }
+}

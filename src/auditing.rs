@@ -1,0 +1,177 @@
+//! An audit as it is carried out: reads the key lists of every account, has them judged, leaves the findings as SARIF.
+
+use std::fs;
+use std::rc::Rc;
+
+use url::Url;
+
+use crate::audit::{Account, Assessment, Audit, Criteria, Rotation, assess};
+use crate::config::audit::{AuditSettings, Listed};
+use crate::config::{IssuerSettings, Request, environments};
+use crate::http::{self, Failure, Retry, Trace};
+use crate::issuer::ArouterIssuer;
+use crate::report;
+use crate::rotation::interrupt::Interrupt;
+use crate::rotation::outcome::{Event, Observer as _, Problem};
+use crate::rotation::policy::Retire;
+use crate::rotation::port::{KeyIssuer, Listing};
+use crate::runner::Runner;
+use crate::secret::Secret;
+use crate::store::target::Target;
+
+/// One account at one issuer, as far as can be told before it is asked: whoever has a credential of its own may be one.
+struct Reached {
+    url: Url,
+    issuers: Vec<ArouterIssuer>,
+    rotations: Vec<Rotation>,
+}
+
+/// Audits every account that the request reaches.
+pub(crate) async fn run(
+    request: &Request,
+    settings: &AuditSettings,
+    interrupt: &Interrupt,
+    runner: &Rc<Runner>,
+) -> Audit {
+    for warning in &request.warnings {
+        runner.event(&Event::Warning(warning.clone()));
+    }
+    let criteria = Criteria { old_after: settings.old_after, unused_after: settings.unused_after };
+    let mut audit = Audit { criteria, fail_on: settings.fail_on, accounts: Vec::new(), problems: Vec::new() };
+    match http::client(request.request_timeout) {
+        Ok(client) => {
+            for reached in reach(request, settings, &client, runner) {
+                audit.accounts.push(account(&reached, &audit.criteria, interrupt, runner).await);
+            }
+        }
+        Err(error) => audit.problems.push(Problem { what: error.to_string(), next: None }),
+    }
+    leave_sarif(&mut audit, settings, runner);
+    audit
+}
+
+/// The accounts, in the config file's order. Rotations at one address that share a credential share an account; so do
+/// those whose keys manage themselves, since one list most likely shows them all.
+fn reach(request: &Request, settings: &AuditSettings, client: &reqwest::Client, runner: &Rc<Runner>) -> Vec<Reached> {
+    let mut reached: Vec<(Reached, Vec<Secret>)> = Vec::new();
+    let alone = settings.rotations.is_empty().then_some((&request.issuer, None));
+    let listed = settings.rotations.iter().map(|listed| (&listed.request.issuer, Some(listed)));
+    for (issuer, listed) in alone.into_iter().chain(listed) {
+        let signs =
+            issuer.management_key.as_ref().or(issuer.current_key.as_ref()).or(request.issuer.current_key.as_ref());
+        let at = reached.iter().position(|(known, _)| known.url == issuer.url).unwrap_or_else(|| {
+            let new = Reached { url: issuer.url.clone(), issuers: Vec::new(), rotations: Vec::new() };
+            reached.push((new, Vec::new()));
+            reached.len() - 1
+        });
+        let Some((account, credentials)) = reached.get_mut(at) else { continue };
+        account.rotations.extend(listed.map(rotation));
+        if let Some(secret) = signs.filter(|secret| !credentials.contains(secret)) {
+            credentials.push(secret.clone());
+            account.issuers.push(open(issuer, secret, client, runner));
+        }
+    }
+    reached.into_iter().map(|(account, _)| account).collect()
+}
+
+fn open(settings: &IssuerSettings, signs: &Secret, client: &reqwest::Client, runner: &Rc<Runner>) -> ArouterIssuer {
+    let (management, current) = match &settings.management_key {
+        Some(management) => (Some(management.clone()), None),
+        None => (None, Some(signs.clone())),
+    };
+    let debugger = Rc::clone(runner);
+    let issuer = ArouterIssuer::new(client.clone(), &settings.url, management, current, runner.redactor().clone());
+    issuer.traced(Trace::to(move |line| debugger.debug(line)))
+}
+
+fn rotation(listed: &Listed) -> Rotation {
+    let policy = &listed.request.policy;
+    let targets = &listed.request.targets;
+    Rotation {
+        key_name: policy.key_name.clone(),
+        targets: targets.iter().map(|target| target.label()).collect(),
+        environments: environments(targets.iter().filter_map(Target::at_github).map(|target| target.place.to_string())),
+        grace: (policy.retire() != Retire::Keep).then(|| policy.grace()),
+        replaces: policy.replace_key_id.clone(),
+        line: listed.line,
+    }
+}
+
+async fn account(reached: &Reached, criteria: &Criteria, interrupt: &Interrupt, runner: &Runner) -> Account {
+    let mut account =
+        Account { issuer: reached.url.to_string(), assessment: Assessment::default(), problems: Vec::new() };
+    let mut merged: Option<Listing> = None;
+    for issuer in &reached.issuers {
+        match listing(issuer, interrupt, runner).await {
+            Some(Ok(listing)) => merge(&mut merged, listing),
+            Some(Err(failure)) => {
+                let problem = Problem {
+                    what: format!("the issuer's key list could not be read: {failure}"),
+                    next: failure.hint().map(ToOwned::to_owned),
+                };
+                runner.event(&Event::Failed(&problem));
+                account.problems.push(problem);
+            }
+            None => {
+                let what = "the run was told to stop before the issuer's key list was read".to_owned();
+                account.problems.push(Problem { what, next: Some("Run it again.".to_owned()) });
+                break;
+            }
+        }
+    }
+    if let Some(listing) = merged {
+        account.assessment = assess(&listing, &reached.rotations, criteria);
+    }
+    account
+}
+
+/// Keys that several credentials see are one.
+fn merge(merged: &mut Option<Listing>, listing: Listing) {
+    match merged {
+        None => *merged = Some(listing),
+        Some(merged) => {
+            let new = listing.keys.into_iter().filter(|row| merged.keys.iter().all(|known| known.id != row.id));
+            let new: Vec<_> = new.collect();
+            merged.keys.extend(new);
+        }
+    }
+}
+
+/// The list, asked for as often as is sensible; `None` where the run was told to stop meanwhile.
+async fn listing(issuer: &dyn KeyIssuer, interrupt: &Interrupt, runner: &Runner) -> Option<Result<Listing, Failure>> {
+    tokio::select! {
+        biased;
+        () = interrupt.wait() => None,
+        read = persistently(issuer, runner) => Some(read),
+    }
+}
+
+async fn persistently(issuer: &dyn KeyIssuer, runner: &Runner) -> Result<Listing, Failure> {
+    let (retry, mut rng) = (Retry::default(), fastrand::Rng::new());
+    let mut made = 0;
+    loop {
+        made += 1;
+        let failure = match issuer.list().await {
+            Ok(listing) => return Ok(listing),
+            Err(failure) => failure,
+        };
+        let Some(wait) = retry.wait(made, &failure, &mut rng) else { return Err(failure) };
+        let (what, why) = ("read the key list".to_owned(), failure.message().to_owned());
+        runner.event(&Event::Retrying { what, why, wait });
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// A file that can't be written is a problem of the run: what reads it would take an older one for this one's.
+fn leave_sarif(audit: &mut Audit, settings: &AuditSettings, runner: &Runner) {
+    let Some(path) = &settings.sarif_file else { return };
+    let text = report::sarif(audit, runner.redactor(), &settings.beside.uri, settings.beside.is_config);
+    if let Err(error) = fs::write(path, text) {
+        let problem = Problem {
+            what: format!("sarif-file: {path} could not be written: {error}"),
+            next: Some("Name a file in a folder that exists and can be written.".to_owned()),
+        };
+        runner.event(&Event::Failed(&problem));
+        audit.problems.push(problem);
+    }
+}

@@ -1,0 +1,121 @@
+//! An audit in every form.
+
+mod markdown;
+mod rows;
+mod sarif;
+#[cfg(test)]
+mod tests;
+mod text;
+
+use super::Cleaner;
+use crate::audit::{Account, Assessment, Audit, AuditedKey, Finding, Level};
+use crate::rotation::outcome::Problem;
+use crate::rotation::port::{AllowList, KeyId, KeyRow, ShownRights};
+use crate::secret::without_keys;
+
+pub(super) use self::markdown::markdown;
+pub(super) use self::rows::AuditRows;
+pub use self::sarif::sarif;
+pub(super) use self::text::{sentence, text};
+
+/// How many of each level: `2 errors, 1 warning`.
+pub(super) fn counts(audit: &Audit) -> String {
+    let findings = audit.findings();
+    let of = |level: Level| match findings.iter().filter(|finding| finding.level == level).count() {
+        0 => None,
+        1 => Some(format!("1 {}", level.word())),
+        many => Some(format!("{many} {}s", level.word())),
+    };
+    let counts: Vec<_> = Level::ALL.into_iter().filter_map(of).collect();
+    if counts.is_empty() { "no findings".to_owned() } else { counts.join(", ") }
+}
+
+/// `1 key`, `12 keys`.
+pub(super) fn key_count(audit: &Audit) -> String {
+    match audit.accounts.iter().map(|account| account.assessment.keys.len()).sum() {
+        1_usize => "1 key".to_owned(),
+        many => format!("{many} keys"),
+    }
+}
+
+/// What to do next; never empty.
+pub(super) fn next(audit: &Audit) -> String {
+    let advice = audit.all_problems().find_map(|problem| problem.next.clone());
+    let findings = audit.findings();
+    match (advice, findings.first()) {
+        (Some(advice), _) => advice,
+        (None, _) if audit.all_problems().next().is_some() => "Mend what went wrong, then run it again.".to_owned(),
+        (None, Some(worst)) if worst.level == Level::Note => {
+            "Nothing urgent: the table says what could be better.".to_owned()
+        }
+        (None, Some(_)) => "Do what the table of findings says, from its top.".to_owned(),
+        (None, None) => "Nothing.".to_owned(),
+    }
+}
+
+impl Cleaner<'_> {
+    /// An audit as it may be shown: as any text, and without what looks like a key, since a person may have named one so.
+    pub(super) fn audit(&self, audit: &Audit) -> Audit {
+        Audit {
+            accounts: audit.accounts.iter().map(|account| self.account(account)).collect(),
+            problems: audit.problems.iter().map(|problem| self.hindrance(problem)).collect(),
+            ..audit.clone()
+        }
+    }
+
+    fn account(&self, account: &Account) -> Account {
+        Account {
+            issuer: self.named(&account.issuer),
+            assessment: Assessment {
+                keys: account.assessment.keys.iter().map(|key| self.audited(key)).collect(),
+                findings: account.assessment.findings.iter().map(|finding| self.finding(finding)).collect(),
+            },
+            problems: account.problems.iter().map(|problem| self.hindrance(problem)).collect(),
+        }
+    }
+
+    fn hindrance(&self, problem: &Problem) -> Problem {
+        let Problem { what, next } = self.problem(problem);
+        Problem { what: without_keys(&what), next }
+    }
+
+    fn audited(&self, key: &AuditedKey) -> AuditedKey {
+        let mut clean = AuditedKey {
+            targets: key.targets.iter().map(|target| self.named(target)).collect(),
+            row: self.listed(&key.row),
+            ..key.clone()
+        };
+        if let Some(member) = &mut clean.family {
+            member.family = self.named(&member.family);
+        }
+        clean
+    }
+
+    /// A label may be anything: it is not shown.
+    fn listed(&self, row: &KeyRow) -> KeyRow {
+        let list = |list: &Option<AllowList>| {
+            list.as_ref().map(|list| match list {
+                AllowList::All => AllowList::All,
+                AllowList::Only(names) => AllowList::Only(names.iter().map(|name| self.named(name)).collect()),
+            })
+        };
+        let (providers, models) = (list(&row.rights.providers), list(&row.rights.models));
+        let rights = ShownRights { providers, models, other: Default::default(), ..row.rights.clone() };
+        KeyRow { id: KeyId(self.named(&row.id.0)), name: self.named(&row.name), label: None, rights, ..row.clone() }
+    }
+
+    /// Secrets that are known first: what only begins like a key may be the begin of one with other characters in it.
+    fn named(&self, text: &str) -> String {
+        without_keys(&self.name(text))
+    }
+
+    fn finding(&self, finding: &Finding) -> Finding {
+        Finding {
+            key: finding.key.as_ref().map(|(id, name)| (KeyId(self.named(&id.0)), self.named(name))),
+            rotation: finding.rotation.as_ref().map(|(name, line)| (self.named(name), *line)),
+            reason: without_keys(&self.sentence(&finding.reason)),
+            advice: without_keys(&self.sentence(&finding.advice)),
+            ..finding.clone()
+        }
+    }
+}

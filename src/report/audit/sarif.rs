@@ -1,0 +1,85 @@
+//! The audit as SARIF 2.1.0, with what GitHub's code scanning asks for beyond the standard: a file and a line for each
+//! result, fingerprints that tell two findings at the same line apart, a severity for each rule.
+
+use serde_json::{Value, json};
+
+use super::Cleaner;
+use super::text::sentence;
+use crate::audit::{Audit, Finding, Rule};
+use crate::secret::Redactor;
+
+/// Code scanning refuses a file with more results than this.
+const MOST_RESULTS: usize = 25_000;
+const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
+const HOME: &str = "https://github.com/keyrotor/keyrotor";
+
+/// The findings as a SARIF file. `file` is the address from the repository's root that they are shown beside, and
+/// `has_lines` whether a rotation's line is one of that file.
+#[must_use]
+pub fn sarif(audit: &Audit, redactor: &Redactor, file: &str, has_lines: bool) -> String {
+    let audit = Cleaner(redactor).audit(audit);
+    let results: Vec<_> =
+        audit.findings().into_iter().take(MOST_RESULTS).map(|finding| result(finding, file, has_lines)).collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "keyrotor",
+                "informationUri": HOME,
+                "version": env!("CARGO_PKG_VERSION"),
+                "semanticVersion": env!("CARGO_PKG_VERSION"),
+                "rules": Rule::ALL.map(rule),
+            }},
+            "automationDetails": { "id": "keyrotor-audit/" },
+            "columnKind": "utf16CodeUnits",
+            "results": results,
+        }],
+    });
+    redactor.scrub(&log.to_string()) + "\n"
+}
+
+fn rule(rule: Rule) -> Value {
+    let about = rule.about();
+    json!({
+        "id": about.id,
+        "name": about.id,
+        "shortDescription": { "text": about.title },
+        "fullDescription": { "text": about.why },
+        "help": { "text": about.why, "markdown": format!("{} See [the audit's rules]({HOME}#the-audit).", about.why) },
+        "helpUri": format!("{HOME}#the-audit"),
+        "defaultConfiguration": { "level": "warning" },
+        "properties": { "precision": "high", "security-severity": about.severity, "tags": ["security"] },
+    })
+}
+
+fn result(finding: &Finding, file: &str, has_lines: bool) -> Value {
+    let line = finding.rotation.as_ref().map(|(_, line)| *line).filter(|_| has_lines).unwrap_or(1).max(1);
+    let index = Rule::ALL.iter().position(|rule| *rule == finding.rule);
+    json!({
+        "ruleId": finding.rule.id(),
+        "ruleIndex": index,
+        "level": finding.level.word(),
+        "message": { "text": sentence(finding) },
+        "locations": [{
+            "physicalLocation": {
+                "artifactLocation": { "uri": file, "uriBaseId": "%SRCROOT%" },
+                "region": { "startLine": line },
+            },
+        }],
+        "partialFingerprints": { "primaryLocationLineHash": fingerprint(finding) },
+    })
+}
+
+/// The same for a finding in every run, whatever becomes of the file: of the rule, and of the key's or rotation's name.
+fn fingerprint(finding: &Finding) -> String {
+    let key = finding.key.as_ref().map(|(id, _)| id.0.as_str()).unwrap_or_default();
+    let rotation = finding.rotation.as_ref().filter(|_| key.is_empty()).map(|(name, _)| name.as_str());
+    let parts = [finding.rule.id(), key, rotation.unwrap_or_default()];
+    format!("{:016x}:1", fnv(parts.join("\n").as_bytes()))
+}
+
+/// FNV-1a: short, and the same in every version of this program and of Rust.
+fn fnv(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
