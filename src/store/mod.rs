@@ -1,9 +1,13 @@
 //! Places that hold the key: how a target is written, and a store for each kind.
 
 mod around;
+#[cfg(feature = "file")]
+mod file;
 pub mod github;
 #[cfg(feature = "vault")]
 mod json;
+#[cfg(feature = "file")]
+mod known;
 pub mod target;
 #[cfg(feature = "vault")]
 pub mod vault;
@@ -28,6 +32,8 @@ pub struct Stores {
     github: Option<Rc<GitHub>>,
     #[cfg(feature = "vault")]
     vault: Rc<Vault>,
+    #[cfg_attr(not(feature = "file"), expect(dead_code, reason = "GitHub's connection is made elsewhere"))]
+    around: Around,
 }
 
 impl Stores {
@@ -37,7 +43,8 @@ impl Stores {
         Self {
             github,
             #[cfg(feature = "vault")]
-            vault: Rc::new(Vault::new(around)),
+            vault: Rc::new(Vault::new(around.clone())),
+            around,
         }
     }
 
@@ -48,6 +55,8 @@ impl Stores {
             (Target::GitHub(target), Some(github)) => Box::new(github_secret(target, github)),
             #[cfg(feature = "vault")]
             (Target::Vault(target), _) => Box::new(VaultSecret::new(Rc::clone(&self.vault), target)),
+            #[cfg(feature = "file")]
+            (Target::File(target), _) => Box::new(file::EnvFile::new(target, &self.around)),
             (target, _) => Box::new(Closed(target.clone())),
         }
     }

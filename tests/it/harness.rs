@@ -141,6 +141,8 @@ impl Setting {
             World::new()
         };
         world.by_hand(|state| state.issuer.behaviour = Behaviour::of(self.dialect));
+        let scratch = Scratch::new();
+        world.by_hand(|state| state.files.root.clone_from(&scratch.0));
         let add = |place: &String| world.by_hand(|state| state.add_place(place));
         let places: Vec<Place> = self.places.iter().map(add).collect();
         let management = world.by_hand(|state| {
@@ -160,7 +162,7 @@ impl Setting {
             [] => Fakes::spawn_thread(world.clone()).unwrap(),
             servers => Fakes::spawn_thread_with_tls(world.clone(), servers).unwrap(),
         };
-        let stage = Stage { world, fakes, places, management, app, setting: self, scratch: Scratch::new() };
+        let stage = Stage { world, fakes, places, management, app, setting: self, scratch };
         if let Some(name) = &stage.setting.deployed {
             let (_, value) = stage.world.by_hand(|state| {
                 state.issuer.seed_key(name, |key| {

@@ -12,6 +12,7 @@ mod ended_keys;
 mod enterprise;
 mod examples;
 mod faults;
+mod files;
 mod fleets;
 mod found;
 mod github_answers;

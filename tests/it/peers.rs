@@ -37,6 +37,13 @@ pub(crate) fn gh() -> Command {
     Command::new(prepared("KEYROTOR_TEST_GH", "GitHub's client gh"))
 }
 
+/// A script of `tests/peers`, for the Python with the packages it needs.
+pub(crate) fn python(name: &str) -> Command {
+    let mut python = Command::new(prepared("KEYROTOR_TEST_PYTHON", "a Python with packages"));
+    python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name));
+    python
+}
+
 /// A script of `tests/peers`, with its packages.
 pub(crate) fn script(name: &str) -> Command {
     let mut node = Command::new("node");
@@ -131,7 +138,15 @@ impl Drop for Prism {
 
 /// Runs a client that prints one line of JSON.
 pub(crate) fn json_of(command: &mut Command) -> Value {
-    let ended = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    json_of_input(command, "")
+}
+
+/// The same, with something to read.
+pub(crate) fn json_of_input(command: &mut Command, input: &str) -> Value {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    process.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let ended = process.wait_with_output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&ended.stdout), String::from_utf8_lossy(&ended.stderr));
     assert!(ended.status.success(), "{}\n{out}\n{err}", ended.status);
     serde_json::from_str(out.trim()).unwrap_or_else(|error| panic!("{error}: {out}\n{err}"))

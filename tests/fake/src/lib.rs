@@ -7,6 +7,7 @@
 //! * [`github`]: repositories, environments, organisations, tokens, secrets. Sealed boxes are really opened.
 //! * [`app`]: a GitHub App, where it is installed, the tokens that it mints.
 //! * [`vault`]: KV secrets with their versions, tokens, policies. [`runner`]: OIDC tokens of a job.
+//! * [`files`]: `.env` files on the disk.
 //! * [`outage`]: the judge of "a place that held a live key holds a live key at every moment".
 //! * [`fault`]: what goes wrong and at which request, as data and as text.
 //! * [`journal`]: every request that was made.
@@ -44,6 +45,7 @@ pub mod app;
 pub mod behaviour;
 pub mod clock;
 pub mod fault;
+pub mod files;
 pub mod github;
 pub mod http;
 pub mod issuer;
@@ -57,6 +59,7 @@ pub use app::{App, AppCredentials, Installation};
 pub use behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle, Rename, Wider};
 pub use clock::Clock;
 pub use fault::{Action, Fault, Server, Signal};
+pub use files::Files;
 pub use github::{Access, GitHub, Permission, Place, Scope, Token, TokenKind};
 pub use http::Fakes;
 pub use issuer::{Issuer, Key, Kind, Refused, Rights};

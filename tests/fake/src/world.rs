@@ -9,6 +9,7 @@ use rustix::process::{Pid, kill_process};
 use crate::behaviour::{Behaviour, Dialect};
 use crate::clock::Clock;
 use crate::fault::{Action, Fault, Plan, Server, Signal};
+use crate::files::Files;
 use crate::github::{GitHub, Place};
 use crate::issuer::{Issuer, Key, Kind};
 use crate::journal::{Answered, Journal, Request};
@@ -32,6 +33,8 @@ pub struct State {
     pub runner: Runner,
     /// Vault.
     pub vault: Vault,
+    /// Files on the disk.
+    pub files: Files,
     /// What goes wrong.
     pub faults: Plan,
     /// The judge.
@@ -81,6 +84,10 @@ impl State {
     pub fn add_place(&mut self, target: &str) -> Place {
         match target.parse() {
             Ok(place @ Place::Vault { .. }) => place,
+            Ok(Place::File { path, variable }) => {
+                self.files.watch(&path, &variable);
+                Place::File { path, variable }
+            }
             _ => self.github.add_place(target),
         }
     }
@@ -89,6 +96,7 @@ impl State {
     pub fn put(&mut self, place: &Place, secret: &str, value: &str) {
         match place {
             Place::Vault { path, field } => _ = self.vault.put(path, &[(field, value)]),
+            Place::File { path, variable } => self.files.put(path, variable, value),
             place => _ = self.github.write_secret(place, secret, value),
         }
     }
@@ -98,6 +106,7 @@ impl State {
     pub fn value_at(&self, place: &Place, secret: &str) -> Option<String> {
         match place {
             Place::Vault { path, field } => self.vault.field(path, field).map(str::to_owned),
+            Place::File { path, variable } => self.files.value(path, variable),
             place => self.github.secret(place, secret).map(|secret| secret.value.clone()),
         }
     }
@@ -108,7 +117,11 @@ impl State {
             let place = Place::Vault { path, field: field.to_owned() };
             ((place, String::new()), value.to_owned())
         });
-        in_vault.collect()
+        let in_files = self.files.holdings().map(|(path, variable, value)| {
+            let place = Place::File { path: path.to_owned(), variable: variable.to_owned() };
+            ((place, String::new()), value)
+        });
+        in_vault.chain(in_files).collect()
     }
 
     fn judge(&mut self, cause: &str) {
@@ -162,6 +175,7 @@ impl World {
             github: GitHub::new(clock.clone()),
             runner: Runner::new(clock.clone()),
             vault: Vault::new(clock.clone()),
+            files: Files::default(),
             clock,
             faults: Plan::default(),
             outages: Outages::default(),
@@ -209,7 +223,10 @@ impl World {
 
     /// Lets time pass at once, and judges what that does.
     pub fn advance(&self, by: Duration) {
-        self.change("time passed", |state| state.clock.advance(by));
+        self.change("time passed", |state| {
+            state.clock.advance(by);
+            state.files.age(by);
+        });
     }
 
     /// Adds a fault, as text (see [`crate::fault`]).

@@ -28,6 +28,13 @@ pub enum Place {
         /// The field.
         field: String,
     },
+    /// A variable of a `.env` file, which is none of GitHub's.
+    File {
+        /// Where it lies, from the folder in which the client runs.
+        path: String,
+        /// The variable.
+        variable: String,
+    },
 }
 
 /// What a fine-grained token is given, by GitHub's words in `X-Accepted-GitHub-Permissions`.
@@ -153,6 +160,7 @@ impl Place {
             Self::Codespaces(_) => Permission::CodespacesSecrets,
             Self::CodespacesOrg(_) => Permission::OrganizationCodespacesSecrets,
             Self::Vault { .. } => panic!("{self} is none of GitHub's places"),
+            Self::File { .. } => panic!("{self} is none of GitHub's places"),
         }
     }
 
@@ -199,6 +207,7 @@ impl fmt::Display for Place {
             Self::Codespaces(name) => write!(f, "codespaces:{name}"),
             Self::CodespacesOrg(org) => write!(f, "codespaces-org:{org}"),
             Self::Vault { path, field } => write!(f, "vault:{path}#{field}"),
+            Self::File { path, variable } => write!(f, "file:{path}#{variable}"),
         }
     }
 }
@@ -222,6 +231,9 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, NotAPlace> {
         if let Some((path, field)) = text.strip_prefix("vault:").and_then(|locator| locator.split_once('#')) {
             return Ok(Self::Vault { path: path.to_owned(), field: field.to_owned() });
+        }
+        if let Some((path, variable)) = text.strip_prefix("file:").and_then(|locator| locator.split_once('#')) {
+            return Ok(Self::File { path: path.to_owned(), variable: variable.to_owned() });
         }
         let lower = text.to_lowercase();
         let (kind, name) = lower.split_once(':').ok_or_else(|| NotAPlace(text.to_owned()))?;
@@ -255,6 +267,7 @@ mod tests {
             "codespaces:acme/app",
             "codespaces-org:acme",
             "vault:secret/Team/app#api-key",
+            "file:app/.env#API_KEY",
         ] {
             let place: Place = text.parse().unwrap();
             assert_eq!(place.to_string(), text);

@@ -1,0 +1,137 @@
+//! `file:`: one variable of a `.env` file.
+//!
+//! A write makes a new file beside the old one and puts it in its place, so that whoever reads finds the one or the other.
+//! Nobody can be kept from editing the file meanwhile: what changed between reading and replacing is seen and read anew,
+//! down to the moment between the last look and the replacing itself.
+
+mod attributes;
+mod disk;
+mod dotenv;
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+
+use self::disk::{Put, Seen};
+use self::dotenv::{Bytes, Found};
+use super::known::Known;
+use super::{Around, target::FileVariable};
+use crate::http::Failure;
+use crate::rotation::port::{Held, SecretStore, Sighting, Written};
+use crate::secret::Secret;
+
+/// So often a file is read anew that someone else keeps writing.
+const TRIES: usize = 5;
+/// Shorter values are placeholders; to mask them would hide words of the log.
+const SHORTEST_HIDDEN: usize = 8;
+
+/// One variable of a `.env` file. No call waits for anything, so that two targets in one file never meet.
+pub(super) struct EnvFile {
+    target: FileVariable,
+    path: PathBuf,
+    around: Around,
+    known: Known,
+    /// The value as it is written in the file, before this run wrote it: put back, it is the same byte for byte.
+    before: RefCell<Option<(Secret, Bytes)>>,
+    /// The variable was appended behind a last line that had no line break.
+    joined: Cell<bool>,
+}
+
+impl EnvFile {
+    /// The variable that a target names.
+    #[must_use]
+    pub(super) fn new(target: &FileVariable, around: &Around) -> Self {
+        Self {
+            target: target.clone(),
+            path: PathBuf::from(&target.path),
+            around: around.clone(),
+            known: Known::default(),
+            before: RefCell::default(),
+            joined: Cell::default(),
+        }
+    }
+
+    fn look(&self) -> Result<(Seen, Option<Found>), Failure> {
+        let seen = disk::read(&self.path)?;
+        let found = dotenv::find(&seen.text, &self.target.variable).map_err(Failure::refused)?;
+        Ok((seen, found))
+    }
+
+    /// What the file holds. An empty value is a place that was left for one.
+    fn sighting(&self, seen: &Seen, found: Option<&Found>) -> Sighting {
+        let value = found.map(|found| &found.value).filter(|value| !value.expose().is_empty());
+        if let Some(value) = value.filter(|value| value.expose().len() >= SHORTEST_HIDDEN && !self.known.has(value)) {
+            (self.around.hide)(value);
+        }
+        let held = seen.written().map_or(Held::Nothing, |written| self.known.held(value, written));
+        Sighting { held, date: (self.around.now)() }
+    }
+
+    /// Replaces the file by what `change` makes of it.
+    fn replace(&self, change: impl Fn(&[u8]) -> Result<Bytes, String>) -> Result<Written, Failure> {
+        for _ in 0..TRIES {
+            let seen = disk::read(&self.path)?;
+            let changed = change(&seen.text).map_err(Failure::refused)?;
+            if let Put::Done(date) = disk::replace(&seen, &changed, (self.around.now)())? {
+                return Ok(Written { date });
+            }
+        }
+        Err(Failure::Transient { message: "someone else keeps writing it".to_owned(), retry_after: None })
+    }
+}
+
+#[async_trait(?Send)]
+impl SecretStore for EnvFile {
+    fn name(&self) -> String {
+        self.target.to_string()
+    }
+
+    async fn observe(&self) -> Result<Sighting, Failure> {
+        let (seen, found) = self.look()?;
+        disk::check_replaceable(&seen)?;
+        let sighting = self.sighting(&seen, found.as_ref());
+        *self.before.borrow_mut() = found.map(|found| (found.value, found.written));
+        Ok(sighting)
+    }
+
+    async fn write(&self, value: &Secret) -> Result<Written, Failure> {
+        let variable = &self.target.variable;
+        let written = self.replace(|text| {
+            if dotenv::find(text, variable)?.is_none() {
+                self.joined.set(dotenv::lacks_break(text));
+            }
+            dotenv::with_value(text, variable, value.expose())
+        })?;
+        self.known.wrote(value, written.date);
+        Ok(written)
+    }
+
+    async fn write_back(&self, value: &Secret) -> Result<Written, Failure> {
+        let as_it_was = self.before.borrow().clone().filter(|(before, _)| before == value);
+        let Some((_, as_written)) = as_it_was else { return self.write(value).await };
+        let written = self.replace(|text| dotenv::with_written(text, &self.target.variable, &as_written))?;
+        self.known.wrote(value, written.date);
+        Ok(written)
+    }
+
+    async fn last_write(&self) -> Result<Sighting, Failure> {
+        let (seen, found) = self.look()?;
+        Ok(self.sighting(&seen, found.as_ref()))
+    }
+
+    async fn read_back(&self) -> Result<Option<Secret>, Failure> {
+        let (_, found) = self.look()?;
+        Ok(Some(found.map_or_else(|| Secret::new(String::new()), |found| found.value)))
+    }
+
+    async fn remove(&self) -> Result<(), Failure> {
+        let placeholder = self.before.borrow().clone().map(|(_, as_written)| as_written);
+        let variable = &self.target.variable;
+        self.replace(|text| match &placeholder {
+            Some(as_written) => dotenv::with_written(text, variable, as_written),
+            None => dotenv::without(text, variable, self.joined.get()),
+        })?;
+        Ok(())
+    }
+}
