@@ -232,10 +232,10 @@ impl Stage {
         self.world.by_hand(|state| change(&mut state.issuer.behaviour));
     }
 
-    /// Writes a value to every target, as a person: one after the other, so that the first is the longest unwritten.
+    /// Writes a value to every target, as a person: to the first before the others, so that it is the longest unwritten.
     pub(crate) fn deploy(&self, value: &str) {
         for (nth, place) in self.places.iter().enumerate() {
-            self.world.advance(Duration::from_secs(u64::from(nth > 0)));
+            self.world.advance(Duration::from_secs(u64::from(nth == 1)));
             self.world.by_hand(|state| state.put(place, SECRET, value));
         }
     }

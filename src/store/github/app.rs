@@ -38,13 +38,13 @@ pub struct App {
     pub(super) around: Around,
     /// How far GitHub's clock is ahead, once it has refused what was signed by ours.
     pub(super) ahead: Cell<SignedDuration>,
-    accounts: HashMap<String, Account>,
+    accounts: HashMap<String, Installed>,
     /// Every token there may be.
     pub(super) minted: RefCell<Vec<Token>>,
 }
 
 /// An account that the App is installed on.
-pub(super) struct Account {
+pub(super) struct Installed {
     pub(super) grant: Grant,
     /// One request for a token at a time.
     turn: Mutex<()>,
@@ -79,7 +79,7 @@ impl App {
     /// The App with this key, for these places.
     #[must_use]
     pub fn new<'a>(key: AppKey, places: impl IntoIterator<Item = &'a Place>, around: Around) -> Self {
-        let account = |grant| Account {
+        let account = |grant| Installed {
             grant,
             turn: Mutex::new(()),
             installation: Cell::default(),
@@ -159,7 +159,7 @@ impl App {
         revoked.await.into_iter().flatten().collect()
     }
 
-    fn account(&self, path: &[&str]) -> Result<&Account, Failure> {
+    fn account(&self, path: &[&str]) -> Result<&Installed, Failure> {
         let name = match path {
             ["repos" | "orgs" | "users", name, ..] => name.to_ascii_lowercase(),
             _ => String::new(),
@@ -170,7 +170,7 @@ impl App {
     }
 }
 
-impl Account {
+impl Installed {
     fn fresh(&self) -> Option<(HeaderValue, Minted)> {
         let token = self.token.borrow();
         token.as_ref().filter(|token| token.old > Instant::now()).map(Token::pass)

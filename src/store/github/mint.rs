@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use zeroize::Zeroize as _;
 
 use super::answer::{Answer, SignedBy};
-use super::app::{Account, App, Token};
+use super::app::{App, Installed, Token};
 use super::grant::Grant;
 use super::wire::{Wire, bearer, call_of};
 use crate::http::{Failure, Refusal, server_text};
@@ -46,7 +46,7 @@ struct TokenAnswer {
 
 impl App {
     /// A token for an account, narrowed to what its targets need.
-    pub(super) async fn mint(&self, wire: &Wire, account: &Account) -> Result<Token, Failure> {
+    pub(super) async fn mint(&self, wire: &Wire, account: &Installed) -> Result<Token, Failure> {
         let id = match account.installation.get() {
             Some(id) => id,
             None => {

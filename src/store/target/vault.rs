@@ -49,7 +49,7 @@ pub(super) fn read(locator: &str, words: &Words<'_>, problems: &mut Vec<String>)
         path: path.to_owned(),
         field: field.to_owned(),
         role: role.map(ToOwned::to_owned),
-        jwt_mount: mount.map(ToOwned::to_owned),
+        jwt_mount: role.and(mount).map(ToOwned::to_owned),
     };
     fields.into_iter().map(place).collect()
 }

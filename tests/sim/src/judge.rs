@@ -22,6 +22,7 @@ pub fn values(scene: &Scene) -> Values {
 pub struct Before {
     values: Values,
     keys: BTreeSet<String>,
+    live: BTreeSet<String>,
 }
 
 impl Before {
@@ -31,7 +32,14 @@ impl Before {
         let ids = |state: &keyrotor_fake::world::State| {
             state.issuer.keys.iter().chain(&state.issuer.deleted).map(|key| key.id.clone()).collect()
         };
-        Self { values: values(scene), keys: scene.world.read(ids) }
+        let live = scene.world.live_keys("").into_iter().map(|key| key.id).collect();
+        Self { values: values(scene), keys: scene.world.read(ids), live }
+    }
+
+    /// Whether a key was alive.
+    #[must_use]
+    pub fn lives(&self, id: &str) -> bool {
+        self.live.contains(id)
     }
 }
 

@@ -1,9 +1,10 @@
 //! Playing a schedule, in its own world and time, and holding the world against the promises after every step.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use keyrotor::rotation::outcome::{Outcome, Verdict};
 use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::{AllowList, KeyId, Reset};
@@ -27,6 +28,9 @@ const NEIGHBOURS: &str = "Paul's key";
 
 /// A run told to stop is over by then.
 const STOPS_WITHIN: Duration = Duration::from_secs(7);
+
+/// Dates have whole seconds, and a run asks two servers for them.
+const GRACE_MARGIN: Duration = Duration::from_secs(5);
 
 /// No run takes longer, whatever fails.
 const LONGEST_RUN: Duration = Duration::from_secs(2 * 3600);
@@ -94,6 +98,8 @@ struct Play<'a> {
     raced: BTreeSet<Place>,
     /// Values that some place has held: nobody has the value of a key that was never deployed.
     known: BTreeSet<String>,
+    /// The ids of confirmed keys, with the time at which some target held them last.
+    deployed: BTreeMap<String, Timestamp>,
     /// Keys that a person took back after they were switched off.
     taken_back: BTreeSet<String>,
     /// Something that an earlier run sent may still take effect.
@@ -145,6 +151,7 @@ impl<'a> Play<'a> {
             added: 0,
             raced: BTreeSet::new(),
             known: BTreeSet::new(),
+            deployed: BTreeMap::new(),
             taken_back: BTreeSet::new(),
             unsettled: false,
             played: Played::default(),
@@ -199,6 +206,29 @@ impl<'a> Play<'a> {
         let held =
             world.read(|state| state.github.holdings().map(|(_, _, value)| value.to_owned()).collect::<Vec<_>>());
         self.known.extend(held);
+        let now = self.main.world.now();
+        let values = judge::values(&self.main);
+        let live = self.main.live_family().into_iter().filter(|key| !key.name.ends_with("-unconfirmed"));
+        let held = live.filter(|key| values.values().flatten().any(|value| *value == key.value));
+        self.deployed.extend(held.map(|key| (key.id, now)));
+    }
+
+    /// Whoever read a secret while it held a key goes on with that key.
+    fn look_for_cut_grace(&mut self, plan: &RunPlan, before: &Before) {
+        let ends_otherwise = self.schedule.ends_keys_by_hand() || self.schedule.lifetime.is_some();
+        if plan.leaked || ends_otherwise || self.schedule.renames != Renames::Work {
+            return;
+        }
+        let now = self.main.world.now();
+        let alive: BTreeSet<_> = self.main.live_family().into_iter().map(|key| key.id).collect();
+        let cut = self.deployed.iter().find(|(id, held)| {
+            let gone = Duration::try_from(now.duration_since(**held)).unwrap_or_default();
+            before.lives(id) && !alive.contains(*id) && gone + GRACE_MARGIN < plan.grace
+        });
+        if let Some((id, held)) = cut {
+            let what = format!("{id} was deployed at {held}, is dead at {now}, and had a grace of {:?}", plan.grace);
+            self.broke(Promise::Grace, what);
+        }
     }
 
     fn deed(&mut self, deed: Deed) {
@@ -362,6 +392,9 @@ impl<'a> Play<'a> {
         }
         if !alone {
             return;
+        }
+        if plan.side == Side::Main {
+            self.look_for_cut_grace(plan, before);
         }
         let asked = Asked {
             keeps: !plan.leaked && (plan.retire == Retire::Keep || plan.grace > Duration::ZERO),
