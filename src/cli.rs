@@ -112,7 +112,8 @@ pub struct Inputs {
     /// Rotate only when the current key is older than this
     #[arg(long, value_name = "DURATION", help_heading = WHEN)]
     pub rotate_after: Option<String>,
-    /// How long a replaced key stays alive after its successor is in place; a later run retires it
+    /// How long a replaced key stays alive after its successor is in place; a later run retires it. `drain`: until no
+    /// workflow run is unfinished that began before
     #[arg(long, value_name = "DURATION", help_heading = WHEN)]
     pub grace_period: Option<String>,
     /// What becomes of replaced keys: `delete`, `disable`, or `keep` them and say so

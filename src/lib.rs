@@ -34,7 +34,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::cli::Surroundings;
-use crate::config::{Asked, Command, Request};
+use crate::config::{Asked, Command, Request, RotationRequest};
 use crate::http::{Retry, Trace};
 use crate::report::Ending;
 use crate::rotation::clock::Clock;
@@ -43,7 +43,7 @@ use crate::rotation::outcome::Observer as _;
 use crate::runner::Runner;
 use crate::secret::Redactor;
 use crate::store::Stores;
-use crate::store::github::{App, AppKey, Around, Credential, GitHub, Pace};
+use crate::store::github::{App, AppKey, Around, Credential, GitHub, Level, Need, Pace};
 use crate::store::target::Target;
 
 /// Runs the program and returns its exit status. Must be called on a tokio runtime.
@@ -106,12 +106,17 @@ fn access(request: &Request, runner: &Rc<Runner>) -> Option<Access> {
 }
 
 fn app(key: &AppKey, request: &Request, runner: &Rc<Runner>) -> App {
-    let targets = request.rotations.iter().flat_map(|rotation| &rotation.targets);
-    let places = targets.filter_map(Target::at_github).map(|target| store::at_github(&target.place));
-    let places: Vec<_> = places.collect();
+    let needs: Vec<_> = request.rotations.iter().flat_map(needs).collect();
     let (clock, runner) = (Clock::system(), Rc::clone(runner));
     let now = Box::new(move || clock.wall_time());
-    App::new(key.clone(), &places, Around { now, hide: Box::new(move |secret| runner.mask(secret)) })
+    App::new(key.clone(), &needs, Around { now, hide: Box::new(move |secret| runner.mask(secret)) })
+}
+
+/// What a rotation needs at GitHub.
+fn needs(rotation: &RotationRequest) -> impl Iterator<Item = Need> {
+    let actions = rotation.policy.drains().then_some(Level::Read);
+    let places = rotation.targets.iter().filter_map(Target::at_github);
+    places.map(move |target| Need { place: store::at_github(&target.place), actions })
 }
 
 fn connect(

@@ -15,6 +15,8 @@ use crate::secret::Secret;
 
 /// Above GitHub's limit of 100 requests at once nothing is gained.
 const PARALLEL: RangeInclusive<usize> = 1..=100;
+/// A run that waits for an approval fails after 30 days, and a job may take 5 days then: GitHub's page "Actions limits".
+const LONGEST_DRAIN: Duration = Duration::from_secs(35 * 24 * 60 * 60);
 const VERIFY_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(60 * 60);
 const REQUEST_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(10 * 60);
 
@@ -46,7 +48,8 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
         reset: reset?,
         expires_after: expires_after?,
         rotate_after: rotate_after?,
-        grace: grace?,
+        grace: grace?.0,
+        drain: grace?.1,
         retire: retire?,
         leaked: leaked?,
         verify_chat,
@@ -126,11 +129,12 @@ fn expires_after(text: &str) -> Result<Wish<Option<Duration>>, String> {
     }
 }
 
-fn grace_period(text: &str) -> Result<Duration, String> {
-    if text == "drain" {
-        return Err("`drain` is not yet built in this version: expected a duration such as 24h".to_owned());
+/// The grace, and whether it ends with what began before.
+fn grace_period(text: &str) -> Result<(Duration, bool), String> {
+    match text {
+        "drain" => Ok((LONGEST_DRAIN, true)),
+        _ => or_accepted(duration(text).map(|grace| (grace, false)), "`drain`"),
     }
-    duration(text)
 }
 
 fn retire(text: &str) -> Result<Retire, String> {
@@ -203,8 +207,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_for_later_says_so() {
-        assert!(grace_period("drain").is_err_and(|message| message.contains("not yet built in this version")));
+    fn a_grace_is_a_time_or_a_drain() {
+        assert_eq!(grace_period("drain"), Ok((Duration::from_secs(35 * 86_400), true)));
+        assert_eq!(grace_period("24h"), Ok((Duration::from_secs(86_400), false)));
+        assert!(grace_period("drained").is_err_and(|message| message.contains("or `drain`")));
     }
 
     #[test]

@@ -229,6 +229,7 @@ fn draft<'a>(
         let targets = targets::of_file(entry, &inputs, beside.surroundings, problems);
         let issuer = issuer(&inputs, management.clone(), current.value.clone(), problems);
         let policy = policy::read(&inputs, current.value.clone(), problems);
+        targets::check_drain(policy.as_ref(), targets.iter().map(|placed| &placed.target), problems);
         let dry_run = problems.read("dry-run", inputs.dry_run.as_deref(), boolean);
         let name = inputs.key_name.unwrap_or_default();
         let doubts = current.doubts.into_iter().chain(policy.iter().flat_map(policy::doubts));

@@ -6,7 +6,8 @@ use crate::cli::{self, Inputs, Surroundings};
 use crate::config::file::Entry;
 use crate::config::problem::Problems;
 use crate::config::yaml::Place;
-use crate::store::target::{self, SecretName, Target, TargetProblem};
+use crate::rotation::policy::Policy;
+use crate::store::target::{self, Kind, SecretName, Target, TargetProblem};
 
 /// What stands for the repository in the documented default.
 const REPOSITORY: &str = "GITHUB_REPOSITORY";
@@ -87,6 +88,24 @@ fn of_this_repository(surroundings: &Surroundings, secret: &SecretName, problems
         problems.wrong(REPOSITORY, repository, problem.message);
     }
     targets
+}
+
+/// Only what runs in a repository can be waited for.
+pub(super) fn check_drain<'a>(
+    policy: Option<&Policy>,
+    targets: impl IntoIterator<Item = &'a Target>,
+    problems: &mut Problems,
+) {
+    let has_runs = |target: &&Target| matches!(target.kind(), Kind::Repo | Kind::Env | Kind::Dependabot);
+    let other = targets.into_iter().find(|target| !has_runs(target)).filter(|_| policy.is_some_and(|it| it.drain));
+    if let Some(target) = other {
+        let message = format!(
+            "needs targets of kind `repo`, `env` or `dependabot` alone: nothing tells what still uses the key at `{}`; \
+             expected a duration such as 24h",
+            target.label()
+        );
+        problems.wrong("grace-period", "drain", message);
+    }
 }
 
 fn check_repeated(targets: &[Target], problems: &mut Problems) {

@@ -10,7 +10,7 @@ use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Observation, at_latest_until, has_expired};
 use crate::rotation::outcome::{KeyFate, Problem};
-use crate::rotation::pending::{Pending, Standing};
+use crate::rotation::pending::{Pending, Standing, links};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::Retire;
 use crate::rotation::port::{Deletion, KeyId, KeyRow, Renamed};
@@ -26,6 +26,15 @@ impl Run<'_> {
         for key in pending {
             let fate = match &key.standing {
                 Standing::InGrace(until) => KeyFate::Pending { until: *until },
+                Standing::Draining { until, waits_for } => {
+                    self.tell_of(format!(
+                        "{} ({}) stays alive until what began before it was replaced is over: {}",
+                        key.name,
+                        key.id,
+                        links(waits_for)
+                    ));
+                    KeyFate::Pending { until: *until }
+                }
                 Standing::Kept => KeyFate::Kept,
                 Standing::Held(reason) | Standing::InUse(reason) => KeyFate::Stray { reason: reason.clone() },
                 Standing::Past => {

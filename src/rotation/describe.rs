@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::rotation::clock::span;
 use crate::rotation::lease::Mode;
 use crate::rotation::observation::Observation;
-use crate::rotation::pending::Standing;
+use crate::rotation::pending::{Standing, links};
 use crate::rotation::plan::{Decision, Plan, Rotate};
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{AllowList, KeyId, Reset, Rights};
@@ -22,6 +22,9 @@ impl Plan {
                 Standing::Past if policy.leaked => format!("{retire} {}", name(&key.id)),
                 Standing::Past => format!("{retire} {}: its grace is over", name(&key.id)),
                 Standing::InGrace(until) => format!("leave {} alive until {until}", name(&key.id)),
+                Standing::Draining { waits_for, .. } => {
+                    format!("leave {} alive until this is over: {}", name(&key.id), links(waits_for))
+                }
                 Standing::Kept => format!("keep {}", name(&key.id)),
                 Standing::Held(reason) | Standing::InUse(reason) => format!("leave {} alive: {reason}", name(&key.id)),
             });
@@ -66,6 +69,9 @@ impl Rotate {
         for id in &self.replaces {
             let retire = policy.retire().word();
             lines.push(match policy.retire() {
+                Retire::Delete | Retire::Disable if policy.drains() => {
+                    format!("leave {} alive while anything that began before is unfinished; then {retire} it", name(id))
+                }
                 Retire::Delete | Retire::Disable if policy.grace() > Duration::ZERO => {
                     format!("leave {} alive for {}; a later run is to {retire} it", name(id), span(policy.grace()))
                 }

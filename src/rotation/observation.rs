@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{Mark, ServerClock};
 use crate::rotation::name::FamilyName;
-use crate::rotation::port::{Endpoint, Held, KeyId, KeyKind, KeyRow, Listing, Uptake};
+use crate::rotation::port::{Endpoint, Held, KeyId, KeyKind, KeyRow, Listing, Unfinished, Uptake};
 
 /// One target as it was seen.
 #[derive(Clone, Debug)]
@@ -19,9 +19,14 @@ pub struct SeenTarget {
     pub last_write_at_latest: Option<Timestamp>,
     /// The target's own clock.
     pub clock: ServerClock,
+    /// What is unfinished there, where that was asked.
+    pub in_use: Option<SeenUse>,
     /// What has to happen there before a new key counts as in use.
     pub uptake: Option<Uptake>,
 }
+
+/// What was seen to be unfinished at a target, or why that could not be seen.
+pub type SeenUse = Result<Vec<Unfinished>, String>;
 
 /// What trying `current-key` once showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,8 @@ pub struct Observation {
     pub held: Option<HeldKey>,
     /// When the last answer had come.
     pub ended: Mark,
+    /// The issuer's time before it was asked what is unfinished at the targets.
+    pub use_asked: Option<Timestamp>,
 }
 
 impl Observation {

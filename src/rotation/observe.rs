@@ -11,7 +11,7 @@ use crate::rotation::clock::ServerClock;
 use crate::rotation::identity::provably;
 use crate::rotation::lease::{Mode, Watch};
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::{HeldKey, Observation, SeenTarget, live};
+use crate::rotation::observation::{HeldKey, Observation, SeenTarget, SeenUse, live};
 use crate::rotation::outcome::Event;
 use crate::rotation::port::{About, Endpoint, Held, KeyRow, Listing, SecretStore, Verdict};
 use crate::rotation::prove::never_issued;
@@ -62,9 +62,45 @@ impl Run<'_> {
         }
     }
 
-    /// One look, for a dry run: it does not wait for anybody. A machine that stood still in the middle of it has seen
-    /// the list and the targets at different times: then everything is looked at again.
+    /// One look, for a dry run: it does not wait for anybody. Where a key is to be retired once nothing is unfinished that
+    /// may use it, that is asked, which may take long, and then everything is looked at again: only the list is not new
+    /// then, in which nothing can be missing that began before.
     pub(super) async fn look(&self, fixed: bool) -> Result<Observation, Cause> {
+        let seen = self.look_whole(fixed).await?;
+        if fixed || !self.policy.drains() || seen.family(&self.policy.key_name).committed().count() < 2 {
+            return Ok(seen);
+        }
+        let in_use = self.look_for_use().await?;
+        let mut again = self.look_whole(fixed).await?;
+        again.use_asked = Some(seen.now());
+        for (target, in_use) in again.targets.iter_mut().zip(in_use) {
+            target.in_use = Some(in_use);
+        }
+        Ok(again)
+    }
+
+    /// A place that does not say what is unfinished there keeps replaced keys alive, and stops nothing else.
+    async fn look_for_use(&self) -> Result<Vec<SeenUse>, Cause> {
+        let looks: Vec<_> = self
+            .targets
+            .iter()
+            .map(async |store| {
+                let what = format!("{}: what still uses an older key", store.name());
+                match self.read(&what, async || store.unfinished().await).await {
+                    Ok(unfinished) => Ok(Ok(unfinished)),
+                    Err(Cause::Failed(problem)) => {
+                        Ok(Err([Some(problem.what), problem.next].into_iter().flatten().collect::<Vec<_>>().join(". ")))
+                    }
+                    Err(cause) => Err(cause),
+                }
+            })
+            .collect();
+        stream::iter(looks).buffered(self.policy.parallel).try_collect().await
+    }
+
+    /// A machine that stood still in the middle of a look has seen the list and the targets at different times: then
+    /// everything is looked at again.
+    async fn look_whole(&self, fixed: bool) -> Result<Observation, Cause> {
         let mut looks = 1;
         loop {
             let seen = self.look_once(fixed).await?;
@@ -112,10 +148,11 @@ impl Run<'_> {
                 last_write: held.since().map(|at| own.translate(at, &clock)),
                 last_write_at_latest: held.since().map(|at| own.translate_latest(at, &clock)),
                 clock: own,
+                in_use: None,
                 uptake: store.uptake(),
             })
             .collect();
-        Ok(Observation { listing, clock, targets, held, ended: self.clock().now() })
+        Ok(Observation { listing, clock, targets, held, ended: self.clock().now(), use_asked: None })
     }
 
     fn lease_of_another(&self, listing: &Listing, mode: Mode, watch: &mut Watch) -> Option<Duration> {

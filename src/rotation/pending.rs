@@ -12,6 +12,22 @@ use crate::rotation::port::{KeyId, KeyRow};
 /// Use is looked at over this time at the most.
 const USE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// What drained may have used the key until its end.
+const AFTER_DRAINING: Duration = Duration::from_secs(60 * 60);
+
+/// So many links are told.
+const MOST_LINKS: usize = 20;
+
+/// Links as a person reads them, not too many.
+#[must_use]
+pub fn links(all: &[String]) -> String {
+    let shown: Vec<&str> = all.iter().take(MOST_LINKS).map(String::as_str).collect();
+    match all.len().saturating_sub(MOST_LINKS) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
 /// A replaced key that is still alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
@@ -30,6 +46,13 @@ pub enum Standing {
     Past,
     /// Its grace lasts until then.
     InGrace(Timestamp),
+    /// Its grace lasts as long as this is unfinished, which may use it, and until then at the most.
+    Draining {
+        /// When the grace is over in any case.
+        until: Timestamp,
+        /// Links.
+        waits_for: Vec<String>,
+    },
     /// `retire: keep`.
     Kept,
     /// Its grace is over, but a target may not hold its successor: why it stays.
@@ -66,7 +89,14 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
     };
     let until = later(replaced, policy.grace());
     if seen.now() < until {
-        return Standing::InGrace(at_latest_until(row, until));
+        match still_using(seen, replaced).filter(|_| policy.drains()) {
+            None => return Standing::InGrace(at_latest_until(row, until)),
+            Some(Err(reason)) => return Standing::Held(reason),
+            Some(Ok(waits_for)) if !waits_for.is_empty() => {
+                return Standing::Draining { until: at_latest_until(row, until), waits_for };
+            }
+            Some(Ok(_)) => {}
+        }
     }
     if let Some(reason) = hold {
         return Standing::Held(reason.to_owned());
@@ -80,6 +110,28 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
         Some(reason) => Standing::InUse(reason),
         None => Standing::Past,
     }
+}
+
+/// What is unfinished at the targets and began before a key that was replaced then was out of all of them, or why that
+/// can't be told. `None` where nobody asked late enough to see all of it.
+fn still_using(seen: &Observation, replaced: Timestamp) -> Option<Result<Vec<String>, String>> {
+    let cut = later(replaced, CLOCK_MARGIN);
+    if seen.use_asked? < cut {
+        return None;
+    }
+    let mut found = Vec::new();
+    for target in &seen.targets {
+        let cut = seen.clock.translate_latest(cut, &target.clock);
+        match target.in_use.as_ref()? {
+            Err(reason) => return Some(Err(reason.clone())),
+            Ok(unfinished) => found.extend(
+                unfinished.iter().filter(|it| it.began.is_none_or(|began| began < cut)).map(|it| it.what.clone()),
+            ),
+        }
+    }
+    found.sort();
+    found.dedup();
+    Some(Ok(found))
 }
 
 /// Why no pending key may go: some target may not hold the current key.
@@ -115,7 +167,7 @@ pub(super) fn deployed_together(row: &KeyRow, current: &KeyRow, policy: &Policy)
 }
 
 fn in_use(row: &KeyRow, now: Timestamp, policy: &Policy) -> Option<String> {
-    let window = policy.grace().min(USE_WINDOW);
+    let window = if policy.drains() { AFTER_DRAINING } else { policy.grace().min(USE_WINDOW) };
     if window.is_zero() || policy.leaked {
         return None;
     }

@@ -69,6 +69,8 @@ pub struct Policy {
     pub rotate_after: Duration,
     /// How long a replaced key stays alive.
     pub grace: Duration,
+    /// The grace ends before that, once nothing is unfinished that began before the key was replaced.
+    pub drain: bool,
     /// What becomes of a replaced key.
     pub retire: Retire,
     /// The key is known to others.
@@ -91,6 +93,12 @@ impl Policy {
     #[must_use]
     pub fn grace(&self) -> Duration {
         if self.leaked { Duration::ZERO } else { self.grace }
+    }
+
+    /// Whether the grace ends with what began before the key was replaced.
+    #[must_use]
+    pub fn drains(&self) -> bool {
+        self.drain && !self.leaked
     }
 
     /// What becomes of a replaced key: a leaked one is always deleted.
@@ -130,6 +138,7 @@ pub(crate) mod tests {
             expires_after: Wish::Inherit,
             rotate_after: Duration::ZERO,
             grace: Duration::ZERO,
+            drain: false,
             retire: Retire::Delete,
             leaked: false,
             verify_chat: None,

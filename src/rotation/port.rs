@@ -360,6 +360,15 @@ pub enum TakenUp {
     Yes(Option<String>),
 }
 
+/// Something that reads a target's value at its begin, and is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unfinished {
+    /// A link, or what it is.
+    pub what: String,
+    /// When it read the value at the earliest, on the place's own clock; `None` where that is not known.
+    pub began: Option<Timestamp>,
+}
+
 /// One place that holds the key: a target.
 #[async_trait(?Send)]
 pub trait SecretStore {
@@ -438,6 +447,14 @@ pub trait SecretStore {
     /// # Errors
     /// As any write.
     async fn remove(&self) -> Result<(), Failure>;
+
+    /// What may still use a value that the target held before: all of it, whenever it began. A read: safe to repeat.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] where the credential may not see it, or the place can't tell.
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, Failure> {
+        Err(Failure::refused(format!("{}: nothing tells what still uses an older value", self.name())))
+    }
 
     /// Sets the [`uptake`](Self::uptake) of the value that the target holds now going. Safe to repeat, also for another
     /// value: what [`taken_up`](Self::taken_up) says is said of the last one.

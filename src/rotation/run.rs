@@ -172,6 +172,12 @@ impl<'a> Run<'a> {
         self.memory.borrow_mut().notices.push(text);
     }
 
+    /// Tells what is as it should be, and to be seen.
+    pub(super) fn tell_of(&self, text: String) {
+        self.event(&Event::Notice(text.clone()));
+        self.memory.borrow_mut().notices.push(text);
+    }
+
     pub(super) fn trouble(&self, problem: Problem) {
         self.event(&Event::Failed(&problem));
         self.memory.borrow_mut().problems.push(problem);

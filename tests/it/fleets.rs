@@ -19,7 +19,7 @@ use keyrotor::rotation::policy::Policy;
 use keyrotor::rotation::port::SecretStore;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{App, AppKey, Around, Credential, GitHub, GitHubSecret, Place, time_for};
+use keyrotor::store::github::{App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Place, time_for};
 use keyrotor_fake::http::{Ending, Inbound, exchange};
 use keyrotor_fake::{Access, Answered, Server, World};
 use keyrotor_sim::ports::SimIssuer;
@@ -299,7 +299,8 @@ async fn an_apps_token_is_replaced_before_it_ends_and_none_is_left() {
         now: Box::new(move || world.now()),
         hide: Box::new(move |secret| hide.borrow_mut().push(secret.clone())),
     };
-    let app = Credential::App(Rc::new(App::new(key, &fleet.places(), around)));
+    let needs: Vec<_> = fleet.places().into_iter().map(|place| Need { place, actions: None }).collect();
+    let app = Credential::App(Rc::new(App::new(key, &needs, around)));
     let (outcome, took) = fleet.rotate_with(app, stand_by).await;
     assert_eq!(outcome.verdict, Verdict::Rotated, "{:?}", outcome.problems);
     fleet.scene.assert_healed();

@@ -126,7 +126,6 @@ fn plain_http_is_for_loopback_alone() {
 fn what_is_not_built_yet_says_so() {
     let stage = stage();
     for (name, value) in [
-        ("grace-period", "drain"),
         ("canary", "smoke.yml"),
         ("issuer", "openrouter"),
         ("targets", "kubernetes:prod/creds#api-key"),

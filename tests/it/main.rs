@@ -8,6 +8,7 @@ mod config_file;
 mod described_apis;
 mod docs_agree;
 mod documents;
+mod draining;
 mod ended_keys;
 mod enterprise;
 mod examples;

@@ -18,11 +18,17 @@ struct Found<'a> {
 
 impl OpenApi {
     pub(crate) fn github() -> Self {
-        let [mut all, apps]: [Value; 2] =
-            [include_str!("../openapi/github-secrets.json"), include_str!("../openapi/github-apps.json")]
-                .map(|text| serde_json::from_str(text).expect("the document is JSON"));
-        for part in ["/paths", "/components/parameters", "/components/schemas"] {
-            let more = apps.pointer(part).and_then(Value::as_object).expect("both have the same parts").clone();
+        let [mut all, apps, actions]: [Value; 3] = [
+            include_str!("../openapi/github-secrets.json"),
+            include_str!("../openapi/github-apps.json"),
+            include_str!("../openapi/github-actions.json"),
+        ]
+        .map(|text| serde_json::from_str(text).expect("the document is JSON"));
+        for (part, other) in ["/paths", "/components/parameters", "/components/schemas"]
+            .into_iter()
+            .flat_map(|part| [(part, &apps), (part, &actions)])
+        {
+            let more = other.pointer(part).and_then(Value::as_object).expect("all have the same parts").clone();
             all.pointer_mut(part).and_then(Value::as_object_mut).expect("an object").extend(more);
         }
         Self(all)
@@ -75,8 +81,12 @@ impl OpenApi {
         for (place, name, value) in path.chain(query) {
             let parameter = declared.iter().find(|it| it["in"] == place && it["name"] == name);
             let schema = &parameter.ok_or(format!("no {place} parameter {name}"))?["schema"];
-            let number = (schema["type"] == "integer").then(|| value.parse::<i64>().ok()).flatten();
-            self.valid(name, schema, &number.map_or_else(|| json!(value), |number| json!(number)))?;
+            let typed = match schema["type"].as_str() {
+                Some("integer") => value.parse::<i64>().ok().map(|number| json!(number)),
+                Some("boolean") => value.parse::<bool>().ok().map(|truth| json!(truth)),
+                _ => None,
+            };
+            self.valid(name, schema, &typed.unwrap_or_else(|| json!(value)))?;
         }
         Ok(())
     }

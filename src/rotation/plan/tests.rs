@@ -29,6 +29,7 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
     let clock = ServerClock::new(at(NOW), read, Duration::ZERO);
     let takes = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
     let targets = written.iter().enumerate().map(|(nth, written)| SeenTarget {
+        in_use: None,
         uptake: None,
         name: format!("repo:acme/app{nth}"),
         held: written.map(at).map_or(Held::Nothing, Held::Since),
@@ -42,6 +43,7 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
         targets: targets.collect(),
         held: None,
         ended: read,
+        use_asked: None,
     }
 }
 

@@ -14,8 +14,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::app_key::AppKey;
-use super::grant::Grant;
-use super::place::Place;
+use super::grant::{Grant, Need};
 use super::wire::Wire;
 use crate::http::{Failure, Refusal};
 use crate::secret::Secret;
@@ -78,7 +77,7 @@ pub(super) struct Minted {
 impl App {
     /// The App with this key, for these places.
     #[must_use]
-    pub fn new<'a>(key: AppKey, places: impl IntoIterator<Item = &'a Place>, around: Around) -> Self {
+    pub fn new<'a>(key: AppKey, needs: impl IntoIterator<Item = &'a Need>, around: Around) -> Self {
         let account = |grant| Installed {
             grant,
             turn: Mutex::new(()),
@@ -86,7 +85,7 @@ impl App {
             token: RefCell::default(),
             refused: RefCell::default(),
         };
-        let accounts = Grant::for_places(places).into_iter().map(|(name, grant)| (name, account(grant))).collect();
+        let accounts = Grant::for_needs(needs).into_iter().map(|(name, grant)| (name, account(grant))).collect();
         Self { key, around, ahead: Cell::new(SignedDuration::ZERO), accounts, minted: RefCell::default() }
     }
 

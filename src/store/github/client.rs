@@ -12,10 +12,11 @@ use url::Url;
 use super::answer::{Answer, SignedBy};
 use super::app::{App, Minted};
 use super::expiry::Expiry;
-use super::keys::PublicKeys;
+use super::keys::{PublicKeys, Shared};
 use super::pace::{Pace, Room};
 use super::wire::{Wire, bearer, call_of};
 use crate::http::{Call, Failure, Refusal, Trace, server_text};
+use crate::rotation::port::Unfinished;
 use crate::secret::{Redactor, Secret};
 
 /// The most rows that GitHub puts into a page.
@@ -48,6 +49,7 @@ pub struct GitHub {
     pub expiry: Expiry,
     /// What targets that are looked at together need once.
     pub(super) keys: PublicKeys,
+    pub(super) runs: Shared<Vec<Unfinished>>,
     /// Targets that are about to be written; taken by the first write.
     to_write: Cell<Option<u64>>,
 }
@@ -92,8 +94,8 @@ impl GitHub {
             }
             Credential::App(app) => (Signer::App(app), false),
         };
-        let (expiry, keys, to_write) = Default::default();
-        Ok(Self { wire: Wire::new(octocrab, api_url, redactor), signer, classic, expiry, keys, to_write })
+        let (expiry, keys, runs, to_write) = Default::default();
+        Ok(Self { wire: Wire::new(octocrab, api_url, redactor), signer, classic, expiry, keys, runs, to_write })
     }
 
     /// The same, and this trace is told of every request.
@@ -133,8 +135,16 @@ impl GitHub {
     /// # Errors
     /// As of any read.
     pub async fn list(&self, path: &[&str], page: usize) -> Result<Answer, Failure> {
+        self.list_with(path, &[("per_page", PAGE.to_string()), ("page", page.to_string())]).await
+    }
+
+    /// A read with these parameters.
+    ///
+    /// # Errors
+    /// As of any read.
+    pub async fn list_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Failure> {
         let mut url = self.wire.url(path)?;
-        url.set_query(Some(&format!("per_page={PAGE}&page={page}")));
+        url.query_pairs_mut().extend_pairs(query);
         let pass = self.admit(&Method::GET, path).await?;
         self.ask(pass, &Method::GET, url, None).await
     }

@@ -39,11 +39,39 @@ impl Place {
     }
 }
 
+/// How far a permission goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// To look.
+    Read,
+    /// To change something, which includes looking.
+    Write,
+}
+
+impl Level {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}
+
+/// A place that a token is for.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// Where a secret is written.
+    pub place: Place,
+    /// What is needed of the workflows of its repository beside that.
+    pub actions: Option<Level>,
+}
+
 /// What the token for one account has to be allowed, and no more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Grant {
     account: String,
-    permissions: BTreeSet<&'static str>,
+    /// Each with what it has to be: `write`, or `read`.
+    permissions: BTreeMap<&'static str, Level>,
     repositories: BTreeSet<String>,
     /// A place is the organisation's own, for which any of its repositories may be named.
     whole: bool,
@@ -51,12 +79,16 @@ pub(super) struct Grant {
 
 impl Grant {
     /// The grants for these places, by account in lower case.
-    pub(super) fn for_places<'a>(places: impl IntoIterator<Item = &'a Place>) -> BTreeMap<String, Self> {
+    pub(super) fn for_needs<'a>(needs: impl IntoIterator<Item = &'a Need>) -> BTreeMap<String, Self> {
         let mut grants = BTreeMap::<String, Self>::new();
-        for place in places {
+        for Need { place, actions } in needs {
             let new = || Self { account: place.owner().to_owned(), ..Self::default() };
             let grant = grants.entry(place.owner().to_ascii_lowercase()).or_insert_with(new);
-            grant.permissions.insert(place.app_permission());
+            grant.permissions.insert(place.app_permission(), Level::Write);
+            if let Some(level) = actions {
+                let actions = grant.permissions.entry("actions").or_insert(*level);
+                *actions = (*actions).max(*level);
+            }
             match place.repository() {
                 Some((_, repository)) => _ = grant.repositories.insert(repository.to_owned()),
                 None => grant.whole = true,
@@ -75,17 +107,21 @@ impl Grant {
         self.repositories.first().map(String::as_str)
     }
 
-    /// The permissions among these that an installation lacks.
-    pub(super) fn missing_of(&self, granted: &BTreeMap<String, Value>) -> Vec<&'static str> {
-        let may_write = |name: &str| {
-            granted.get(name).and_then(Value::as_str).is_some_and(|level| matches!(level, "write" | "admin"))
+    /// The permissions among these that an installation lacks, as a person reads them.
+    pub(super) fn missing_of(&self, granted: &BTreeMap<String, Value>) -> Vec<String> {
+        let level = |name: &str| match granted.get(name).and_then(Value::as_str) {
+            Some("write" | "admin") => Some(Level::Write),
+            Some("read") => Some(Level::Read),
+            _ => None,
         };
-        self.permissions.iter().copied().filter(|name| !may_write(name)).collect()
+        let lacks = |(name, needed): &(&&str, &Level)| level(name) < Some(**needed);
+        self.permissions.iter().filter(lacks).map(|(name, level)| format!("`{name}: {}`", level.word())).collect()
     }
 
     /// The permissions as a person reads them.
     pub(super) fn shown(&self) -> String {
-        self.permissions.iter().map(|name| format!("`{name}: write`")).collect::<Vec<_>>().join(", ")
+        let shown = self.permissions.iter().map(|(name, level)| format!("`{name}: {}`", level.word()));
+        shown.collect::<Vec<_>>().join(", ")
     }
 
     /// Whether the token is narrowed to the repositories.
@@ -95,7 +131,8 @@ impl Grant {
 
     /// What is asked of GitHub, with or without the repositories.
     pub(super) fn request(&self, narrow: bool) -> Value {
-        let permissions: BTreeMap<&str, &str> = self.permissions.iter().map(|name| (*name, "write")).collect();
+        let permissions: BTreeMap<&str, &str> =
+            self.permissions.iter().map(|(name, level)| (*name, level.word())).collect();
         if narrow {
             json!({ "permissions": permissions, "repositories": self.repositories })
         } else {
@@ -109,14 +146,14 @@ impl Grant {
 mod tests {
     use super::*;
 
-    fn repo(owner: &str, repo: &str) -> Place {
-        Place::Repo { owner: owner.into(), repo: repo.into() }
+    fn repo(owner: &str, repo: &str) -> Need {
+        Need { place: Place::Repo { owner: owner.into(), repo: repo.into() }, actions: None }
     }
 
     #[test]
     fn each_account_is_asked_for_its_own_repositories_alone() {
         let places = [repo("acme", "app"), repo("Globex", "web"), repo("ACME", "api"), repo("acme", "app")];
-        let grants = Grant::for_places(&places);
+        let grants = Grant::for_needs(&places);
         assert_eq!(grants.keys().collect::<Vec<_>>(), ["acme", "globex"]);
         let acme = grants.get("acme").unwrap();
         assert_eq!(
@@ -131,19 +168,41 @@ mod tests {
     fn more_repositories_than_can_be_named_are_not() {
         let many = |count: usize| (0..count).map(|n| repo("acme", &format!("r{n}"))).collect::<Vec<_>>();
         for (count, narrow) in [(1, true), (500, true), (501, false)] {
-            assert_eq!(Grant::for_places(&many(count)).get("acme").unwrap().is_narrow(), narrow, "{count}");
+            assert_eq!(Grant::for_needs(&many(count)).get("acme").unwrap().is_narrow(), narrow, "{count}");
         }
     }
 
     #[test]
     fn only_write_is_enough() {
-        let grants = Grant::for_places(&[repo("acme", "app")]);
+        let grants = Grant::for_needs(&[repo("acme", "app")]);
         let missing = |level: Value| {
             let granted = [("secrets".to_owned(), level), ("metadata".to_owned(), json!("read"))].into();
             grants.get("acme").unwrap().missing_of(&granted)
         };
         assert_eq!((missing(json!("write")), missing(json!("admin"))), (vec![], vec![]));
-        assert_eq!((missing(json!("read")), missing(json!(null))), (vec!["secrets"], vec!["secrets"]));
-        assert_eq!(grants.get("acme").unwrap().missing_of(&BTreeMap::new()), ["secrets"]);
+        assert_eq!(
+            (missing(json!("read")), missing(json!(null))),
+            (vec!["`secrets: write`".to_owned()], vec!["`secrets: write`".to_owned()])
+        );
+        assert_eq!(grants.get("acme").unwrap().missing_of(&BTreeMap::new()), ["`secrets: write`"]);
+    }
+
+    #[test]
+    fn of_workflows_the_furthest_need_counts_and_no_more() {
+        let need = |actions| Need { actions, ..repo("acme", "app") };
+        let permissions = |needs: &[Need]| {
+            Grant::for_needs(needs).get("acme").unwrap().request(false).get("permissions").unwrap().clone()
+        };
+        assert_eq!(permissions(&[need(None)]), json!({ "secrets": "write" }));
+        assert_eq!(
+            permissions(&[need(Some(Level::Read)), need(None)]),
+            json!({ "secrets": "write", "actions": "read" })
+        );
+        let both = [need(Some(Level::Write)), need(Some(Level::Read))];
+        assert_eq!(permissions(&both), json!({ "secrets": "write", "actions": "write" }));
+        let grants = Grant::for_needs(&both);
+        let granted =
+            [("secrets", "write"), ("actions", "read")].map(|(name, level)| (name.to_owned(), json!(level))).into();
+        assert_eq!(grants.get("acme").unwrap().missing_of(&granted), ["`actions: write`"]);
     }
 }

@@ -1,5 +1,5 @@
-//! Public keys that several targets of one look need: those of one place under different names, in one rotation or in
-//! several of one run.
+//! What several targets of one look need, and is asked for once: the public key of one place under different names, the
+//! unfinished runs of one repository; in one rotation or in several of one run.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,16 +14,24 @@ use super::seal::PublicKey;
 /// A look takes about so long. Fetching the key is also what proves access, so an older one is fetched anew.
 const MOMENT: Duration = Duration::from_secs(30);
 
-/// A key once it is there, for whoever needs it.
-type Awaited = Rc<OnceCell<PublicKey>>;
+/// An answer once it is there, for whoever needs it.
+type Awaited<T> = Rc<OnceCell<T>>;
 
-/// The keys that were asked for lately, by the path below which they are.
-#[derive(Default)]
-pub(super) struct PublicKeys(RefCell<HashMap<String, (Instant, Awaited)>>);
+/// Answers that were asked for lately, by the path below which they are.
+pub(super) struct Shared<T>(RefCell<HashMap<String, (Instant, Awaited<T>)>>);
 
-impl PublicKeys {
-    /// The key of a place, for everyone who looks now: empty where it was not fetched in this moment.
-    pub(super) fn of(&self, path: &[&str]) -> Awaited {
+/// Public keys of places.
+pub(super) type PublicKeys = Shared<PublicKey>;
+
+impl<T> Default for Shared<T> {
+    fn default() -> Self {
+        Self(RefCell::default())
+    }
+}
+
+impl<T> Shared<T> {
+    /// What lies at a place, for everyone who looks now: empty where it was not fetched in this moment.
+    pub(super) fn of(&self, path: &[&str]) -> Awaited<T> {
         let mut all = self.0.borrow_mut();
         all.retain(|_, (asked, _)| asked.elapsed() < MOMENT);
         let (_, key) = all.entry(path.join("/")).or_insert_with(|| (Instant::now(), Rc::default()));

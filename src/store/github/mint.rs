@@ -232,8 +232,7 @@ fn suspended(name: &str) -> Failure {
     )
 }
 
-fn not_granted(name: &str, missing: &[&str]) -> Failure {
-    let missing: Vec<String> = missing.iter().map(|name| format!("`{name}: write`")).collect();
+fn not_granted(name: &str, missing: &[String]) -> Failure {
     refused(
         Some(StatusCode::FORBIDDEN),
         format!("the GitHub App's installation on {name} lacks the permission {}", missing.join(", ")),

@@ -17,10 +17,11 @@ use super::answer::Answer;
 use super::client::{GitHub, Pass};
 use super::denied;
 use super::place::Place;
+use super::runs;
 use super::scope::{self, Asked, Scope, Scopes};
 use super::seal::PublicKey;
 use crate::http::Failure;
-use crate::rotation::port::{Held, SecretStore, Sighting, Written};
+use crate::rotation::port::{Held, SecretStore, Sighting, Unfinished, Written};
 use crate::secret::Secret;
 
 /// GitHub's limit for one value: page "Using secrets in GitHub Actions".
@@ -300,6 +301,14 @@ impl SecretStore for GitHubSecret {
 
     async fn last_write(&self) -> Result<Sighting, Failure> {
         self.look().await
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, Failure> {
+        let Some((owner, repo)) = self.place.repository() else {
+            return Err(self.refused("an organisation's secret has no runs of its own"));
+        };
+        let shared = self.github.runs.of(&["repos", &owner.to_lowercase(), &repo.to_lowercase()]);
+        shared.get_or_try_init(|| runs::unfinished(&self.github, owner, repo)).await.cloned()
     }
 
     async fn remove(&self) -> Result<(), Failure> {

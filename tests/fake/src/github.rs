@@ -1,6 +1,7 @@
 //! GitHub's state: repositories, environments and organisations with their secrets, and tokens with what they may do.
 
 mod place;
+mod run;
 mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +18,7 @@ use crate::clock::{Clock, signed};
 use crate::outage::Slot;
 
 pub use place::{Permission, Place};
+pub use run::{Workflow, WorkflowRun};
 pub use token::{Access, Token, TokenKind};
 
 /// A value may be at most this long.
@@ -142,6 +144,13 @@ pub struct GitHub {
     pub secondary_limit: Option<SecondaryLimit>,
     /// GitHub Enterprise Server knows no Codespaces.
     pub has_codespaces: bool,
+    /// Runs of workflows.
+    pub runs: Vec<WorkflowRun>,
+    /// Workflows that can be dispatched, by repository and file.
+    pub workflows: BTreeMap<(Place, String), Workflow>,
+    /// Whether `return_run_details` is known, as it is at github.com since February 2026.
+    pub tells_of_dispatched_runs: bool,
+    to_conclude: BTreeMap<u64, Workflow>,
     recent_writes: Vec<Timestamp>,
     numbers: u64,
     keys_made: u64,
@@ -162,6 +171,10 @@ impl GitHub {
             rate_limit_remaining: None,
             secondary_limit: None,
             has_codespaces: true,
+            runs: Vec::new(),
+            workflows: BTreeMap::new(),
+            tells_of_dispatched_runs: true,
+            to_conclude: BTreeMap::new(),
             recent_writes: Vec::new(),
             numbers: 1000,
             keys_made: 0,

@@ -60,7 +60,7 @@ pub use behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle, Rename, Wider}
 pub use clock::Clock;
 pub use fault::{Action, Fault, Server, Signal};
 pub use files::Files;
-pub use github::{Access, GitHub, Permission, Place, Scope, Token, TokenKind};
+pub use github::{Access, GitHub, Permission, Place, Scope, Token, TokenKind, Workflow, WorkflowRun};
 pub use http::Fakes;
 pub use issuer::{Issuer, Key, Kind, Refused, Rights};
 pub use journal::{Answered, Journal, Request};

@@ -181,6 +181,7 @@ impl<'a> Play<'a> {
 
     async fn act(&mut self, act: &Act) {
         self.learn_values();
+        self.main.end_jobs(false);
         match act {
             Act::Wait(time) => {
                 self.wait(*time).await;
@@ -240,6 +241,7 @@ impl<'a> Play<'a> {
                 self.main.targets.push(place);
             }
             Deed::RemoveTarget if self.main.targets.len() > 1 => {
+                self.main.end_jobs_at(self.main.targets.len() - 1);
                 if let Some(place) = self.main.targets.pop() {
                     self.main.world.by_hand(|state| {
                         std::iter::once(SECRET).chain(PROCESSES).for_each(|name| _ = state.github.remove(&place, name));
@@ -299,6 +301,9 @@ impl<'a> Play<'a> {
         scene.seed = fastrand::Rng::with_seed(self.schedule.seed ^ (nth << 48)).u64(..);
         scene.policy.grace = plan.grace;
         scene.policy.rotate_after = plan.rotate_after;
+        if self.schedule.drains {
+            (scene.policy.grace, scene.policy.drain) = (35 * DAY, true);
+        }
         scene.policy.retire = plan.retire;
         scene.policy.leaked = plan.leaked;
         scene.policy.parallel = plan.parallel;
@@ -347,7 +352,7 @@ impl<'a> Play<'a> {
         let people = async {
             for (after, deed) in deeds {
                 tokio::time::sleep(*after).await;
-                if matches!(deed, Deed::Write { .. } | Deed::Use { .. }) {
+                if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::Job { .. }) {
                     by_hand(main, known, *deed);
                 }
             }
@@ -397,7 +402,7 @@ impl<'a> Play<'a> {
             self.look_for_cut_grace(plan, before);
         }
         let asked = Asked {
-            keeps: !plan.leaked && (plan.retire == Retire::Keep || plan.grace > Duration::ZERO),
+            keeps: !plan.leaked && (plan.retire == Retire::Keep || plan.grace > Duration::ZERO || self.schedule.drains),
             disables: !plan.leaked && plan.retire == Retire::Disable,
             dead_by_hand: self.schedule.ends_keys_by_hand(),
         };
@@ -457,6 +462,8 @@ impl<'a> Play<'a> {
     }
 
     async fn heal_one(&mut self, mut scene: Scene) {
+        // Without a grace nothing is waited for.
+        scene.end_jobs(true);
         // A restart that takes for ever heals nothing.
         scene.rollout = scene.rollout.map(|rollout| Rollout { takes: SECOND, ..rollout });
         let mut told = String::new();
@@ -583,6 +590,7 @@ fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) {
                 });
             }
         }
+        Deed::Job { target, lasts } => scene.queue_job(target, lasts),
         Deed::AddTarget | Deed::RemoveTarget | Deed::Reenable | Deed::SetClock(_) => {}
     }
 }

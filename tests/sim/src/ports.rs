@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use keyrotor::http::{Failure, Refusal};
 use keyrotor::rotation::port::{
     About, AllowList, ChatVerdict, CreatedKey, Deletion, Endpoint, Held, KeyId, KeyIssuer, KeyKind, KeyRow, KeySpec,
-    Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting, TakenUp, Uptake, Verdict,
-    Written,
+    Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting, TakenUp, Unfinished, Uptake,
+    Verdict, Written,
 };
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Patch;
@@ -324,6 +325,7 @@ pub struct SimStore {
     place: Place,
     secret: String,
     rollout: Option<Rollout>,
+    jobs: Jobs,
     /// When the last restart that was asked for will be over.
     restarted_at: Arc<Mutex<Option<Instant>>>,
 }
@@ -333,7 +335,21 @@ impl SimStore {
     #[must_use]
     pub fn new(world: &World, script: &Script, latency: Duration, nth: usize, place: Place, secret: &str) -> Self {
         let wire = Wire { world: world.clone(), script: script.clone(), latency };
-        Self { wire, nth, place, secret: secret.to_owned(), rollout: None, restarted_at: Arc::default() }
+        Self {
+            wire,
+            nth,
+            place,
+            secret: secret.to_owned(),
+            rollout: None,
+            jobs: Jobs::default(),
+            restarted_at: Arc::default(),
+        }
+    }
+
+    /// The same target, where these jobs read.
+    #[must_use]
+    pub fn read_by(self, jobs: &Jobs) -> Self {
+        Self { jobs: Arc::clone(jobs), ..self }
     }
 
     /// The same target, used by processes that have to be restarted.
@@ -355,6 +371,31 @@ impl SimStore {
     }
 }
 
+/// Work that reads a target's value when it is queued, and goes on with it until its end: a secret of the same place, so that
+/// the judge of outages sees what it holds.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Its number.
+    pub nth: usize,
+    /// Where it reads.
+    pub place: Place,
+    /// On the place's own clock.
+    pub began: Timestamp,
+    /// The world's time.
+    pub ends: Timestamp,
+}
+
+impl Job {
+    /// The name under which the place holds what it read.
+    #[must_use]
+    pub fn slot(&self) -> String {
+        format!("JOB_{}", self.nth)
+    }
+}
+
+/// Every job there was.
+pub type Jobs = Arc<Mutex<Vec<Job>>>;
+
 /// A process starts with what the target holds.
 pub(crate) fn start_process(world: &World, place: &Place, secret: &str, process: &str) {
     let held = world.value_at(place, secret);
@@ -368,6 +409,16 @@ pub(crate) fn start_process(world: &World, place: &Place, secret: &str, process:
 impl SecretStore for SimStore {
     fn name(&self) -> String {
         format!("{} {}", self.place, self.secret)
+    }
+
+    async fn unfinished(&self) -> Result<Vec<Unfinished>, Failure> {
+        let (jobs, place) = (Arc::clone(&self.jobs), self.place.clone());
+        let look = move |world: &World| {
+            let (now, jobs) = (world.now(), jobs.lock().unwrap_or_else(PoisonError::into_inner));
+            let here = jobs.iter().filter(|job| job.place == place && job.ends > now);
+            Ok(here.map(|job| Unfinished { what: job.slot(), began: Some(job.began) }).collect())
+        };
+        self.wire.call(Call::Unfinished(self.nth), false, look).await
     }
 
     fn uptake(&self) -> Option<Uptake> {

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::OnceLock;
+use std::sync::{OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use keyrotor::secret::Secret;
 use keyrotor_fake::{Dialect, Key, Place, Rename, World};
 
 use crate::judge;
-use crate::ports::{PROCESSES, Rollout, SimIssuer, SimStore, start_process};
+use crate::ports::{Job, Jobs, PROCESSES, Rollout, SimIssuer, SimStore, start_process};
 use crate::script::Script;
 
 /// The secret's name in every target.
@@ -98,6 +98,8 @@ pub struct Scene {
     pub seed: u64,
     /// Of the processes that use the targets, where runs restart them.
     pub rollout: Option<Rollout>,
+    /// What reads the targets when it is queued.
+    pub jobs: Jobs,
 }
 
 impl Scene {
@@ -128,7 +130,15 @@ impl Scene {
         let world = World::new();
         let targets: Vec<_> = repos.iter().map(|repo| world.by_hand(|state| state.github.add_repo(repo))).collect();
         world.by_hand(|state| state.issuer.seed_management("root"));
-        Self { world, targets, policy: policy(), latency: Duration::from_millis(50), seed: 1, rollout: None }
+        Self {
+            world,
+            targets,
+            policy: policy(),
+            latency: Duration::from_millis(50),
+            seed: 1,
+            rollout: None,
+            jobs: Jobs::default(),
+        }
     }
 
     /// The same scene with an issuer whose documentation says that it can't rename.
@@ -156,6 +166,38 @@ impl Scene {
         }
         self.rollout = Some(rollout);
         self
+    }
+
+    /// Queues a job that reads a target now and goes on for so long.
+    pub fn queue_job(&self, target: usize, lasts: Duration) {
+        let Some(place) = self.targets.get(target) else { return };
+        let Some(value) = self.world.value_at(place, SECRET) else { return };
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let began = self.world.read(|state| state.github.clock.now_in_seconds());
+        let ends = self.world.now() + lasts;
+        let job = Job { nth: jobs.len(), place: place.clone(), began, ends };
+        self.world.by_hand(|state| state.github.write_secret(place, &job.slot(), &value));
+        jobs.push(job);
+    }
+
+    /// Lets the jobs of a target go that is no target any more.
+    pub fn end_jobs_at(&self, target: usize) {
+        let now = self.world.now();
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        for job in jobs.iter_mut().filter(|job| self.targets.get(target) == Some(&job.place)) {
+            job.ends = job.ends.min(now);
+            self.world.by_hand(|state| state.github.remove(&job.place, &job.slot()));
+        }
+    }
+
+    /// Lets jobs go whose time is over, or all.
+    pub fn end_jobs(&self, all: bool) {
+        let now = self.world.now();
+        let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
+        for job in jobs.iter_mut().filter(|job| all || job.ends <= now) {
+            job.ends = job.ends.min(now);
+            self.world.by_hand(|state| state.github.remove(&job.place, &job.slot()));
+        }
     }
 
     /// Writes a value to every target, as a person.
@@ -187,7 +229,7 @@ impl Scene {
             .enumerate()
             .map(|(nth, place)| {
                 let store = SimStore::new(&self.world, &script, self.latency, nth, place.clone(), SECRET);
-                Box::new(store.rolled_out(self.rollout)) as Box<dyn SecretStore>
+                Box::new(store.rolled_out(self.rollout).read_by(&self.jobs)) as Box<dyn SecretStore>
             })
             .collect();
         let (trigger, interrupt) = interrupt::channel();
@@ -294,6 +336,7 @@ pub fn policy() -> Policy {
         expires_after: Wish::Inherit,
         rotate_after: Duration::ZERO,
         grace: Duration::ZERO,
+        drain: false,
         retire: Retire::Delete,
         leaked: false,
         verify_chat: None,

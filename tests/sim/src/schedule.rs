@@ -95,6 +95,13 @@ pub enum Deed {
         /// Which target.
         target: usize,
     },
+    /// A job that reads a target is queued, and goes on for so long.
+    Job {
+        /// Which target.
+        target: usize,
+        /// How long.
+        lasts: Duration,
+    },
     /// Switches off the key that the first target holds.
     Disable,
     /// `reenable` of the key that was switched off last.
@@ -204,6 +211,8 @@ pub struct Schedule {
     pub neighbour: Neighbour,
     /// Time of one request.
     pub latency: Duration,
+    /// Jobs read the targets, and every run's grace is `drain`.
+    pub drains: bool,
     /// Processes use the targets, and every run restarts them and waits, which takes so long.
     pub rollout: Option<Duration>,
     /// What was sent has taken effect, or never will, so long after it.
@@ -232,6 +241,7 @@ impl Schedule {
             staging: false,
             neighbour: Neighbour::Nobody,
             latency: Duration::from_millis(50),
+            drains: false,
             rollout: None,
             settles_within: 65 * SECOND,
             acts: Vec::new(),

@@ -34,6 +34,8 @@ pub enum Call {
     LastWrite(usize),
     /// Remove a secret.
     Remove(usize),
+    /// Look what is unfinished at a target.
+    Unfinished(usize),
     /// Restart what uses a target.
     TakeUp(usize),
     /// Look whether it has restarted.

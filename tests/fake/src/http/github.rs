@@ -1,5 +1,6 @@
 //! GitHub's routes: secrets of repositories, environments and organisations, and what leads to them.
 
+mod actions;
 mod refusal;
 mod repository;
 mod secrets;
@@ -81,6 +82,13 @@ fn of_repository(github: &mut GitHub, asked: &Asked<'_>, full_name: &str, rest: 
             secrets::answer(github, asked, &Place::environment(full_name, name), rest)
         }
         ["actions", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Repo(lower), rest),
+        ["actions", what @ ("runs" | "workflows"), rest @ ..] => {
+            if let (true, "runs", [id]) = (asked.request.method == "GET", *what, rest) {
+                id.parse().into_iter().for_each(|id| github.come_further(id));
+            }
+            let rest: Vec<&str> = std::iter::once(*what).chain(rest.iter().copied()).collect();
+            actions::answer(github, asked, full_name, &rest)
+        }
         ["dependabot", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Dependabot(lower), rest),
         ["codespaces", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Codespaces(lower), rest),
         [] if asked.request.method == "GET" => {

@@ -55,6 +55,8 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         _ => &[Neighbour::Nobody],
     };
     let neighbour = if dice.one_in(4) { dice.pick(neighbours) } else { Neighbour::Nobody };
+    // What is waited for must be told by when it began, and nothing else may end its key.
+    let drains = works && lifetime.is_none() && dice.broken.is_none() && dice.one_in(4);
     Schedule {
         broken: dice.broken,
         start,
@@ -73,6 +75,7 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         staging: dice.one_in(4),
         neighbour,
         latency: Duration::from_millis(dice.pick(&[1, 50, 50, 400, 3000])),
+        drains,
         rollout: dice.one_in(4).then(|| dice.pick(&[SECOND, 20 * SECOND, 50 * SECOND, 4 * 60 * SECOND, HOUR])),
         settles_within: if dice.broken == Some(Assumption::A1) { 190 * SECOND } else { 65 * SECOND },
         ..Schedule::plain(seed)
@@ -121,13 +124,19 @@ fn wait(dice: &mut Dice) -> Duration {
 fn deed(dice: &mut Dice, world: &Schedule) -> Deed {
     let target = dice.rng.usize(1..3);
     // A neighbour that names its own key takes a family whose current key is dead for a family without one.
-    let may_disable = world.renames == Renames::Work && world.neighbour != Neighbour::Naming;
+    let may_disable = world.renames == Renames::Work && world.neighbour != Neighbour::Naming && !world.drains;
+    if world.drains && dice.rng.bool() {
+        let lasts = dice.pick(&[20 * SECOND, HOUR, 6 * HOUR, 26 * HOUR, 3 * DAY]);
+        return Deed::Job { target: dice.rng.usize(0..3), lasts };
+    }
     match dice.rng.u8(..15) {
         0 | 1 => Deed::AddTarget,
         2 | 3 => Deed::RemoveTarget,
         4 | 5 => Deed::Use { target: dice.rng.usize(0..3) },
         6 if may_disable => Deed::Disable,
         7 | 8 => Deed::Reenable,
+        // A job that reads an older key which someone has put back is not waited for: SECURITY.md, known limits.
+        _ if world.drains => Deed::Use { target: 0 },
         _ => Deed::Write { target, back: dice.rng.usize(0..3) },
     }
 }
@@ -168,7 +177,7 @@ fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
             1..=4 if world.renames == Renames::Work || plain == 1 => Retire::Disable,
             _ => Retire::Delete,
         },
-        leaked: dice.one_in(12),
+        leaked: !world.drains && dice.one_in(12),
         parallel: dice.pick(&[1, 16]),
         dies_after: dice.one_in(12).then(|| dice.seconds(0, 90)),
         faults: (0..faults).map(|_| fault(dice)).collect(),
@@ -191,6 +200,7 @@ fn fault(dice: &mut Dice) -> (Call, usize, Fault) {
                 Call::Remove(target),
                 Call::TakeUp(target),
                 Call::TakenUp(target),
+                Call::Unfinished(target),
             ];
             (dice.pick(&calls), dice.rng.usize(0..3))
         }
