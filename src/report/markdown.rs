@@ -2,7 +2,7 @@
 
 use super::escape::{code, escape};
 use super::page::Page;
-use super::section::{Level, section};
+use super::section::{Level, MOST_DRAWN, section};
 use super::words::{headline, headline_of, mark, what_happened};
 use super::{Ending, worst, worst_first};
 use crate::rotation::outcome::Outcome;
@@ -42,7 +42,7 @@ fn many(page: &mut Page, outcomes: &[Outcome]) {
     page.list("| Rotation | Outcome | |\n|---|---|---|\n", count, worst_first.iter().map(row), rest);
     for (at, outcome) in worst_first.iter().enumerate() {
         let mut part = Page::new(page.room() / (count - at));
-        section(&mut part, outcome, Level::Part);
+        section(&mut part, outcome, Level::Part { drawn: at < MOST_DRAWN });
         page.push(&part.finish());
         // A heading right behind HTML would be part of it.
         page.push("\n");
@@ -80,6 +80,16 @@ rotate-after is 30d.
 | `key_new` | production-2026-10-01-7f3a9c | 2026-07-01 08:00 UTC | not shown | new, in every target |
 | `key_old` | production-2026-07-01-aaaaaa | 2026-07-01 08:00 UTC | not shown | alive until 2026-10-02 08:30 UTC, then a \
 later run retires it |
+
+```mermaid
+gantt
+    dateFormat HH:mm:ss.SSS
+    axisFormat %M:%S
+    tickInterval 1second
+    section Steps
+    observe, 420 ms : 00:00:00.000, 420ms
+    create, 1.3 s : 00:00:00.420, 1300ms
+```
 
 <details><summary>Steps</summary>
 

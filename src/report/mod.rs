@@ -10,6 +10,7 @@ mod json;
 mod markdown;
 mod outputs;
 mod page;
+mod pictures;
 mod rows;
 #[cfg(test)]
 mod samples;

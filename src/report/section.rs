@@ -4,9 +4,13 @@ use jiff::Timestamp;
 
 use super::escape::{code, escape};
 use super::page::Page;
+use super::pictures;
 use super::words::{self, fate, full_stop, holds, mark, moment, what_happened};
 use crate::rotation::outcome::{KeyReport, Outcome, Problem, StepTime, TargetReport, Verdict};
 use crate::runner::words::duration;
+
+/// So many rotations of a run have a picture, those that failed first: GitHub draws each in a frame of its own.
+pub(super) const MOST_DRAWN: usize = 10;
 
 /// Headings of this many `#`, and one more for what is below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +18,10 @@ pub(super) enum Level {
     /// The only rotation of the run.
     Only,
     /// One of several.
-    Part,
+    Part {
+        /// Whether its timeline is drawn.
+        drawn: bool,
+    },
 }
 
 /// Writes the whole section; what does not fit is left out, the least important first.
@@ -29,6 +36,9 @@ pub(super) fn section(page: &mut Page, outcome: &Outcome, level: Level) {
     targets(page, outcome);
     keys(page, outcome);
     list(page, "**Notices**\n\n", &outcome.notices);
+    if level != (Level::Part { drawn: false }) {
+        page.push(&pictures::timeline(&outcome.steps).unwrap_or_default());
+    }
     steps(page, outcome);
 }
 
@@ -36,7 +46,7 @@ fn heading(page: &mut Page, outcome: &Outcome, level: Level) {
     let (sign, mark) = match level {
         Level::Only if outcome.leak_open => ("##", "❌ "),
         Level::Only => ("##", mark(outcome.verdict)),
-        Level::Part => ("###", ""),
+        Level::Part { .. } => ("###", ""),
     };
     let headline = words::headline_of(outcome);
     page.push(&format!("{sign} {mark}{headline}: {}\n\n", code(&outcome.key_name)));

@@ -29,6 +29,7 @@ mod kinds;
 mod neighbours;
 mod openapi;
 mod peers;
+mod pictures;
 mod properties;
 mod requests;
 mod retiring;

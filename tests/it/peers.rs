@@ -51,6 +51,13 @@ pub(crate) fn script(name: &str) -> Command {
     node
 }
 
+/// Draws the pictures of a Markdown file in a browser.
+pub(crate) fn mermaid(markdown: &Path) -> Command {
+    let mut command = script("mermaid.mjs");
+    command.arg(markdown).arg(prepared("KEYROTOR_TEST_CHROMIUM", "the browser Chromium"));
+    command
+}
+
 /// Prism between a client and a server: it lets nothing pass that the API's description does not allow.
 pub(crate) struct Prism {
     /// Where clients speak with the server through it.

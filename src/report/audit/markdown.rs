@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use super::rows::{reset, role, state};
 use super::{counts, key_count, next};
-use crate::audit::{Audit, AuditedKey, Finding, LastUse, Level, Verdict, span};
+use crate::audit::{Audit, AuditedKey, Finding, LastUse, Level, State, Verdict, span};
 use crate::report::escape::{code, escape};
 use crate::report::page::Page;
+use crate::report::pictures;
 use crate::report::words::{full_stop, moment};
 use crate::rotation::outcome::Problem;
 use crate::rotation::port::{AllowList, KeyKind, KeyRow, Reset};
@@ -26,7 +27,40 @@ pub(in crate::report) fn markdown(page: &mut Page, audit: &Audit) {
     problems(page, audit);
     page.push(&format!("**What to do next:** {}\n\n", escape(&next(audit))));
     findings(page, audit);
+    ages(page, audit);
     keys(page, audit);
+}
+
+/// Up to so many days; the last has no end.
+const AGES: [(&str, u64); 6] = [
+    ("under 7 d", 7),
+    ("7-30 d", 30),
+    ("30-90 d", 90),
+    ("90-180 d", 180),
+    ("180-365 d", 365),
+    ("over 365 d", u64::MAX),
+];
+
+/// How old the keys are that work: a picture, and the same as a table.
+fn ages(page: &mut Page, audit: &Audit) {
+    let keys = audit.accounts.iter().flat_map(|account| &account.assessment.keys);
+    let days: Vec<_> = keys
+        .filter(|key| key.state == State::Live)
+        .filter_map(|key| Some(key.age?.as_secs() / (24 * 60 * 60)))
+        .collect();
+    let count = |at: usize| {
+        let from = at.checked_sub(1).and_then(|before| AGES.get(before)).map_or(0, |(_, end)| *end);
+        let (label, end) = AGES.get(at).copied().unwrap_or_default();
+        (label, days.iter().filter(|days| (from..end).contains(*days)).count())
+    };
+    let counts: Vec<_> = (0..AGES.len()).map(count).collect();
+    if let Some(picture) = pictures::bars("Live keys by age", "keys", &counts) {
+        let row =
+            |cells: Vec<String>| format!("|{}\n", cells.iter().map(|cell| format!(" {cell} |")).collect::<String>());
+        let head = row(counts.iter().map(|(label, _)| (*label).to_owned()).collect());
+        let numbers = row(counts.iter().map(|(_, count)| count.to_string()).collect());
+        page.push(&format!("### Live keys by age\n\n{picture}{head}|{}\n{numbers}\n", "---|".repeat(counts.len())));
+    }
 }
 
 fn what_was_looked_for(audit: &Audit) -> String {

@@ -58,6 +58,22 @@ A key is old after 90 days, and unused after 30 days without a request.
 | note | `left-over-key` | by&#124;hand <code>by&#124;hand</code> | it is switched off; it was last changed at an unknown \
 time | Delete it once nobody wants to switch it on again. |
 
+### Live keys by age
+
+```mermaid
+%%{init: {\"xyChart\": {\"width\": 900, \"height\": 320}, \"themeVariables\": {\"xyChart\": {\"plotColorPalette\": \
+\"#4c8bf5\"}}}}%%
+xychart-beta
+    title \"Live keys by age\"
+    x-axis [\"under 7 d\", \"7-30 d\", \"30-90 d\", \"90-180 d\", \"180-365 d\", \"over 365 d\"]
+    y-axis \"keys\" 0 --> 10
+    bar [1, 1, 0, 0, 0, 0]
+```
+
+| under 7 d | 7-30 d | 30-90 d | 90-180 d | 180-365 d | over 365 d |
+|---|---|---|---|---|---|
+| 1 | 1 | 0 | 0 | 0 | 0 |
+
 ### Keys
 
 | Key | Name | State | Age | Last used | Limit | May use | Expires | Family | Targets |

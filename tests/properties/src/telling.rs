@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
+use keyrotor::audit::State;
 use keyrotor::report::{self, Ending, json, markdown, outputs};
 use keyrotor::rotation::outcome::{Event, Observer as _, Outcome, Problem};
 use keyrotor::rotation::step::Step;
@@ -262,6 +263,8 @@ fn check_summary(ending: &Ending, summary: &str) {
         Ending::Audited(audit) => {
             let keys: Vec<_> = audit.accounts.iter().flat_map(|account| &account.assessment.keys).collect();
             let parts = usize::from(!keys.is_empty()) + usize::from(!audit.findings().is_empty());
+            let dated = keys.iter().any(|key| key.state == State::Live && key.age.is_some());
+            let parts = parts + usize::from(dated);
             assert_eq!(seen.headings.len(), 1 + parts, "{summary:?}");
             for key in keys {
                 let told = seen.rows.iter().flatten().any(|cell| plain(cell) == key.row.id.0);
