@@ -216,7 +216,8 @@ impl<'a> Play<'a> {
 
     /// Whoever read a secret while it held a key goes on with that key.
     fn look_for_cut_grace(&mut self, plan: &RunPlan, before: &Before) {
-        let ends_otherwise = self.schedule.ends_keys_by_hand() || self.schedule.lifetime.is_some();
+        let ends_otherwise =
+            self.schedule.ends_keys_by_hand() || self.schedule.lifetime.is_some() || self.schedule.drains;
         if plan.leaked || ends_otherwise || self.schedule.renames != Renames::Work {
             return;
         }
