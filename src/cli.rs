@@ -167,10 +167,12 @@ pub struct Inputs {
     /// Also write the findings to this file as SARIF
     #[arg(long, value_name = "PATH", help_heading = AUDIT)]
     pub sarif_file: Option<String>,
-    /// What becomes of unused keys: `none`, and in a later version `disable` or `delete`
+    /// What becomes of keys not used for `unused-after`: `none`, `disable`, `delete`; the last two need `names`. Try
+    /// it with `dry-run` first
     #[arg(long, value_name = "HOW", help_heading = AUDIT)]
     pub prune: Option<String>,
-    /// Names (globs) of the keys that `prune` may touch, a comma or newline list
+    /// Names of the keys that `prune` may touch, a comma or newline list; `*` stands for any text, `?` for one
+    /// character
     #[arg(long, value_name = "LIST", help_heading = AUDIT)]
     pub names: Option<String>,
 

@@ -1,12 +1,13 @@
 //! The audit: a key list and a criteria to findings. Pure: nothing is asked or changed here.
 //!
 //! One file for each question: [`Rule`] names what is looked for, `checks` holds one function for each rule, `family`
-//! tells which keys belong together, `last_use` what is known of a key's use.
+//! tells which keys belong together, `last_use` what is known of a key's use; `prune` which keys may go.
 
 mod checks;
 mod family;
 mod last_use;
 mod outcome;
+pub mod prune;
 mod rule;
 mod span;
 
@@ -17,7 +18,7 @@ use jiff::Timestamp;
 
 pub use self::family::{Membership, Role};
 pub use self::last_use::LastUse;
-pub use self::outcome::{Account, Audit, FailOn, Verdict};
+pub use self::outcome::{Audit, AuditedAccount, FailOn, Verdict};
 pub use self::rule::{Level, Rule};
 pub use self::span::span;
 use crate::rotation::port::{KeyId, KeyKind, KeyRow, Listing};

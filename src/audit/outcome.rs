@@ -1,17 +1,20 @@
 //! What an audit came to, as data.
 
+use super::prune::{Fate, Pruned};
 use super::{Assessment, Criteria, Finding, Level};
 use crate::rotation::outcome::Problem;
 
 /// One account's keys, or why they could not be read.
 #[derive(Clone, Debug)]
-pub struct Account {
+pub struct AuditedAccount {
     /// The address of its issuer.
     pub issuer: String,
     /// Its keys and what was found.
     pub assessment: Assessment,
     /// What hindered the look.
     pub problems: Vec<Problem>,
+    /// Every key that was looked at for pruning.
+    pub pruned: Vec<Pruned>,
 }
 
 /// Which findings make an audit fail.
@@ -65,8 +68,8 @@ pub struct Audit {
     pub criteria: Criteria,
     /// Which findings make it fail.
     pub fail_on: FailOn,
-    /// Account by account.
-    pub accounts: Vec<Account>,
+    /// AuditedAccount by account.
+    pub accounts: Vec<AuditedAccount>,
     /// What went wrong beside the accounts.
     pub problems: Vec<Problem>,
 }
@@ -90,12 +93,19 @@ impl Audit {
         self.findings().iter().any(|finding| self.fail_on.includes(finding.level))
     }
 
-    /// In one word.
+    /// Every key that was looked at for pruning.
+    pub fn pruned(&self) -> impl Iterator<Item = &Pruned> {
+        self.accounts.iter().flat_map(|account| &account.pruned)
+    }
+
+    /// In one word. What was pruned can't be called unchanged.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
-        if self.fails() {
+        let troubled = self.all_problems().next().is_some();
+        let touched = self.pruned().any(|it| matches!(it.fate, Fate::Deleted | Fate::Disabled | Fate::Failed(_)));
+        if self.fails() || troubled && touched {
             Verdict::Attention
-        } else if self.all_problems().next().is_some() {
+        } else if troubled {
             Verdict::Unchanged
         } else {
             Verdict::Audited

@@ -76,19 +76,25 @@ pub fn read(
     let fail_on = problems.read("fail-on", inputs.fail_on.as_deref(), fail_on);
     let sarif_file = problems.read("sarif-file", inputs.sarif_file.as_deref(), path);
     let prune = problems.read("prune", inputs.prune.as_deref(), prune);
-    let names = problems.read("names", inputs.names.as_deref(), list);
+    let names = problems.read("names", inputs.names.as_deref(), patterns);
     let names_given = inputs.names.as_deref().is_some_and(|text| !text.trim().is_empty());
     if !names_given && matches!(prune, Some(Prune::Disable | Prune::Delete)) {
         problems.note("names", "is required with `prune`: the names (globs) of the keys that it may touch");
         return None;
     }
+    let event = surroundings.var("GITHUB_EVENT_NAME").unwrap_or_default();
+    let is_dry = inputs.dry_run.as_deref().map(str::trim) == Some("true");
+    if event.starts_with("pull_request") && matches!(prune, Some(Prune::Disable | Prune::Delete)) && !is_dry {
+        problems.wrong("GITHUB_EVENT_NAME", event, "on this event keys are pruned only with `dry-run: true`");
+    }
+    let names = if names_given { names? } else { BTreeSet::new() };
     Some(AuditSettings {
         old_after: old_after?,
         unused_after: unused_after?,
         fail_on: fail_on?,
         sarif_file,
         prune: prune?,
-        names: names.unwrap_or_default(),
+        names,
         rotations,
         beside: beside(inputs, surroundings),
     })
@@ -118,10 +124,18 @@ fn fail_on(text: &str) -> Result<FailOn, String> {
     choice(text, &[("never", FailOn::Never), ("warning", FailOn::Warning), ("error", FailOn::Error)])
 }
 
-fn prune(text: &str) -> Result<Prune, String> {
-    if ["disable", "delete"].contains(&text) {
-        return Err(format!("`{text}` is not yet built in this version: expected `none`"));
+/// Patterns of names. One that fits every name would say nothing.
+fn patterns(text: &str) -> Result<BTreeSet<String>, String> {
+    let patterns = list(text)?;
+    match patterns.iter().find(|pattern| pattern.chars().all(|c| matches!(c, '*' | '?'))) {
+        Some(pattern) => {
+            Err(format!("`{pattern}` fits every name: expected patterns with a part of a name, as `ci-*`"))
+        }
+        None => Ok(patterns),
     }
+}
+
+fn prune(text: &str) -> Result<Prune, String> {
     choice(text, &[("none", Prune::None), ("disable", Prune::Disable), ("delete", Prune::Delete)])
 }
 
@@ -157,8 +171,10 @@ mod tests {
         };
         assert_eq!(count("delete", ""), (None, 1));
         assert_eq!(count("purge", "ci-*"), (None, 1));
-        assert_eq!(count("delete", "ci-*,tmp-*"), (None, 1), "not yet built");
-        assert_eq!(count("none", "ci-*,tmp-*"), (Some(2), 0));
+        assert_eq!(count("delete", "ci-*,tmp-*"), (Some(2), 0));
+        for too_wide in ["*", "ci-*,**", "?*"] {
+            assert_eq!(count("delete", too_wide), (None, 1), "{too_wide}");
+        }
     }
 
     #[test]

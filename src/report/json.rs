@@ -116,12 +116,14 @@ impl<'a> Report<'a> {
         if let Some(audit) = &mut self.audit {
             audit.findings.truncate(most);
             audit.keys.truncate(most);
+            audit.pruned.truncate(most);
         }
         self.omitted += before - self.lengths().iter().sum::<usize>();
     }
 
-    fn lengths(&self) -> [usize; 9] {
-        let (findings, keys) = self.audit.as_ref().map(|it| (it.findings.len(), it.keys.len())).unwrap_or_default();
+    fn lengths(&self) -> [usize; 10] {
+        let of_audit = |it: &AuditRows<'_>| (it.findings.len(), it.keys.len(), it.pruned.len());
+        let (findings, keys, pruned) = self.audit.as_ref().map(of_audit).unwrap_or_default();
         [
             self.rotations.len(),
             self.targets.len(),
@@ -132,6 +134,7 @@ impl<'a> Report<'a> {
             self.plan.len(),
             findings,
             keys,
+            pruned,
         ]
     }
 

@@ -43,7 +43,9 @@ pub(super) fn headline_of(outcome: &Outcome) -> &'static str {
 pub(super) fn leak(outcome: &Outcome) -> Option<String> {
     let problem = outcome.problems.first().filter(|_| outcome.leak_open)?;
     let next = problem.next.as_deref().map(advice_sentence).unwrap_or_default();
-    Some(format!("{} {next}", advice_sentence(&problem.what)))
+    let told = format!("{} {next}", advice_sentence(&problem.what));
+    // White space at an end would keep it from being bold.
+    Some(told.trim().to_owned()).filter(|told| !told.is_empty())
 }
 
 /// A verdict as a headline.

@@ -31,6 +31,7 @@ mod openapi;
 mod peers;
 mod pictures;
 mod properties;
+mod prune;
 mod requests;
 mod retiring;
 mod rotates;

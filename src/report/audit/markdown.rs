@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 
 use super::rows::{reset, role, state};
-use super::{counts, key_count, next};
+use super::{counts, fate, key_count, next};
+use crate::audit::prune::Pruned;
 use crate::audit::{Audit, AuditedKey, Finding, LastUse, Level, State, Verdict, span};
 use crate::report::escape::{code, escape};
 use crate::report::page::Page;
@@ -26,9 +27,17 @@ pub(in crate::report) fn markdown(page: &mut Page, audit: &Audit) {
     page.push(&format!("{}\n\n", escape(&what_was_looked_for(audit))));
     problems(page, audit);
     page.push(&format!("**What to do next:** {}\n\n", escape(&next(audit))));
+    pruned(page, audit);
     findings(page, audit);
     ages(page, audit);
     keys(page, audit);
+}
+
+fn pruned(page: &mut Page, audit: &Audit) {
+    let all: Vec<_> = audit.pruned().collect();
+    let row = |it: &&Pruned| format!("| {} | {} | {} |\n", code(&it.id.0), escape(&it.name), escape(&fate(&it.fate)));
+    let head = "### Pruned\n\n| Key | Name | What became of it |\n|---|---|---|\n";
+    page.list(head, all.len(), all.iter().map(row), |count| format!("| … and {count} more | | |\n"));
 }
 
 /// Up to so many days; the last has no end.
@@ -113,7 +122,7 @@ fn level(level: Level) -> &'static str {
 fn keys(page: &mut Page, audit: &Audit) {
     let several = audit.accounts.len() > 1;
     let all = audit.accounts.iter().flat_map(|account| account.assessment.keys.iter().map(move |key| (account, key)));
-    let row = |(account, key): (&crate::audit::Account, &AuditedKey)| {
+    let row = |(account, key): (&crate::audit::AuditedAccount, &AuditedKey)| {
         let issuer = if several { format!(" {} |", escape(&account.issuer)) } else { String::new() };
         format!("|{issuer}{}\n", key_cells(key))
     };

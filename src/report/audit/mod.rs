@@ -8,7 +8,8 @@ mod tests;
 mod text;
 
 use super::Cleaner;
-use crate::audit::{Account, Assessment, Audit, AuditedKey, Finding, Level};
+use crate::audit::prune::{Fate, Pruned};
+use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level};
 use crate::rotation::outcome::Problem;
 use crate::rotation::port::{AllowList, KeyId, KeyRow, ShownRights};
 use crate::secret::without_keys;
@@ -38,6 +39,17 @@ pub(super) fn key_count(audit: &Audit) -> String {
     }
 }
 
+/// What became of a key that was looked at for pruning.
+pub(super) fn fate(fate: &Fate) -> String {
+    match fate {
+        Fate::Planned => "would be pruned".to_owned(),
+        Fate::Disabled => "switched off".to_owned(),
+        Fate::Deleted => "deleted".to_owned(),
+        Fate::Spared(why) => format!("not touched: {why}"),
+        Fate::Failed(why) => format!("not for certain: {why}"),
+    }
+}
+
 /// What to do next; never empty.
 pub(super) fn next(audit: &Audit) -> String {
     let advice = audit.all_problems().find_map(|problem| problem.next.clone());
@@ -63,15 +75,26 @@ impl Cleaner<'_> {
         }
     }
 
-    fn account(&self, account: &Account) -> Account {
-        Account {
+    fn account(&self, account: &AuditedAccount) -> AuditedAccount {
+        AuditedAccount {
             issuer: self.named(&account.issuer),
             assessment: Assessment {
                 keys: account.assessment.keys.iter().map(|key| self.audited(key)).collect(),
                 findings: account.assessment.findings.iter().map(|finding| self.finding(finding)).collect(),
             },
             problems: account.problems.iter().map(|problem| self.hindrance(problem)).collect(),
+            pruned: account.pruned.iter().map(|pruned| self.pruned(pruned)).collect(),
         }
+    }
+
+    fn pruned(&self, pruned: &Pruned) -> Pruned {
+        let why = |why: &str| without_keys(&self.sentence(why));
+        let fate = match &pruned.fate {
+            Fate::Spared(reason) => Fate::Spared(why(reason)),
+            Fate::Failed(reason) => Fate::Failed(why(reason)),
+            other => other.clone(),
+        };
+        Pruned { id: KeyId(self.named(&pruned.id.0)), name: self.named(&pruned.name), fate }
     }
 
     fn hindrance(&self, problem: &Problem) -> Problem {

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::audit::{Account, Audit, AuditedKey, Finding, LastUse, Role, State};
+use crate::audit::prune::{Fate, Pruned};
+use crate::audit::{Audit, AuditedAccount, AuditedKey, Finding, LastUse, Role, State};
 use crate::rotation::port::{AllowList, KeyKind, Reset};
 
 /// The field `audit`.
@@ -18,6 +19,17 @@ pub(in crate::report) struct AuditRows<'a> {
     fails: bool,
     pub(in crate::report) findings: Vec<FindingRow<'a>>,
     pub(in crate::report) keys: Vec<KeyRow<'a>>,
+    pub(in crate::report) pruned: Vec<PrunedRow<'a>>,
+}
+
+/// One key that was looked at for pruning.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) struct PrunedRow<'a> {
+    key_id: &'a str,
+    key_name: &'a str,
+    fate: &'static str,
+    reason: Option<&'a str>,
 }
 
 /// One finding.
@@ -78,8 +90,20 @@ impl<'a> AuditRows<'a> {
                 .iter()
                 .flat_map(|account| account.assessment.keys.iter().map(|it| key(account, it)))
                 .collect(),
+            pruned: audit.pruned().map(pruned).collect(),
         }
     }
+}
+
+fn pruned(pruned: &Pruned) -> PrunedRow<'_> {
+    let (fate, reason) = match &pruned.fate {
+        Fate::Planned => ("planned", None),
+        Fate::Disabled => ("disabled", None),
+        Fate::Deleted => ("deleted", None),
+        Fate::Spared(why) => ("spared", Some(why.as_str())),
+        Fate::Failed(why) => ("failed", Some(why.as_str())),
+    };
+    PrunedRow { key_id: &pruned.id.0, key_name: &pruned.name, fate, reason }
 }
 
 fn finding(finding: &Finding) -> FindingRow<'_> {
@@ -95,7 +119,7 @@ fn finding(finding: &Finding) -> FindingRow<'_> {
     }
 }
 
-fn key<'a>(account: &'a Account, key: &'a AuditedKey) -> KeyRow<'a> {
+fn key<'a>(account: &'a AuditedAccount, key: &'a AuditedKey) -> KeyRow<'a> {
     let (row, rights) = (&key.row, &key.row.rights);
     KeyRow {
         issuer: &account.issuer,

@@ -23,7 +23,12 @@ fn audit(keys: Vec<KeyRow>, fail_on: FailOn) -> Audit {
         ..Rotation::default()
     };
     let assessment = assess(&listing, &[rotation], &criteria);
-    let account = Account { issuer: "https://api.arouter.ai/".into(), assessment, problems: Vec::new() };
+    let account = AuditedAccount {
+        issuer: "https://api.arouter.ai/".into(),
+        assessment,
+        problems: Vec::new(),
+        pruned: Vec::new(),
+    };
     Audit { criteria, fail_on, accounts: vec![account], problems: Vec::new() }
 }
 
@@ -125,7 +130,7 @@ fn what_went_wrong_comes_first_and_decides_unless_findings_do() {
 #[test]
 fn several_accounts_name_their_issuer() {
     let mut audit = audit(keys(), FailOn::Never);
-    let other = Account { issuer: "https://gw.corp/".into(), ..audit.accounts.first().cloned().unwrap() };
+    let other = AuditedAccount { issuer: "https://gw.corp/".into(), ..audit.accounts.first().cloned().unwrap() };
     audit.accounts.push(other);
     let text = markdown(&ending(&audit), 100_000);
     assert!(text.contains("| Issuer | Key |") && text.contains("| https&#58;//gw.corp/ | `root` |"), "{text}");

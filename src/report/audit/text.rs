@@ -2,7 +2,7 @@
 
 use super::markdown::{last_use, limit, may_use};
 use super::rows::state;
-use super::{counts, key_count, next};
+use super::{counts, fate, key_count, next};
 use crate::audit::{Audit, AuditedKey, Finding, span};
 use crate::report::text::extend;
 use crate::report::words::full_stop;
@@ -12,6 +12,8 @@ use crate::rotation::port::KeyKind;
 pub(in crate::report) fn text(audit: &Audit) -> Vec<String> {
     let mut lines = vec![format!("Audit of {}: {}.", key_count(audit), counts(audit))];
     extend(&mut lines, audit.all_problems().map(|problem| format!("  error: {}", problem.what)));
+    let pruned = audit.pruned().map(|it| format!("  prune {} {}: {}", it.id, it.name, fate(&it.fate)));
+    extend(&mut lines, pruned);
     extend(&mut lines, audit.findings().into_iter().map(finding));
     let keys = audit.accounts.iter().flat_map(|account| &account.assessment.keys);
     extend(&mut lines, keys.map(key));

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use keyrotor::audit::{Account, Audit, Criteria, FailOn, Rotation, assess};
+use keyrotor::audit::prune::{Fate, Pruned};
+use keyrotor::audit::{Audit, AuditedAccount, Criteria, FailOn, Rotation, assess};
 use keyrotor::rotation::port::{AllowList, KeyId, KeyKind, KeyRow, Listing, Reset, RightsTaken, ShownRights};
 
 use crate::echo::echoing;
@@ -70,6 +71,16 @@ fn rotation(u: &mut Unstructured<'_>) -> Result<Rotation> {
     })
 }
 
+fn pruned(u: &mut Unstructured<'_>) -> Result<Pruned> {
+    let fate = match u.int_in_range(0..=3)? {
+        0 => Fate::Planned,
+        1 => Fate::Deleted,
+        2 => Fate::Spared(echoing(u)?),
+        _ => Fate::Failed(echoing(u)?),
+    };
+    Ok(Pruned { id: KeyId(echoing(u)?), name: echoing(u)?, fate })
+}
+
 /// Any audit, of keys with hostile names.
 ///
 /// # Errors
@@ -84,7 +95,8 @@ pub fn audit(u: &mut Unstructured<'_>) -> Result<Audit> {
         let listing = Listing { keys, date, dated_within: Duration::ZERO, may_rename: true, takes };
         let rotations = several(u, 2, rotation)?;
         let assessment = assess(&listing, &rotations, &criteria);
-        Ok(Account { issuer: echoing(u)?, assessment, problems: several(u, 2, problem)? })
+        let pruned = several(u, 2, pruned)?;
+        Ok(AuditedAccount { issuer: echoing(u)?, assessment, problems: several(u, 2, problem)?, pruned })
     };
     Ok(Audit {
         accounts: several(u, 2, account)?,

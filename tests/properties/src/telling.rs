@@ -264,7 +264,7 @@ fn check_summary(ending: &Ending, summary: &str) {
             let keys: Vec<_> = audit.accounts.iter().flat_map(|account| &account.assessment.keys).collect();
             let parts = usize::from(!keys.is_empty()) + usize::from(!audit.findings().is_empty());
             let dated = keys.iter().any(|key| key.state == State::Live && key.age.is_some());
-            let parts = parts + usize::from(dated);
+            let parts = parts + usize::from(dated) + usize::from(audit.pruned().next().is_some());
             assert_eq!(seen.headings.len(), 1 + parts, "{summary:?}");
             for key in keys {
                 let told = seen.rows.iter().flatten().any(|cell| plain(cell) == key.row.id.0);

@@ -1,12 +1,16 @@
 //! An audit as it is carried out: reads the key lists of every account, has them judged, leaves the findings as SARIF.
 
+mod prune;
+
 use std::fs;
 use std::rc::Rc;
 
 use url::Url;
 
-use crate::audit::{Account, Assessment, Audit, Criteria, Rotation, assess};
-use crate::config::audit::{AuditSettings, Listed};
+use self::prune::Shears;
+use crate::audit::prune::{How, Pruning};
+use crate::audit::{Assessment, Audit, AuditedAccount, Criteria, Rotation, assess};
+use crate::config::audit::{AuditSettings, Listed, Prune};
 use crate::config::{IssuerSettings, Request, environments};
 use crate::http::{self, Failure, Retry, Trace};
 use crate::issuer::ArouterIssuer;
@@ -24,6 +28,8 @@ struct Reached {
     url: Url,
     issuers: Vec<ArouterIssuer>,
     rotations: Vec<Rotation>,
+    /// Every key value that was given for it, and whether it was given as a management key.
+    values: Vec<(Secret, bool)>,
 }
 
 /// Audits every account that the request reaches.
@@ -40,9 +46,19 @@ pub(crate) async fn run(
     let mut audit = Audit { criteria, fail_on: settings.fail_on, accounts: Vec::new(), problems: Vec::new() };
     match http::client(request.request_timeout) {
         Ok(client) => {
+            let pruning = pruning(settings);
+            let shears = pruning.as_ref().map(|pruning| Shears {
+                pruning,
+                criteria: &audit.criteria,
+                dry_run: request.dry_run,
+                interrupt,
+                runner,
+            });
+            let mut accounts = Vec::new();
             for reached in reach(request, settings, &client, runner) {
-                audit.accounts.push(account(&reached, &audit.criteria, interrupt, runner).await);
+                accounts.push(account(&reached, &audit.criteria, shears.as_ref(), interrupt, runner).await);
             }
+            audit.accounts = accounts;
         }
         Err(error) => audit.problems.push(Problem { what: error.to_string(), next: None }),
     }
@@ -60,12 +76,19 @@ fn reach(request: &Request, settings: &AuditSettings, client: &reqwest::Client, 
         let signs =
             issuer.management_key.as_ref().or(issuer.current_key.as_ref()).or(request.issuer.current_key.as_ref());
         let at = reached.iter().position(|(known, _)| known.url == issuer.url).unwrap_or_else(|| {
-            let new = Reached { url: issuer.url.clone(), issuers: Vec::new(), rotations: Vec::new() };
-            reached.push((new, Vec::new()));
+            let (issuers, rotations, values) = Default::default();
+            reached.push((Reached { url: issuer.url.clone(), issuers, rotations, values }, Vec::new()));
             reached.len() - 1
         });
         let Some((account, credentials)) = reached.get_mut(at) else { continue };
         account.rotations.extend(listed.map(rotation));
+        let current = issuer.current_key.as_ref().or(request.issuer.current_key.as_ref());
+        let given = issuer.management_key.iter().map(|value| (value.clone(), true));
+        for (value, is_manager) in given.chain(current.map(|value| (value.clone(), false))) {
+            if account.values.iter().all(|(known, _)| *known != value) {
+                account.values.push((value, is_manager));
+            }
+        }
         if let Some(secret) = signs.filter(|secret| !credentials.contains(secret)) {
             credentials.push(secret.clone());
             account.issuers.push(open(issuer, secret, client, runner));
@@ -97,9 +120,28 @@ fn rotation(listed: &Listed) -> Rotation {
     }
 }
 
-async fn account(reached: &Reached, criteria: &Criteria, interrupt: &Interrupt, runner: &Runner) -> Account {
-    let mut account =
-        Account { issuer: reached.url.to_string(), assessment: Assessment::default(), problems: Vec::new() };
+fn pruning(settings: &AuditSettings) -> Option<Pruning> {
+    let how = match settings.prune {
+        Prune::None => return None,
+        Prune::Disable => How::Disable,
+        Prune::Delete => How::Delete,
+    };
+    Some(Pruning { how, names: settings.names.clone(), unused_after: settings.unused_after })
+}
+
+async fn account(
+    reached: &Reached,
+    criteria: &Criteria,
+    shears: Option<&Shears<'_>>,
+    interrupt: &Interrupt,
+    runner: &Runner,
+) -> AuditedAccount {
+    let mut account = AuditedAccount {
+        issuer: reached.url.to_string(),
+        assessment: Assessment::default(),
+        problems: Vec::new(),
+        pruned: Vec::new(),
+    };
     let mut merged: Option<Listing> = None;
     for issuer in &reached.issuers {
         match listing(issuer, interrupt, runner).await {
@@ -121,6 +163,9 @@ async fn account(reached: &Reached, criteria: &Criteria, interrupt: &Interrupt, 
     }
     if let Some(listing) = merged {
         account.assessment = assess(&listing, &reached.rotations, criteria);
+        if let Some(shears) = shears.filter(|_| account.problems.is_empty()) {
+            shears.prune(reached, listing, &mut account).await;
+        }
     }
     account
 }

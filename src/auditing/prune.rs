@@ -1,0 +1,213 @@
+//! Pruning as it is carried out: one key after the other, each judged anew on a list that was read right before.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Reached, assess, persistently};
+use crate::audit::prune::{Candidate, Fate, How, Pruned, Pruning, candidates};
+use crate::audit::{AuditedAccount, Criteria};
+use crate::http::{Failure, Retry};
+use crate::rotation::identity::provably;
+use crate::rotation::interrupt::Interrupt;
+use crate::rotation::outcome::{Event, Observer as _, Problem};
+use crate::rotation::port::{About, Deletion, KeyId, KeyIssuer, KeyKind, Listing, Verdict};
+use crate::runner::Runner;
+use crate::secret::Secret;
+
+/// A list that was read no longer ago than this counts as read right before. Reading one of thousands takes longer.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// What pruning works with.
+pub(super) struct Shears<'a> {
+    pub(super) pruning: &'a Pruning,
+    pub(super) criteria: &'a Criteria,
+    pub(super) dry_run: bool,
+    pub(super) interrupt: &'a Interrupt,
+    pub(super) runner: &'a Runner,
+}
+
+impl Shears<'_> {
+    /// Prunes one account and has its keys judged as they are then.
+    pub(super) async fn prune(&self, reached: &Reached, listing: Listing, account: &mut AuditedAccount) {
+        let [issuer] = reached.issuers.as_slice() else {
+            self.refuse(
+                account,
+                "several credentials are given for it, so that nobody can tell which key each may touch",
+            );
+            return;
+        };
+        let Some(signers) = self.signers(reached, issuer, &listing).await else {
+            self.refuse(account, "which of the keys is the one given to sign or as `current-key` can't be proved");
+            return;
+        };
+        let mut list = Fresh { listing, read_at: Instant::now() };
+        let all = self.judged(reached, &list.listing, &signers);
+        for candidate in all {
+            let fate = match candidate.spared {
+                Some(why) => Fate::Spared(why.to_owned()),
+                None if self.dry_run => Fate::Planned,
+                None => self.one(reached, issuer, &mut list, &candidate, &signers).await,
+            };
+            self.tell(&candidate, &fate);
+            account.pruned.push(Pruned { id: candidate.id, name: candidate.name, fate });
+        }
+        if account.pruned.iter().any(|pruned| matches!(pruned.fate, Fate::Deleted | Fate::Disabled)) {
+            self.look_again(reached, issuer, account).await;
+        }
+        self.complain(issuer, account);
+    }
+
+    fn judged(&self, reached: &Reached, listing: &Listing, signers: &[KeyId]) -> Vec<Candidate> {
+        let keys = assess(listing, &reached.rotations, self.criteria).keys;
+        candidates(&keys, &reached.rotations, self.pruning, signers, listing)
+    }
+
+    fn refuse(&self, account: &mut AuditedAccount, why: &str) {
+        let problem = Problem {
+            what: format!("nothing was pruned: {why}"),
+            next: Some("Give `management-key` alone, which is no key that calls models.".to_owned()),
+        };
+        self.runner.event(&Event::Failed(&problem));
+        account.problems.push(problem);
+    }
+
+    /// The listed keys whose values the run was given; `None` where one that calls models can't be found in the list.
+    async fn signers(&self, reached: &Reached, issuer: &dyn KeyIssuer, listing: &Listing) -> Option<Vec<KeyId>> {
+        let live: Vec<_> = listing.keys.iter().filter(|row| !row.disabled && row.kind == KeyKind::Regular).collect();
+        let lists_managers = listing.keys.iter().any(|row| row.kind == KeyKind::Management);
+        let mut found = Vec::new();
+        for (value, may_be_manager) in &reached.values {
+            let about = about(issuer, value).await;
+            match provably(&listing.keys, &live, value, &about, false) {
+                Some(id) => found.push(id),
+                // A management key that is not listed calls no models. Where there are none, it is a live key itself.
+                None if *may_be_manager && (lists_managers || listing.may_rename) => {}
+                None => return None,
+            }
+        }
+        Some(found)
+    }
+
+    async fn one(
+        &self,
+        reached: &Reached,
+        issuer: &dyn KeyIssuer,
+        list: &mut Fresh,
+        candidate: &Candidate,
+        signers: &[KeyId],
+    ) -> Fate {
+        if self.interrupt.requested() {
+            return Fate::Spared("the run was told to stop".to_owned());
+        }
+        if list.read_at.elapsed() > FRESH {
+            match persistently(issuer, self.runner).await {
+                Ok(listing) => *list = Fresh { listing, read_at: Instant::now() },
+                Err(failure) => return Fate::Failed(format!("the key list could not be read again: {failure}")),
+            }
+        }
+        if !self.judged(reached, &list.listing, signers).contains(candidate) {
+            return Fate::Spared("it was changed or used meanwhile".to_owned());
+        }
+        match self.touch(issuer, &candidate.id).await {
+            Ok(fate) => fate,
+            Err(failure) => Fate::Failed(failure.to_string()),
+        }
+    }
+
+    /// Both calls are safe to repeat.
+    async fn touch(&self, issuer: &dyn KeyIssuer, id: &KeyId) -> Result<Fate, Failure> {
+        let (retry, mut rng) = (Retry::default(), fastrand::Rng::new());
+        let mut made = 0;
+        loop {
+            made += 1;
+            let done = match self.pruning.how {
+                How::Delete => match issuer.delete(id).await {
+                    Ok(Deletion::Deleted | Deletion::NotFound) => Ok(Fate::Deleted),
+                    Err(failure) => Err(failure),
+                },
+                How::Disable => issuer.set_disabled(id, true).await.map(|_| Fate::Disabled),
+            };
+            let failure = match done {
+                Ok(fate) => return Ok(fate),
+                Err(failure) => failure,
+            };
+            let Some(wait) = retry.wait(made, &failure, &mut rng) else { return Err(failure) };
+            let (what, why) = (format!("prune key {id}"), failure.message().to_owned());
+            self.runner.event(&Event::Retrying { what, why, wait });
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// Only the list says what an answer was worth.
+    async fn look_again(&self, reached: &Reached, issuer: &dyn KeyIssuer, account: &mut AuditedAccount) {
+        let listing = match persistently(issuer, self.runner).await {
+            Ok(listing) => listing,
+            Err(failure) => {
+                let why = format!("it was answered, and the key list could not be read again: {failure}");
+                account.pruned.iter_mut().for_each(|pruned| pruned.fate = doubted(&pruned.fate, &why));
+                return;
+            }
+        };
+        for pruned in &mut account.pruned {
+            let row = listing.keys.iter().find(|row| row.id == pruned.id);
+            let wrong = match (&pruned.fate, row) {
+                (Fate::Deleted, Some(_)) => "it was answered, and the key is still listed",
+                (Fate::Disabled, Some(row)) if !row.disabled => "it was answered, and the key is still switched on",
+                _ => continue,
+            };
+            pruned.fate = Fate::Failed(wrong.to_owned());
+        }
+        account.assessment = assess(&listing, &reached.rotations, self.criteria);
+    }
+
+    fn complain(&self, issuer: &dyn KeyIssuer, account: &mut AuditedAccount) {
+        let verb = match self.pruning.how {
+            How::Delete => "deleted",
+            How::Disable => "switched off",
+        };
+        for pruned in &account.pruned {
+            let Fate::Failed(why) = &pruned.fate else { continue };
+            let problem = Problem {
+                what: format!("key {} ({}) is not {verb} for certain: {why}", pruned.id, pruned.name),
+                next: Some(format!("Run it again, or do it by hand. {}", issuer.manual(&pruned.id))),
+            };
+            self.runner.event(&Event::Failed(&problem));
+            account.problems.push(problem);
+        }
+    }
+
+    fn tell(&self, candidate: &Candidate, fate: &Fate) {
+        let what = match fate {
+            Fate::Planned => "would be pruned",
+            Fate::Disabled => "is switched off",
+            Fate::Deleted => "is deleted",
+            Fate::Spared(_) | Fate::Failed(_) => return,
+        };
+        self.runner.event(&Event::Note(format!("key {} ({}) {what}", candidate.id, candidate.name)));
+    }
+}
+
+struct Fresh {
+    listing: Listing,
+    read_at: Instant,
+}
+
+fn doubted(fate: &Fate, why: &str) -> Fate {
+    match fate {
+        Fate::Deleted | Fate::Disabled => Fate::Failed(why.to_owned()),
+        other => other.clone(),
+    }
+}
+
+/// What the issuer says of the key that asks, at the first place where it says anything.
+async fn about(issuer: &dyn KeyIssuer, value: &Secret) -> About {
+    for endpoint in issuer.endpoints() {
+        if let Verdict::Accepted(about) = issuer.try_key(value, *endpoint).await
+            && about != About::default()
+        {
+            return about;
+        }
+    }
+    About::default()
+}

@@ -1,0 +1,183 @@
+//! Pruning: unused keys switched off or deleted by the real program, and those that it never touches.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use keyrotor_fake::{Behaviour, Dialect, Key};
+
+use crate::harness::{Invocation, Ran, SECRET, Setting, Stage};
+use crate::traffic;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// A world in which keys with these names were made and used 100 days ago.
+fn stage(dialect: Dialect, names: &[&str]) -> Stage {
+    let setting = Setting::new(dialect).input("command", "audit");
+    let unset = ["key-name", "verify-timeout", "targets", "allowed-providers"];
+    let stage = unset.into_iter().fold(setting, |setting, name| setting.input(name, "")).deployed(None).stage();
+    stage.behaviour(|it| it.shows_last_used = true);
+    for name in names {
+        stage.world.by_hand(|state| state.issuer.seed_key(name, |key| key.last_used_at = Some(key.created_at)));
+    }
+    stage.world.advance(DAY * 100);
+    stage
+}
+
+fn pruning<'a>(stage: &'a Stage, how: &str) -> Invocation<'a> {
+    stage.action().input("prune", how).input("names", "ci-*, app-2*")
+}
+
+fn names(keys: &[Key]) -> Vec<&str> {
+    keys.iter().map(|key| key.name.as_str()).collect()
+}
+
+/// What the report says became of each key, by name.
+fn fates(ran: &Ran) -> BTreeMap<String, String> {
+    let report = ran.report().unwrap_or_else(|| panic!("no report\n{}", ran.log()));
+    let rows = report["audit"]["pruned"].as_array().unwrap_or_else(|| panic!("no rows\n{}", ran.log()));
+    let text = |row: &serde_json::Value, name: &str| row[name].as_str().unwrap().to_owned();
+    rows.iter().map(|row| (text(row, "key-name"), text(row, "fate"))).collect()
+}
+
+fn told(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, fate)| ((*name).to_owned(), (*fate).to_owned())).collect()
+}
+
+#[test]
+fn a_dry_run_says_what_would_go_and_touches_nothing() {
+    let stage = stage(Dialect::Mgmt, &["ci-1", "production"]);
+    let ran = pruning(&stage, "delete").input("dry-run", "true").run();
+    assert_eq!((ran.status(), fates(&ran)), (0, told(&[("ci-1", "planned")])), "{}", ran.log());
+    assert_eq!(traffic::writes(&ran), [""; 0]);
+    assert!(ran.tells("would be pruned"), "{}", ran.log());
+}
+
+#[test]
+fn only_what_is_unused_and_named_goes() {
+    let stage =
+        stage(Dialect::Mgmt, &["ci-1", "ci-busy", "production", "app-2026-12-01-aaaaaa", "app-2026-12-02-bbbbbb"]);
+    stage.world.by_hand(|state| {
+        let id = state.issuer.keys.iter().find(|key| key.name == "ci-busy").unwrap().id.clone();
+        state.issuer.mark_used(&id, 0.1);
+        let (root, _) = state.issuer.seed_management("ci-root");
+        let made = state.issuer.keys[1].created_at;
+        let root = state.issuer.key_mut(&root).unwrap();
+        (root.created_at, root.updated_at) = (made, made);
+    });
+    let ran = pruning(&stage, "delete").run();
+    let expected = [
+        ("ci-1", "deleted"),
+        ("ci-root", "spared"),
+        ("app-2026-12-01-aaaaaa", "deleted"),
+        ("app-2026-12-02-bbbbbb", "spared"),
+    ];
+    assert_eq!((ran.status(), ran.output("outcome"), fates(&ran)), (0, "audited", told(&expected)), "{}", ran.log());
+    assert_eq!(names(&stage.world.live_keys("")), ["ci-busy", "production", "app-2026-12-02-bbbbbb"]);
+    let keys = &ran.report().unwrap()["audit"]["keys"];
+    assert_eq!(keys.as_array().unwrap().len(), 5, "the table shows what is left");
+}
+
+#[test]
+fn a_rotations_keys_and_the_deployed_one_are_spared() {
+    let stage = stage(Dialect::Mgmt, &["app-2026-12-01-aaaaaa", "app-2026-12-02-bbbbbb", "ci-deployed", "ci-adopted"]);
+    stage.behaviour(|it| it.key_endpoint_identifies = true);
+    let value_of = |name: &str| stage.world.live_keys(name)[0].value.clone();
+    let place = stage.places[0].clone();
+    let deployed = value_of("ci-deployed");
+    stage.world.by_hand(|state| state.github.write_secret(&place, SECRET, &deployed));
+    let id = stage.world.live_keys("ci-adopted")[0].id.clone();
+    let file = format!(
+        "rotations:\n  - {{key-name: app, targets: [\"repo:acme/app\"]}}\n  - {{key-name: other, targets: \
+         [\"repo:acme/b\"], replace-key-id: {id}, current-key-env: DEPLOYED}}\n"
+    );
+    let path = stage.put("keyrotor.yml", file);
+    let ran = pruning(&stage, "delete").input("config", &path).variable("DEPLOYED", &deployed).run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    assert!(fates(&ran).values().all(|fate| fate == "spared") && fates(&ran).len() == 4, "{:?}", fates(&ran));
+    assert_eq!(traffic::writes(&ran), [""; 0]);
+    stage.check_no_outage().unwrap();
+    // Whose value can't be told from others may be any of them.
+    stage.behaviour(|it| it.key_endpoint_identifies = false);
+    let ran = pruning(&stage, "delete").input("config", &path).variable("DEPLOYED", &deployed).run();
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
+    assert!(ran.tells("nothing was pruned: which of the keys is"), "{}", ran.log());
+    assert_eq!(traffic::writes(&ran), [""; 0]);
+}
+
+#[test]
+fn a_key_that_manages_itself_prunes_nothing() {
+    let stage = stage(Dialect::Guide, &["ci-1"]);
+    let ran = pruning(&stage, "delete").run();
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
+    assert_eq!(traffic::writes(&ran), [""; 0]);
+}
+
+#[test]
+fn where_only_amounts_are_shown_a_key_is_switched_off_first_and_deleted_later() {
+    let stage = stage(Dialect::Mgmt, &["ci-1"]);
+    stage.behaviour(|it| *it = Behaviour { shows_last_used: false, ..it.clone() });
+    let ran = pruning(&stage, "delete").run();
+    assert_eq!(fates(&ran), told(&[("ci-1", "spared")]), "{}", ran.log());
+    let ran = pruning(&stage, "disable").run();
+    assert_eq!((ran.status(), fates(&ran)), (0, told(&[("ci-1", "disabled")])), "{}", ran.log());
+    assert!(stage.world.live_keys("ci-").is_empty() && stage.world.read(|state| state.issuer.deleted.is_empty()));
+    let ran = pruning(&stage, "delete").run();
+    assert_eq!(fates(&ran), told(&[]), "it was switched off just now\n{}", ran.log());
+    stage.world.advance(DAY * 31);
+    let ran = pruning(&stage, "delete").run();
+    assert_eq!((ran.status(), fates(&ran)), (0, told(&[("ci-1", "deleted")])), "{}", ran.log());
+}
+
+#[test]
+fn a_failure_is_told_by_id_and_a_lost_answer_is_none() {
+    let stage = stage(Dialect::Mgmt, &["ci-1", "ci-2"]);
+    stage.world.fault("issuer:DELETE:1x4:status=500");
+    let first = stage.world.live_keys("ci-1")[0].clone();
+    let ran = pruning(&stage, "delete").run();
+    assert_eq!((ran.status(), ran.output("outcome")), (3, "attention"), "{}", ran.log());
+    assert_eq!(fates(&ran), told(&[("ci-1", "failed"), ("ci-2", "deleted")]), "{}", ran.log());
+    assert!(ran.tells(&format!("key {} (ci-1) is not deleted for certain", first.id)), "{}", ran.log());
+    assert_eq!(names(&stage.world.live_keys("ci-")), ["ci-1"]);
+    stage.world.fault("issuer:DELETE:1:drop-after");
+    let ran = pruning(&stage, "delete").run();
+    assert_eq!((ran.status(), fates(&ran)), (0, told(&[("ci-1", "deleted")])), "{}", ran.log());
+}
+
+#[test]
+fn an_issuer_that_answers_and_does_nothing_is_not_believed() {
+    let stage = stage(Dialect::Mgmt, &["ci-1"]);
+    stage.world.fault("issuer:DELETE:1:status=200,body={\"deleted\":true}");
+    let ran = pruning(&stage, "delete").run();
+    assert_eq!((ran.status(), fates(&ran)), (3, told(&[("ci-1", "failed")])), "{}", ran.log());
+    assert!(ran.tells("the key is still listed"), "{}", ran.log());
+}
+
+#[test]
+fn a_key_that_is_used_while_others_are_pruned_is_spared() {
+    let stage = stage(Dialect::Mgmt, &["ci-1", "ci-2"]);
+    stage.world.fault("issuer:DELETE:1x2:hang=20s");
+    let world = stage.world.clone();
+    let user = std::thread::spawn(move || {
+        while !world.requests().iter().any(|request| request.method == "DELETE") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let id = world.live_keys("ci-2")[0].id.clone();
+        world.by_hand(|state| state.issuer.mark_used(&id, 0.1));
+    });
+    let ran = pruning(&stage, "delete").run();
+    user.join().unwrap();
+    assert_eq!((ran.status(), fates(&ran)), (0, told(&[("ci-1", "deleted"), ("ci-2", "spared")])), "{}", ran.log());
+    assert!(ran.tells("it was changed or used meanwhile"), "{}", ran.log());
+    assert_eq!(names(&stage.world.live_keys("ci-")), ["ci-2"]);
+}
+
+#[test]
+fn on_a_pull_request_only_a_dry_run_prunes() {
+    let stage = stage(Dialect::Mgmt, &["ci-1"]);
+    let on_pull_request = || pruning(&stage, "delete").variable("GITHUB_EVENT_NAME", "pull_request");
+    let ran = on_pull_request().run();
+    assert_eq!((ran.status(), ran.requests.len()), (2, 0), "{}", ran.log());
+    assert_eq!(on_pull_request().input("dry-run", "true").run().status(), 0);
+}
