@@ -10,6 +10,7 @@ use keyrotor::config::{self, Asked};
 use keyrotor_fake::Dialect;
 use serde_json::Value;
 
+use crate::documents::blocks;
 use crate::harness::Setting;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -36,12 +37,10 @@ fn example() -> String {
     std::fs::read_to_string(Path::new(ROOT).join("examples/keyrotor.yml")).unwrap()
 }
 
-fn readme() -> Vec<String> {
-    let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let blocks = readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().unwrap().to_owned());
-    let files: Vec<_> = blocks.filter(|block| block.contains("\nrotations:\n")).collect();
+fn documented() -> Vec<String> {
+    let files: Vec<_> = blocks().into_iter().filter(|block| block.text.contains("\nrotations:\n")).collect();
     assert!(!files.is_empty());
-    files
+    files.into_iter().map(|block| block.text).collect()
 }
 
 /// What the schema says of a text.
@@ -90,7 +89,7 @@ fn the_examples_are_right_by_the_schema_and_by_the_program() {
     let comment =
         "# yaml-language-server: $schema=https://raw.githubusercontent.com/keyrotor/keyrotor/v1/keyrotor.schema.json\n";
     assert!(example.starts_with(comment), "{example}");
-    for text in readme().into_iter().chain([example]) {
+    for text in documented().into_iter().chain([example]) {
         assert_eq!((schema(&text), program(&text)), (Vec::new(), Vec::new()), "{text}");
     }
     assert_eq!(schema(DOCUMENTED), [""; 0]);

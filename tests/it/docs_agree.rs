@@ -13,7 +13,7 @@ use keyrotor::store::github::Place;
 use keyrotor::store::target::Kind;
 use serde_json::Value;
 
-use crate::documents::{ROOT, documents, text};
+use crate::documents::{ROOT, documents, manual, text};
 
 /// What stands below a heading, up to the next one of its level or above.
 fn section(markdown: &str, heading: &str) -> String {
@@ -60,9 +60,9 @@ fn only_span(cell: &str) -> String {
 }
 
 #[test]
-fn the_readme_has_every_input_with_its_default() {
-    let readme = text("README.md");
-    let inputs = section(&readme, "## Inputs");
+fn the_manual_has_every_input_with_its_default() {
+    let manual = manual();
+    let inputs = section(&manual, "## Inputs");
     let rows = rows(inputs.split("### ").next().unwrap());
     let names: Vec<_> = rows.iter().map(|row| only_span(&row[0])).collect();
     assert_eq!(names, INPUTS.iter().map(|doc| doc.name).collect::<Vec<_>>());
@@ -80,9 +80,9 @@ fn the_readme_has_every_input_with_its_default() {
 }
 
 #[test]
-fn the_readme_has_the_variables_of_every_secret() {
-    let readme = text("README.md");
-    let told: Vec<_> = rows(&section(&readme, "### Secrets on the command line"))
+fn the_manual_has_the_variables_of_every_secret() {
+    let manual = manual();
+    let told: Vec<_> = rows(&section(&manual, "### Secrets on the command line"))
         .iter()
         .map(|row| (only_span(&row[0]), spans(&row[1])))
         .collect();
@@ -98,13 +98,13 @@ fn the_readme_has_the_variables_of_every_secret() {
 }
 
 #[test]
-fn the_readme_has_every_output_and_field() {
-    let readme = text("README.md");
+fn the_manual_has_every_output_and_field() {
+    let manual = manual();
     let ending = Ending::Invalid(Vec::new());
-    let names: Vec<_> = rows(&section(&readme, "## Outputs")).iter().map(|row| only_span(&row[0])).collect();
+    let names: Vec<_> = rows(&section(&manual, "## Outputs")).iter().map(|row| only_span(&row[0])).collect();
     let made: Vec<_> = outputs(&ending).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, made);
-    let told = spans(&section(&readme, "## Command line").replace("```", ""));
+    let told = spans(&section(&manual, "## Command line").replace("```", ""));
     let report: BTreeMap<String, Value> = serde_json::from_str(&json(&ending, usize::MAX)).unwrap();
     for field in report.keys().filter(|field| !made.contains(&field.as_str()) && *field != "omitted") {
         assert!(told.contains(field), "the field {field} of the report is not told");
@@ -112,7 +112,7 @@ fn the_readme_has_every_output_and_field() {
 }
 
 #[test]
-fn the_readme_has_every_exit_status_with_its_outcomes() {
+fn the_manual_has_every_exit_status_with_its_outcomes() {
     let verdicts = [
         Verdict::Rotated,
         Verdict::NotDue,
@@ -130,8 +130,8 @@ fn the_readme_has_every_exit_status_with_its_outcomes() {
     for (code, word) in ends.chain([(wrong.exit_code(), wrong.word())]) {
         expected.entry(code).or_default().insert(word.to_owned());
     }
-    let readme = text("README.md");
-    let section = section(&readme, "## Exit status");
+    let manual = manual();
+    let section = section(&manual, "## Exit status");
     let told: BTreeMap<u8, BTreeSet<String>> = rows(section.split("### ").next().unwrap())
         .iter()
         .map(|row| (row[0].parse().unwrap(), spans(&row[1]).into_iter().collect()))
@@ -140,16 +140,15 @@ fn the_readme_has_every_exit_status_with_its_outcomes() {
 }
 
 #[test]
-fn the_readme_has_every_rule_of_the_audit() {
-    let told: Vec<_> =
-        rows(&section(&text("README.md"), "## The audit")).iter().map(|row| only_span(&row[0])).collect();
+fn the_manual_has_every_rule_of_the_audit() {
+    let told: Vec<_> = rows(&section(&manual(), "## The audit")).iter().map(|row| only_span(&row[0])).collect();
     assert_eq!(told, Rule::ALL.map(|rule| rule.id().to_owned()));
 }
 
 #[test]
-fn the_readme_has_every_kind_of_target_and_says_which_are_built() {
-    let readme = text("README.md");
-    let told: Vec<_> = rows(&section(&readme, "## Targets, and what is not yet built"))
+fn the_manual_has_every_kind_of_target_and_says_which_are_built() {
+    let manual = manual();
+    let told: Vec<_> = rows(&section(&manual, "## Targets, and what is not yet built"))
         .iter()
         .map(|row| (only_span(&row[0]), row[2] == "built"))
         .collect();
@@ -157,7 +156,7 @@ fn the_readme_has_every_kind_of_target_and_says_which_are_built() {
 }
 
 #[test]
-fn the_readme_has_the_permission_of_every_kind_at_github() {
+fn the_manual_has_the_permission_of_every_kind_at_github() {
     let (owner, repo, org) = (|| "acme".to_owned(), || "app".to_owned(), || "acme".to_owned());
     let places = [
         Place::Repo { owner: owner(), repo: repo() },
@@ -172,9 +171,8 @@ fn the_readme_has_the_permission_of_every_kind_at_github() {
         .iter()
         .map(|place| (place.kind().to_owned(), place.permission().0.to_owned(), place.permission().1.to_owned()))
         .collect();
-    let readme = text("README.md");
-    let table = section(&readme, "### The credentials");
-    let told: Vec<_> = rows(table.split("| target |").nth(1).unwrap())
+    let table = section(&text("docs/permissions.md"), "## GitHub");
+    let told: Vec<_> = rows(table.split("### ").next().unwrap())
         .into_iter()
         .map(|row| (only_span(&row[0]), row[1].clone(), only_span(&row[2])))
         .collect();
@@ -246,8 +244,8 @@ fn every_message_in_the_troubleshooting_stands_in_the_source() {
     sources(&Path::new(ROOT).join("src"), &mut paths);
     let product = |source: String| source.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
     let said: Vec<String> = paths.iter().flat_map(|path| literals(&product(text(path)))).collect();
-    let readme = text("README.md");
-    let rows = rows(&section(&readme, "## Troubleshooting"));
+    let manual = manual();
+    let rows = rows(&section(&manual, "## Troubleshooting"));
     for row in &rows {
         for message in spans(&row[0]) {
             let whole = message.trim_matches('…').len() > 8;

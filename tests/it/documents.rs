@@ -28,6 +28,12 @@ pub(crate) fn documents() -> Vec<String> {
     all
 }
 
+/// What users read: the README and the pages in `docs`, one behind the other.
+pub(crate) fn manual() -> String {
+    let pages = documents().into_iter().filter(|path| path == "README.md" || path.starts_with("docs/"));
+    pages.map(|path| text(path) + "\n").collect()
+}
+
 /// A block of code in a document.
 #[derive(Debug)]
 pub(crate) struct Block {
