@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Failure, one_line};
 
 /// Where servers put their own number of a request, which their support asks for.
-const REQUEST_IDS: [&str; 3] = ["x-github-request-id", "x-request-id", "cf-ray"];
+const REQUEST_IDS: [&str; 4] = ["x-github-request-id", "x-request-id", "x-amzn-requestid", "cf-ray"];
 /// Such a number is shorter; what is longer is none.
 const LONGEST_ID: usize = 80;
 

@@ -13,6 +13,7 @@ use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::port::{Held, SecretStore, Written};
 use crate::rotation::run::{Cause, NewKey, Run};
+use crate::secret::Secret;
 
 /// GitHub shows whole seconds, and the server that stamps a write need not be the one that answers it.
 const STAMP_TOLERANCE: Duration = Duration::from_secs(1);
@@ -50,7 +51,7 @@ impl Run<'_> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let name = store.name();
         let began = self.clock().elapsed();
-        let gate = async || self.may_write(&name, store.as_ref()).await;
+        let gate = async || self.may_write(&name, store.as_ref(), Some(&new.value)).await;
         let written = self.write(Act::Write { target }, &name, gate, async || store.write(&new.value).await).await;
         let took = self.clock().elapsed().saturating_sub(began);
         let done = {
@@ -78,8 +79,11 @@ impl Run<'_> {
     }
 
     /// Whatever a write has to wait for comes first, and then the lease.
-    async fn may_write(&self, name: &str, store: &dyn SecretStore) -> Result<(), Cause> {
+    async fn may_write(&self, name: &str, store: &dyn SecretStore, value: Option<&Secret>) -> Result<(), Cause> {
         self.read(name, async || store.ready().await).await?;
+        if let Some(value) = value {
+            self.read(name, async || store.stage(value).await).await?;
+        }
         self.lease_gate().inspect_err(|_| store.stand_down())
     }
 
@@ -176,14 +180,10 @@ impl Run<'_> {
     }
 
     /// Writes the old value back to one target, or removes the secret where there was none.
-    pub(super) async fn put_back_target(
-        &self,
-        target: usize,
-        old: Option<&crate::secret::Secret>,
-    ) -> Result<(), Cause> {
+    pub(super) async fn put_back_target(&self, target: usize, old: Option<&Secret>) -> Result<(), Cause> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let name = format!("{}: put back", store.name());
-        let gate = async || self.may_write(&name, store.as_ref()).await;
+        let gate = async || self.may_write(&name, store.as_ref(), old).await;
         let send = async || match old {
             Some(value) => store.write_back(value).await,
             None => store.remove().await.map(|()| Written { date: jiff::Timestamp::UNIX_EPOCH }),

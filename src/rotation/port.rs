@@ -404,6 +404,15 @@ pub trait SecretStore {
         Ok(())
     }
 
+    /// Puts the value where a write has only to make it count and nobody reads it before. Comes behind
+    /// [`ready`](Self::ready), before each write of a value. Safe to repeat.
+    ///
+    /// # Errors
+    /// Never [`Failure::Unknown`]: nothing that anybody reads has changed.
+    async fn stage(&self, _: &Secret) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Gives back what [`ready`](Self::ready) took: nothing is written now.
     fn stand_down(&self) {}
 

@@ -1,10 +1,12 @@
 //! Places that hold the key: how a target is written, and a store for each kind.
 
 mod around;
+#[cfg(feature = "aws")]
+pub mod aws;
 #[cfg(feature = "file")]
 mod file;
 pub mod github;
-#[cfg(feature = "vault")]
+#[cfg(any(feature = "aws", feature = "vault"))]
 mod json;
 #[cfg(feature = "file")]
 mod known;
@@ -20,6 +22,8 @@ use crate::http::Failure;
 use crate::rotation::port::{SecretStore, Sighting, Written};
 use crate::secret::Secret;
 pub use around::Around;
+#[cfg(feature = "aws")]
+use aws::{Aws, AwsSecretStore};
 use github::scope::Asked;
 use github::{GitHub, GitHubSecret, Shadows};
 use target::{GitHubTarget, Place, Reach, Target};
@@ -30,6 +34,8 @@ use vault::{Vault, VaultSecret};
 pub struct Stores {
     /// There whenever a target lies at GitHub.
     github: Option<Rc<GitHub>>,
+    #[cfg(feature = "aws")]
+    aws: Rc<Aws>,
     #[cfg(feature = "vault")]
     vault: Rc<Vault>,
     #[cfg_attr(not(feature = "file"), expect(dead_code, reason = "GitHub's connection is made elsewhere"))]
@@ -42,6 +48,8 @@ impl Stores {
     pub fn new(github: Option<Rc<GitHub>>, around: Around) -> Self {
         Self {
             github,
+            #[cfg(feature = "aws")]
+            aws: Rc::new(Aws::new(around.clone())),
             #[cfg(feature = "vault")]
             vault: Rc::new(Vault::new(around.clone())),
             around,
@@ -53,6 +61,8 @@ impl Stores {
     pub fn open(&self, target: &Target) -> Box<dyn SecretStore> {
         match (target, &self.github) {
             (Target::GitHub(target), Some(github)) => Box::new(github_secret(target, github)),
+            #[cfg(feature = "aws")]
+            (Target::Aws(target), _) => Box::new(AwsSecretStore::new(Rc::clone(&self.aws), target)),
             #[cfg(feature = "vault")]
             (Target::Vault(target), _) => Box::new(VaultSecret::new(Rc::clone(&self.vault), target)),
             #[cfg(feature = "file")]

@@ -50,12 +50,25 @@ struct Home {
     word: &'static str,
     places: [&'static str; 2],
     server: Option<Server>,
+    actions: fn() -> Vec<Action>,
 }
 
-const REPOSITORIES: Home = Home { word: "repo", places: ["repo:acme/app", "repo:acme/api"], server: None };
+const REPOSITORIES: Home = Home { word: "repo", places: ["repo:acme/app", "repo:acme/api"], server: None, actions };
 /// Beside each a repository, which is the one that refuses.
-const ELSEWHERE: [Home; 1] =
-    [Home { word: "vault", places: ["vault:secret/team/app#key", "repo:acme/api"], server: Some(Server::Vault) }];
+const ELSEWHERE: [Home; 2] = [
+    Home {
+        word: "vault",
+        places: ["vault:secret/team/app#key", "repo:acme/api"],
+        server: Some(Server::Vault),
+        actions,
+    },
+    Home {
+        word: "aws",
+        places: ["aws-secretsmanager:prod/app#key", "repo:acme/api"],
+        server: Some(Server::Aws),
+        actions: few_actions,
+    },
+];
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -146,6 +159,15 @@ fn actions() -> Vec<Action> {
     Action::all().into_iter().chain(Action::all_signals()).filter(|action| !stops(action)).collect()
 }
 
+/// Refused, lost, late, killed: moto, which all the cases share, has no time for more.
+fn few_actions() -> Vec<Action> {
+    let late = Duration::from_millis(700);
+    let mut few = vec![Action::status(403), Action::status(503), Action::DropAfter];
+    few.extend([Action::ApplyLate(late), Action::HangThenApply(late)]);
+    few.extend([false, true].map(|applied| Action::Signal { signal: Signal::Kill, applied }));
+    few
+}
+
 fn table() -> Vec<Case> {
     let mut cases = Vec::new();
     for (course, dialect) in Course::ALL.into_iter().flat_map(|course| DIALECTS.map(|dialect| (course, dialect))) {
@@ -179,7 +201,7 @@ fn rows(home: Home, dialect: (&'static str, Dialect), current_key: bool, course:
     // Until the refusal going back is rotating.
     let from = requests.iter().position(refused).unwrap_or_default();
     let spots = spots(&requests).into_iter().skip(from).filter(|spot| home.server.is_none() || spot.who == home.server);
-    let with = |spot: Fault| actions().into_iter().map(move |act| Fault { act, ..spot.clone() });
+    let with = |spot: Fault| (home.actions)().into_iter().map(move |act| Fault { act, ..spot.clone() });
     spots.flat_map(with).map(|fault| Case { home, dialect, current_key, course, fault }).collect()
 }
 
@@ -249,7 +271,9 @@ fn every_request_may_go_wrong_in_every_way_and_the_next_run_heals() {
     for case in &cases {
         let tired =
             |came: &Came| came.wrong.as_ref().is_err_and(|wrong| TOO_SLOW.iter().any(|sign| wrong.contains(sign)));
-        if results.get(&case.to_string()).is_some_and(tired) {
+        // Others ask moto at the same time, so that a run may end before it comes to the request.
+        let missed = |came: &Came| case.home.server.is_some() && !came.befell;
+        if results.get(&case.to_string()).is_some_and(|came| tired(came) || missed(came)) {
             again += 1;
             results.insert(case.to_string(), try_case(case));
         }
@@ -269,5 +293,6 @@ fn every_request_may_go_wrong_in_every_way_and_the_next_run_heals() {
         println!("{case}: {}", wrong.lines().next().unwrap_or_default());
     }
     assert!(failed.is_empty(), "{} of {} cases failed", failed.len(), results.len());
-    assert!(missed * 20 <= results.len(), "{missed} faults befell no request");
+    let missed: Vec<_> = results.iter().filter(|(_, came)| !came.befell).map(|(case, _)| case).collect();
+    assert!(missed.len() * 20 <= results.len(), "{} faults befell no request: {missed:#?}", missed.len());
 }

@@ -32,6 +32,8 @@ use keyrotor_fake::{
 };
 use keyrotor_properties::leak::Searcher;
 
+use crate::peers;
+
 /// The secret's name in every target.
 pub(crate) const SECRET: &str = "AROUTER_API_KEY";
 /// The family that is rotated.
@@ -43,6 +45,9 @@ pub(crate) const TOKEN: &str = "github_pat_11A7Qx0dYwZ3nKf8Lr2TbVs5Hj";
 
 /// What may read and write secrets in Vault.
 pub(crate) const VAULT_TOKEN: &str = "hvs.CAESIBq7Yx2LwKf0ZtRn8VdJpQmUe4";
+
+/// What signs for AWS: its documentation's example.
+pub(crate) const AWS_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
 /// What is wrong, in a sentence that a person can work with.
 pub(crate) type Check = Result<(), String>;
@@ -62,6 +67,7 @@ pub(crate) struct Setting {
     current_key: bool,
     deployed: Option<String>,
     tls: Vec<Server>,
+    laid_out: Vec<(String, String)>,
     app: bool,
     inputs: BTreeMap<String, String>,
 }
@@ -84,6 +90,7 @@ impl Setting {
             current_key: false,
             deployed: Some(FIRST_NAME.to_owned()),
             tls: Vec::new(),
+            laid_out: Vec::new(),
             app: false,
             inputs,
         }
@@ -111,6 +118,12 @@ impl Setting {
     /// The deployed key is called so; `None`: nothing is deployed.
     pub(crate) fn deployed(mut self, name: Option<&str>) -> Self {
         self.deployed = name.map(str::to_owned);
+        self
+    }
+
+    /// A secret at AWS holds this text when the first key is deployed, with `KEY` in the place of its value.
+    pub(crate) fn laid_out(mut self, id: &str, text: &str) -> Self {
+        self.laid_out.push((id.to_owned(), text.to_owned()));
         self
     }
 
@@ -143,6 +156,9 @@ impl Setting {
         world.by_hand(|state| state.issuer.behaviour = Behaviour::of(self.dialect));
         let scratch = Scratch::new();
         world.by_hand(|state| state.files.root.clone_from(&scratch.0));
+        if self.places.iter().any(|place| place.starts_with("aws-secretsmanager:")) {
+            world.by_hand(|state| state.aws.upstream = Some(peers::moto()));
+        }
         let add = |place: &String| world.by_hand(|state| state.add_place(place));
         let places: Vec<Place> = self.places.iter().map(add).collect();
         let management = world.by_hand(|state| {
@@ -172,6 +188,9 @@ impl Setting {
                 })
             });
             stage.deploy(&value);
+            for (id, text) in &stage.setting.laid_out {
+                stage.world.by_hand(|state| state.aws.put_text(id, &text.replace("KEY", &value)));
+            }
             stage.world.advance(DEPLOYED_FOR);
         }
         stage
@@ -320,9 +339,10 @@ impl Stage {
                 state.github.tokens.iter().map(|(value, token)| (format!("token {}", token.role), value.clone()));
             let vault = state.vault.tokens.iter();
             let vault = vault.map(|(value, token)| (format!("Vault's token {}", token.role), value.clone()));
+            let aws = [("AWS's secret access key".to_owned(), AWS_SECRET.to_owned())];
             let runner = state.runner.issued.iter().chain([&state.runner.request_token]);
             let runner = runner.map(|token| ("an OIDC token".to_owned(), token.clone()));
-            keys.chain(tokens).chain(vault).chain(runner).collect()
+            keys.chain(tokens).chain(vault).chain(runner).chain(aws).collect()
         })
     }
 
@@ -499,6 +519,11 @@ impl Invocation<'_> {
         command.env("GITHUB_API_URL", &self.stage.fakes.github_url);
         if let Some(path) = self.stage.authority() {
             command.env("SSL_CERT_FILE", path);
+        }
+        if self.stage.places.iter().any(|place| matches!(place, Place::Aws { .. })) {
+            command.env("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.stage.fakes.url(Server::Aws));
+            command.env("AWS_REGION", "eu-west-1").env("AWS_EC2_METADATA_DISABLED", "true");
+            command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", AWS_SECRET);
         }
         if self.stage.places.iter().any(|place| matches!(place, Place::Vault { .. })) {
             command.env("VAULT_ADDR", self.stage.fakes.url(Server::Vault)).env("VAULT_TOKEN", VAULT_TOKEN);

@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -56,6 +56,27 @@ pub(crate) fn mermaid(markdown: &Path) -> Command {
     let mut command = script("mermaid.mjs");
     command.arg(markdown).arg(prepared("KEYROTOR_TEST_CHROMIUM", "the browser Chromium"));
     command
+}
+
+/// moto, which plays AWS for all tests of this process: where it listens. It ends with the process, whose end closes its
+/// input.
+pub(crate) fn moto() -> String {
+    static MOTO: OnceLock<(String, Mutex<Child>)> = OnceLock::new();
+    let start = || {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/aws_server.py");
+        let mut process = Command::new(prepared("KEYROTOR_TEST_PYTHON", "moto"))
+            .arg(script)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("python starts");
+        let mut port = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut port).unwrap();
+        let port: u16 = port.trim().parse().expect("moto tells its port");
+        (format!("127.0.0.1:{port}"), Mutex::new(process))
+    };
+    MOTO.get_or_init(start).0.clone()
 }
 
 /// Prism between a client and a server: it lets nothing pass that the API's description does not allow.

@@ -98,7 +98,7 @@ impl Kind {
     /// Whether this version can write to it, in a build with every feature.
     #[must_use]
     pub fn is_built(self) -> bool {
-        !matches!(self, Self::Kubernetes | Self::AwsSecretsManager)
+        !matches!(self, Self::Kubernetes)
     }
 
     /// The Cargo feature without which a build leaves it out; `None` for GitHub's, which every build has.

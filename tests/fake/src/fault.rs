@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! fault  = server ":" which ":" nth ":" action
-//! server = "issuer" | "github" | "runner" | "vault" | "any"
+//! server = "issuer" | "github" | "runner" | "vault" | "aws" | "any"
 //! which  = ( METHOD | "*" ) [ "~" part-of-the-path ]
 //! nth    = N [ "x" TIMES ]                      counted over the requests that match; TIMES is 1 by default
 //! action = "status=" CODE [ "," header "=" value ]… [ ",body=" anything ]
@@ -40,11 +40,13 @@ pub enum Server {
     Runner,
     /// Vault.
     Vault,
+    /// AWS Secrets Manager, whose requests are told by the operation's name as a path: `/PutSecretValue`.
+    Aws,
 }
 
 impl Server {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Issuer, Self::GitHub, Self::Runner, Self::Vault];
+    pub const ALL: [Self; 5] = [Self::Issuer, Self::GitHub, Self::Runner, Self::Vault, Self::Aws];
 
     fn word(self) -> &'static str {
         match self {
@@ -52,6 +54,7 @@ impl Server {
             Self::GitHub => "github",
             Self::Runner => "runner",
             Self::Vault => "vault",
+            Self::Aws => "aws",
         }
     }
 }
@@ -315,7 +318,7 @@ impl FromStr for Fault {
         let who = part()?;
         let server = Server::ALL.into_iter().find(|server| server.word() == who);
         if server.is_none() && who != "any" {
-            return Err(wrong("the server is issuer, github, runner, vault or any"));
+            return Err(wrong("the server is issuer, github, runner, vault, aws or any"));
         }
         let which = part()?;
         let (method, path) = which.split_once('~').map_or((which, None), |(method, path)| (method, Some(path)));

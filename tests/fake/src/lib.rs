@@ -1,4 +1,4 @@
-//! Stand-ins for ARouter, GitHub and Vault that keep state, know who may do what, and fail on request.
+//! Stand-ins for ARouter, GitHub, Vault and AWS that keep state, know who may do what, and fail on request.
 //!
 //! A map, from the state outwards:
 //!
@@ -8,6 +8,7 @@
 //! * [`app`]: a GitHub App, where it is installed, the tokens that it mints.
 //! * [`vault`]: KV secrets with their versions, tokens, policies. [`runner`]: OIDC tokens of a job.
 //! * [`files`]: `.env` files on the disk.
+//! * [`aws`]: AWS Secrets Manager, which moto plays.
 //! * [`outage`]: the judge of "a place that held a live key holds a live key at every moment".
 //! * [`fault`]: what goes wrong and at which request, as data and as text.
 //! * [`journal`]: every request that was made.
@@ -42,6 +43,7 @@
 )]
 
 pub mod app;
+pub mod aws;
 pub mod behaviour;
 pub mod clock;
 pub mod fault;
@@ -56,6 +58,7 @@ pub mod vault;
 pub mod world;
 
 pub use app::{App, AppCredentials, Installation};
+pub use aws::Aws;
 pub use behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle, Rename, Wider};
 pub use clock::Clock;
 pub use fault::{Action, Fault, Server, Signal};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rustix::process::{Pid, kill_process};
 
+use crate::aws::Aws;
 use crate::behaviour::{Behaviour, Dialect};
 use crate::clock::Clock;
 use crate::fault::{Action, Fault, Plan, Server, Signal};
@@ -35,6 +36,8 @@ pub struct State {
     pub vault: Vault,
     /// Files on the disk.
     pub files: Files,
+    /// AWS Secrets Manager.
+    pub aws: Aws,
     /// What goes wrong.
     pub faults: Plan,
     /// The judge.
@@ -72,6 +75,8 @@ impl State {
                 token.or_else(|| (credential.matches('.').count() == 2).then(|| "the App".to_owned()))
             }
             Server::Runner => (credential == self.runner.request_token).then(|| "the job".to_owned()),
+            // A signature does not show what signed.
+            Server::Aws => None,
             Server::Vault => self.vault.token(credential).map(|token| format!("token {}", token.role)),
         };
         known.unwrap_or_else(|| "a stranger".into())
@@ -88,6 +93,10 @@ impl State {
                 self.files.watch(&path, &variable);
                 Place::File { path, variable }
             }
+            Ok(Place::Aws { id, field }) => {
+                self.aws.watch(&id, field.as_deref());
+                Place::Aws { id, field }
+            }
             _ => self.github.add_place(target),
         }
     }
@@ -97,6 +106,7 @@ impl State {
         match place {
             Place::Vault { path, field } => _ = self.vault.put(path, &[(field, value)]),
             Place::File { path, variable } => self.files.put(path, variable, value),
+            Place::Aws { id, field } => self.aws.put(id, field.as_deref(), value),
             place => _ = self.github.write_secret(place, secret, value),
         }
     }
@@ -107,6 +117,7 @@ impl State {
         match place {
             Place::Vault { path, field } => self.vault.field(path, field).map(str::to_owned),
             Place::File { path, variable } => self.files.value(path, variable),
+            Place::Aws { id, field } => self.aws.value(id, field.as_deref()),
             place => self.github.secret(place, secret).map(|secret| secret.value.clone()),
         }
     }
@@ -121,7 +132,11 @@ impl State {
             let place = Place::File { path: path.to_owned(), variable: variable.to_owned() };
             ((place, String::new()), value)
         });
-        in_vault.chain(in_files).collect()
+        let at_aws = self.aws.holdings().map(|(id, field, value)| {
+            let place = Place::Aws { id: id.to_owned(), field: field.map(str::to_owned) };
+            ((place, String::new()), value.to_owned())
+        });
+        in_vault.chain(in_files).chain(at_aws).collect()
     }
 
     fn judge(&mut self, cause: &str) {
@@ -176,6 +191,7 @@ impl World {
             runner: Runner::new(clock.clone()),
             vault: Vault::new(clock.clone()),
             files: Files::default(),
+            aws: Aws::new(clock.clone()),
             clock,
             faults: Plan::default(),
             outages: Outages::default(),

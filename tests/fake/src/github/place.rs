@@ -35,6 +35,13 @@ pub enum Place {
         /// The variable.
         variable: String,
     },
+    /// A secret at AWS, or a field of its JSON, which is none of GitHub's.
+    Aws {
+        /// Its name.
+        id: String,
+        /// The field.
+        field: Option<String>,
+    },
 }
 
 /// What a fine-grained token is given, by GitHub's words in `X-Accepted-GitHub-Permissions`.
@@ -159,8 +166,9 @@ impl Place {
             Self::DependabotOrg(_) => Permission::OrganizationDependabotSecrets,
             Self::Codespaces(_) => Permission::CodespacesSecrets,
             Self::CodespacesOrg(_) => Permission::OrganizationCodespacesSecrets,
-            Self::Vault { .. } => panic!("{self} is none of GitHub's places"),
-            Self::File { .. } => panic!("{self} is none of GitHub's places"),
+            Self::Vault { .. } | Self::Aws { .. } | Self::File { .. } => {
+                panic!("{self} is none of GitHub's places")
+            }
         }
     }
 
@@ -208,6 +216,8 @@ impl fmt::Display for Place {
             Self::CodespacesOrg(org) => write!(f, "codespaces-org:{org}"),
             Self::Vault { path, field } => write!(f, "vault:{path}#{field}"),
             Self::File { path, variable } => write!(f, "file:{path}#{variable}"),
+            Self::Aws { id, field: None } => write!(f, "aws-secretsmanager:{id}"),
+            Self::Aws { id, field: Some(field) } => write!(f, "aws-secretsmanager:{id}#{field}"),
         }
     }
 }
@@ -234,6 +244,10 @@ impl FromStr for Place {
         }
         if let Some((path, variable)) = text.strip_prefix("file:").and_then(|locator| locator.split_once('#')) {
             return Ok(Self::File { path: path.to_owned(), variable: variable.to_owned() });
+        }
+        if let Some(locator) = text.strip_prefix("aws-secretsmanager:") {
+            let (id, field) = locator.split_once('#').map_or((locator, None), |(id, field)| (id, Some(field)));
+            return Ok(Self::Aws { id: id.to_owned(), field: field.map(str::to_owned) });
         }
         let lower = text.to_lowercase();
         let (kind, name) = lower.split_once(':').ok_or_else(|| NotAPlace(text.to_owned()))?;
@@ -268,6 +282,8 @@ mod tests {
             "codespaces-org:acme",
             "vault:secret/Team/app#api-key",
             "file:app/.env#API_KEY",
+            "aws-secretsmanager:prod/App",
+            "aws-secretsmanager:prod/App#api-key",
         ] {
             let place: Place = text.parse().unwrap();
             assert_eq!(place.to_string(), text);

@@ -7,6 +7,8 @@ use crate::world::State;
 
 /// The header with a Vault token.
 const VAULT_TOKEN: &str = "x-vault-token";
+/// The header with the token of an AWS session.
+const AWS_TOKEN: &str = "x-amz-security-token";
 
 /// A request, read to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +38,7 @@ impl Inbound {
         let harmless = |(name, value): &(String, String)| {
             let shown = match name.as_str() {
                 "authorization" => format!("{} ***", value.split(' ').next().unwrap_or_default()),
-                VAULT_TOKEN => "***".to_owned(),
+                VAULT_TOKEN | AWS_TOKEN => "***".to_owned(),
                 _ => value.clone(),
             };
             (name.clone(), shown)
@@ -55,7 +57,7 @@ impl Inbound {
     pub fn harmless_body(&self) -> Vec<u8> {
         match self.server {
             Server::Issuer | Server::GitHub | Server::Runner => self.body.clone(),
-            Server::Vault => Vec::new(),
+            Server::Vault | Server::Aws => Vec::new(),
         }
     }
 
@@ -155,6 +157,7 @@ impl Reply {
             Server::GitHub => &state.github.clock,
             Server::Runner => &state.runner.clock,
             Server::Vault => &state.vault.clock,
+            Server::Aws => &state.aws.clock,
         };
         let date = clock.http_date();
         self.with("date", date)

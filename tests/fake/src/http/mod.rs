@@ -3,6 +3,7 @@
 
 mod app;
 mod arouter;
+mod aws;
 mod github;
 mod message;
 mod runner;
@@ -145,6 +146,7 @@ fn route(state: &mut State, request: &Inbound) -> Reply {
         Server::Issuer => arouter::answer(&mut state.issuer, request),
         Server::GitHub => github::answer(&mut state.github, request),
         Server::Runner => runner::answer(&mut state.runner, request),
+        Server::Aws => aws::answer(&mut state.aws, request),
         Server::Vault => vault::answer(&mut state.vault, &state.runner, request),
     };
     reply.dated(state, request.server)

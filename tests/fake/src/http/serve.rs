@@ -183,7 +183,10 @@ async fn read(server: Server, request: http::Request<Incoming>) -> io::Result<In
     Ok(Inbound {
         server,
         method: parts.method.to_string(),
-        path: parts.uri.path().to_owned(),
+        path: match header("x-amz-target").filter(|_| server == Server::Aws) {
+            Some(target) => format!("/{}", target.rsplit('.').next().unwrap_or_default()),
+            None => parts.uri.path().to_owned(),
+        },
         query: parts.uri.query().unwrap_or_default().to_owned(),
         authorization: header("authorization"),
         host: header("host").unwrap_or_default(),

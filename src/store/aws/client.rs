@@ -1,0 +1,118 @@
+//! A connection to Secrets Manager in one region.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::error::Error;
+use std::rc::Rc;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::retry::RetryConfig;
+use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
+use aws_sdk_secretsmanager::config::{Builder, StalledStreamProtectionConfig};
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+
+use super::fault::{self, Fault};
+use super::watch::{Learning, Watch};
+use super::wire::Wire;
+use crate::http::{Call, Failure, Refusal, server_date};
+use crate::store::Around;
+
+/// Secrets Manager, wherever its secrets are. Nothing is read and nothing contacted before the first use.
+pub struct Aws {
+    around: Around,
+    /// By the region that an ARN states; `None`: the environment does.
+    services: RefCell<HashMap<Option<String>, Rc<OnceCell<Service>>>>,
+}
+
+/// Secrets Manager in one region.
+pub(super) struct Service {
+    /// Sends requests, each once.
+    pub(super) client: Client,
+    /// Where.
+    pub(super) region: String,
+    learning: Learning,
+}
+
+/// An answer, and when it was given on AWS's clock.
+pub(super) struct Dated<T> {
+    pub(super) answer: T,
+    pub(super) date: Timestamp,
+}
+
+impl Aws {
+    /// A connection that is made when it is first needed.
+    #[must_use]
+    pub fn new(around: Around) -> Self {
+        Self { around, services: RefCell::default() }
+    }
+
+    /// The service in the region of an ARN, else in the one that the environment names.
+    pub(super) async fn service(&self, region: Option<&str>) -> Result<Rc<OnceCell<Service>>, Failure> {
+        let key = region.map(ToOwned::to_owned);
+        let cell = Rc::clone(self.services.borrow_mut().entry(key).or_default());
+        cell.get_or_try_init(|| self.connect(region)).await?;
+        Ok(cell)
+    }
+
+    async fn connect(&self, region: Option<&str>) -> Result<Service, Failure> {
+        let timeouts = TimeoutConfig::builder().operation_timeout(self.around.request_timeout).build();
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .http_client(Wire::open(self.around.client.clone()))
+            .timeout_config(timeouts)
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        let loader = match region {
+            Some(region) => loader.region(Region::new(region.to_owned())),
+            None => loader,
+        };
+        let config: SdkConfig = loader.load().await;
+        let region = config.region().map(|region| region.as_ref().to_owned());
+        let Some(region) = region.filter(|region| !region.is_empty()) else {
+            return Err(refused("no AWS region is named", "Set AWS_REGION, or write the secret's ARN in the target."));
+        };
+        let Some(chain) = config.credentials_provider() else { return Err(fault::no_credentials()) };
+        let learning = Learning::of(chain);
+        let service = Builder::from(&config)
+            .http_client(Wire::guarded(self.around.client.clone()))
+            .credentials_provider(learning.clone())
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Ok(Service { client: Client::from_conf(service), region, learning })
+    }
+
+    /// Sends one request, once.
+    pub(super) async fn ask<T, E>(
+        &self,
+        service: &Service,
+        (call, operation): (Call, &'static str),
+        send: impl AsyncFnOnce(Watch) -> Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<Dated<T>, Fault>
+    where
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let (watch, asked) = (Watch::default(), format!("aws {operation}"));
+        let telling = self.around.trace.begin(&asked);
+        let answer = send(watch.clone()).await;
+        for secret in service.learning.take() {
+            (self.around.hide)(&secret);
+        }
+        let seen = watch.seen();
+        let answer = answer.map_err(|error| fault::of(call, operation, &seen, &error, &self.around.redactor));
+        match (seen.status, &answer) {
+            (Some(status), _) => telling.answered(status, &seen.headers),
+            (None, Err(fault)) => telling.failed(&fault.failure),
+            (None, Ok(_)) => drop(telling),
+        }
+        let date = server_date(&seen.headers);
+        let answer = answer?;
+        let date = date.ok_or_else(|| fault::undated(call, operation))?;
+        Ok(Dated { answer, date })
+    }
+}
+
+pub(super) fn refused(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure::Refused(Refusal { status: None, message: message.into(), hint: Some(hint.into()) })
+}

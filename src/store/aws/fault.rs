@@ -1,0 +1,192 @@
+//! What the SDK's errors say of the effect, and what a person can do about them.
+
+use std::error::Error;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+
+use super::client::refused;
+use super::watch::Seen;
+use crate::http::{Call, Failure, retry_after, server_text, status_failure, transport_failure};
+use crate::secret::Redactor;
+
+/// Why a request did not come to its end, and AWS's word for it, where it has one.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) code: Option<String>,
+    pub(super) failure: Failure,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        fault.failure
+    }
+}
+
+impl Fault {
+    pub(super) fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+}
+
+/// Too many requests, in the words of AWS's services; answered 400, before anything is done.
+const THROTTLED: [&str; 5] =
+    ["ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "ThrottledException"];
+/// The credentials are not accepted.
+const STRANGERS: [&str; 6] = [
+    "ExpiredTokenException",
+    "ExpiredToken",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "IncompleteSignature",
+];
+
+const WHERE_FROM: &str = "The SDK looks in AWS_ACCESS_KEY_ID, in AWS_PROFILE and ~/.aws, in AWS_WEB_IDENTITY_TOKEN_FILE, and asks the container \
+                          or instance. In a workflow let aws-actions/configure-aws-credentials run first.";
+
+/// What an error of one request says.
+pub(super) fn of<E>(
+    call: Call,
+    operation: &str,
+    seen: &Seen,
+    error: &SdkError<E, HttpResponse>,
+    redactor: &Redactor,
+) -> Fault
+where
+    E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+{
+    let service = error.as_service_error();
+    let code = service.and_then(ProvideErrorMetadata::code).map(ToOwned::to_owned);
+    let failure = match (service, seen.status) {
+        (Some(said), Some(status)) => {
+            let said = said.message().map(|said| server_text(said, redactor)).unwrap_or_default();
+            let named = code.as_deref().unwrap_or_default();
+            let message = format!("{operation}: AWS answered {}: {named}: {said}", status.as_u16());
+            let wait = retry_after(&seen.headers);
+            if THROTTLED.contains(&named) {
+                Failure::Transient { message, retry_after: wait }
+            } else if status.is_success() {
+                lost(call, message)
+            } else {
+                status_failure(call, status, message, hint(operation, named, &said), wait)
+            }
+        }
+        (_, Some(status)) if !status.is_success() => {
+            let message = format!("{operation}: AWS answered {status}");
+            status_failure(call, status, message, None, retry_after(&seen.headers))
+        }
+        (_, Some(_)) => lost(call, format!("{operation}: the answer is not what AWS documents")),
+        (_, None) if !seen.sent => unsent(operation, error, redactor),
+        (_, None) => on_the_way(call, operation, error, redactor),
+    };
+    Fault { code, failure }
+}
+
+/// An answer that tells nothing.
+fn lost(call: Call, message: String) -> Failure {
+    match call {
+        Call::Read => Failure::Transient { message, retry_after: None },
+        Call::Write => Failure::Unknown { message, retry_after: None },
+    }
+}
+
+/// An answer without `Date`, without which no time can be compared.
+pub(super) fn undated(call: Call, operation: &str) -> Fault {
+    let message = format!("{operation}: the answer has no Date header, without which no time can be compared");
+    let failure = match call {
+        Call::Read => Failure::refused(message),
+        Call::Write => Failure::Unknown { message, retry_after: None },
+    };
+    Fault { code: None, failure }
+}
+
+fn unsent(operation: &str, error: &(dyn Error + 'static), redactor: &Redactor) -> Failure {
+    let why = innermost(error, redactor);
+    match in_chain::<CredentialsError>(error) {
+        Some(CredentialsError::CredentialsNotLoaded(_)) => no_credentials(),
+        Some(CredentialsError::InvalidConfiguration(_)) => {
+            refused(format!("the AWS credentials are not set up as they should be: {why}"), WHERE_FROM)
+        }
+        Some(_) => {
+            Failure::Transient { message: format!("{operation}: no AWS credentials came: {why}"), retry_after: None }
+        }
+        None if matches!(in_chain::<reqwest::Error>(error), Some(error) if error.is_timeout()) => {
+            Failure::Transient { message: format!("{operation}: no answer in time"), retry_after: None }
+        }
+        None => Failure::refused(format!("{operation}: the request could not be put together: {why}")),
+    }
+}
+
+fn on_the_way(call: Call, operation: &str, error: &(dyn Error + 'static), redactor: &Redactor) -> Failure {
+    if let Some(transport) = in_chain::<reqwest::Error>(error) {
+        return transport_failure(call, operation, transport);
+    }
+    let why = innermost(error, redactor);
+    let connector = in_chain::<aws_smithy_runtime_api::client::result::ConnectorError>(error);
+    if connector.is_some_and(aws_smithy_runtime_api::client::result::ConnectorError::is_user) {
+        return Failure::refused(format!("{operation}: {why}"));
+    }
+    lost(call, format!("{operation}: {why}"))
+}
+
+/// The chain ended without any.
+pub(super) fn no_credentials() -> Failure {
+    refused("no AWS credentials were found", WHERE_FROM)
+}
+
+fn hint(operation: &str, code: &str, said: &str) -> Option<String> {
+    let kms = said.contains("KMS") || said.contains("kms:");
+    match code {
+        "AccessDeniedException" if kms => Some(about_kms(operation)),
+        "DecryptionFailure" | "EncryptionFailure" => Some(about_kms(operation)),
+        "AccessDeniedException" => {
+            Some(format!("The role's policy must allow secretsmanager:{operation} on the secret."))
+        }
+        "ResourceNotFoundException" => Some(
+            "Check the name, the region and the account. A secret is not made: aws secretsmanager create-secret does."
+                .to_owned(),
+        ),
+        code if STRANGERS.contains(&code) => Some(format!("The credentials are wrong or expired. {WHERE_FROM}")),
+        _ => None,
+    }
+}
+
+fn about_kms(operation: &str) -> String {
+    let action = if operation == "GetSecretValue" { "kms:Decrypt" } else { "kms:GenerateDataKey and kms:Decrypt" };
+    format!("The role needs {action} on the KMS key that encrypts the secret, and that key must be enabled.")
+}
+
+fn innermost(error: &(dyn Error + 'static), redactor: &Redactor) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    server_text(&last.to_string(), redactor)
+}
+
+/// The first error of this type among an error and its sources.
+fn in_chain<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_permission() {
+        for (operation, code, said, words) in [
+            ("PutSecretValue", "AccessDeniedException", "User: x is not authorized", "secretsmanager:PutSecretValue"),
+            ("GetSecretValue", "AccessDeniedException", "Access to KMS is not allowed", "kms:Decrypt"),
+            ("PutSecretValue", "EncryptionFailure", "", "kms:GenerateDataKey"),
+            ("DescribeSecret", "ResourceNotFoundException", "", "create-secret"),
+            ("DescribeSecret", "ExpiredTokenException", "", "expired"),
+        ] {
+            let hint = hint(operation, code, said).unwrap_or_default();
+            assert!(hint.contains(words), "{hint}");
+        }
+        assert_eq!(hint("PutSecretValue", "InvalidRequestException", ""), None);
+    }
+}

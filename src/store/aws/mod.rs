@@ -1,0 +1,13 @@
+//! AWS Secrets Manager, with AWS's own SDK and its default credential chain.
+//!
+//! Of the SDK's HTTP the project's one client is used, so that there is one TLS stack, one set of roots and one proxy; its
+//! retries are off, since repeating is the driver's.
+
+mod client;
+mod fault;
+mod secret;
+mod watch;
+mod wire;
+
+pub use client::Aws;
+pub use secret::AwsSecretStore;

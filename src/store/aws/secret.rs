@@ -1,0 +1,415 @@
+//! An AWS secret, or one field of its JSON, as a target of a rotation.
+//!
+//! The four steps of AWS's own rotation: the new value is made a version with the label `AWSPENDING`, which nobody reads
+//! (`stage`, as often as it takes, by one client request token); the driver has proved it by then; a write is the one
+//! request that moves `AWSCURRENT` there, from the version that was read just before: where it has moved meanwhile,
+//! nothing happens and it is read anew. Putting back moves the label back. Whatever else has `AWSPENDING`, a dead run's
+//! version for one, loses it unread: its key may be dead.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
+use aws_sdk_secretsmanager::primitives::DateTime;
+use aws_sdk_secretsmanager::types::SecretVersionsListEntry;
+use jiff::Timestamp;
+use tokio::sync::OnceCell;
+use zeroize::Zeroizing;
+
+use super::client::{Aws, Dated, Service, refused};
+use super::fault::Fault;
+use crate::http::{Call, Failure};
+use crate::rotation::port::{Held, SecretStore, Sighting, Written};
+use crate::secret::Secret;
+use crate::store::json;
+use crate::store::target::AwsSecret;
+
+const CURRENT: &str = "AWSCURRENT";
+const PENDING: &str = "AWSPENDING";
+const PREVIOUS: &str = "AWSPREVIOUS";
+
+/// So many older versions are looked at; AWS keeps those of the last day, and a hundred.
+const MOST_VERSIONS: usize = 20;
+
+/// A version of the secret.
+#[derive(Clone)]
+struct Version {
+    id: String,
+    created: Timestamp,
+    /// What it holds; `None` where the role may not read it.
+    text: Option<Zeroizing<String>>,
+}
+
+/// A version that this run has made, or is about to.
+#[derive(Clone)]
+struct Staged {
+    id: String,
+    text: Zeroizing<String>,
+    /// The version that it is to follow; `None`: it is the first.
+    follows: Option<String>,
+}
+
+/// One secret, or one field of it.
+pub struct AwsSecretStore {
+    aws: Rc<Aws>,
+    target: AwsSecret,
+    /// What a write follows; gone once one was tried. The inner `None`: the secret has no version yet.
+    current: RefCell<Option<Option<Version>>>,
+    staged: RefCell<Option<Staged>>,
+    /// Every version of this run.
+    made: RefCell<BTreeSet<String>>,
+    /// What was current before this run's own versions.
+    before: RefCell<Option<Version>>,
+    /// Our own last write: the version that it made current, and when.
+    written: RefCell<Option<(String, Timestamp)>>,
+}
+
+impl AwsSecretStore {
+    /// The secret that a target names.
+    #[must_use]
+    pub fn new(aws: Rc<Aws>, target: &AwsSecret) -> Self {
+        let (current, staged, made, before, written) = Default::default();
+        Self { aws, target: target.clone(), current, staged, made, before, written }
+    }
+
+    async fn service(&self) -> Result<Rc<OnceCell<Service>>, Failure> {
+        self.aws.service(self.target.region()).await
+    }
+
+    /// Proves that the secret is there and can be written here; the version that is current, when the secret was last
+    /// changed in any way, and AWS's clock.
+    async fn describe(&self) -> Result<Dated<(Option<String>, Option<Timestamp>)>, Failure> {
+        let cell = self.service().await?;
+        let service = connected(&cell)?;
+        let described = self.aws.ask(service, (Call::Read, "DescribeSecret"), async |watch| {
+            service.client.describe_secret().secret_id(&self.target.id).customize().interceptor(watch).send().await
+        });
+        let Dated { answer, date } = described.await?;
+        if answer.deleted_date().is_some() {
+            return Err(refused(
+                "the secret is scheduled for deletion",
+                "aws secretsmanager restore-secret takes that back.",
+            ));
+        }
+        if let Some(primary) = answer.primary_region().filter(|primary| *primary != service.region) {
+            return Err(refused(
+                format!("the secret in {} is a replica, which can't be written", service.region),
+                format!("Name the primary one, in {primary}, by its ARN."),
+            ));
+        }
+        let stages = answer.version_ids_to_stages().into_iter().flatten();
+        let mut current = stages.filter(|(_, labels)| labels.iter().any(|label| label == CURRENT));
+        let current = current.next().map(|(id, _)| id.clone());
+        Ok(Dated { answer: (current, answer.last_changed_date().and_then(timestamp)), date })
+    }
+
+    /// The version that is current now.
+    async fn current(&self) -> Result<Dated<Option<Version>>, Failure> {
+        match self.value(None).await {
+            Ok(Dated { answer, date }) => Ok(Dated { answer: Some(answer), date }),
+            // The secret is not there, or it has no version yet.
+            Err(fault) if fault.is("ResourceNotFoundException") => {
+                let Dated { answer: (current, _), date } = self.describe().await?;
+                if current.is_some() { Err(fault.failure) } else { Ok(Dated { answer: None, date }) }
+            }
+            // A field can't be changed unread. A whole secret can; then the last change of any kind tells the time.
+            Err(fault) if fault.is("AccessDeniedException") && self.target.field.is_none() => {
+                let Dated { answer: (current, changed), date } = self.describe().await?;
+                let version = |id| changed.map(|created| Version { id, created, text: None });
+                Ok(Dated { answer: current.and_then(version), date })
+            }
+            Err(fault) => Err(fault.failure),
+        }
+    }
+
+    /// A version by its id, else the current one.
+    async fn value(&self, id: Option<&str>) -> Result<Dated<Version>, Fault> {
+        let known = |failure| Fault { code: None, failure };
+        let cell = self.service().await.map_err(known)?;
+        let service = connected(&cell).map_err(known)?;
+        let Dated { answer, date } = self
+            .aws
+            .ask(service, (Call::Read, "GetSecretValue"), async |watch| {
+                let ask = service.client.get_secret_value().secret_id(&self.target.id);
+                let ask = match id {
+                    Some(id) => ask.version_id(id),
+                    None => ask.version_stage(CURRENT),
+                };
+                ask.customize().interceptor(watch).send().await
+            })
+            .await?;
+        version(answer).map(|answer| Dated { answer, date }).map_err(known)
+    }
+
+    /// What of a version's text is the key.
+    fn value_in(&self, text: &str) -> Result<Option<Zeroizing<String>>, Failure> {
+        match &self.target.field {
+            None => Ok(Some(Zeroizing::new(text.to_owned()))),
+            Some(field) => json::field(text, field).map_err(odd),
+        }
+    }
+
+    /// The whole text with this value in it.
+    fn text_with(&self, text: &str, value: &str) -> Result<Zeroizing<String>, Failure> {
+        match &self.target.field {
+            None => Ok(Zeroizing::new(value.to_owned())),
+            Some(field) => json::with_field(text, field, value).map_err(odd),
+        }
+    }
+
+    fn is_ours(&self, id: &str) -> bool {
+        self.made.borrow().contains(id)
+    }
+
+    /// Since when the value has been what it is.
+    async fn held(&self, version: Option<&Version>) -> Result<Held, Failure> {
+        let Some(version) = version else { return Ok(Held::Nothing) };
+        if let Some((_, at)) = self.written.borrow().as_ref().filter(|(id, _)| *id == version.id) {
+            return Ok(Held::Since(*at));
+        }
+        let (Some(text), Some(_)) = (&version.text, &self.target.field) else {
+            return Ok(Held::Since(version.created));
+        };
+        let Some(value) = self.value_in(text)? else { return Ok(Held::Nothing) };
+        let mut since = version.created;
+        for (id, pending) in self.older(&version.id).await?.into_iter().take(MOST_VERSIONS) {
+            let Ok(Dated { answer: older, .. }) = self.value(Some(&id)).await else { break };
+            let same = older.text.as_deref().and_then(|text| self.value_in(text).ok().flatten());
+            match same.as_deref() == Some(&*value) {
+                true => since = since.min(older.created),
+                // Of a run that died: it never was current.
+                false if pending => {}
+                false => break,
+            }
+        }
+        Ok(Held::Since(since))
+    }
+
+    /// The other versions, newest first, as far as the role may list them, and which of them has `AWSPENDING`: one that is
+    /// no longer current keeps it too.
+    async fn older(&self, current: &str) -> Result<Vec<(String, bool)>, Failure> {
+        let cell = self.service().await?;
+        let service = connected(&cell)?;
+        let listed = self.aws.ask(service, (Call::Read, "ListSecretVersionIds"), async |watch| {
+            let ask = service.client.list_secret_version_ids().secret_id(&self.target.id).include_deprecated(true);
+            ask.customize().interceptor(watch).send().await
+        });
+        let listed = match listed.await {
+            Ok(Dated { answer, .. }) => answer,
+            Err(Fault { failure: Failure::Refused(_), .. }) => return Ok(Vec::new()),
+            Err(fault) => return Err(fault.failure),
+        };
+        let mut versions: Vec<_> = listed.versions().iter().collect();
+        let has =
+            |version: &SecretVersionsListEntry, label: &str| version.version_stages().iter().any(|it| it == label);
+        // Those of one second in the order in which they came; the one that was current just before leads in any case.
+        versions.sort_by_key(|version| (has(version, PREVIOUS), version.created_date().and_then(timestamp)));
+        let other = |version: &&SecretVersionsListEntry| {
+            let id = version.version_id().filter(|id| *id != current)?;
+            Some((id.to_owned(), has(version, PENDING)))
+        };
+        Ok(versions.iter().rev().filter_map(other).collect())
+    }
+
+    /// Makes the staged version, or makes sure that it was made.
+    async fn put(&self, staged: &Staged, label: &str) -> Result<Timestamp, Failure> {
+        let cell = self.service().await?;
+        let service = connected(&cell)?;
+        let put = self.aws.ask(service, (Call::Write, "PutSecretValue"), async |watch| {
+            let put = service.client.put_secret_value().secret_id(&self.target.id).client_request_token(&staged.id);
+            let put = put.secret_string(staged.text.as_str()).version_stages(label);
+            put.customize().interceptor(watch).send().await
+        });
+        Ok(put.await.map(|Dated { date, .. }| date)?)
+    }
+
+    /// Moves a label from one version to another, or takes it off.
+    async fn label(&self, label: &str, from: &str, to: Option<&str>) -> Result<Timestamp, Fault> {
+        let known = |failure| Fault { code: None, failure };
+        let cell = self.service().await.map_err(known)?;
+        let service = connected(&cell).map_err(known)?;
+        let moved = self.aws.ask(service, (Call::Write, "UpdateSecretVersionStage"), async |watch| {
+            let step = service.client.update_secret_version_stage().secret_id(&self.target.id).version_stage(label);
+            let step = step.remove_from_version_id(from).set_move_to_version_id(to.map(ToOwned::to_owned));
+            step.customize().interceptor(watch).send().await
+        });
+        moved.await.map(|Dated { date, .. }| date)
+    }
+
+    /// Makes a version current, unless another one than the one that was read is.
+    async fn make_current(&self, from: &str, to: &str) -> Result<Written, Failure> {
+        match self.label(CURRENT, from, Some(to)).await {
+            Ok(date) => Ok(Written { date }),
+            Err(fault) if fault.is("InvalidParameterException") => Err(transient(fault.failure.message())),
+            Err(fault) => Err(fault.failure),
+        }
+    }
+
+    /// Reads may lag a little behind writes at AWS.
+    fn is_stale(&self, version: &Version) -> bool {
+        let before = self.before.borrow();
+        self.written.borrow().is_some() && before.as_ref().is_some_and(|before| before.id == version.id)
+    }
+
+    /// What was current before this run's own version, where that is current now and this value is in it. What can't be
+    /// read is taken for it: AWS says that it was current.
+    fn way_back(&self, value: Option<&Secret>) -> Option<(String, String)> {
+        let (current, before) = (self.current.borrow(), self.before.borrow());
+        let (current, before) = (current.as_ref()?.as_ref()?, before.as_ref()?);
+        let held = before.text.as_deref().map(|text| self.value_in(text).ok().flatten());
+        let fits = held.is_none_or(|held| held.as_deref().map(String::as_str) == value.map(Secret::expose));
+        (fits && self.is_ours(&current.id)).then(|| (current.id.clone(), before.id.clone()))
+    }
+
+    /// Moves the label back, and takes `AWSPENDING` off a version whose key is about to die: AWS's own rotation would trip
+    /// over it. That nobody reads it anyway is why a failure does not matter.
+    async fn move_back(&self, from: &str, to: &str) -> Result<Written, Failure> {
+        self.current.borrow_mut().take();
+        let written = self.make_current(from, to).await?;
+        self.written.borrow_mut().take();
+        let pending = self.staged.borrow().as_ref().map(|staged| staged.id.clone());
+        if let Some(pending) = pending {
+            let _ = self.label(PENDING, &pending, None).await;
+        }
+        Ok(written)
+    }
+}
+
+fn connected(cell: &OnceCell<Service>) -> Result<&Service, Failure> {
+    cell.get().ok_or_else(|| transient("there is no connection to AWS"))
+}
+
+fn version(answer: GetSecretValueOutput) -> Result<Version, Failure> {
+    let (Some(id), Some(created)) = (answer.version_id, answer.created_date.as_ref().and_then(timestamp)) else {
+        return Err(transient("GetSecretValue: the answer is not what AWS documents"));
+    };
+    let Some(text) = answer.secret_string else {
+        return Err(refused("the secret holds bytes and not text", "Let the target name a secret that holds text."));
+    };
+    Ok(Version { id, created, text: Some(Zeroizing::new(text)) })
+}
+
+fn timestamp(time: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
+}
+
+fn odd(odd: json::Odd) -> Failure {
+    refused(odd.to_string(), "Name a field of its own for the key, in a secret that holds a JSON object.")
+}
+
+fn transient(message: impl Into<String>) -> Failure {
+    Failure::Transient { message: message.into(), retry_after: None }
+}
+
+#[async_trait(?Send)]
+impl SecretStore for AwsSecretStore {
+    fn name(&self) -> String {
+        self.target.to_string()
+    }
+
+    async fn observe(&self) -> Result<Sighting, Failure> {
+        self.describe().await?;
+        self.last_write().await
+    }
+
+    async fn ready(&self) -> Result<(), Failure> {
+        let Dated { answer, .. } = self.current().await?;
+        *self.current.borrow_mut() = Some(answer);
+        Ok(())
+    }
+
+    async fn stage(&self, value: &Secret) -> Result<(), Failure> {
+        let is_known = self.before.borrow().as_ref().is_some_and(|before| before.text.is_some());
+        if is_known && self.way_back(Some(value)).is_some() {
+            return Ok(());
+        }
+        let Some(current) = self.current.borrow().clone() else { return Err(transient("it must be read first")) };
+        let before = current.as_ref().and_then(|current| current.text.as_deref()).map_or("{}", String::as_str);
+        let text = self.text_with(before, value.expose())?;
+        let follows = current.map(|current| current.id);
+        let known = self.staged.borrow().clone().filter(|staged| staged.follows == follows && staged.text == text);
+        let staged = known.unwrap_or_else(|| Staged { id: token(), text, follows });
+        self.made.borrow_mut().insert(staged.id.clone());
+        *self.staged.borrow_mut() = Some(staged.clone());
+        if staged.follows.is_none() {
+            // The first version of a secret is current at once, so making it is the write.
+            return Ok(());
+        }
+        match self.put(&staged, PENDING).await {
+            // Whether it was made or not, nobody reads it, and with the same token it can be asked for again.
+            Err(Failure::Unknown { message, retry_after }) => Err(Failure::Transient { message, retry_after }),
+            put => put.map(|_| ()),
+        }
+    }
+
+    async fn write(&self, _: &Secret) -> Result<Written, Failure> {
+        let (current, staged) = (self.current.borrow_mut().take(), self.staged.borrow().clone());
+        let (Some(current), Some(staged)) = (current, staged) else { return Err(transient("it must be staged first")) };
+        if staged.follows.as_ref() != current.as_ref().map(|current| &current.id) {
+            return Err(transient("it must be staged anew"));
+        }
+        let written = match &current {
+            None => Written { date: self.put(&staged, CURRENT).await? },
+            Some(current) => {
+                if !self.is_ours(&current.id) {
+                    *self.before.borrow_mut() = Some(current.clone());
+                }
+                self.make_current(&current.id, &staged.id).await?
+            }
+        };
+        *self.written.borrow_mut() = Some((staged.id, written.date));
+        Ok(written)
+    }
+
+    async fn write_back(&self, value: &Secret) -> Result<Written, Failure> {
+        match self.way_back(Some(value)) {
+            Some((from, to)) => self.move_back(&from, &to).await,
+            None => self.write(value).await,
+        }
+    }
+
+    async fn last_write(&self) -> Result<Sighting, Failure> {
+        let Dated { answer, date } = self.current().await?;
+        Ok(Sighting { held: self.held(answer.as_ref()).await?, date })
+    }
+
+    fn noted(&self) -> Option<String> {
+        let written = self.written.borrow();
+        let (after, _) = written.as_ref()?;
+        let before = self.before.borrow().as_ref().map_or_else(|| "none".to_owned(), |before| before.id.clone());
+        Some(format!("version {before} → {after}"))
+    }
+
+    async fn read_back(&self) -> Result<Option<Secret>, Failure> {
+        let Dated { answer, .. } = self.current().await?;
+        if answer.as_ref().is_some_and(|version| self.is_stale(version)) {
+            return Err(transient("AWS does not show the write yet"));
+        }
+        let Some(text) = answer.and_then(|version| version.text) else { return Ok(None) };
+        Ok(self.value_in(&text)?.map(|value| Secret::new(value.to_string())))
+    }
+
+    async fn remove(&self) -> Result<(), Failure> {
+        if let Some((from, to)) = self.way_back(None) {
+            return self.move_back(&from, &to).await.map(|_| ());
+        }
+        let text = self.current.borrow().as_ref().map(|current| current.as_ref().and_then(|it| it.text.clone()));
+        match text {
+            None => Err(transient("it must be read first")),
+            Some(Some(text)) if self.value_in(&text)?.is_none() => Ok(()),
+            Some(None) if self.current.borrow().as_ref().is_some_and(Option::is_none) => Ok(()),
+            Some(_) => {
+                Err(refused("AWS takes a secret's first version back by no request", "Delete the secret by hand."))
+            }
+        }
+    }
+}
+
+/// A client request token: 32 characters at least.
+fn token() -> String {
+    let digits = format!("{:032x}", fastrand::u128(..));
+    let part = |range: std::ops::Range<usize>| digits.get(range).unwrap_or_default().to_owned();
+    [part(0..8), part(8..12), part(12..16), part(16..20), part(20..32)].join("-")
+}

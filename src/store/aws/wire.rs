@@ -1,0 +1,97 @@
+//! The SDK's requests, sent by the project's own client.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use url::{Host, Url};
+
+use crate::http;
+
+/// A secret has at most 64 KiB, a page of a secret's versions far less than this.
+const LONGEST_ANSWER: usize = 1024 * 1024;
+
+/// What the SDK takes for its HTTP client.
+#[derive(Clone, Debug)]
+pub(super) struct Wire {
+    client: reqwest::Client,
+    /// Plain http goes to loopback alone, and not where AWS's own machines hand out credentials.
+    guarded: bool,
+    patience: Option<Duration>,
+}
+
+impl Wire {
+    /// For secrets.
+    pub(super) fn guarded(client: reqwest::Client) -> Self {
+        Self { client, guarded: true, patience: None }
+    }
+
+    /// For credentials, which instances and containers get over plain http at addresses of their own host.
+    pub(super) fn open(client: reqwest::Client) -> Self {
+        Self { guarded: false, ..Self::guarded(client) }
+    }
+
+    async fn exchange(self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+        let (head, body) = request.into_parts();
+        let url = Url::parse(&head.uri.to_string()).map_err(|error| ConnectorError::user(error.into()))?;
+        if self.guarded && !is_guarded(&url) {
+            return Err(ConnectorError::user("plain http is accepted for loopback addresses alone".into()));
+        }
+        let body = body.bytes().map(<[u8]>::to_vec).unwrap_or_default();
+        let request = self.client.request(head.method, url).headers(head.headers).body(body);
+        let answer = request.send().await.map_err(lost)?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let body = match http::body(answer, LONGEST_ANSWER).await {
+            Ok(body) => body,
+            // The status alone says what was done.
+            Err(_) if !status.is_success() => Vec::new(),
+            Err(http::BodyError::Broken(error)) => return Err(lost(error)),
+            Err(error) => return Err(ConnectorError::other(error.into(), None)),
+        };
+        let mut whole = ::http::Response::new(SdkBody::from(body));
+        *whole.status_mut() = status;
+        *whole.headers_mut() = headers;
+        HttpResponse::try_from(whole).map_err(|error| ConnectorError::other(error.into(), None))
+    }
+}
+
+/// The source stays what it was: `fault` looks for it.
+fn lost(error: reqwest::Error) -> ConnectorError {
+    if error.is_timeout() { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
+}
+
+fn is_guarded(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || loopback
+}
+
+impl HttpConnector for Wire {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let (wire, patience) = (self.clone(), self.patience);
+        HttpConnectorFuture::new(async move {
+            let Some(patience) = patience else { return wire.exchange(request).await };
+            let late = |_| ConnectorError::timeout("no answer in time".into());
+            tokio::time::timeout(patience, wire.exchange(request)).await.map_err(late)?
+        })
+    }
+}
+
+impl HttpClient for Wire {
+    /// Where credentials may come from an address that nobody serves, the SDK bounds the reading too. A connection that is
+    /// not made is given up by the client itself.
+    fn http_connector(&self, settings: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        let patience = settings.read_timeout().map(|read| read + settings.connect_timeout().unwrap_or_default());
+        SharedHttpConnector::new(Self { patience, ..self.clone() })
+    }
+}
