@@ -311,6 +311,14 @@ fn a_job_logs_in_with_githubs_oidc_token() {
     stage.world.by_hand(|state| state.vault.jwt_mount = "team/github".to_owned());
     stage.world.advance(Duration::from_secs(3600));
     rotated(&stage, &run("role=deployer jwt-mount=team/github", true));
+    stage.world.advance(Duration::from_secs(3600));
+    let both = run(
+        "role=deployer jwt-mount=team/github\nvault:secret/team/app#user role=deployer jwt-mount=team/github",
+        true,
+    );
+    rotated(&stage, &both);
+    assert_eq!(both.requests.iter().filter(|request| request.path.ends_with("/login")).count(), 1);
+    assert_eq!(data(&stage, PATH)["user"].as_str(), stage.held()[0].as_deref());
 }
 
 #[test]

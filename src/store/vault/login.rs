@@ -7,6 +7,7 @@ use ::http::HeaderValue;
 use ::http::header::{ACCEPT, AUTHORIZATION};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 use zeroize::Zeroizing;
@@ -48,6 +49,8 @@ impl Way {
 pub(super) struct Session {
     way: Way,
     token: RefCell<Option<Token>>,
+    /// Held by whoever logs in: targets that are looked at together wait for one login.
+    asking: Mutex<()>,
 }
 
 struct Token {
@@ -76,11 +79,15 @@ struct OfRunner {
 
 impl Session {
     pub(super) fn new(way: Way) -> Self {
-        Self { way, token: RefCell::default() }
+        Self { way, token: RefCell::default(), asking: Mutex::default() }
     }
 
     /// A token that lives for some time yet. Asks for one where there is none.
     pub(super) async fn token(&self, vault: &Vault) -> Result<Secret, Failure> {
+        if let Some(token) = self.at_hand() {
+            return Ok(token);
+        }
+        let _asking = self.asking.lock().await;
         if let Some(token) = self.at_hand() {
             return Ok(token);
         }
