@@ -130,7 +130,8 @@ pub struct Inputs {
     /// How long a new key may take to start working, 1s to 1h
     #[arg(long, value_name = "DURATION", help_heading = PROOF)]
     pub verify_timeout: Option<String>,
-    /// Workflow file to dispatch after distribution; its success is awaited before anything is retired
+    /// Workflow file to dispatch in the targets' repositories after distribution, whose success is awaited before anything
+    /// is retired: `smoke.yml`, `smoke.yml timeout=20m`
     #[arg(long, value_name = "WORKFLOW", help_heading = PROOF)]
     pub canary: Option<String>,
 

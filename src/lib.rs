@@ -114,9 +114,12 @@ fn app(key: &AppKey, request: &Request, runner: &Rc<Runner>) -> App {
 
 /// What a rotation needs at GitHub.
 fn needs(rotation: &RotationRequest) -> impl Iterator<Item = Need> {
-    let actions = rotation.policy.drains().then_some(Level::Read);
-    let places = rotation.targets.iter().filter_map(Target::at_github);
-    places.map(move |target| Need { place: store::at_github(&target.place), actions })
+    let drains = rotation.policy.drains().then_some(Level::Read);
+    let targets = rotation.targets.iter().filter_map(Target::at_github);
+    targets.map(move |target| {
+        let actions = target.canary.as_ref().map(|_| Level::Write).or(drains);
+        Need { place: store::at_github(&target.place), actions }
+    })
 }
 
 fn connect(

@@ -77,11 +77,6 @@ impl InputDoc {
         self
     }
 
-    const fn not_built(mut self) -> Self {
-        self.built = false;
-        self
-    }
-
     /// The variable in which the runner hands it over: `INPUT_KEY-NAME`.
     #[must_use]
     pub fn variable(&self) -> String {
@@ -118,7 +113,7 @@ pub const INPUTS: &[InputDoc] = &[
     InputDoc::new("leaked", ROTATE).default("false"),
     InputDoc::new("verify-chat", ROTATE),
     InputDoc::new("verify-timeout", ROTATE).default("60s"),
-    InputDoc::new("canary", ROTATE).not_built(),
+    InputDoc::new("canary", ROTATE),
     InputDoc::new("issuer", EVERY).default("arouter"),
     InputDoc::new("issuer-url", EVERY).default("https://api.arouter.ai"),
     InputDoc::new("request-timeout", EVERY).default("30s"),

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use crate::cli::{self, Inputs, Surroundings};
 use crate::config::file::Entry;
 use crate::config::problem::Problems;
-use crate::config::yaml::Place;
+use crate::config::yaml;
 use crate::rotation::policy::Policy;
-use crate::store::target::{self, Kind, SecretName, Target, TargetProblem};
+use crate::store::target::{self, Canary, Kind, Place, SecretName, Target, TargetProblem};
 
 /// What stands for the repository in the documented default.
 const REPOSITORY: &str = "GITHUB_REPOSITORY";
@@ -17,12 +17,13 @@ const REPOSITORY: &str = "GITHUB_REPOSITORY";
 pub(crate) fn read(inputs: &Inputs, surroundings: &Surroundings, problems: &mut Problems) -> Vec<Target> {
     let Some(secret) = secret_name(inputs, problems) else { return Vec::new() };
     let text = inputs.targets.join("\n");
-    let targets = if text.trim().is_empty() {
+    let mut targets = if text.trim().is_empty() {
         of_this_repository(surroundings, &secret, problems)
     } else {
         of_text(&text, &secret, problems)
     };
     check_repeated(&targets, problems);
+    set_canaries(inputs, &mut targets, problems);
     targets
 }
 
@@ -37,7 +38,7 @@ pub(super) fn secret_name(inputs: &Inputs, problems: &mut Problems) -> Option<Se
 /// A target of a config file, and where it stands there.
 pub(super) struct Placed {
     pub(super) target: Target,
-    pub(super) at: Place,
+    pub(super) at: yaml::Place,
 }
 
 /// Reads the targets of one of a config file's rotations. Which of them stand there twice is told elsewhere, together
@@ -51,7 +52,8 @@ pub(super) fn of_file(
 ) -> Vec<Placed> {
     let Some(secret) = secret_name(inputs, problems) else { return Vec::new() };
     let Some(given) = &entry.targets else {
-        let targets = of_this_repository(surroundings, &secret, problems);
+        let mut targets = of_this_repository(surroundings, &secret, problems);
+        set_canaries(inputs, &mut targets, problems);
         return targets.into_iter().map(|target| Placed { target, at: entry.at }).collect();
     };
     let mut placed = Vec::new();
@@ -59,6 +61,7 @@ pub(super) fn of_file(
         let targets = problems.placed_at("targets", *at, |problems| of_text(text, &secret, problems));
         placed.extend(targets.into_iter().map(|target| Placed { target, at: *at }));
     }
+    set_canaries(inputs, placed.iter_mut().map(|placed| &mut placed.target), problems);
     placed
 }
 
@@ -88,6 +91,30 @@ fn of_this_repository(surroundings: &Surroundings, secret: &SecretName, problems
         problems.wrong(REPOSITORY, repository, problem.message);
     }
     targets
+}
+
+/// What the input `canary` says holds for every target whose workflows read the secret. One run of a workflow tries all
+/// targets of its repository.
+pub(super) fn set_canaries<'a>(
+    inputs: &Inputs,
+    targets: impl IntoIterator<Item = &'a mut Target>,
+    problems: &mut Problems,
+) {
+    let asked = problems.read("canary", inputs.canary.as_deref(), Canary::parse);
+    let (mut any, mut none) = (false, true);
+    let mut dispatched = BTreeSet::new();
+    for target in targets {
+        none = false;
+        let Target::GitHub(target) = target else { continue };
+        let (Place::Repo { owner, name } | Place::Env { owner, name, .. }) = &target.place else { continue };
+        any = true;
+        let repository = format!("{owner}/{name}").to_lowercase();
+        target.canary = target.canary.take().or_else(|| asked.clone());
+        target.canary.take_if(|canary| !dispatched.insert((repository.clone(), canary.workflow.clone())));
+    }
+    if let (Some(_), false, false) = (&asked, any, none) {
+        problems.note("canary", "needs a target of kind `repo` or `env`, whose workflows read the secret");
+    }
 }
 
 /// Only what runs in a repository can be waited for.

@@ -93,7 +93,8 @@ fn github_secret(target: &GitHubTarget, github: &Rc<GitHub>) -> GitHubSecret {
         Reach::Selected(names) => Asked::Selected(names.clone()),
     });
     let (place, secret) = place_and_name(target);
-    GitHubSecret::new(Rc::clone(github), place, secret).asking(asked)
+    let canary = target.canary.as_ref().map(|canary| (canary.workflow.as_str(), canary.within));
+    GitHubSecret::new(Rc::clone(github), place, secret).asking(asked).trying(canary)
 }
 
 fn place_and_name(target: &GitHubTarget) -> (github::Place, String) {

@@ -1,6 +1,7 @@
 //! What a target is. How a user writes it is `grammar`'s; what stands behind the colon has a file for each system.
 
 mod aws;
+mod canary;
 mod file;
 mod grammar;
 mod kind;
@@ -12,6 +13,7 @@ mod vault;
 use std::fmt;
 
 pub use aws::AwsSecret;
+pub use canary::Canary;
 pub use file::FileVariable;
 pub use grammar::{TargetProblem, parse};
 pub use kind::Kind;
@@ -92,6 +94,8 @@ pub struct GitHubTarget {
     pub secret: SecretName,
     /// The name was written beside the place (`secret=`).
     own_name: bool,
+    /// The workflow that is to succeed with the new key.
+    pub canary: Option<Canary>,
 }
 
 impl Target {
@@ -159,6 +163,9 @@ impl fmt::Display for GitHubTarget {
         if let Some(reach) = self.place.reach() {
             write!(f, " {reach}")?;
         }
-        if self.own_name { write!(f, " secret={}", self.secret) } else { Ok(()) }
+        if self.own_name {
+            write!(f, " secret={}", self.secret)?;
+        }
+        self.canary.as_ref().map_or(Ok(()), |canary| write!(f, " {canary}"))
     }
 }

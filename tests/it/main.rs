@@ -3,6 +3,7 @@
 
 mod audit;
 mod aws;
+mod canary;
 mod canned;
 mod commands;
 mod config_file;

@@ -136,7 +136,7 @@ rotations:
     retire: burn
     current-key: lr_live_0123456789abc
     workspace-id: ws_1
-    canary: smoke.yml
+    canary: smoke
   - just a text
   - key-name: 12
     targets: repo:acme/web
@@ -165,7 +165,7 @@ rotations:
         "F:14:13: retire: ",
         "F:15:5: current-key: is a secret and must not stand in this file: put it into a variable",
         "F:16:19: workspace-id: has a meaning for `issuer: openrouter` alone",
-        "F:17:13: canary: is not yet built",
+        "F:17:13: canary: expected the name of a workflow file",
         "F:18:5: config: a text stands here: expected fields such as `key-name:`",
         "F:19:15: key-name: YAML reads this as a number",
         "F:21:13: leaked: expected `true` or `false`",

@@ -3,6 +3,7 @@
 pub mod answer;
 mod app;
 mod app_key;
+mod canary;
 pub mod client;
 mod denied;
 mod environments;

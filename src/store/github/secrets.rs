@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use ::http::{Method, StatusCode};
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::canary::Canary;
 use super::client::{GitHub, Pass};
 use super::denied;
 use super::place::Place;
@@ -21,7 +23,7 @@ use super::runs;
 use super::scope::{self, Asked, Scope, Scopes};
 use super::seal::PublicKey;
 use crate::http::Failure;
-use crate::rotation::port::{Held, SecretStore, Sighting, Unfinished, Written};
+use crate::rotation::port::{Held, SecretStore, Sighting, TakenUp, Unfinished, Uptake, Written};
 use crate::secret::Secret;
 
 /// GitHub's limit for one value: page "Using secrets in GitHub Actions".
@@ -41,6 +43,7 @@ pub struct GitHubSecret {
     asked: Option<Asked>,
     /// Known for an organisation's secret once it was observed.
     scopes: RefCell<Option<Scopes>>,
+    canary: Option<Canary>,
     /// Leave for the two requests of a look: the key, the secret's row.
     looks: RefCell<Option<[Pass; 2]>>,
     /// Leave for the next write: what it has to wait for is waited for before the run asks whether it may still write.
@@ -84,6 +87,7 @@ impl GitHubSecret {
             doubted: Cell::default(),
             asked: None,
             scopes: RefCell::default(),
+            canary: None,
             looks: RefCell::default(),
             pass: RefCell::default(),
         }
@@ -93,6 +97,14 @@ impl GitHubSecret {
     #[must_use]
     pub fn asking(mut self, asked: Option<Asked>) -> Self {
         self.asked = asked;
+        self
+    }
+
+    /// With a workflow of its repository that is to succeed within so long once it was written.
+    #[must_use]
+    pub fn trying(mut self, workflow: Option<(&str, Duration)>) -> Self {
+        let canary = |((owner, repo), (workflow, within))| Canary::new(owner, repo, workflow, within);
+        self.canary = self.place.repository().zip(workflow).map(canary);
         self
     }
 
@@ -248,9 +260,30 @@ impl SecretStore for GitHubSecret {
     }
 
     async fn turn(&self) -> Result<(), Failure> {
+        if let Some(canary) = &self.canary {
+            canary.observe(&self.github).await?;
+        }
         let passes = self.github.admit_together(&Method::GET, &self.place.path()).await?;
         *self.looks.borrow_mut() = Some(passes);
         Ok(())
+    }
+
+    fn uptake(&self) -> Option<Uptake> {
+        self.canary.as_ref().map(Canary::uptake)
+    }
+
+    async fn take_up(&self) -> Result<(), Failure> {
+        match &self.canary {
+            Some(canary) => canary.dispatch(&self.github).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn taken_up(&self) -> Result<TakenUp, Failure> {
+        match &self.canary {
+            Some(canary) => canary.look(&self.github).await,
+            None => Ok(TakenUp::Yes(None)),
+        }
     }
 
     /// The public key is what proves access: GitHub answers 404 also for what the token may not see. Never more than

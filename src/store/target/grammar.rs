@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{GitHubTarget, Kind, SecretName, Target, aws, file, kubernetes, locator, vault};
+use super::{Canary, GitHubTarget, Kind, SecretName, Target, aws, file, kubernetes, locator, vault};
 use crate::nearest::nearest;
 
 /// A line that could not be read.
@@ -72,8 +72,11 @@ fn at_github(
 ) -> Vec<Target> {
     let own = words.get("secret").and_then(|name| note(problems, SecretName::parse(name)));
     let reach = locator::reach(words.get("visibility").copied(), words.get("repos").copied(), problems);
+    let canary = Canary::of_words(words.get("canary").copied(), words.get("canary-timeout").copied());
+    let canary = note(problems, canary).flatten();
     let secret = own.as_ref().unwrap_or(secret);
-    let target = |place| GitHubTarget { place, secret: secret.clone(), own_name: own.is_some() };
+    let target =
+        |place| GitHubTarget { place, secret: secret.clone(), own_name: own.is_some(), canary: canary.clone() };
     locator::places(kind, locator, reach.as_ref(), problems).into_iter().map(target).map(Target::GitHub).collect()
 }
 

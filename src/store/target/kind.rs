@@ -81,7 +81,8 @@ impl Kind {
     #[must_use]
     pub fn words(self) -> &'static [&'static str] {
         match self {
-            Self::Repo | Self::Env | Self::Dependabot | Self::Codespaces | Self::File => &["secret"],
+            Self::Repo | Self::Env => &["secret", "canary", "canary-timeout"],
+            Self::Dependabot | Self::Codespaces | Self::File => &["secret"],
             Self::Org | Self::DependabotOrg | Self::CodespacesOrg => &["secret", "visibility", "repos"],
             Self::Kubernetes => &["restart", "rollout-timeout"],
             Self::Vault => &["role", "jwt-mount"],

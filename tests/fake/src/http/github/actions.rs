@@ -24,6 +24,10 @@ pub(super) fn answer(github: &mut GitHub, asked: &Asked<'_>, full_name: &str, re
     }
     match (asked.request.method.as_str(), rest) {
         ("GET", ["runs"]) => list(github, asked, &place, None),
+        ("GET", ["workflows", workflow]) => match github.workflows.get(&(place.clone(), (*workflow).to_owned())) {
+            Some(_) => Reply::json(200, workflow_row(&full_name_of(github, &place), workflow)),
+            None => not_found(),
+        },
         ("GET", ["workflows", workflow, "runs"]) => list(github, asked, &place, Some(workflow)),
         ("GET", ["runs", id]) => {
             let run = id.parse().ok().and_then(|id: u64| github.runs.iter().find(|run| run.id == id));
@@ -76,7 +80,7 @@ fn dispatch(github: &mut GitHub, asked: &Asked<'_>, place: &Place, workflow: &st
     if details != Some(&json!(true)) {
         return Reply::empty(204);
     }
-    let run = format!("{}/actions/runs/{id}", full_name(github, place));
+    let run = format!("{}/actions/runs/{id}", full_name_of(github, place));
     Reply::json(
         200,
         json!({
@@ -87,13 +91,29 @@ fn dispatch(github: &mut GitHub, asked: &Asked<'_>, place: &Place, workflow: &st
     )
 }
 
-fn full_name(github: &GitHub, place: &Place) -> String {
+fn full_name_of(github: &GitHub, place: &Place) -> String {
     github.places.get(place).map(|vault| vault.shown.clone()).unwrap_or_default()
+}
+
+/// GitHub's schema `workflow`.
+fn workflow_row(full_name: &str, file: &str) -> Value {
+    json!({
+        "id": 159_038,
+        "node_id": "MDg6V29ya2Zsb3cxNTkwMzg=",
+        "name": "Smoke",
+        "path": format!(".github/workflows/{file}"),
+        "state": "active",
+        "created_at": "2026-01-08T23:48:37Z",
+        "updated_at": "2026-01-08T23:50:21Z",
+        "url": format!("https://api.github.com/repos/{full_name}/actions/workflows/159038"),
+        "html_url": format!("https://github.com/{full_name}/blob/main/.github/workflows/{file}"),
+        "badge_url": format!("https://github.com/{full_name}/workflows/Smoke/badge.svg"),
+    })
 }
 
 /// GitHub's schema `workflow-run`.
 fn row(github: &GitHub, run: &WorkflowRun) -> Value {
-    let name = full_name(github, &run.repo);
+    let name = full_name_of(github, &run.repo);
     let id = github.places.get(&run.repo).map_or(0, |vault| vault.id);
     let address = format!("https://api.github.com/repos/{name}/actions/runs/{}", run.id);
     let time = |time: Timestamp| time.to_string();
