@@ -8,8 +8,10 @@ mod file;
 pub mod github;
 #[cfg(any(feature = "aws", feature = "vault"))]
 mod json;
-#[cfg(feature = "file")]
+#[cfg(any(feature = "file", feature = "kubernetes"))]
 mod known;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 pub mod target;
 #[cfg(feature = "vault")]
 pub mod vault;
@@ -38,6 +40,8 @@ pub struct Stores {
     aws: Rc<Aws>,
     #[cfg(feature = "vault")]
     vault: Rc<Vault>,
+    #[cfg(feature = "kubernetes")]
+    kubernetes: Rc<kubernetes::Cluster>,
     #[cfg_attr(not(feature = "file"), expect(dead_code, reason = "GitHub's connection is made elsewhere"))]
     around: Around,
 }
@@ -52,6 +56,8 @@ impl Stores {
             aws: Rc::new(Aws::new(around.clone())),
             #[cfg(feature = "vault")]
             vault: Rc::new(Vault::new(around.clone())),
+            #[cfg(feature = "kubernetes")]
+            kubernetes: Rc::new(kubernetes::Cluster::new(around.clone())),
             around,
         }
     }
@@ -65,6 +71,10 @@ impl Stores {
             (Target::Aws(target), _) => Box::new(AwsSecretStore::new(Rc::clone(&self.aws), target)),
             #[cfg(feature = "vault")]
             (Target::Vault(target), _) => Box::new(VaultSecret::new(Rc::clone(&self.vault), target)),
+            #[cfg(feature = "kubernetes")]
+            (Target::Kubernetes(target), _) => {
+                Box::new(kubernetes::KubernetesSecret::new(Rc::clone(&self.kubernetes), target))
+            }
             #[cfg(feature = "file")]
             (Target::File(target), _) => Box::new(file::EnvFile::new(target, &self.around)),
             (target, _) => Box::new(Closed(target.clone())),

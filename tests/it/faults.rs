@@ -55,7 +55,7 @@ struct Home {
 
 const REPOSITORIES: Home = Home { word: "repo", places: ["repo:acme/app", "repo:acme/api"], server: None, actions };
 /// Beside each a repository, which is the one that refuses.
-const ELSEWHERE: [Home; 2] = [
+const ELSEWHERE: [Home; 3] = [
     Home {
         word: "vault",
         places: ["vault:secret/team/app#key", "repo:acme/api"],
@@ -67,6 +67,12 @@ const ELSEWHERE: [Home; 2] = [
         places: ["aws-secretsmanager:prod/app#key", "repo:acme/api"],
         server: Some(Server::Aws),
         actions: few_actions,
+    },
+    Home {
+        word: "kubernetes",
+        places: ["kubernetes:prod/creds#key", "repo:acme/api"],
+        server: Some(Server::Kubernetes),
+        actions,
     },
 ];
 

@@ -49,6 +49,9 @@ pub(crate) const VAULT_TOKEN: &str = "hvs.CAESIBq7Yx2LwKf0ZtRn8VdJpQmUe4";
 /// What signs for AWS: its documentation's example.
 pub(crate) const AWS_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 
+/// An account of a cluster that may do everything there.
+pub(crate) const CLUSTER_TOKEN: &str = "eyJhbGciOiJSUzI1NiIsImtpZCI6Ik9sZCJ9eyJzdWIiOiJjaSJ9c2ln";
+
 /// What is wrong, in a sentence that a person can work with.
 pub(crate) type Check = Result<(), String>;
 
@@ -166,6 +169,7 @@ impl Setting {
                 state.github.add_token(TOKEN, "ci", Access::Write);
             }
             let all = ["create", "read", "update", "patch"];
+            state.kubernetes.add_account(CLUSTER_TOKEN, "ci:keyrotor", &[]);
             state.vault.add_token(VAULT_TOKEN, "ci", &[("secret/data/*", &all), ("old/*", &all)]);
             match (self.dialect, self.current_key) {
                 (Dialect::Guide, true) => None,
@@ -259,6 +263,17 @@ impl Stage {
         }
     }
 
+    /// How to reach the cluster with such a token.
+    pub(crate) fn kubeconfig(&self, token: &str) -> String {
+        let server = self.fakes.url(Server::Kubernetes);
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+             contexts: [{{name: test, context: {{cluster: here, user: ci}}}}]\n\
+             clusters: [{{name: here, cluster: {{server: '{server}'}}}}]\n\
+             users: [{{name: ci, user: {{token: {token}}}}}]\n"
+        )
+    }
+
     /// What each target holds.
     pub(crate) fn held(&self) -> Vec<Option<String>> {
         self.places.iter().map(|place| self.world.value_at(place, SECRET)).collect()
@@ -340,9 +355,11 @@ impl Stage {
             let vault = state.vault.tokens.iter();
             let vault = vault.map(|(value, token)| (format!("Vault's token {}", token.role), value.clone()));
             let aws = [("AWS's secret access key".to_owned(), AWS_SECRET.to_owned())];
+            let accounts = state.kubernetes.accounts.iter();
+            let accounts = accounts.map(|(token, (name, _))| (format!("account {name}"), token.clone()));
             let runner = state.runner.issued.iter().chain([&state.runner.request_token]);
             let runner = runner.map(|token| ("an OIDC token".to_owned(), token.clone()));
-            keys.chain(tokens).chain(vault).chain(runner).chain(aws).collect()
+            keys.chain(tokens).chain(vault).chain(accounts).chain(runner).chain(aws).collect()
         })
     }
 
@@ -524,6 +541,11 @@ impl Invocation<'_> {
             command.env("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.stage.fakes.url(Server::Aws));
             command.env("AWS_REGION", "eu-west-1").env("AWS_EC2_METADATA_DISABLED", "true");
             command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", AWS_SECRET);
+        }
+        if self.stage.places.iter().any(|place| matches!(place, Place::Kubernetes { .. })) {
+            let path = files.path("kubeconfig.yaml");
+            fs::write(&path, self.stage.kubeconfig(CLUSTER_TOKEN)).unwrap();
+            command.env("KUBECONFIG", path);
         }
         if self.stage.places.iter().any(|place| matches!(place, Place::Vault { .. })) {
             command.env("VAULT_ADDR", self.stage.fakes.url(Server::Vault)).env("VAULT_TOKEN", VAULT_TOKEN);

@@ -28,6 +28,7 @@ mod inputs;
 mod inputs_agree;
 mod issuers;
 mod kinds;
+mod kubernetes;
 mod neighbours;
 mod openapi;
 mod peers;

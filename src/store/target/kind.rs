@@ -96,12 +96,6 @@ impl Kind {
         matches!(self, Self::Env | Self::File)
     }
 
-    /// Whether this version can write to it, in a build with every feature.
-    #[must_use]
-    pub fn is_built(self) -> bool {
-        !matches!(self, Self::Kubernetes)
-    }
-
     /// The Cargo feature without which a build leaves it out; `None` for GitHub's, which every build has.
     #[must_use]
     pub fn feature(self) -> Option<&'static str> {

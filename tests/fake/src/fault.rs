@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! fault  = server ":" which ":" nth ":" action
-//! server = "issuer" | "github" | "runner" | "vault" | "aws" | "any"
+//! server = "issuer" | "github" | "runner" | "vault" | "aws" | "kubernetes" | "any"
 //! which  = ( METHOD | "*" ) [ "~" part-of-the-path ]
 //! nth    = N [ "x" TIMES ]                      counted over the requests that match; TIMES is 1 by default
 //! action = "status=" CODE [ "," header "=" value ]… [ ",body=" anything ]
@@ -42,11 +42,13 @@ pub enum Server {
     Vault,
     /// AWS Secrets Manager, whose requests are told by the operation's name as a path: `/PutSecretValue`.
     Aws,
+    /// A cluster's API server.
+    Kubernetes,
 }
 
 impl Server {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Issuer, Self::GitHub, Self::Runner, Self::Vault, Self::Aws];
+    pub const ALL: [Self; 6] = [Self::Issuer, Self::GitHub, Self::Runner, Self::Vault, Self::Aws, Self::Kubernetes];
 
     fn word(self) -> &'static str {
         match self {
@@ -55,6 +57,7 @@ impl Server {
             Self::Runner => "runner",
             Self::Vault => "vault",
             Self::Aws => "aws",
+            Self::Kubernetes => "kubernetes",
         }
     }
 }
@@ -318,7 +321,7 @@ impl FromStr for Fault {
         let who = part()?;
         let server = Server::ALL.into_iter().find(|server| server.word() == who);
         if server.is_none() && who != "any" {
-            return Err(wrong("the server is issuer, github, runner, vault, aws or any"));
+            return Err(wrong("the server is issuer, github, runner, vault, aws, kubernetes or any"));
         }
         let which = part()?;
         let (method, path) = which.split_once('~').map_or((which, None), |(method, path)| (method, Some(path)));

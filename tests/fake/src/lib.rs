@@ -7,6 +7,7 @@
 //! * [`github`]: repositories, environments, organisations, tokens, secrets. Sealed boxes are really opened.
 //! * [`app`]: a GitHub App, where it is installed, the tokens that it mints.
 //! * [`vault`]: KV secrets with their versions, tokens, policies. [`runner`]: OIDC tokens of a job.
+//! * [`kubernetes`]: Secrets, their managers, workloads that roll, accounts.
 //! * [`files`]: `.env` files on the disk.
 //! * [`aws`]: AWS Secrets Manager, which moto plays.
 //! * [`outage`]: the judge of "a place that held a live key holds a live key at every moment".
@@ -52,6 +53,7 @@ pub mod github;
 pub mod http;
 pub mod issuer;
 pub mod journal;
+pub mod kubernetes;
 pub mod outage;
 pub mod runner;
 pub mod vault;
@@ -67,6 +69,7 @@ pub use github::{Access, GitHub, Permission, Place, Scope, Token, TokenKind, Wor
 pub use http::Fakes;
 pub use issuer::{Issuer, Key, Kind, Refused, Rights};
 pub use journal::{Answered, Journal, Request};
+pub use kubernetes::Kubernetes;
 pub use outage::{Outage, Outages};
 pub use runner::Runner;
 pub use vault::Vault;

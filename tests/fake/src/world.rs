@@ -14,6 +14,7 @@ use crate::files::Files;
 use crate::github::{GitHub, Place};
 use crate::issuer::{Issuer, Key, Kind};
 use crate::journal::{Answered, Journal, Request};
+use crate::kubernetes::Kubernetes;
 use crate::outage::{Holdings, Outage, Outages};
 use crate::runner::Runner;
 use crate::vault::Vault;
@@ -34,6 +35,8 @@ pub struct State {
     pub runner: Runner,
     /// Vault.
     pub vault: Vault,
+    /// A cluster.
+    pub kubernetes: Kubernetes,
     /// Files on the disk.
     pub files: Files,
     /// AWS Secrets Manager.
@@ -77,6 +80,7 @@ impl State {
             Server::Runner => (credential == self.runner.request_token).then(|| "the job".to_owned()),
             // A signature does not show what signed.
             Server::Aws => None,
+            Server::Kubernetes => self.kubernetes.accounts.get(credential).map(|(name, _)| format!("account {name}")),
             Server::Vault => self.vault.token(credential).map(|token| format!("token {}", token.role)),
         };
         known.unwrap_or_else(|| "a stranger".into())
@@ -89,6 +93,7 @@ impl State {
     pub fn add_place(&mut self, target: &str) -> Place {
         match target.parse() {
             Ok(place @ Place::Vault { .. }) => place,
+            Ok(place @ Place::Kubernetes { .. }) => place,
             Ok(Place::File { path, variable }) => {
                 self.files.watch(&path, &variable);
                 Place::File { path, variable }
@@ -107,6 +112,7 @@ impl State {
             Place::Vault { path, field } => _ = self.vault.put(path, &[(field, value)]),
             Place::File { path, variable } => self.files.put(path, variable, value),
             Place::Aws { id, field } => self.aws.put(id, field.as_deref(), value),
+            Place::Kubernetes { namespace, name, key } => self.kubernetes.put(namespace, name, key, value),
             place => _ = self.github.write_secret(place, secret, value),
         }
     }
@@ -118,6 +124,7 @@ impl State {
             Place::Vault { path, field } => self.vault.field(path, field).map(str::to_owned),
             Place::File { path, variable } => self.files.value(path, variable),
             Place::Aws { id, field } => self.aws.value(id, field.as_deref()),
+            Place::Kubernetes { namespace, name, key } => self.kubernetes.value(namespace, name, key),
             place => self.github.secret(place, secret).map(|secret| secret.value.clone()),
         }
     }
@@ -136,7 +143,11 @@ impl State {
             let place = Place::Aws { id: id.to_owned(), field: field.map(str::to_owned) };
             ((place, String::new()), value.to_owned())
         });
-        in_vault.chain(in_files).chain(at_aws).collect()
+        let in_cluster = self.kubernetes.holdings().map(|(namespace, name, key, value)| {
+            let [namespace, name, key] = [namespace, name, key].map(str::to_owned);
+            ((Place::Kubernetes { namespace, name, key }, String::new()), value)
+        });
+        in_vault.chain(in_files).chain(at_aws).chain(in_cluster).collect()
     }
 
     fn judge(&mut self, cause: &str) {
@@ -190,6 +201,7 @@ impl World {
             github: GitHub::new(clock.clone()),
             runner: Runner::new(clock.clone()),
             vault: Vault::new(clock.clone()),
+            kubernetes: Kubernetes::new(clock.clone()),
             files: Files::default(),
             aws: Aws::new(clock.clone()),
             clock,

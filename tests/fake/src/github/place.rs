@@ -28,6 +28,15 @@ pub enum Place {
         /// The field.
         field: String,
     },
+    /// A key of a Kubernetes Secret, which is none of GitHub's.
+    Kubernetes {
+        /// The namespace.
+        namespace: String,
+        /// The Secret.
+        name: String,
+        /// The key in its data.
+        key: String,
+    },
     /// A variable of a `.env` file, which is none of GitHub's.
     File {
         /// Where it lies, from the folder in which the client runs.
@@ -166,7 +175,7 @@ impl Place {
             Self::DependabotOrg(_) => Permission::OrganizationDependabotSecrets,
             Self::Codespaces(_) => Permission::CodespacesSecrets,
             Self::CodespacesOrg(_) => Permission::OrganizationCodespacesSecrets,
-            Self::Vault { .. } | Self::Aws { .. } | Self::File { .. } => {
+            Self::Vault { .. } | Self::Aws { .. } | Self::File { .. } | Self::Kubernetes { .. } => {
                 panic!("{self} is none of GitHub's places")
             }
         }
@@ -215,6 +224,7 @@ impl fmt::Display for Place {
             Self::Codespaces(name) => write!(f, "codespaces:{name}"),
             Self::CodespacesOrg(org) => write!(f, "codespaces-org:{org}"),
             Self::Vault { path, field } => write!(f, "vault:{path}#{field}"),
+            Self::Kubernetes { namespace, name, key } => write!(f, "kubernetes:{namespace}/{name}#{key}"),
             Self::File { path, variable } => write!(f, "file:{path}#{variable}"),
             Self::Aws { id, field: None } => write!(f, "aws-secretsmanager:{id}"),
             Self::Aws { id, field: Some(field) } => write!(f, "aws-secretsmanager:{id}#{field}"),
@@ -241,6 +251,12 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, NotAPlace> {
         if let Some((path, field)) = text.strip_prefix("vault:").and_then(|locator| locator.split_once('#')) {
             return Ok(Self::Vault { path: path.to_owned(), field: field.to_owned() });
+        }
+        if let Some((object, key)) = text.strip_prefix("kubernetes:").and_then(|locator| locator.split_once('#'))
+            && let Some((namespace, name)) = object.split_once('/')
+        {
+            let [namespace, name, key] = [namespace, name, key].map(str::to_owned);
+            return Ok(Self::Kubernetes { namespace, name, key });
         }
         if let Some((path, variable)) = text.strip_prefix("file:").and_then(|locator| locator.split_once('#')) {
             return Ok(Self::File { path: path.to_owned(), variable: variable.to_owned() });
@@ -284,6 +300,7 @@ mod tests {
             "file:app/.env#API_KEY",
             "aws-secretsmanager:prod/App",
             "aws-secretsmanager:prod/App#api-key",
+            "kubernetes:prod/creds#api-key",
         ] {
             let place: Place = text.parse().unwrap();
             assert_eq!(place.to_string(), text);

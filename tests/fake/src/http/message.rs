@@ -57,7 +57,7 @@ impl Inbound {
     pub fn harmless_body(&self) -> Vec<u8> {
         match self.server {
             Server::Issuer | Server::GitHub | Server::Runner => self.body.clone(),
-            Server::Vault | Server::Aws => Vec::new(),
+            Server::Vault | Server::Aws | Server::Kubernetes => Vec::new(),
         }
     }
 
@@ -158,6 +158,7 @@ impl Reply {
             Server::Runner => &state.runner.clock,
             Server::Vault => &state.vault.clock,
             Server::Aws => &state.aws.clock,
+            Server::Kubernetes => &state.kubernetes.clock,
         };
         let date = clock.http_date();
         self.with("date", date)

@@ -5,6 +5,7 @@ mod app;
 mod arouter;
 mod aws;
 mod github;
+mod kubernetes;
 mod message;
 mod runner;
 mod serve;
@@ -147,6 +148,7 @@ fn route(state: &mut State, request: &Inbound) -> Reply {
         Server::GitHub => github::answer(&mut state.github, request),
         Server::Runner => runner::answer(&mut state.runner, request),
         Server::Aws => aws::answer(&mut state.aws, request),
+        Server::Kubernetes => kubernetes::answer(&mut state.kubernetes, request),
         Server::Vault => vault::answer(&mut state.vault, &state.runner, request),
     };
     reply.dated(state, request.server)

@@ -1,0 +1,259 @@
+//! One key of a Secret as a target.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use ::http::Method;
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::cluster::{Cluster, MANAGER};
+use super::object::{self, Seen};
+use super::rights::Right;
+use crate::http::{Failure, Refusal};
+use crate::rotation::port::{Held, SecretStore, Sighting, TakenUp, Uptake, Written};
+use crate::secret::Secret;
+use crate::store::known::Known;
+use crate::store::target::KubernetesKey;
+
+/// Shorter values are placeholders; to mask them would hide words of the log.
+const SHORTEST_HIDDEN: usize = 8;
+
+/// What a write needs to know of the Secret.
+#[derive(Clone, Debug)]
+enum Base {
+    /// There is none: it is made.
+    Absent,
+    /// It is changed, if it is still this version.
+    Version(String),
+    /// It was made by this run and holds nothing else: it goes as a whole.
+    Ours { version: String, uid: String },
+}
+
+/// One key of a Secret.
+pub(crate) struct KubernetesSecret {
+    cluster: Rc<Cluster>,
+    target: KubernetesKey,
+    known: Known,
+    /// As it was last read; used up by one attempt to write.
+    base: RefCell<Option<Base>>,
+    /// There was no Secret before this run.
+    was_absent: Cell<bool>,
+    /// The rights were found to be there.
+    may: Cell<bool>,
+}
+
+impl KubernetesSecret {
+    pub(crate) fn new(cluster: Rc<Cluster>, target: &KubernetesKey) -> Self {
+        let (known, base, was_absent, may) = Default::default();
+        Self { cluster, target: target.clone(), known, base, was_absent, may }
+    }
+
+    fn all(&self) -> String {
+        format!("/api/v1/namespaces/{}/secrets", self.target.namespace)
+    }
+
+    fn path(&self) -> String {
+        format!("{}/{}", self.all(), self.target.name)
+    }
+
+    /// The Secret, where there is one, and the cluster's clock.
+    async fn look(&self) -> Result<(Option<Seen>, Timestamp), Failure> {
+        let redactor = &self.cluster.around.redactor;
+        let answer = self.cluster.ask(Method::GET, &self.path(), None).await?;
+        let absent = answer.is(404) && answer.reason() == "NotFound";
+        if absent && let Some(date) = crate::http::server_date(&answer.headers) {
+            *self.base.borrow_mut() = Some(Base::Absent);
+            return Ok((None, date));
+        }
+        let (object, date) = answer.object("Secret", redactor)?;
+        let seen = object::seen(&object, &self.target.key)
+            .ok_or_else(|| Failure::refused("the cluster's answer is not what it documents of a Secret"))?;
+        let (version, uid) = (seen.version.clone(), seen.uid.clone());
+        let ours = self.was_absent.get() && seen.is_ours_alone;
+        *self.base.borrow_mut() = Some(if ours { Base::Ours { version, uid } } else { Base::Version(version) });
+        if let Some(value) = seen.value.as_ref().filter(|value| value.expose().len() >= SHORTEST_HIDDEN)
+            && !self.known.has(value)
+        {
+            (self.cluster.around.hide)(value);
+        }
+        Ok((Some(seen), date))
+    }
+
+    fn held(&self, seen: Option<&Seen>) -> Held {
+        let value = seen.and_then(|seen| seen.value.as_ref()).filter(|value| !value.expose().is_empty());
+        self.known.held(value, seen.map_or(Timestamp::UNIX_EPOCH, |seen| seen.written))
+    }
+
+    async fn check_rights(&self) -> Result<(), Failure> {
+        if self.may.get() {
+            return Ok(());
+        }
+        let namespace = self.target.namespace.as_str();
+        for verb in ["get", "patch"] {
+            let name = Some(self.target.name.as_str());
+            self.cluster.check_right(&Right { verb, group: "", resource: "secrets", namespace, name }).await?;
+        }
+        for workload in &self.target.restart {
+            self.cluster.check_restartable(namespace, workload).await?;
+        }
+        self.may.set(true);
+        Ok(())
+    }
+
+    /// A Secret is made for trial, so that a missing namespace, a quota or a rule of the cluster shows now.
+    async fn check_making(&self) -> Result<(), Failure> {
+        let namespace = self.target.namespace.as_str();
+        let right = Right { verb: "create", group: "", resource: "secrets", namespace, name: None };
+        self.cluster.check_right(&right).await?;
+        let path = format!("{}?dryRun=All&fieldManager={MANAGER}", self.all());
+        let answer = self.cluster.ask(Method::POST, &path, Some(&self.whole(None))).await?;
+        match answer.is(409) {
+            true => Ok(()),
+            false => answer.object("Secret", &self.cluster.around.redactor).map(|_| ()),
+        }
+    }
+
+    fn whole(&self, value: Option<&Secret>) -> Value {
+        let data = value.map(|value| json!({ &self.target.key: STANDARD.encode(value.expose()) }));
+        json!({
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "type": "Opaque",
+            "metadata": { "name": self.target.name, "namespace": self.target.namespace },
+            "data": data.unwrap_or_else(|| json!({})),
+        })
+    }
+
+    async fn change(&self, version: &str, value: Option<&Secret>) -> Result<Timestamp, Failure> {
+        let value = value.map(|value| STANDARD.encode(value.expose()));
+        let change = json!({
+            "metadata": { "resourceVersion": version },
+            "data": { &self.target.key: value },
+        });
+        let path = format!("{}?fieldManager={MANAGER}", self.path());
+        let answer = self.cluster.ask(Method::PATCH, &path, Some(&change)).await?;
+        if answer.is(404) {
+            // It was there a moment ago: it is made anew.
+            return Err(Failure::Transient {
+                message: format!("{}: the Secret is gone", answer.asked),
+                retry_after: None,
+            });
+        }
+        answer.object("Secret", &self.cluster.around.redactor).map(|(_, date)| date)
+    }
+
+    async fn make(&self, value: &Secret) -> Result<Timestamp, Failure> {
+        let path = format!("{}?fieldManager={MANAGER}", self.all());
+        let answer = self.cluster.ask(Method::POST, &path, Some(&self.whole(Some(value)))).await?;
+        answer.object("Secret", &self.cluster.around.redactor).map(|(_, date)| date)
+    }
+
+    async fn delete(&self, version: &str, uid: &str) -> Result<(), Failure> {
+        let guard = json!({ "preconditions": { "resourceVersion": version, "uid": uid } });
+        let answer = self.cluster.ask(Method::DELETE, &self.path(), Some(&guard)).await?;
+        if answer.is(403) {
+            // The account may do without this right: then the key is taken out, and the Secret stays empty.
+            self.was_absent.set(false);
+            let message = format!("{}: the account may not delete it, so that only the key is taken out", answer.asked);
+            return Err(Failure::Transient { message, retry_after: None });
+        }
+        match answer.status.is_success() || answer.is(404) {
+            true => Ok(()),
+            false => Err(answer.failure(&self.cluster.around.redactor)),
+        }
+    }
+
+    fn taken_base(&self) -> Result<Base, Failure> {
+        let unread = || Failure::Transient { message: "the Secret has to be read first".to_owned(), retry_after: None };
+        self.base.borrow_mut().take().ok_or_else(unread)
+    }
+}
+
+#[async_trait(?Send)]
+impl SecretStore for KubernetesSecret {
+    fn name(&self) -> String {
+        self.target.to_string()
+    }
+
+    fn uptake(&self) -> Option<Uptake> {
+        let workloads: Vec<_> = self.target.restart.iter().map(ToString::to_string).collect();
+        let what = format!("restart {}", workloads.join(", "));
+        (!workloads.is_empty()).then(|| Uptake { what, within: self.target.rollout_timeout(), when_put_back: true })
+    }
+
+    async fn observe(&self) -> Result<Sighting, Failure> {
+        self.check_rights().await?;
+        let (seen, date) = self.look().await?;
+        self.was_absent.set(seen.is_none());
+        match &seen {
+            None => self.check_making().await?,
+            Some(seen) if seen.immutable => {
+                return Err(Failure::Refused(Refusal {
+                    status: None,
+                    message: "the Secret is immutable, so that nobody can change it".to_owned(),
+                    hint: Some("make it anew without `immutable: true`, or write to another one".to_owned()),
+                }));
+            }
+            Some(_) => {}
+        }
+        Ok(Sighting { held: self.held(seen.as_ref()), date })
+    }
+
+    async fn ready(&self) -> Result<(), Failure> {
+        if self.base.borrow().is_none() {
+            self.look().await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&self, value: &Secret) -> Result<Written, Failure> {
+        let base = self.taken_base()?;
+        self.cluster.writes.set(self.cluster.writes.get() + 1);
+        let date = match base {
+            Base::Absent => self.make(value).await?,
+            Base::Version(version) | Base::Ours { version, .. } => self.change(&version, Some(value)).await?,
+        };
+        self.known.wrote(value, date);
+        Ok(Written { date })
+    }
+
+    async fn last_write(&self) -> Result<Sighting, Failure> {
+        let (seen, date) = self.look().await?;
+        Ok(Sighting { held: self.held(seen.as_ref()), date })
+    }
+
+    async fn read_back(&self) -> Result<Option<Secret>, Failure> {
+        let (seen, _) = self.look().await?;
+        Ok(Some(seen.and_then(|seen| seen.value).unwrap_or_else(|| Secret::new(String::new()))))
+    }
+
+    async fn remove(&self) -> Result<(), Failure> {
+        let base = self.taken_base()?;
+        self.cluster.writes.set(self.cluster.writes.get() + 1);
+        match base {
+            Base::Absent => Ok(()),
+            Base::Version(version) => self.change(&version, None).await.map(|_| ()),
+            Base::Ours { version, uid } => self.delete(&version, &uid).await,
+        }
+    }
+
+    async fn take_up(&self) -> Result<(), Failure> {
+        for workload in &self.target.restart {
+            self.cluster.restart(&self.target.namespace, workload).await?;
+        }
+        Ok(())
+    }
+
+    async fn taken_up(&self) -> Result<TakenUp, Failure> {
+        for workload in &self.target.restart {
+            if let Some(what) = self.cluster.waits_for(&self.target.namespace, workload).await? {
+                return Ok(TakenUp::NotYet(what));
+            }
+        }
+        Ok(TakenUp::Yes(Some("every pod was made anew and is ready".to_owned())))
+    }
+}

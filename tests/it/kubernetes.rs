@@ -1,0 +1,324 @@
+//! `kubernetes:` targets, against a stand-in that answers as the API server does; and against a real cluster, where
+//! `KUBECONFIG_TEST` names a kubeconfig.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test may panic, and tells")]
+
+use std::time::Duration;
+
+use keyrotor::http::Trace;
+use keyrotor::rotation::port::Held;
+use keyrotor::secret::{Redactor, Secret};
+use keyrotor::store::target::{SecretName, parse};
+use keyrotor::store::{Around, Stores};
+use keyrotor_fake::kubernetes::Workload;
+use keyrotor_fake::{Dialect, Server, State};
+
+use crate::harness::{CLUSTER_TOKEN, Ran, SECRET, Setting, Stage};
+
+const KEY: &str = "kubernetes:prod/arouter-credentials#api-key";
+
+fn setting(places: &[&str]) -> Setting {
+    Setting::new(Dialect::Mgmt).places(places).with_current_key()
+}
+
+fn stage(places: &[&str]) -> Stage {
+    setting(places).stage()
+}
+
+fn secret(state: &mut State) -> &mut keyrotor_fake::kubernetes::Secret {
+    state.kubernetes.secrets.get_mut(&("prod".to_owned(), "arouter-credentials".to_owned())).unwrap()
+}
+
+/// A stage with a Deployment that reads the Secret.
+fn with_deployment(places: &[&str], words: &str, change: impl FnOnce(&mut Workload)) -> Stage {
+    let targets = places.iter().map(|place| match place.starts_with("kubernetes:") {
+        true => format!("{place} {words}"),
+        false => (*place).to_owned(),
+    });
+    let stage = setting(places).input("targets", &targets.collect::<Vec<_>>().join("\n")).stage();
+    stage.world.by_hand(|state| change(state.kubernetes.add_workload("prod", "deployments", "web")));
+    stage
+}
+
+fn asked<'a>(ran: &'a Ran, method: &'a str, part: &'a str) -> impl Iterator<Item = usize> + 'a {
+    let is_it =
+        move |(_, request): &(usize, &keyrotor_fake::Request)| request.method == method && request.path.contains(part);
+    ran.requests.iter().enumerate().filter(is_it).map(|(at, _)| at)
+}
+
+#[test]
+fn only_the_key_changes_and_who_managed_the_rest_goes_on() {
+    let stage = stage(&[KEY]);
+    stage.world.by_hand(|state| {
+        state.kubernetes.put_as("kubectl-edit", "prod", "arouter-credentials", "other", "kept");
+        let secret = secret(state);
+        secret.labels.insert("app".to_owned(), "web".to_owned());
+        secret.kind = "example.com/credentials".to_owned();
+    });
+    let before = stage.world.by_hand(|state| secret(state).clone());
+    let snapshot = stage.snapshot();
+    let ran = stage.action().secret("github-token", "").run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    stage.check_truthful(&snapshot, &ran).unwrap();
+    stage.check_healed().unwrap();
+    let after = stage.world.by_hand(|state| secret(state).clone());
+    assert_eq!((&after.uid, &after.labels, &after.kind), (&before.uid, &before.labels, &before.kind));
+    assert_eq!(after.data["other"], b"kept");
+    let managers: Vec<_> = after.managers.iter().map(|(name, (_, keys))| (name.as_str(), keys.len())).collect();
+    assert_eq!(managers, [("keyrotor", 1), ("kubectl-edit", 1)]);
+    assert!(ran.tells(KEY) && ran.requests.iter().all(|request| request.server != Server::GitHub), "{}", ran.log());
+    // Beside it a person writes another key: that is none of the rotation's.
+    stage.world.advance(Duration::from_secs(24 * 3600));
+    stage
+        .world
+        .by_hand(|state| state.kubernetes.put_as("kubectl-edit", "prod", "arouter-credentials", "other", "changed"));
+    let ran = stage.action().input("rotate-after", "30d").run();
+    assert_eq!((ran.status(), ran.output("outcome")), (0, "not-due"), "{}", ran.log());
+}
+
+#[test]
+fn a_missing_secret_is_made_and_goes_again_when_the_rotation_is_undone() {
+    let stage = stage(&["repo:acme/app", KEY]);
+    stage.world.by_hand(|state| state.kubernetes.secrets.clear());
+    stage.world.fault("github:PUT:1x99:status=451");
+    let ran = stage.run();
+    assert_eq!(ran.status(), 1, "{}", ran.log());
+    assert!(stage.world.read(|state| state.kubernetes.secrets.is_empty()), "{}", ran.log());
+    stage.world.clear_faults();
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    let made = stage.world.by_hand(|state| secret(state).clone());
+    assert_eq!((made.kind.as_str(), made.data.len()), ("Opaque", 1));
+    assert_eq!(stage.held()[0], stage.held()[1]);
+}
+
+#[test]
+fn without_the_right_to_delete_the_key_is_taken_out() {
+    let stage = stage(&["repo:acme/app", KEY]);
+    stage.world.by_hand(|state| {
+        state.kubernetes.secrets.clear();
+        state.kubernetes.add_account(CLUSTER_TOKEN, "ci:keyrotor", &[("delete", "secrets")]);
+    });
+    // What never held a key is written first, and read back by the time that another refuses.
+    stage.world.fault("github:PUT:1x99:status=451");
+    let ran = stage.run();
+    assert_eq!(ran.status(), 1, "{}", ran.log());
+    assert!(stage.world.by_hand(|state| secret(state).data.is_empty()), "{}", ran.log());
+}
+
+#[test]
+fn someone_who_was_faster_is_read_again() {
+    let stage = stage(&[KEY]);
+    stage.world.fault(
+        "kubernetes:PATCH:1:status=409,body={\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"the object has been modified\"}",
+    );
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    stage.check_healed().unwrap();
+    let patches: Vec<_> = asked(&ran, "PATCH", "/secrets/").collect();
+    assert!(asked(&ran, "GET", "/secrets/").any(|at| patches[0] < at && at < patches[1]), "{}", ran.log());
+}
+
+#[test]
+fn a_write_that_lands_behind_a_later_one_comes_to_nothing() {
+    let stage = stage(&[KEY]);
+    stage.world.fault("kubernetes:PATCH:1:apply-late=700ms");
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    std::thread::sleep(Duration::from_millis(800));
+    stage.check_healed().unwrap();
+}
+
+/// Nothing is made, and the report says this.
+fn refused(stage: &Stage, ran: &Ran, says: &[&str]) {
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
+    assert!(
+        ran.requests.iter().all(|request| request.server != Server::Issuer || request.method == "GET"),
+        "{}",
+        ran.log()
+    );
+    for words in says {
+        assert!(ran.tells(words), "{words}: {}", ran.log());
+    }
+    stage.check_no_outage().unwrap();
+}
+
+type Spoil = fn(&mut State);
+
+/// The account may no longer do this.
+fn deny(state: &mut State, verb: &str, resource: &str) {
+    state.kubernetes.add_account(CLUSTER_TOKEN, "ci:keyrotor", &[(verb, resource)]);
+}
+
+#[test]
+fn what_cant_be_written_is_told_before_a_key_is_made() {
+    let cases: [(&str, Spoil, &[&str]); 9] = [
+        ("", |state| secret(state).immutable = true, &["immutable"]),
+        ("", |state| deny(state, "patch", "secrets"), &["may not patch secrets/arouter-credentials", "RoleBinding"]),
+        ("", |state| deny(state, "get", "secrets"), &["may not get secrets/arouter-credentials"]),
+        (
+            "",
+            |state| {
+                state.kubernetes.secrets.clear();
+                deny(state, "create", "secrets");
+            },
+            &["may not create secrets in the namespace prod"],
+        ),
+        (
+            "",
+            |state| {
+                state.kubernetes.secrets.clear();
+                state.kubernetes.namespaces.clear();
+            },
+            &["namespaces \"prod\" not found"],
+        ),
+        (
+            "restart=deployment/web",
+            |state| deny(state, "patch", "deployments"),
+            &["may not patch deployments.apps/web"],
+        ),
+        ("restart=deployment/nowhere", |_| (), &["deployments.apps \"nowhere\" not found"]),
+        (
+            "restart=deployment/web",
+            |state| state.kubernetes.add_workload("prod", "deployments", "web").is_paused = true,
+            &["deployment/web is paused"],
+        ),
+        (
+            "restart=daemonset/log",
+            |state| state.kubernetes.add_workload("prod", "daemonsets", "log").on_delete = true,
+            &["daemonset/log", "OnDelete"],
+        ),
+    ];
+    for (words, spoil, says) in cases {
+        let stage = with_deployment(&["repo:acme/app", KEY], words, |_| ());
+        stage.world.by_hand(spoil);
+        refused(&stage, &stage.run(), says);
+    }
+    let stage = stage(&["repo:acme/app", KEY]);
+    let unknown = stage.put("other.yaml", stage.kubeconfig("somebody"));
+    refused(&stage, &stage.action().variable("KUBECONFIG", &unknown).run(), &["401", "sign in anew"]);
+    let missing = stage.action().variable("KUBECONFIG", "nowhere.yaml").run();
+    refused(&stage, &missing, &["the kubeconfig nowhere.yaml can't be used", "No such file"]);
+    let broken = stage.put("broken.yaml", "current-context: [");
+    refused(&stage, &stage.action().variable("KUBECONFIG", &broken).run(), &["broken.yaml", "not YAML"]);
+    let plugin = stage
+        .kubeconfig("x")
+        .replace("token: x", "exec: {apiVersion: client.authentication.k8s.io/v1, command: no-such-program}");
+    let plugin = stage.put("plugin.yaml", plugin);
+    refused(
+        &stage,
+        &stage.action().variable("KUBECONFIG", &plugin).run(),
+        &["`no-such-program`", "action there is none"],
+    );
+    let careless = stage.kubeconfig("x").replace("server:", "insecure-skip-tls-verify: true, server:");
+    let careless = stage.put("careless.yaml", careless);
+    refused(&stage, &stage.action().variable("KUBECONFIG", &careless).run(), &["insecure-skip-tls-verify"]);
+}
+
+#[test]
+fn the_old_key_goes_when_every_pod_was_made_anew() {
+    let stage = with_deployment(&[KEY], "restart=deployment/web", |web| web.rolls_in = Duration::from_millis(1_500));
+    let snapshot = stage.snapshot();
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    stage.check_truthful(&snapshot, &ran).unwrap();
+    stage.check_healed().unwrap();
+    assert_eq!(asked(&ran, "PATCH", "/deployments/web").count(), 1, "{}", ran.log());
+    let (restarted, retired) =
+        (asked(&ran, "PATCH", "/deployments/web").next(), asked(&ran, "DELETE", "/keys/").next());
+    let looks: Vec<_> = asked(&ran, "GET", "/deployments/web").filter(|at| Some(*at) > restarted).collect();
+    assert!(looks.len() > 1 && looks.iter().all(|at| Some(*at) < retired), "{}", ran.log());
+    assert!(ran.tells("restart deployment/web") && ran.tells("every pod was made anew"), "{}", ran.log());
+}
+
+#[test]
+fn a_rollout_that_fails_or_takes_too_long_puts_all_back_and_rolls_again() {
+    for (words, change, says) in [
+        ("restart=deployment/web", (|web: &mut Workload| web.is_stuck = true) as fn(&mut Workload), "no progress"),
+        (
+            "restart=deployment/web rollout-timeout=1s",
+            |web: &mut Workload| web.rolls_in = Duration::from_secs(3600),
+            "not done within 1 s",
+        ),
+    ] {
+        let stage = with_deployment(&["repo:acme/app", KEY], words, change);
+        let held = stage.held();
+        let ran = stage.run();
+        assert!([1, 3].contains(&ran.status()), "{}", ran.log());
+        assert!(ran.tells(says), "{says}: {}", ran.log());
+        assert_eq!(stage.held(), held, "{}", ran.log());
+        stage.check_no_outage().unwrap();
+        // Whoever was restarted with the new key is restarted with the old one before the new one may go.
+        assert_eq!(asked(&ran, "PATCH", "/deployments/web").count(), 2, "{}", ran.log());
+    }
+}
+
+#[test]
+fn two_keys_of_one_secret_are_two_targets_and_one_restart() {
+    let places = ["kubernetes:prod/creds#a", "kubernetes:prod/creds#b"];
+    let stage = with_deployment(&places, "restart=deployment/web", |_| ());
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    stage.check_healed().unwrap();
+    let web = stage.world.read(|state| state.kubernetes.workloads.values().next().unwrap().generation);
+    assert_eq!(web, 2, "{}", ran.log());
+}
+
+#[test]
+fn all_of_a_mixed_rotation_is_put_back_when_one_refuses() {
+    let places = ["file:.env#AROUTER_API_KEY", "vault:secret/team/app#key", KEY, "repo:acme/app"];
+    for refusal in
+        ["kubernetes:PATCH:1x99:status=422", "vault:P~/secret/data/:1x99:status=403", "github:PUT:1x99:status=451"]
+    {
+        let stage = stage(&places);
+        // Vault takes the change in two ways.
+        for method in ["PATCH", "POST"] {
+            stage.world.fault(&refusal.replace(":P~", &format!(":{method}~")));
+        }
+        let before = stage.snapshot();
+        let ran = stage.run();
+        assert_eq!(ran.status(), 1, "{refusal}: {}", ran.log());
+        stage.check_truthful(&before, &ran).unwrap();
+        stage.world.clear_faults();
+        let ran = stage.run();
+        assert_eq!(ran.status(), 0, "{refusal}: {}", ran.log());
+        stage.check_healed().unwrap();
+    }
+}
+
+/// Needs the rights on Secrets in the namespace `default`, or in `KUBERNETES_TEST_NAMESPACE`.
+#[tokio::test]
+async fn a_real_cluster_agrees() {
+    let Ok(kubeconfig) = std::env::var("KUBECONFIG_TEST") else {
+        println!("skipped: KUBECONFIG_TEST names no kubeconfig of a cluster");
+        return;
+    };
+    let namespace = std::env::var("KUBERNETES_TEST_NAMESPACE").unwrap_or_else(|_| "default".to_owned());
+    let around = Around {
+        client: reqwest::Client::new(),
+        request_timeout: Duration::from_secs(10),
+        variables: std::rc::Rc::new([("KUBECONFIG".to_owned(), kubeconfig)].into()),
+        now: std::rc::Rc::new(jiff::Timestamp::now),
+        hide: std::rc::Rc::new(|_| ()),
+        redactor: Redactor::new(),
+        trace: Trace::default(),
+    };
+    let stores = Stores::new(None, around);
+    let name = format!("keyrotor-test-{}", std::process::id());
+    let (targets, wrong) =
+        parse(&format!("kubernetes:{namespace}/{name}#api-key"), &SecretName::parse(SECRET).unwrap());
+    assert_eq!(wrong, []);
+    let store = stores.open(&targets[0]);
+    assert_eq!(store.observe().await.unwrap().held, Held::Nothing);
+    for value in ["lr_live_0123456789abcdef", "lr_live_fedcba9876543210"] {
+        let value = Secret::new(value.to_owned());
+        store.ready().await.unwrap();
+        let written = store.write(&value).await.unwrap();
+        assert_eq!(store.read_back().await.unwrap(), Some(value));
+        let at = store.last_write().await.unwrap().held.since().unwrap();
+        assert!(at.duration_since(written.date).abs() <= jiff::SignedDuration::from_secs(2), "{at} {}", written.date);
+    }
+    store.ready().await.unwrap();
+    store.remove().await.unwrap();
+    assert_eq!(store.observe().await.unwrap().held, Held::Nothing);
+}
