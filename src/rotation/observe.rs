@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all, try_join3};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use jiff::Timestamp;
 
 use crate::http::Failure;
 use crate::rotation::clock::ServerClock;
 use crate::rotation::identity::provably;
 use crate::rotation::lease::{Mode, Watch};
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::{HeldKey, Observation, SeenTarget, SeenUse, live};
+use crate::rotation::observation::{HeldKey, Observation, SeenTarget, SeenUse, commit, live};
 use crate::rotation::outcome::Event;
 use crate::rotation::port::{About, Endpoint, Held, KeyRow, Listing, SecretStore, Verdict};
 use crate::rotation::prove::never_issued;
@@ -138,21 +139,55 @@ impl Run<'_> {
             (Some(value), Some(tried)) => Some(self.identify(&listing, value, tried, fixed).await),
             _ => None,
         };
-        let targets = self
-            .targets
-            .iter()
-            .zip(targets)
-            .map(|(store, (held, own))| SeenTarget {
+        let mut seen = Vec::new();
+        for (store, (held_there, own)) in self.targets.iter().zip(targets) {
+            let written = match held_there.since() {
+                Some(_) if !store.shows_times() => {
+                    let at = self.written_by_value(store.as_ref(), &listing, held.as_ref(), fixed).await?;
+                    Some((at, at))
+                }
+                since => since.map(|at| (own.translate(at, &clock), own.translate_latest(at, &clock))),
+            };
+            seen.push(SeenTarget {
                 name: store.name(),
-                held,
-                last_write: held.since().map(|at| own.translate(at, &clock)),
-                last_write_at_latest: held.since().map(|at| own.translate_latest(at, &clock)),
+                held: held_there,
+                last_write: written.map(|(at, _)| at),
+                last_write_at_latest: written.map(|(_, latest)| latest),
                 clock: own,
                 in_use: None,
                 uptake: store.uptake(),
-            })
-            .collect();
+            });
+        }
+        let targets = seen;
         Ok(Observation { listing, clock, targets, held, ended: self.clock().now(), use_asked: None })
+    }
+
+    /// When a place that shows no time was written: when the key was deployed that it holds, if the issuer knows the value
+    /// for that key's; else before all keys, so that it is written anew and nothing is concluded from it.
+    async fn written_by_value(
+        &self,
+        store: &dyn SecretStore,
+        listing: &Listing,
+        in_hand: Option<&HeldKey>,
+        fixed: bool,
+    ) -> Result<Timestamp, Cause> {
+        let value = self.read(&store.name(), async || store.read_back().await).await?;
+        let Some(value) = value else { return Ok(Timestamp::UNIX_EPOCH) };
+        let known = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(&value)).cloned();
+        let known = match known {
+            Some(known) => known,
+            None => self.identify(listing, &value, self.try_value(&value).await?, fixed).await,
+        };
+        let id = match (known.is, known.perhaps, known.at) {
+            (None, Some(only), Some(at)) => self.refuses_others(&value, at).await.then_some(only),
+            (is, ..) => is,
+        };
+        let row = id.and_then(|id| listing.keys.iter().find(|row| row.id == id));
+        let deployed = row.and_then(|row| match FamilyName::parse(&self.policy.key_name, &row.name) {
+            Some(name) if name.is_confirmed() => commit(row),
+            _ => row.created_at,
+        });
+        Ok(deployed.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
     fn lease_of_another(&self, listing: &Listing, mode: Mode, watch: &mut Watch) -> Option<Duration> {
@@ -199,7 +234,13 @@ impl Run<'_> {
 
     /// Tries the value in hand once, where the issuer would say whose it is.
     async fn try_held(&self) -> Result<Option<Tried>, Cause> {
-        let Some(value) = &self.policy.current_key else { return Ok(None) };
+        match &self.policy.current_key {
+            Some(value) => self.try_value(value).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn try_value(&self, value: &Secret) -> Result<Tried, Cause> {
         if self.issuer.manages_itself()
             && let Some(at) = self.issuer.endpoints().first()
         {
@@ -207,17 +248,17 @@ impl Run<'_> {
                 join(self.issuer.try_key(value, *at), self.refuses_others(value, *at)).await;
             let open = matches!(verdict, Verdict::Accepted(_)) && !refuses_others;
             if verdict != Verdict::NoSuchEndpoint && !open {
-                return Ok(Some(Tried { verdict, at: Some(*at), refuses_others: Some(refuses_others) }));
+                return Ok(Tried { verdict, at: Some(*at), refuses_others: Some(refuses_others) });
             }
         }
         for at in self.issuer.endpoints().iter().rev() {
             self.checkpoint()?;
             match self.issuer.try_key(value, *at).await {
                 Verdict::NoSuchEndpoint => {}
-                verdict => return Ok(Some(Tried { verdict, at: Some(*at), refuses_others: None })),
+                verdict => return Ok(Tried { verdict, at: Some(*at), refuses_others: None }),
             }
         }
-        Ok(Some(Tried { verdict: Verdict::NoSuchEndpoint, at: None, refuses_others: None }))
+        Ok(Tried { verdict: Verdict::NoSuchEndpoint, at: None, refuses_others: None })
     }
 
     /// What the endpoint that knows whose a key is says, where another one was tried.

@@ -438,6 +438,12 @@ pub trait SecretStore {
     /// As any read.
     async fn last_write(&self) -> Result<Sighting, Failure>;
 
+    /// Whether it shows when it was written. Where it does not, its times are those of the looks, and what it holds is
+    /// told by [`read_back`](Self::read_back). Asked once it was observed.
+    fn shows_times(&self) -> bool {
+        true
+    }
+
     /// What else there is to tell of this run's writes, such as the version before and after them.
     fn noted(&self) -> Option<String> {
         None

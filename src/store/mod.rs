@@ -8,7 +8,7 @@ mod file;
 pub mod github;
 #[cfg(any(feature = "aws", feature = "vault"))]
 mod json;
-#[cfg(any(feature = "file", feature = "kubernetes"))]
+#[cfg(any(feature = "file", feature = "kubernetes", feature = "vault"))]
 mod known;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;

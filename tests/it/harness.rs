@@ -170,7 +170,11 @@ impl Setting {
             }
             let all = ["create", "read", "update", "patch"];
             state.kubernetes.add_account(CLUSTER_TOKEN, "ci:keyrotor", &[]);
-            state.vault.add_token(VAULT_TOKEN, "ci", &[("secret/data/*", &all), ("old/*", &all)]);
+            state.vault.add_token(
+                VAULT_TOKEN,
+                "ci",
+                &[("secret/data/*", &all), ("old/*", &["create", "read", "update", "delete"])],
+            );
             match (self.dialect, self.current_key) {
                 (Dialect::Guide, true) => None,
                 (Dialect::Guide, false) => Some(state.issuer.seed_key("key-manager", |_| {}).1),

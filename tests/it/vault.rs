@@ -252,11 +252,9 @@ fn missing_permissions_and_wrong_paths_are_told_before_a_key_is_made() {
     refused(&stage, &stage.run(), &["preflight capability check", "nothing below secret/team/app"]);
     stage.world.by_hand(|state| _ = state.vault.tokens.remove(VAULT_TOKEN));
     refused(&stage, &stage.run(), &["permission denied"]);
-    for (target, words) in [
-        ("vault:old/app#key", "version 1"),
-        ("vault:nowhere/app#key", "Nothing is mounted at nowhere/"),
-        ("vault:secret/team/app#port", "not text"),
-    ] {
+    for (target, words) in
+        [("vault:nowhere/app#key", "Nothing is mounted at nowhere/"), ("vault:secret/team/app#port", "not text")]
+    {
         let stage = self::stage(&[FIELD]);
         refused(&stage, &stage.action().input("targets", target).run(), &[words]);
     }
@@ -379,6 +377,50 @@ fn a_field_that_someone_wrote_in_between_is_not_taken_for_ours() {
     assert!(ran.tells("it holds another value than the one written"), "{}", ran.log());
     stage.check_truthful(&before, &ran).unwrap();
     assert_eq!(stage.world.live_keys(FAMILY).len(), 2);
+}
+
+const PLAIN: &str = "vault:old/team/app#api-key";
+
+/// A mount of version 1 shows no time: the key is known by its value.
+#[test]
+fn a_mount_without_versions_is_known_by_what_it_holds() {
+    for with_current_key in [true, false] {
+        let setting = Setting::new(Dialect::Mgmt).places(&[PLAIN]);
+        let stage = if with_current_key { setting.with_current_key() } else { setting }.stage();
+        stage.world.by_hand(|state| state.vault.put("old/team/app", &[("user", "app")]));
+        for _ in 0..2 {
+            stage.world.advance(Duration::from_secs(24 * 3600));
+            let ran = stage.run();
+            rotated(&stage, &ran);
+            assert_eq!(data(&stage, "old/team/app")["user"], "app");
+            let again = stage.action().input("rotate-after", "30d").run();
+            assert_eq!((again.status(), again.output("outcome")), (0, "not-due"), "{}", again.log());
+        }
+        // What nobody knows is not replaced blindly.
+        stage
+            .world
+            .by_hand(|state| state.vault.put("old/team/app", &[("api-key", "lr_live_somebody_elses_0123456789")]));
+        let ran = stage.action().input("rotate-after", "30d").secret("current-key", "").run();
+        assert_eq!(ran.status(), 1, "{}", ran.log());
+        assert_eq!(stage.world.live_keys(FAMILY).len(), 1);
+    }
+}
+
+#[test]
+fn a_mount_without_versions_is_put_back_too() {
+    let refusal = "github:PUT~/repos/acme/api/:1x99:status=451";
+    let stage = setting(&[PLAIN, BESIDE]).stage();
+    stage.world.fault(refusal);
+    let before = stage.snapshot();
+    let ran = stage.run();
+    assert_eq!(ran.status(), 1, "{}", ran.log());
+    stage.check_truthful(&before, &ran).unwrap();
+    let stage = setting(&[BESIDE, PLAIN]).stage();
+    stage.world.by_hand(|state| state.vault.forget("old/team/app"));
+    stage.world.fault(refusal);
+    let ran = stage.run();
+    assert_eq!(ran.status(), 1, "{}", ran.log());
+    assert!(stage.world.read(|state| state.vault.secret("old/team/app").is_none()), "{}", ran.log());
 }
 
 /// The same against a real server, which is to have a KV mount of version 2 at `secret/`.

@@ -19,6 +19,7 @@ use super::fault::{self, Fault};
 use super::watch::{Learning, Watch};
 use super::wire::Wire;
 use crate::http::{Call, Failure, Refusal, server_date};
+use crate::secret::Secret;
 use crate::store::Around;
 
 /// Secrets Manager, wherever its secrets are. Nothing is read and nothing contacted before the first use.
@@ -56,6 +57,11 @@ impl Aws {
         let cell = Rc::clone(self.services.borrow_mut().entry(key).or_default());
         cell.get_or_try_init(|| self.connect(region)).await?;
         Ok(cell)
+    }
+
+    /// What was read may be a key: nobody shows it.
+    pub(super) fn learn(&self, secret: &Secret) {
+        self.around.redactor.learn(secret);
     }
 
     async fn connect(&self, region: Option<&str>) -> Result<Service, Failure> {

@@ -388,7 +388,9 @@ impl SecretStore for AwsSecretStore {
             return Err(transient("AWS does not show the write yet"));
         }
         let Some(text) = answer.and_then(|version| version.text) else { return Ok(None) };
-        Ok(self.value_in(&text)?.map(|value| Secret::new(value.to_string())))
+        let value = self.value_in(&text)?.map(|value| Secret::new(value.to_string()));
+        value.iter().for_each(|value| self.aws.learn(value));
+        Ok(value)
     }
 
     async fn remove(&self) -> Result<(), Failure> {

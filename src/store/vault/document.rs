@@ -1,4 +1,4 @@
-//! A secret in a KV mount of version 2, as it is read.
+//! A secret in a KV mount, as it is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +32,13 @@ pub(super) enum Fields {
     Whole(Zeroizing<String>),
     /// The fields' names alone.
     Names(BTreeSet<String>),
+}
+
+/// Without versions.
+#[derive(Deserialize)]
+struct Plain<'a> {
+    #[serde(borrow)]
+    data: &'a RawValue,
 }
 
 #[derive(Deserialize)]
@@ -77,6 +84,23 @@ impl Document {
             }
         };
         Ok(Some(Self { version: metadata.version, created: Some(metadata.created_time), fields, date }))
+    }
+
+    /// The same of a mount without versions, which shows no time.
+    ///
+    /// # Errors
+    /// As [`of`](Self::of).
+    pub(super) fn plain(answer: &Answer) -> Result<Option<Self>, Failure> {
+        let document = |fields, date| Some(Self { version: 0, created: None, fields, date });
+        let date = answer.date()?;
+        if answer.says_nothing_there() {
+            return Ok(document(None, date));
+        }
+        if !answer.status.is_success() {
+            return Ok(None);
+        }
+        let Plain { data } = serde_json::from_slice(&answer.body).map_err(|_| answer.nonsense())?;
+        Ok(document(Some(Fields::Whole(Zeroizing::new(data.get().to_owned()))), date))
     }
 
     /// Whether it has the field, and the field's text where that may be seen.

@@ -8,11 +8,13 @@ use super::settings::refused;
 use crate::http::Failure;
 use crate::secret::Secret;
 
-/// A KV mount of version 2, and a secret's path below it. No slash stands at either end of them.
+/// A KV mount, and a secret's path below it. No slash stands at either end of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mount {
     mount: String,
     below: String,
+    /// It keeps versions, each with its time.
+    pub(super) versioned: bool,
 }
 
 #[derive(Deserialize)]
@@ -56,24 +58,18 @@ impl Mount {
             let kind = crate::http::one_line(&about.kind);
             return Err(refused(format!("{mount}/ is a mount of type {kind}, not of type kv"), ""));
         }
-        if about.options.as_ref().and_then(|options| options.version.as_deref()) != Some("2") {
-            return Err(refused(
-                format!(
-                    "{mount}/ is a KV mount of version 1, which shows neither when a secret was written nor by whom"
-                ),
-                format!("Make it one of version 2: vault kv enable-versioning {mount}/"),
-            ));
-        }
+        let versioned = about.options.as_ref().and_then(|options| options.version.as_deref()) == Some("2");
         let below = path.strip_prefix(mount).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
         if below.is_empty() {
             return Err(refused(format!("{mount}/ is a mount: expected the path of a secret below it"), ""));
         }
-        Ok(Self { mount: mount.to_owned(), below: below.to_owned() })
+        Ok(Self { mount: mount.to_owned(), below: below.to_owned(), versioned })
     }
 
-    /// The parts of the path of one of the secret's sides: `data`, `subkeys`.
+    /// The parts of the path of one of the secret's sides: `data`, `subkeys`. Without versions it has one, without a name.
     pub(super) fn parts<'a>(&'a self, side: &'a str) -> Vec<&'a str> {
-        self.mount.split('/').chain([side]).chain(self.below.split('/')).collect()
+        let side = self.versioned.then_some(side);
+        self.mount.split('/').chain(side).chain(self.below.split('/')).collect()
     }
 
     /// The same as policies name it.
@@ -96,16 +92,15 @@ mod tests {
     fn a_mounts_name_may_have_slashes() {
         assert_eq!(of("secret/app", "secret/", "kv", Some("2")).as_deref(), Ok("secret/data/app"));
         assert_eq!(of("team/kv/app/x", "team/kv/", "kv", Some("2")).as_deref(), Ok("team/kv/data/app/x"));
+        assert_eq!(of("secret/app", "secret/", "kv", Some("1")).as_deref(), Ok("secret/app"));
+        assert_eq!(of("secret/app", "secret/", "generic", None).as_deref(), Ok("secret/app"));
     }
 
     #[test]
-    fn what_is_no_secret_in_a_versioned_mount_is_told() {
-        for (path, mount, kind, version, says) in [
-            ("secret/app", "secret/", "kv", Some("1"), "version 1"),
-            ("secret/app", "secret/", "kv", None, "version 1"),
-            ("team/kv", "team/kv/", "kv", Some("2"), "a secret below"),
-            ("pki/issue", "pki/", "pki", None, "type pki"),
-        ] {
+    fn what_is_no_secret_in_a_kv_mount_is_told() {
+        for (path, mount, kind, version, says) in
+            [("team/kv", "team/kv/", "kv", Some("2"), "a secret below"), ("pki/issue", "pki/", "pki", None, "type pki")]
+        {
             let why = of(path, mount, kind, version).err().unwrap_or_default();
             assert!(why.contains(says), "{why}");
         }

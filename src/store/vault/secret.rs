@@ -4,6 +4,9 @@
 //! attempt that was thought lost included, makes it fail and be read anew. When a field was last written is the time of
 //! the oldest of the versions up to the newest in which it has the value that it has now, since the other fields of a
 //! secret are written by others.
+//!
+//! A mount of version 1 keeps neither versions nor times and knows no `cas`: the secret is read, changed and written whole,
+//! and what it holds is known by its value alone.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -24,6 +27,7 @@ use crate::http::{Call, Failure, Refusal};
 use crate::rotation::port::{Held, SecretStore, Sighting, Written};
 use crate::secret::Secret;
 use crate::store::json;
+use crate::store::known::Known;
 use crate::store::target::VaultField;
 
 /// So many older versions are looked at; Vault keeps 10 unless it is told otherwise.
@@ -42,6 +46,8 @@ pub struct VaultSecret {
     written: Cell<Option<(u64, Timestamp)>>,
     /// The version before our first write and that of our last one.
     versions: Cell<Option<(u64, u64)>>,
+    /// What a mount without times holds, and when it was first seen there.
+    seen: Known,
 }
 
 #[derive(Deserialize)]
@@ -60,9 +66,9 @@ impl VaultSecret {
     #[must_use]
     pub fn new(vault: Rc<Vault>, target: &VaultField) -> Self {
         let session = vault.session(Way::of(target.role.as_deref(), target.jwt_mount.as_deref()));
-        let (mount, known, written, versions) = Default::default();
+        let (mount, known, written, versions, seen) = Default::default();
         let rights = Cell::new(Rights::UNKNOWN);
-        Self { vault, session, target: target.clone(), mount, rights, known, written, versions }
+        Self { vault, session, target: target.clone(), mount, rights, known, written, versions, seen }
     }
 
     async fn mount(&self) -> Result<Mount, Failure> {
@@ -79,7 +85,7 @@ impl VaultSecret {
     async fn read(&self, version: Option<u64>) -> Result<Document, Failure> {
         let mount = self.mount().await?;
         let whole = self.get(&mount, "data", version).await?;
-        if whole.status != StatusCode::FORBIDDEN {
+        if whole.status != StatusCode::FORBIDDEN || !mount.versioned {
             return self.document(&whole, &mount, true);
         }
         let names = self.get(&mount, "subkeys", version).await?;
@@ -93,6 +99,7 @@ impl VaultSecret {
 
     fn document(&self, answer: &Answer, mount: &Mount, whole: bool) -> Result<Document, Failure> {
         let shown = match answer.status {
+            StatusCode::OK | StatusCode::NOT_FOUND if !mount.versioned => Document::plain(answer)?,
             StatusCode::OK | StatusCode::NOT_FOUND => Document::of(answer, whole)?,
             _ => None,
         };
@@ -105,6 +112,9 @@ impl VaultSecret {
 
     /// Since when the field has had the value that it has.
     async fn held(&self, document: &Document) -> Result<Held, Failure> {
+        if !self.is_versioned() {
+            return Ok(self.seen.held(self.value(document)?.as_ref(), document.date));
+        }
         let (Some(value), Some(created)) = (document.field(&self.target.field)?, document.created) else {
             return Ok(Held::Nothing);
         };
@@ -118,6 +128,17 @@ impl VaultSecret {
             }
         }
         Ok(Held::Since(since))
+    }
+
+    /// The field's text, where there is one that may be seen. Whatever it is, it may be a key.
+    fn value(&self, document: &Document) -> Result<Option<Secret>, Failure> {
+        let value = document.field(&self.target.field)?.flatten().map(|value| Secret::new(value.to_string()));
+        value.iter().for_each(|value| self.vault.around.redactor.learn(value));
+        Ok(value)
+    }
+
+    fn is_versioned(&self) -> bool {
+        self.mount.borrow().as_ref().is_none_or(|mount| mount.versioned)
     }
 
     /// A version that may be gone, or out of the token's reach.
@@ -150,10 +171,18 @@ impl VaultSecret {
         };
         let (method, data) = self.data(&known, value)?;
         let by_patch = method == Method::PATCH;
-        let body = Zeroizing::new(format!(r#"{{"options":{{"cas":{}}},"data":{}}}"#, known.version, &*data));
+        let body = match (mount.versioned, data.as_str()) {
+            (true, data) => Some(Zeroizing::new(format!(r#"{{"options":{{"cas":{}}},"data":{data}}}"#, known.version))),
+            // Version 1 takes no secret without a field.
+            (false, _) if method == Method::DELETE => None,
+            (false, _) => Some(data),
+        };
         let path = mount.parts("data");
-        let ask = Ask { method, call: Call::Write, path, version: None, body: Some(body) };
+        let ask = Ask { method, call: Call::Write, path, version: None, body };
         let answer = self.vault.send(ask, Some(&token)).await?;
+        if answer.status.is_success() && !mount.versioned {
+            return self.overwritten(&answer, value).map(Some);
+        }
         if answer.status.is_success() {
             return self.made(&answer, known.version).map(Some);
         }
@@ -177,7 +206,18 @@ impl VaultSecret {
             Some(value) => json::with_field(text, field, value),
             None => json::without_field(text, field),
         };
-        Ok((Method::POST, changed.map_err(|odd| Failure::refused(odd.to_string()))?))
+        let changed = changed.map_err(|odd| Failure::refused(odd.to_string()))?;
+        let is_empty = value.is_none() && changed.chars().all(|c| c.is_whitespace() || matches!(c, '{' | '}'));
+        let method = if is_empty && !self.is_versioned() { Method::DELETE } else { Method::POST };
+        Ok((method, changed))
+    }
+
+    fn overwritten(&self, answer: &Answer, value: Option<&Secret>) -> Result<Written, Failure> {
+        let Ok(date) = answer.date() else { return Err(answer.nonsense()) };
+        if let Some(value) = value {
+            self.seen.wrote(value, date);
+        }
+        Ok(Written { date })
     }
 
     fn made(&self, answer: &Answer, before: u64) -> Result<Written, Failure> {
@@ -221,7 +261,8 @@ impl SecretStore for VaultSecret {
         let mount = self.mount().await?;
         let token = self.session.token(&self.vault).await?;
         let path = mount.path("data");
-        self.rights.set(Rights::ask(&self.vault, &token, &path).await?);
+        let rights = Rights::ask(&self.vault, &token, &path).await?;
+        self.rights.set(Rights { patch: rights.patch && mount.versioned, ..rights });
         let (document, sighting) = self.look().await?;
         self.rights.get().check(&path, document.fields.is_some())?;
         *self.known.borrow_mut() = Some(document);
@@ -245,14 +286,17 @@ impl SecretStore for VaultSecret {
         self.look().await.map(|(_, sighting)| sighting)
     }
 
+    fn shows_times(&self) -> bool {
+        self.is_versioned()
+    }
+
     fn noted(&self) -> Option<String> {
         self.versions.get().map(|(before, after)| format!("version {before} → {after}"))
     }
 
     async fn read_back(&self) -> Result<Option<Secret>, Failure> {
         let document = self.read(None).await?;
-        let value = document.field(&self.target.field)?.flatten();
-        Ok(value.map(|value| Secret::new(value.to_string())))
+        self.value(&document)
     }
 
     async fn remove(&self) -> Result<(), Failure> {

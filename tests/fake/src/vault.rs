@@ -56,7 +56,7 @@ impl Secret {
 /// A KV mount.
 #[derive(Clone, Debug)]
 pub struct Mount {
-    /// 1 or 2. Secrets are kept of version 2 alone.
+    /// 1 or 2. Of version 1 nobody is shown more than the newest version of a secret.
     pub version: u8,
     /// Every write must say `cas`.
     pub cas_required: bool,
@@ -258,6 +258,16 @@ impl Vault {
         data.extend(fields.iter().map(|(field, value)| ((*field).to_owned(), Value::from(*value))));
         let current = self.secret(path).map(|secret| secret.current).unwrap_or_default();
         self.write(path, data, Some(current)).expect("the current version")
+    }
+
+    /// Forgets a secret.
+    ///
+    /// # Panics
+    /// Where there is no such mount.
+    pub fn forget(&mut self, path: &str) {
+        let (name, _, below) = self.locate(path).expect("a mount");
+        let (name, below) = (name.to_owned(), below.to_owned());
+        self.mounts.get_mut(&name).expect("a mount").secrets.remove(&below);
     }
 
     /// Deletes the newest version.

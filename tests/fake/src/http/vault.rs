@@ -123,10 +123,13 @@ fn secret(vault: &mut Vault, token: &Token, request: &Inbound, path: &str) -> Re
             errors(404, &[&format!("no handler for route {path:?}. route entry not found.")]),
         );
     };
+    if version == 1 {
+        return plain(vault, token, request, path);
+    }
     let (side, below) = rest.split_once('/').unwrap_or((rest, ""));
     let place = format!("{mount}/{below}");
     let known_side = side == "data" || side == "subkeys" && vault.has_subkeys;
-    if version != 2 || !known_side || below.is_empty() {
+    if !known_side || below.is_empty() {
         return denied_or(token, "read", path, errors(404, &["1 error occurred:\n\t* unsupported path\n\n"]));
     }
     let needed = match request.method.as_str() {
@@ -143,6 +146,36 @@ fn secret(vault: &mut Vault, token: &Token, request: &Inbound, path: &str) -> Re
         ("GET", side) => read(vault, request, &place, side),
         ("PATCH" | "POST" | "PUT", "data") => write(vault, request, &place),
         _ => errors(405, &["1 error occurred:\n\t* unsupported operation\n\n"]),
+    }
+}
+
+/// A secret in a mount of version 1.
+fn plain(vault: &mut Vault, token: &Token, request: &Inbound, path: &str) -> Reply {
+    let known = vault.secret(path).and_then(|secret| secret.newest()).map(|version| version.data.clone());
+    let needed = match (request.method.as_str(), &known) {
+        ("GET", _) => "read",
+        ("DELETE", _) => "delete",
+        ("PATCH", _) => return errors(405, &["1 error occurred:\n\t* unsupported operation\n\n"]),
+        (_, Some(_)) => "update",
+        (_, None) => "create",
+    };
+    if !token.may(needed, path) {
+        return denied();
+    }
+    match (needed, known) {
+        ("read", Some(known)) => data(known.into()),
+        ("read", None) => errors(404, &[]),
+        ("delete", _) => {
+            vault.forget(path);
+            Reply::empty(204)
+        }
+        _ => match request.json().and_then(|body| body.as_object().cloned()).filter(|fields| !fields.is_empty()) {
+            Some(fields) => {
+                vault.write(path, fields, None).expect("no check-and-set");
+                Reply::empty(204)
+            }
+            None => errors(400, &["missing data fields"]),
+        },
     }
 }
 
