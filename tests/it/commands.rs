@@ -180,6 +180,28 @@ fn gh(place: &str, arguments: &[String]) {
     assert_eq!(format!("https://github.com/{repository}"), env!("CARGO_PKG_REPOSITORY"), "{place}");
 }
 
+/// Only such as make what a target or an example needs, with words that Kubernetes knows.
+fn kubectl(place: &str, arguments: &[String]) {
+    const VERBS: [&str; 4] = ["create", "delete", "get", "patch"];
+    const RESOURCES: [&str; 4] = ["daemonsets.apps", "deployments.apps", "secrets", "statefulsets.apps"];
+    let flag = |name: &str| {
+        let at = arguments.iter().position(|word| word == name || word.starts_with(&format!("{name}=")))?;
+        let behind = arguments[at].split_once('=').map(|(_, value)| value);
+        behind.or_else(|| arguments.get(at + 1).map(String::as_str))
+    };
+    let known =
+        |list: Option<&str>, known: &[&str]| list.is_some_and(|list| list.split(',').all(|it| known.contains(&it)));
+    let made = arguments.iter().skip_while(|word| *word != "create").nth(1).map(String::as_str);
+    let fine = match made {
+        Some("role") => known(flag("--verb"), &VERBS) && known(flag("--resource"), &RESOURCES),
+        Some("rolebinding") => {
+            flag("--role").is_some() && flag("--serviceaccount").is_some_and(|account| account.split(':').count() == 2)
+        }
+        _ => false,
+    };
+    assert!(fine, "{place}: nobody checks this command");
+}
+
 #[test]
 fn every_command_in_the_documents_is_accepted() {
     let mut seen = 0;
@@ -193,6 +215,7 @@ fn every_command_in_the_documents_is_accepted() {
                 "keyrotor" => shell.keyrotor(&place, arguments),
                 "cargo" => cargo(&place, arguments),
                 "gh" => gh(&place, arguments),
+                "kubectl" => kubectl(&place, arguments),
                 path if path.contains('/') => {
                     let file = fs::metadata(Path::new(ROOT).join(path)).unwrap_or_else(|_| panic!("{place}"));
                     assert!(file.permissions().mode() & 0o111 != 0, "{place}");

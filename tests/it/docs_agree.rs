@@ -175,6 +175,17 @@ fn the_manual_has_the_permission_of_every_kind_at_github() {
     assert_eq!(told, expected);
 }
 
+#[test]
+fn the_manual_has_what_every_kind_that_is_built_has_to_be_allowed() {
+    let page = text("docs/permissions.md");
+    let tables =
+        ["## GitHub", "## Elsewhere"].map(|heading| rows(section(&page, heading).split("### ").next().unwrap()));
+    let told: BTreeSet<String> = tables.iter().flatten().map(|row| only_span(&row[0])).collect();
+    let built: BTreeSet<String> =
+        Kind::ALL.into_iter().filter(|kind| kind.is_built()).map(|kind| kind.word().to_owned()).collect();
+    assert_eq!(told, built);
+}
+
 // Messages.
 
 /// The string literals of a Rust source, each `{placeholder}` shown as an ellipsis.
