@@ -83,7 +83,7 @@ pub struct Inputs {
     /// ` visibility=all|private|selected repos=NAME,NAME`
     #[arg(long, value_name = "TARGET", help_heading = TARGETS)]
     pub targets: Vec<String>,
-    /// Name of the secret in every target that does not say otherwise
+    /// Name of the secret in every target that does not say otherwise; with OpenRouter OPENROUTER_API_KEY
     #[arg(long, value_name = "NAME", help_heading = TARGETS)]
     pub secret_name: Option<String>,
     /// Client id or number of a GitHub App that may write secrets, in place of `github-token`
@@ -135,10 +135,10 @@ pub struct Inputs {
     #[arg(long, value_name = "WORKFLOW", help_heading = PROOF)]
     pub canary: Option<String>,
 
-    /// Who issues the keys: `arouter`
+    /// Who issues the keys: `arouter` or `openrouter`
     #[arg(long, value_name = "NAME", help_heading = ISSUER)]
     pub issuer: Option<String>,
-    /// Base address of the issuer's API, with or without `/v1`
+    /// Base address of the issuer's API, with or without `/v1`; OpenRouter's own is https://openrouter.ai
     #[arg(long, value_name = "URL", help_heading = ISSUER)]
     pub issuer_url: Option<String>,
     /// For one HTTP request, 1s to 10m
@@ -218,9 +218,6 @@ fn doc_of(arg: &Arg) -> Option<&'static InputDoc> {
 
 fn document(arg: Arg, doc: &InputDoc) -> Arg {
     let mut help = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    if !doc.built {
-        help.push_str(" (not yet built in this version)");
-    }
     if doc.required {
         help.push_str(" [required]");
     }

@@ -8,7 +8,7 @@
 //!   HTTP nor GitHub, only [`rotation::port`].
 //! * `rotations`: those of one run, beside each other.
 //! * [`audit`]: a key list to findings. `auditing`: where the list comes from.
-//! * [`issuer`]: who makes keys. [`store`]: where they are kept.
+//! * [`issuer`]: who makes keys; `issuing` knows which there are. [`store`]: where they are kept.
 //! * [`http`], [`secret`], [`duration`]: how a call can fail; the one type that holds a secret; spans of time.
 //! * [`report`], [`runner`]: what became of it, for people, workflows and programs. `notices`: what they should know
 //!   beside it.
@@ -20,6 +20,7 @@ pub mod config;
 pub mod duration;
 pub mod http;
 pub mod issuer;
+mod issuing;
 pub mod nearest;
 mod notices;
 pub mod report;

@@ -14,9 +14,10 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 
 use self::turns::{InTurn, Turns};
-use crate::config::{IssuerSettings, Request, RotationRequest};
+use crate::config::{Request, RotationRequest};
 use crate::http::{Retry, Trace};
-use crate::issuer::{ArouterIssuer, Flights};
+use crate::issuer::Flights;
+use crate::issuing;
 use crate::notices::When;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
@@ -78,8 +79,7 @@ pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrup
     };
     let debugger = Rc::clone(runner);
     let trace = Trace::to(move |line| debugger.debug(line));
-    let IssuerSettings { url, management_key, current_key, .. } = request.issuer.clone();
-    let issuer = ArouterIssuer::new(client, &url, management_key, current_key, runner.redactor().clone()).traced(trace);
+    let issuer = issuing::open(&request.issuer, client, runner.redactor().clone(), &Flights::default(), trace);
     let context = Context {
         clock: Clock::system(),
         rng: RefCell::default(),
@@ -87,7 +87,7 @@ pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrup
         interrupt: interrupt.clone(),
         observer: runner.as_ref(),
     };
-    enable_again(&issuer, id, request.dry_run, &context).await
+    enable_again(issuer.as_ref(), id, request.dry_run, &context).await
 }
 
 /// What the rotations of a run have in common.
@@ -138,8 +138,8 @@ impl Fleet<'_> {
         self.expect(asked, stores.github(), observer);
         let rotation = async {
             match turns {
-                Some(turns) if !asked.dry_run => self.in_turn(asked, turns, issuer, &targets, observer).await,
-                _ => self.at_once(asked, &issuer, &targets, observer).await,
+                Some(turns) if !asked.dry_run => self.in_turn(asked, turns, issuer.as_ref(), &targets, observer).await,
+                _ => self.at_once(asked, issuer.as_ref(), &targets, observer).await,
             }
         };
         let (Some(github), Some(shadows)) = (stores.github(), stores.shadows(&asked.targets)) else {
@@ -176,7 +176,7 @@ impl Fleet<'_> {
         &self,
         asked: &RotationRequest,
         turns: &Turns,
-        issuer: ArouterIssuer,
+        issuer: &dyn KeyIssuer,
         targets: &[Box<dyn SecretStore>],
         observer: &dyn Observer,
     ) -> Outcome {
@@ -235,12 +235,9 @@ impl Fleet<'_> {
         }
     }
 
-    fn issuer(&self, asked: &RotationRequest, connected: &Connected) -> ArouterIssuer {
-        let settings = &asked.issuer;
-        let (management, current) = (settings.management_key.clone(), settings.current_key.clone());
-        let redactor = self.runner.redactor().clone();
-        let issuer = ArouterIssuer::new(connected.client.clone(), &settings.url, management, current, redactor);
-        issuer.sharing(&self.flights).traced(self.trace.clone())
+    fn issuer(&self, asked: &RotationRequest, connected: &Connected) -> Box<dyn KeyIssuer> {
+        let (client, redactor) = (connected.client.clone(), self.runner.redactor().clone());
+        issuing::open(&asked.issuer, client, redactor, &self.flights, self.trace.clone())
     }
 }
 

@@ -11,9 +11,10 @@ use self::prune::Shears;
 use crate::audit::prune::{How, Pruning};
 use crate::audit::{Assessment, Audit, AuditedAccount, Criteria, Rotation, assess};
 use crate::config::audit::{AuditSettings, Listed, Prune};
-use crate::config::{IssuerSettings, Request, environments};
+use crate::config::{IssuerKind, IssuerSettings, Request, environments};
 use crate::http::{self, Failure, Retry, Trace};
-use crate::issuer::ArouterIssuer;
+use crate::issuer::Flights;
+use crate::issuing;
 use crate::report;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer as _, Problem};
@@ -26,10 +27,22 @@ use crate::store::target::Target;
 /// One account at one issuer, as far as can be told before it is asked: whoever has a credential of its own may be one.
 struct Reached {
     url: Url,
-    issuers: Vec<ArouterIssuer>,
+    kind: IssuerKind,
+    issuers: Vec<Box<dyn KeyIssuer>>,
     rotations: Vec<Rotation>,
     /// Every key value that was given for it, and whether it was given as a management key.
     values: Vec<(Secret, bool)>,
+}
+
+impl Reached {
+    /// Another workspace has keys of its own.
+    fn is_at(&self, issuer: &IssuerSettings) -> bool {
+        let workspace = |kind: &IssuerKind| match kind {
+            IssuerKind::Arouter => None,
+            IssuerKind::OpenRouter { workspace, .. } => workspace.clone(),
+        };
+        self.url == issuer.url && workspace(&self.kind) == workspace(&issuer.kind)
+    }
 }
 
 /// Audits every account that the request reaches.
@@ -75,9 +88,10 @@ fn reach(request: &Request, settings: &AuditSettings, client: &reqwest::Client, 
     for (issuer, listed) in alone.into_iter().chain(listed) {
         let signs =
             issuer.management_key.as_ref().or(issuer.current_key.as_ref()).or(request.issuer.current_key.as_ref());
-        let at = reached.iter().position(|(known, _)| known.url == issuer.url).unwrap_or_else(|| {
+        let at = reached.iter().position(|(known, _)| known.is_at(issuer)).unwrap_or_else(|| {
             let (issuers, rotations, values) = Default::default();
-            reached.push((Reached { url: issuer.url.clone(), issuers, rotations, values }, Vec::new()));
+            let (url, kind) = (issuer.url.clone(), issuer.kind.clone());
+            reached.push((Reached { url, kind, issuers, rotations, values }, Vec::new()));
             reached.len() - 1
         });
         let Some((account, credentials)) = reached.get_mut(at) else { continue };
@@ -97,14 +111,17 @@ fn reach(request: &Request, settings: &AuditSettings, client: &reqwest::Client, 
     reached.into_iter().map(|(account, _)| account).collect()
 }
 
-fn open(settings: &IssuerSettings, signs: &Secret, client: &reqwest::Client, runner: &Rc<Runner>) -> ArouterIssuer {
-    let (management, current) = match &settings.management_key {
-        Some(management) => (Some(management.clone()), None),
-        None => (None, Some(signs.clone())),
-    };
+fn open(
+    settings: &IssuerSettings,
+    signs: &Secret,
+    client: &reqwest::Client,
+    runner: &Rc<Runner>,
+) -> Box<dyn KeyIssuer> {
+    let current_key = settings.management_key.is_none().then(|| signs.clone());
     let debugger = Rc::clone(runner);
-    let issuer = ArouterIssuer::new(client.clone(), &settings.url, management, current, runner.redactor().clone());
-    issuer.traced(Trace::to(move |line| debugger.debug(line)))
+    let trace = Trace::to(move |line| debugger.debug(line));
+    let settings = IssuerSettings { current_key, ..settings.clone() };
+    issuing::open(&settings, client.clone(), runner.redactor().clone(), &Flights::default(), trace)
 }
 
 fn rotation(listed: &Listed) -> Rotation {
@@ -144,7 +161,7 @@ async fn account(
     };
     let mut merged: Option<Listing> = None;
     for issuer in &reached.issuers {
-        match listing(issuer, interrupt, runner).await {
+        match listing(issuer.as_ref(), interrupt, runner).await {
             Some(Ok(listing)) => merge(&mut merged, listing),
             Some(Err(failure)) => {
                 let problem = Problem {

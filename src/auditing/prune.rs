@@ -37,6 +37,7 @@ impl Shears<'_> {
             );
             return;
         };
+        let issuer = issuer.as_ref();
         let Some(signers) = self.signers(reached, issuer, &listing).await else {
             self.refuse(account, "which of the keys is the one given to sign or as `current-key` can't be proved");
             return;

@@ -51,15 +51,13 @@ pub struct InputDoc {
     pub required: bool,
     /// It has no flag and its value is never shown.
     pub secret: bool,
-    /// `false`: declared for later, refused when given.
-    pub built: bool,
     /// The commands for which it has a meaning.
     pub tasks: &'static [Task],
 }
 
 impl InputDoc {
     const fn new(name: &'static str, tasks: &'static [Task]) -> Self {
-        Self { name, default: None, required: false, secret: false, built: true, tasks }
+        Self { name, default: None, required: false, secret: false, tasks }
     }
 
     const fn default(mut self, default: &'static str) -> Self {

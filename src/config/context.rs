@@ -26,14 +26,12 @@ pub(crate) fn check_variables(surroundings: &Surroundings, problems: &mut Proble
     }
 }
 
-/// Notes what is not built yet, and inputs that the command does not have.
+/// Notes inputs that the command does not have.
 pub(crate) fn check_task(task: Task, inputs: &Inputs, problems: &mut Problems) {
     for doc in INPUTS.iter().filter(|doc| inputs.given.contains(doc.name)) {
         if !doc.tasks.contains(&task) {
             let tasks: Vec<String> = doc.tasks.iter().map(|task| format!("`{task}`")).collect();
             problems.note(doc.name, format!("has no meaning for `{task}`, only for {}", tasks.join(" and ")));
-        } else if !doc.built {
-            problems.note(doc.name, NOT_BUILT);
         }
     }
 }
@@ -58,6 +56,3 @@ pub(crate) fn check_event(
         problems.push(Problem::new("issuer-url", message).at(&config.path, given.at));
     }
 }
-
-/// The answer to an input that is declared for later.
-pub(crate) const NOT_BUILT: &str = "is not yet built in this version: leave it out";

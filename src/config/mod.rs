@@ -8,6 +8,7 @@ mod fields;
 mod file;
 mod list;
 mod names;
+mod openrouter;
 mod policy;
 mod problem;
 mod request;
@@ -63,10 +64,18 @@ pub struct RotationRequest {
 }
 
 /// Who issues the keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IssuerKind {
     /// ARouter.
     Arouter,
+    /// OpenRouter.
+    OpenRouter {
+        /// The workspace in which keys are made and looked for; `None`: the default one.
+        workspace: Option<String>,
+        /// Whether what the account's own provider keys pay for counts towards a key's limit; `None`: as the old key has
+        /// it.
+        include_byok: Option<bool>,
+    },
 }
 
 /// How to reach the issuer.

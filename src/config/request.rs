@@ -13,6 +13,7 @@ use crate::config::base_url::{base_url, issuer_url};
 use crate::config::context;
 use crate::config::file::{self, Config};
 use crate::config::names::key_id;
+use crate::config::openrouter;
 use crate::config::policy;
 use crate::config::problem::{Problems, hide_credentials};
 use crate::config::rotations::{self, Beside};
@@ -186,8 +187,17 @@ pub(super) fn issuer(
     problems: &mut Problems,
 ) -> Option<IssuerSettings> {
     let kind = problems.read("issuer", inputs.issuer.as_deref(), issuer_kind);
-    let url = problems.read("issuer-url", inputs.issuer_url.as_deref(), issuer_url);
-    Some(IssuerSettings { kind: kind?, url: url?, management_key, current_key })
+    let is_openrouter = kind.is_some_and(|is_openrouter| is_openrouter);
+    let given = inputs.issuer_url.as_deref().filter(|text| !text.trim().is_empty());
+    let url = problems.read("issuer-url", given.or(is_openrouter.then_some(openrouter::URL)), issuer_url);
+    if is_openrouter {
+        openrouter::check(inputs, management_key.as_ref(), current_key.as_ref(), problems);
+    }
+    let kind = match kind? {
+        true => IssuerKind::OpenRouter { workspace: None, include_byok: None },
+        false => IssuerKind::Arouter,
+    };
+    Some(IssuerSettings { kind, url: url?, management_key, current_key })
 }
 
 fn github_url(surroundings: &Surroundings, problems: &mut Problems) -> Option<Url> {
@@ -214,11 +224,9 @@ fn task(text: &str) -> Result<Task, String> {
     choice(text, &Task::ALL.map(|task| (task.word(), task)))
 }
 
-fn issuer_kind(text: &str) -> Result<IssuerKind, String> {
-    if text == "openrouter" {
-        return Err("`openrouter` is not yet built in this version: expected `arouter`".to_owned());
-    }
-    choice(text, &[("arouter", IssuerKind::Arouter)])
+/// Whether it is OpenRouter.
+fn issuer_kind(text: &str) -> Result<bool, String> {
+    choice(text, &[("arouter", false), (openrouter::WORD, true)])
 }
 
 fn format(text: &str) -> Result<Format, String> {

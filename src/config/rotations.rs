@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::cli::{self, Inputs, Surroundings, Task};
+use crate::cli::{Inputs, Surroundings, Task};
 use crate::config::audit::Listed;
-use crate::config::context::NOT_BUILT;
-use crate::config::file::{Config, Entry, OpenRouter, Settings};
+use crate::config::file::{Config, Entry, Settings};
+use crate::config::openrouter;
 use crate::config::policy;
-use crate::config::problem::{Places, Problem, Problems};
+use crate::config::problem::{Places, Problems};
 use crate::config::request::issuer;
 use crate::config::scalar::boolean;
 use crate::config::secrets::{Secrets, TOKEN_NEEDED};
@@ -143,13 +143,20 @@ fn drafts<'a>(
     warnings: &mut Vec<String>,
 ) -> Vec<Draft<'a>> {
     check_inputs(config, beside, problems);
-    check_built(&config.path, &config.settings, &config.openrouter, problems);
     let for_all = for_all(config, beside.inputs);
     check_top(&for_all, problems);
+    let asked = |entry: &Entry| openrouter::is_asked(&of_one(entry, for_all.clone()).0);
+    let some = config.rotations.iter().any(asked);
+    openrouter::check_meaning(&config.path, &config.openrouter, some, problems);
     let mut drafts = Vec::new();
     for entry in &config.rotations {
-        check_built(&config.path, &entry.settings, &entry.openrouter, problems);
-        drafts.push(draft(entry, for_all.clone(), beside, task, problems, warnings));
+        openrouter::check_meaning(&config.path, &entry.openrouter, asked(entry), problems);
+        let mut draft = draft(entry, for_all.clone(), beside, task, problems, warnings);
+        if let Some(request) = &mut draft.request {
+            let fields = [&entry.openrouter, &config.openrouter];
+            request.issuer.kind = openrouter::stated(request.issuer.kind.clone(), fields, problems);
+        }
+        drafts.push(draft);
     }
     check_together(&config.path, &drafts, beside.secrets, problems);
     drafts
@@ -181,18 +188,6 @@ fn check_inputs(config: &Config, beside: &Beside<'_>, problems: &mut Problems) {
         if let Some((_, _, at)) = other.filter(|_| (name, input) != ("dry-run", "true")) {
             problems.wrong(name, input, format!("{path}:{at} says otherwise: expected it in one place"));
         }
-    }
-}
-
-fn check_built(path: &str, settings: &Settings, openrouter: &OpenRouter, problems: &mut Problems) {
-    for (name, _, at) in settings.given() {
-        if cli::input(name).is_some_and(|doc| !doc.built) {
-            problems.push(Problem::new(name, NOT_BUILT).at(path, at));
-        }
-    }
-    for (name, _, at) in openrouter.given() {
-        let message = format!("has a meaning for `issuer: openrouter` alone, and {NOT_BUILT}");
-        problems.push(Problem::new(name, message).at(path, at));
     }
 }
 

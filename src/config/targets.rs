@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::cli::{self, Inputs, Surroundings};
 use crate::config::file::Entry;
+use crate::config::openrouter;
 use crate::config::problem::Problems;
 use crate::config::yaml;
 use crate::rotation::policy::Policy;
@@ -31,7 +32,9 @@ pub(crate) fn read(inputs: &Inputs, surroundings: &Surroundings, problems: &mut 
 /// their problems are reported too.
 #[must_use]
 pub(super) fn secret_name(inputs: &Inputs, problems: &mut Problems) -> Option<SecretName> {
-    let given = problems.read("secret-name", inputs.secret_name.as_deref(), SecretName::parse);
+    let given = inputs.secret_name.as_deref().filter(|text| !text.trim().is_empty());
+    let given = given.or(openrouter::is_asked(inputs).then_some(openrouter::SECRET_NAME));
+    let given = problems.read("secret-name", given, SecretName::parse);
     given.or_else(|| SecretName::parse(cli::input("secret-name")?.default?).ok())
 }
 

@@ -2,11 +2,15 @@
 //! since ARouter's follows OpenRouter's, stands in the other files here.
 
 pub mod arouter;
+pub mod openrouter;
 
 mod answer;
+mod body;
+mod calls;
 mod fault;
 mod flights;
 mod pages;
+mod proof;
 mod row;
 mod wire;
 
@@ -15,4 +19,5 @@ mod canned;
 
 pub use arouter::ArouterIssuer;
 pub use flights::Flights;
+pub use openrouter::OpenRouterIssuer;
 pub use wire::root;

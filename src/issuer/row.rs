@@ -16,6 +16,8 @@ const PROVIDERS: &str = "allowed_providers";
 const MODELS: &str = "allowed_models";
 const RESET: &str = "limit_reset";
 const EXPIRY: &str = "expires_at";
+/// OpenRouter: whether what the account's own provider keys pay for counts towards the limit.
+pub(super) const INCLUDE_BYOK: &str = "include_byok_in_limit";
 
 /// Which fields for rights an issuer was seen to show. A row without such a field has this right unset; without it,
 /// nobody knows.
@@ -83,7 +85,8 @@ pub(super) fn rights(fields: &Fields, shown: &Shown) -> Result<ShownRights, Stri
 /// Whether the object shows that the key was used: by a time, or by an amount that is not zero.
 pub(super) fn used(fields: &Fields) -> Option<bool> {
     let by_time = fields.get("last_used_at").map(|_| time(fields, "last_used_at").ok().flatten().is_some());
-    let spent = fields.get("usage").filter(|usage| !usage.is_null()).map(any_usage);
+    let spent = ["usage", "byok_usage"].map(|name| fields.get(name).filter(|usage| !usage.is_null()).map(any_usage));
+    let spent = spent.into_iter().flatten().reduce(|one, other| one || other);
     match (by_time, spent) {
         (None, None) => None,
         (time, spent) => Some(time == Some(true) || spent == Some(true)),
@@ -216,7 +219,7 @@ fn shown_or_absent(fields: &Fields, name: &str, shown: &Shown) -> bool {
 /// Fields that carry rights although no documentation names them, as they came.
 fn other(fields: &Fields) -> BTreeMap<String, Value> {
     let carries = |name: &str| {
-        matches!(name, "rate_limit" | "permissions" | "scopes")
+        matches!(name, "rate_limit" | "permissions" | "scopes" | INCLUDE_BYOK)
             || ["allowed_", "denied_", "blocked_", "max_"].iter().any(|start| name.starts_with(start))
     };
     fields

@@ -74,13 +74,13 @@ impl Turn<'_> {
 }
 
 /// An issuer that is changed by one whose turn it is. The first thing that a rotation ever changes is a key.
-pub(super) struct InTurn<'t, 'a, I> {
-    pub(super) issuer: I,
+pub(super) struct InTurn<'t, 'a> {
+    pub(super) issuer: &'t dyn KeyIssuer,
     pub(super) turn: &'t Turn<'a>,
 }
 
 #[async_trait(?Send)]
-impl<I: KeyIssuer> KeyIssuer for InTurn<'_, '_, I> {
+impl KeyIssuer for InTurn<'_, '_> {
     async fn list(&self) -> Result<Listing, Failure> {
         self.issuer.list().await
     }

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use keyrotor_fake::{Behaviour, Dialect, Key};
+use keyrotor_fake::{Dialect, Key};
 use serde_json::{Value, json};
 
 use crate::harness::{Invocation, Ran, Setting, Stage};
@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn stage(dialect: Dialect) -> Stage {
     let setting = Setting::new(dialect).input("command", "audit");
-    let unset = ["key-name", "verify-timeout", "targets", "allowed-providers"];
+    let unset = ["key-name", "verify-timeout", "targets", "allowed-providers", "secret-name"];
     unset.into_iter().fold(setting, |setting, name| setting.input(name, "")).deployed(None).stage()
 }
 
@@ -220,8 +220,7 @@ fn every_dialect_and_issuer_is_audited() {
         let unlimited = ("no-spending-limit".to_owned(), "app-v1".to_owned());
         assert!(found(&ran).contains(&unlimited), "{dialect:?}\n{}", ran.log());
     }
-    let stage = stage(Dialect::Mgmt);
-    stage.behaviour(|it| *it = Behaviour { models_open: false, ..Behaviour::openrouter() });
+    let stage = stage(Dialect::OpenRouter);
     seed(&stage, "app-v1", |key| (key.usage, key.usage_daily) = (0.0, 0.0));
     stage.world.advance(DAY * 40);
     let ran = stage.run();

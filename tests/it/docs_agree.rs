@@ -74,7 +74,6 @@ fn the_manual_has_every_input_with_its_default() {
         };
         assert_eq!(row[1], expected, "{}", doc.name);
         assert_eq!(row[2].starts_with("Secret. "), doc.secret, "{}", doc.name);
-        assert_eq!(row[2].ends_with("Not yet built"), !doc.built, "{}", doc.name);
         assert_eq!(row[2].starts_with("For `audit`"), doc.tasks == [Task::Audit], "{}", doc.name);
     }
 }
@@ -88,7 +87,7 @@ fn the_manual_has_the_variables_of_every_secret() {
         .collect();
     let expected: Vec<_> = INPUTS
         .iter()
-        .filter(|doc| doc.secret && doc.built)
+        .filter(|doc| doc.secret)
         .map(|doc| {
             let own = doc.own_variable();
             (doc.name.to_owned(), vec![doc.variable(), own.clone(), format!("{own}_FILE")])
@@ -176,14 +175,12 @@ fn the_manual_has_the_permission_of_every_kind_at_github() {
 }
 
 #[test]
-fn the_manual_has_what_every_kind_that_is_built_has_to_be_allowed() {
+fn the_manual_has_what_every_kind_has_to_be_allowed() {
     let page = text("docs/permissions.md");
     let tables =
         ["## GitHub", "## Elsewhere"].map(|heading| rows(section(&page, heading).split("### ").next().unwrap()));
     let told: BTreeSet<String> = tables.iter().flatten().map(|row| only_span(&row[0])).collect();
-    let built: BTreeSet<String> =
-        Kind::ALL.into_iter().filter(|kind| kind.is_built()).map(|kind| kind.word().to_owned()).collect();
-    assert_eq!(told, built);
+    assert_eq!(told, Kind::ALL.map(|kind| kind.word().to_owned()).into());
 }
 
 // Messages.

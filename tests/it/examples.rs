@@ -64,6 +64,8 @@ fn evaluated(expression: &str) -> String {
         "inputs.key-name" | "matrix.environment" => "production",
         "secrets.AROUTER_API_KEY" | "secrets.CURRENT_KEY" => "lr_live_0123456789abcdef0123456789abcdef",
         "secrets.AROUTER_MANAGEMENT_KEY" | "secrets.MANAGEMENT_KEY" => "lr_mgmt_0123456789abcdef0123456789abcdef",
+        "secrets.OPENROUTER_API_KEY" => "sk-or-v1-0123456789abcdef0123456789abcdef",
+        "secrets.OPENROUTER_MANAGEMENT_KEY" => "sk-or-v1-abcdef0123456789abcdef0123456789",
         "secrets.PRODUCTION_AROUTER_KEY" => "lr_live_abcdef0123456789abcdef0123456789",
         "secrets.ROTATION_APP_KEY" | "secrets.APP_PRIVATE_KEY" => return App::new(1).1.pem,
         "secrets.ROTATION_TOKEN" => "github_pat_0123456789abcdef0123456789abcdef",

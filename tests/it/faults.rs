@@ -40,8 +40,12 @@ const CLEAN_RUN: Duration = Duration::from_secs(3);
 const REFUSED: u16 = 451;
 const REFUSAL: &str = "github:PUT~/repos/acme/api/:1x99:status=451";
 
-const DIALECTS: [(&str, Dialect); 3] =
-    [("mgmt", Dialect::Mgmt), ("guide", Dialect::Guide), ("overview", Dialect::Overview)];
+const DIALECTS: [(&str, Dialect); 4] = [
+    ("mgmt", Dialect::Mgmt),
+    ("guide", Dialect::Guide),
+    ("overview", Dialect::Overview),
+    ("openrouter", Dialect::OpenRouter),
+];
 
 /// Where the key lives. What the issuer's requests may come to is tried with repositories; elsewhere only the requests
 /// to the place itself go wrong.
@@ -178,7 +182,7 @@ fn table() -> Vec<Case> {
     let mut cases = Vec::new();
     for (course, dialect) in Course::ALL.into_iter().flat_map(|course| DIALECTS.map(|dialect| (course, dialect))) {
         // Only where keys can be renamed is there a grace.
-        if course == Course::Retire && dialect.1 != Dialect::Mgmt {
+        if course == Course::Retire && !matches!(dialect.1, Dialect::Mgmt | Dialect::OpenRouter) {
             continue;
         }
         for current_key in [true, false] {

@@ -87,6 +87,11 @@ impl Setting {
             // The guide's list does not show it.
             inputs.insert("allowed-providers".to_owned(), "openai,anthropic".to_owned());
         }
+        if dialect == Dialect::OpenRouter {
+            inputs.extend(
+                [("issuer", "openrouter"), ("secret-name", SECRET)].map(|(name, value)| (name.into(), value.into())),
+            );
+        }
         Self {
             dialect,
             places: vec!["repo:acme/app".to_owned()],
@@ -192,7 +197,9 @@ impl Setting {
                 state.issuer.seed_key(name, |key| {
                     key.rights.limit = Some(500.0);
                     key.rights.limit_reset = Some("monthly".to_owned());
-                    key.rights.allowed_providers = ["openai", "anthropic"].map(str::to_owned).to_vec();
+                    if stage.setting.dialect != Dialect::OpenRouter {
+                        key.rights.allowed_providers = ["openai", "anthropic"].map(str::to_owned).to_vec();
+                    }
                 })
             });
             stage.deploy(&value);
@@ -864,7 +871,7 @@ impl Drop for Scratch {
 
 #[test]
 fn a_step_and_a_shell_rotate_in_every_dialect() {
-    for dialect in [Dialect::Mgmt, Dialect::Guide, Dialect::Overview] {
+    for dialect in [Dialect::Mgmt, Dialect::Guide, Dialect::Overview, Dialect::OpenRouter] {
         for with_current in [true, false] {
             let setting = Setting::new(dialect).repos(&["acme/app", "acme/api"]);
             let stage = if with_current { setting.with_current_key() } else { setting }.stage();

@@ -123,12 +123,6 @@ fn plain_http_is_for_loopback_alone() {
 }
 
 #[test]
-fn what_is_not_built_yet_says_so() {
-    let stage = stage();
-    refused(stage.action().input("issuer", "openrouter"), &["issuer", "not yet built"]);
-}
-
-#[test]
 fn help_and_version_say_what_they_should_and_nothing_else() {
     let stage = stage();
     for (arg, words) in

@@ -97,7 +97,6 @@ fn the_descriptions_state_the_defaults_that_apply() {
         assert_eq!(stated, doc.default, "{name}");
         assert_eq!(input.required, doc.required, "{name}");
         assert_eq!(input.description.starts_with("Secret. "), doc.secret, "{name}");
-        assert_eq!(input.description.ends_with("Not yet built in this version"), !doc.built, "{name}");
         assert_eq!(input.description.starts_with("For `audit`: "), doc.tasks == [Task::Audit], "{name}");
     }
 }
@@ -108,7 +107,6 @@ fn the_help_states_the_defaults_that_apply() {
         let help = help_of(doc.name);
         let stated = help.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']')).map(|(text, _)| text);
         assert_eq!(stated, doc.default, "{}: {help}", doc.name);
-        assert_eq!(help.contains("not yet built"), !doc.built, "{help}");
         assert_eq!(help.contains("[required]"), doc.required, "{help}");
     }
 }

@@ -31,6 +31,7 @@ mod kinds;
 mod kubernetes;
 mod neighbours;
 mod openapi;
+mod openrouter;
 mod peers;
 mod pictures;
 mod properties;

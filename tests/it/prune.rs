@@ -15,7 +15,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A world in which keys with these names were made and used 100 days ago.
 fn stage(dialect: Dialect, names: &[&str]) -> Stage {
     let setting = Setting::new(dialect).input("command", "audit");
-    let unset = ["key-name", "verify-timeout", "targets", "allowed-providers"];
+    let unset = ["key-name", "verify-timeout", "targets", "allowed-providers", "secret-name"];
     let stage = unset.into_iter().fold(setting, |setting, name| setting.input(name, "")).deployed(None).stage();
     stage.behaviour(|it| it.shows_last_used = true);
     for name in names {

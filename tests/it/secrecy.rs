@@ -16,7 +16,8 @@ use keyrotor::config::audit::{AuditSettings, Beside, Listed, Prune};
 use keyrotor::config::{self, Asked, Command, GitHubSettings, IssuerSettings, Reading, Request};
 use keyrotor::http;
 use keyrotor::http::Call;
-use keyrotor::issuer::{ArouterIssuer, Flights};
+use keyrotor::issuer::openrouter::Extras;
+use keyrotor::issuer::{ArouterIssuer, Flights, OpenRouterIssuer};
 use keyrotor::rotation::outcome::Observer as _;
 use keyrotor::rotation::policy::Policy;
 use keyrotor::rotation::port::{CreatedKey, KeyId, ShownRights};
@@ -78,6 +79,8 @@ fn debugged() -> BTreeMap<&'static str, String> {
     let client = http::client(Duration::from_secs(1)).unwrap();
     let url = &request.issuer.url;
     let issuer = ArouterIssuer::new(client, url, Some(management.clone()), Some(current.clone()), redactor.clone());
+    let client = http::client(Duration::from_secs(1)).unwrap();
+    let openrouter = OpenRouterIssuer::new(client, url, Some(management.clone()), Extras::default(), redactor.clone());
     let github = BTreeMap::from([("GITHUB_ACTIONS".to_owned(), "true".to_owned())]);
     let surroundings = runner::Surroundings::new(&github, Format::Text, Sink::Pipe, Sink::Pipe);
     let runner = Runner::new(surroundings, redactor.clone(), std::io::sink(), std::io::sink());
@@ -117,6 +120,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("config::Asked", shown(&reading.asked)),
         ("config::Reading", shown(&reading)),
         ("issuer::arouter::ArouterIssuer", shown(&issuer)),
+        ("issuer::openrouter::OpenRouterIssuer", shown(&openrouter)),
         ("issuer::flights::Flights", shown(&Flights::default())),
         ("runner::Runner", shown(&runner)),
         ("store::github::answer::Answer", shown(&answer)),

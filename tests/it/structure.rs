@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 /// What each part may name beside itself. The longest part that a file belongs to decides.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("audit", &["rotation::name", "rotation::outcome", "rotation::port"]),
-    ("auditing", &["audit", "config", "http", "issuer", "report", "rotation", "runner", "secret", "store::target"]),
+    (
+        "auditing",
+        &["audit", "config", "http", "issuer", "issuing", "report", "rotation", "runner", "secret", "store::target"],
+    ),
     ("cli", &[]),
     (
         "config",
@@ -28,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("duration", &[]),
     ("http", &["secret"]),
     ("issuer", &["http", "rotation::port", "secret"]),
+    ("issuing", &["config", "http", "issuer", "rotation::port", "secret"]),
     ("nearest", &[]),
     ("notices", &["rotation", "runner", "store::github"]),
     ("report", &["audit", "http", "rotation", "runner", "secret"]),
@@ -43,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "connect",
             "http",
             "issuer",
+            "issuing",
             "notices",
             "report",
             "rotation",

@@ -188,9 +188,24 @@ fn on_a_pull_request_nothing_is_changed() {
 }
 
 #[test]
-fn what_is_for_later_is_recognised() {
-    let text = only(&[], &[("INPUT_ISSUER", "openrouter")]);
-    assert!(text.starts_with("issuer: ") && text.contains("not yet built in this version"), "{text}");
+fn openrouter_has_its_own_address_and_secret_and_no_allow_lists() {
+    let request = run(&[], &[("INPUT_ISSUER", "openrouter")]);
+    assert_eq!(request.issuer.url.as_str(), "https://openrouter.ai/");
+    assert_eq!(request.issuer.kind, IssuerKind::OpenRouter { workspace: None, include_byok: None });
+    let target = request.rotations.first().and_then(|rotation| rotation.targets.first()).unwrap();
+    assert!(target.label().ends_with(" OPENROUTER_API_KEY"));
+    let url = run(&[], &[("INPUT_ISSUER", "openrouter"), ("INPUT_ISSUER-URL", "https://gw.corp/api/v1")]).issuer.url;
+    assert_eq!(url.as_str(), "https://gw.corp/");
+    for (input, value) in [("INPUT_ALLOWED-PROVIDERS", "openai"), ("INPUT_ALLOWED-MODELS", "a,b")] {
+        assert!(only(&[], &[("INPUT_ISSUER", "openrouter"), (input, value)]).contains("have no such list"));
+        run(&[], &[("INPUT_ISSUER", "openrouter"), (input, "all")]);
+    }
+    let alone = [
+        ("INPUT_ISSUER", "openrouter"),
+        ("INPUT_MANAGEMENT-KEY", ""),
+        ("INPUT_CURRENT-KEY", "sk-or-v1-0123456789abcdef"),
+    ];
+    assert!(only(&[], &alone).starts_with("management-key: is required for `issuer: openrouter`"));
 }
 
 #[test]

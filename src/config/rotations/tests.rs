@@ -172,7 +172,6 @@ rotations:
         "F:22:14: dry-run: expected `true` or `false`",
         "F:23:21: allowed-models: an entry is empty",
         "F:24:24: allowed-providers: expected `all` or `inherit` alone",
-        "F:25:13: issuer: `openrouter` is not yet built",
         "F:26:19: verify-timeout: has no value",
         "F:27:5: command: is an input of the run",
         "F:28:5: old-after: is an input of `audit`",
@@ -362,6 +361,6 @@ fn every_setting_reaches_the_inputs() {
     let mut inputs = Inputs::default();
     for name in Settings::NAMES {
         assert!(slot(&mut inputs, name).is_some(), "{name}");
-        assert!(cli::input(name).is_some_and(|doc| !doc.secret), "{name}");
+        assert!(crate::cli::input(name).is_some_and(|doc| !doc.secret), "{name}");
     }
 }

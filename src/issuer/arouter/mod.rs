@@ -118,15 +118,15 @@ impl KeyIssuer for ArouterIssuer {
     }
 
     async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
-        self.renamed(id, name).await
+        self.calls()?.rename(id, name).await
     }
 
     async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure> {
-        self.deleted(id).await
+        self.calls()?.delete(id).await
     }
 
     async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
-        self.switched(id, disabled).await
+        self.calls()?.switch(id, disabled).await
     }
 
     fn hand_over(&self, successor: &Secret) {

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
-/// Which of the three documented APIs the issuer speaks.
+/// Which of the documented APIs the issuer speaks: ARouter's three, or OpenRouter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
-    /// `/api/v1/keys`, managed with a management key, everything shown. Also OpenRouter's.
+    /// `/api/v1/keys`, managed with a management key, everything shown.
     Mgmt,
     /// `/v1/keys`, live keys manage themselves, little shown, no PATCH.
     Guide,
     /// `/api/v1/keys` with `limit_usd`, a flat answer to create, and a PATCH that knows no `name`.
     Overview,
+    /// OpenRouter's: as `Mgmt`, without allow-lists, with masked labels, public models and workspaces.
+    OpenRouter,
 }
 
 /// What comes of a PATCH that asks for another name.
@@ -213,10 +215,11 @@ impl Behaviour {
         }
     }
 
-    /// OpenRouter: the dialect `Mgmt`, with its differences.
+    /// OpenRouter.
     #[must_use]
     pub fn openrouter() -> Self {
         Self {
+            dialect: Dialect::OpenRouter,
             live_prefix: "sk-or-v1-",
             management_prefix: "sk-or-v1-",
             inference_base: "/api/v1",
@@ -241,6 +244,7 @@ impl Behaviour {
             Dialect::Mgmt => Self::mgmt(),
             Dialect::Guide => Self::guide(),
             Dialect::Overview => Self::overview(),
+            Dialect::OpenRouter => Self::openrouter(),
         }
     }
 }

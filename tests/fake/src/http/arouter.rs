@@ -1,4 +1,4 @@
-//! The issuer's routes, in its three dialects. What is decided is decided by the model; here it is only spelled.
+//! The issuer's routes, in ARouter's three dialects and OpenRouter's. What is decided is decided by the model; here it is only spelled.
 
 use std::collections::BTreeMap;
 
@@ -108,7 +108,7 @@ fn create(issuer: &mut Issuer, request: &Inbound) -> Result<Reply, Refused> {
     }
     let key = &Key { value, ..issuer.key(&id).ok_or(Refused::NotFound)?.clone() };
     let answer = match issuer.behaviour.dialect {
-        Dialect::Mgmt => json!({ "data": row(issuer, key), "key": key.value }),
+        Dialect::Mgmt | Dialect::OpenRouter => json!({ "data": row(issuer, key), "key": key.value }),
         Dialect::Guide => json!({ "key": key.value, "id": key.id }),
         Dialect::Overview => json!({ "key": key.value, "hash": key.id, "name": key.name }),
     };

@@ -1,0 +1,207 @@
+//! OpenRouter, whose key API ARouter's follows: one dialect, management keys alone, no allow-lists, workspaces.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+use tokio::time::Instant;
+use url::Url;
+
+use super::body::body;
+use super::calls::Calls;
+use super::flights::Flights;
+use super::pages::{Cursor, Page, read_all};
+use super::proof::{Chat, about, judge, tried_key};
+use super::row::{self, INCLUDE_BYOK, Shown};
+use super::wire::{Ask, Signer, Wire, root};
+use crate::http::{Failure, Trace, one_line, server_text};
+use crate::rotation::port::{
+    ChatVerdict, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell, RightsTaken,
+    Verdict,
+};
+use crate::secret::{Redactor, Secret};
+
+/// The address of OpenRouter's API.
+pub const DEFAULT_URL: &str = "https://openrouter.ai";
+
+const KEYS: &str = "/api/v1/keys";
+const KEY: &str = "/api/v1/key";
+/// The list of models is public, so that it proves nothing of a key.
+const ENDPOINTS: [Endpoint; 1] = [Endpoint("GET /api/v1/key")];
+
+/// What only OpenRouter knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    /// The workspace in which keys are made and looked for; `None`: the default one.
+    pub workspace: Option<String>,
+    /// Whether what the account's own provider keys pay for counts towards a key's limit; `None`: as the old key has it.
+    pub include_byok: Option<bool>,
+}
+
+/// OpenRouter.
+#[derive(Debug)]
+pub struct OpenRouterIssuer {
+    wire: Wire,
+    management: Option<Signer>,
+    extras: Extras,
+    shown: RefCell<Shown>,
+    /// The keys that this run made.
+    made: RefCell<HashSet<KeyId>>,
+    /// The first list may be one that others wait for too.
+    flights: RefCell<Option<Flights>>,
+}
+
+impl OpenRouterIssuer {
+    /// `base_url` is the API's address with or without `/api/v1`.
+    #[must_use]
+    pub fn new(
+        client: reqwest::Client,
+        base_url: &Url,
+        management_key: Option<Secret>,
+        extras: Extras,
+        redactor: Redactor,
+    ) -> Self {
+        management_key.iter().for_each(|secret| redactor.learn(secret));
+        Self {
+            wire: Wire { client, root: root(base_url), redactor, trace: Trace::default() },
+            management: management_key.map(|secret| Signer { secret, input: "`management-key`" }),
+            extras,
+            shown: RefCell::default(),
+            made: RefCell::default(),
+            flights: RefCell::default(),
+        }
+    }
+
+    /// The same, and its first list is one request with those of others who ask for it at the same moment.
+    #[must_use]
+    pub fn sharing(self, flights: &Flights) -> Self {
+        *self.flights.borrow_mut() = Some(flights.clone());
+        self
+    }
+
+    /// The same, and this trace is told of every request.
+    #[must_use]
+    pub fn traced(mut self, trace: Trace) -> Self {
+        self.wire.trace = trace;
+        self
+    }
+
+    fn signer(&self) -> Result<Signer, Failure> {
+        let none =
+            || Failure::refused("issuer: OpenRouter's keys are managed with `management-key`, which is not given");
+        self.management.clone().ok_or_else(none)
+    }
+
+    fn calls(&self) -> Result<Calls<'_>, Failure> {
+        Ok(Calls { wire: &self.wire, signer: self.signer()?, path: KEYS })
+    }
+
+    async fn page(&self, cursor: Cursor, flights: Option<&Flights>) -> Result<Page, Failure> {
+        let offset = match cursor {
+            Cursor::Offset(rows) => rows.to_string(),
+            Cursor::Token(_) => return Err(Failure::refused("issuer: OpenRouter's pages have no tokens")),
+        };
+        let mut query = vec![("include_disabled", "true".into()), ("offset", Cow::Owned(offset))];
+        query.extend(self.extras.workspace.as_deref().map(|workspace| ("workspace_id", Cow::Borrowed(workspace))));
+        let ask = Ask { query: &query, ..Ask::get(KEYS) };
+        let answer = match flights {
+            Some(flights) => self.wire.join(ask, &self.signer()?, flights).await?,
+            None => self.wire.send(ask, &self.signer()?).await?,
+        };
+        let answer = answer.success(&self.wire.redactor)?;
+        let page = answer
+            .json()
+            .as_ref()
+            .and_then(Page::parse)
+            .ok_or_else(|| answer.nonsense("the body is no list of keys"))?
+            .map_err(|what| senseless(&what))?;
+        Ok(Page { date: answer.date(), next: None, ..page })
+    }
+
+    async fn listing(&self) -> Result<Listing, Failure> {
+        let (asked, flights) = (Instant::now(), self.flights.borrow_mut().take());
+        let all = read_all(async |cursor| self.page(cursor, flights.as_ref()).await).await?;
+        let date = all.date.ok_or_else(|| senseless("no `Date` header, so no key's age can be judged"))?;
+        let dated_within = all.dated_at.map(|at| at.duration_since(asked)).unwrap_or_default();
+        let mut shown = self.shown.borrow_mut();
+        all.rows.iter().for_each(|(_, fields)| shown.learn(fields));
+        let read = |(id, fields): (KeyId, row::Fields)| {
+            let about = format!("the row of `{}`", server_text(&id.0, &self.wire.redactor));
+            let mut row = row::row(id, &fields, &shown).map_err(|what| senseless(&format!("{about} {what}")))?;
+            // What is stated is taken over as if the old key had it; a key of this run shows what it really has.
+            if let Some(include) = self.extras.include_byok.filter(|_| !self.made.borrow().contains(&row.id)) {
+                row.rights.other.insert(INCLUDE_BYOK.to_owned(), include.into());
+            }
+            Ok::<_, Failure>(row)
+        };
+        let keys = all.rows.into_iter().map(read).collect::<Result<_, _>>()?;
+        let takes = RightsTaken { providers: false, models: false, limit: true, reset: true, expiry: true };
+        Ok(Listing { keys, date, dated_within, may_rename: true, takes })
+    }
+}
+
+fn senseless(what: &str) -> Failure {
+    Failure::refused(one_line(&format!("issuer GET {KEYS}: {what}")))
+}
+
+#[async_trait(?Send)]
+impl KeyIssuer for OpenRouterIssuer {
+    async fn list(&self) -> Result<Listing, Failure> {
+        self.listing().await
+    }
+
+    async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
+        let mut body = body(spec, "limit")?;
+        if let Some(fields) = body.as_object_mut() {
+            let include = self.extras.include_byok.map(|include| (INCLUDE_BYOK.to_owned(), include.into()));
+            let workspace = self.extras.workspace.as_deref().map(|id| ("workspace_id".to_owned(), id.into()));
+            fields.extend(include.into_iter().chain(workspace));
+        }
+        let created = self.calls()?.create(&body).await?;
+        self.made.borrow_mut().insert(created.id.clone());
+        Ok(created)
+    }
+
+    async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
+        self.calls()?.rename(id, name).await
+    }
+
+    async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure> {
+        self.calls()?.delete(id).await
+    }
+
+    async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
+        self.calls()?.switch(id, disabled).await
+    }
+
+    /// Keys that call models never manage keys here.
+    fn hand_over(&self, _successor: &Secret) {}
+
+    fn endpoints(&self) -> &'static [Endpoint] {
+        &ENDPOINTS
+    }
+
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict {
+        if !ENDPOINTS.contains(&at) {
+            return Verdict::NoSuchEndpoint;
+        }
+        judge(self.wire.send(Ask::get(KEY), &tried_key(value)).await, &self.wire.redactor, about)
+    }
+
+    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatVerdict {
+        let chat = Chat { wire: &self.wire, models: "/api/v1/models", completions: "/api/v1/chat/completions" };
+        chat.complete(value, model).await
+    }
+
+    /// There is one spelling.
+    fn respell_limit(&self) -> Respell {
+        Respell::Exhausted
+    }
+
+    fn manual(&self, id: &KeyId) -> String {
+        let root = self.wire.root.as_str().trim_end_matches('/');
+        let id = one_line(&id.0);
+        format!("Delete key `{id}` in OpenRouter's settings, or by its API with `DELETE {root}{KEYS}/{id}`.")
+    }
+}
