@@ -40,6 +40,7 @@ pub(super) fn field(text: &str, name: &str) -> Result<Option<Zeroizing<String>>,
 }
 
 /// An object with this field alone; without a value it is null, by which a merge patch takes a field out.
+#[cfg(feature = "vault")]
 pub(super) fn entry(name: &str, value: Option<&str>) -> Zeroizing<String> {
     let value = value.map_or_else(|| Zeroizing::new("null".to_owned()), quoted);
     Zeroizing::new(format!("{{{}:{}}}", &*quoted(name), &*value))
