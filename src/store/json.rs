@@ -76,6 +76,7 @@ pub(super) fn with_field(text: &str, name: &str, value: &str) -> Result<Zeroizin
 ///
 /// # Errors
 /// As [`field`].
+#[cfg(any(feature = "vault", test))]
 pub(super) fn without_field(text: &str, name: &str) -> Result<Zeroizing<String>, Odd> {
     let entries = Entries::of(text)?;
     let spans = entries.spans(text);
