@@ -111,13 +111,13 @@ impl Kind {
     /// Whether this build has it.
     #[must_use]
     pub fn is_in_this_build(self) -> bool {
-        match self {
-            Self::Kubernetes => cfg!(feature = "kubernetes"),
-            Self::Vault => cfg!(feature = "vault"),
-            Self::AwsSecretsManager => cfg!(feature = "aws"),
-            Self::File => cfg!(feature = "file"),
-            _ => true,
-        }
+        let features = [
+            ("aws", cfg!(feature = "aws")),
+            ("file", cfg!(feature = "file")),
+            ("kubernetes", cfg!(feature = "kubernetes")),
+            ("vault", cfg!(feature = "vault")),
+        ];
+        self.feature().is_none_or(|feature| features.contains(&(feature, true)))
     }
 
     /// Variables from which the kind's own tools take a credential: to be masked wherever a target is of this kind.
