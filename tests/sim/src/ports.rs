@@ -415,8 +415,11 @@ impl SecretStore for SimStore {
         let (jobs, place) = (Arc::clone(&self.jobs), self.place.clone());
         let look = move |world: &World| {
             let (now, jobs) = (world.now(), jobs.lock().unwrap_or_else(PoisonError::into_inner));
-            let here = jobs.iter().filter(|job| job.place == place && job.ends > now);
-            Ok(here.map(|job| Unfinished { what: job.slot(), began: Some(job.began) }).collect())
+            let (over, here): (Vec<_>, Vec<_>) =
+                jobs.iter().filter(|job| job.place == place).partition(|job| job.ends <= now);
+            // One that is over holds nothing any more.
+            over.iter().for_each(|job| _ = world.by_hand(|state| state.github.remove(&place, &job.slot())));
+            Ok(here.iter().map(|job| Unfinished { what: job.slot(), began: Some(job.began) }).collect())
         };
         self.wire.call(Call::Unfinished(self.nth), false, look).await
     }

@@ -21,7 +21,7 @@ const PLAINER: [Plainer; 7] = [
 ];
 
 /// What makes a world plainer, one thing each.
-const SIMPLER: [fn(&mut Schedule); 13] = [
+const SIMPLER: [fn(&mut Schedule); 12] = [
     |world| world.skew = 0,
     |world| world.activation = Duration::ZERO,
     |world| world.shows_used = false,
@@ -35,7 +35,6 @@ const SIMPLER: [fn(&mut Schedule); 13] = [
         world.neighbour = Neighbour::Nobody;
         without_runs_of(world, Side::Neighbour);
     },
-    |world| world.drains = false,
     |world| world.rollout = None,
     |world| world.latency = SECOND / 20,
     |world| world.renames = Renames::Work,
