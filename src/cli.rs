@@ -138,7 +138,7 @@ pub struct Inputs {
     /// Who issues the keys: `arouter` or `openrouter`
     #[arg(long, value_name = "NAME", help_heading = ISSUER)]
     pub issuer: Option<String>,
-    /// Base address of the issuer's API, with or without `/v1`; OpenRouter's own is https://openrouter.ai
+    /// Base address of the issuer's API, with or without `/v1`; OpenRouter's own is `https://openrouter.ai`
     #[arg(long, value_name = "URL", help_heading = ISSUER)]
     pub issuer_url: Option<String>,
     /// For one HTTP request, 1s to 10m
