@@ -222,7 +222,7 @@ impl<'a> Play<'a> {
             return;
         }
         let now = self.main.world.now();
-        let alive: BTreeSet<_> = self.main.live_family().into_iter().map(|key| key.id).collect();
+        let alive: BTreeSet<_> = self.main.world.live_keys("").into_iter().map(|key| key.id).collect();
         let cut = self.deployed.iter().find(|(id, held)| {
             let gone = Duration::try_from(now.duration_since(**held)).unwrap_or_default();
             before.lives(id) && !alive.contains(*id) && gone + GRACE_MARGIN < plan.grace
