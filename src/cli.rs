@@ -78,9 +78,10 @@ pub struct Inputs {
     pub replace_key_id: Option<String>,
 
     /// Where to write the key, one per line or flag: `repo:OWNER/NAME`, `env:OWNER/NAME/ENVIRONMENT`, `org:ORG`,
-    /// `dependabot:OWNER/NAME`, `dependabot-org:ORG`, `codespaces:OWNER/NAME`, `codespaces-org:ORG`; several as
-    /// `repo:OWNER/NAME,NAME`; each optionally with ` secret=NAME`, those of organisations with
-    /// ` visibility=all|private|selected repos=NAME,NAME`
+    /// `dependabot:OWNER/NAME`, `dependabot-org:ORG`, `codespaces:OWNER/NAME`, `codespaces-org:ORG`,
+    /// `kubernetes:NAMESPACE/NAME#KEY`, `vault:MOUNT/PATH#FIELD`, `aws-secretsmanager:NAME_OR_ARN[#JSON_FIELD]`,
+    /// `file:PATH[#VARIABLE]`; several as `repo:OWNER/NAME,NAME`. Words may follow, such as ` secret=NAME`,
+    /// ` visibility=selected repos=NAME,NAME`, ` restart=deployment/NAME`, ` role=NAME`
     #[arg(long, value_name = "TARGET", help_heading = TARGETS)]
     pub targets: Vec<String>,
     /// Name of the secret in every target that does not say otherwise; with OpenRouter OPENROUTER_API_KEY
