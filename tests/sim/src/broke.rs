@@ -38,7 +38,8 @@ impl Promise {
             (Some(Assumption::A1), Self::Outage | Self::Lie) => true,
             // A key that is not listed is not named. Two runs that do not see each other take each other's key for none.
             (Some(Assumption::A2), Self::Lie) => true,
-            (Some(Assumption::A2), Self::Outage) => schedule.has_runs_at_once(),
+            // One of them deploys the key that later counts as replaced long ago.
+            (Some(Assumption::A2), Self::Outage | Self::Grace) => schedule.has_runs_at_once(),
             // A write is attributed to the wrong key, so that a person's own write is not noticed.
             (Some(Assumption::A3), Self::Outage) => schedule.has_writes_by_hand(),
             // Whose a dead key was can't be told any more: a person makes one by hand.
