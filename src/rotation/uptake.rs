@@ -37,7 +37,10 @@ impl Run<'_> {
     /// The targets where deleting the new key would hit whoever has taken it up.
     pub(super) fn to_take_up_again(&self) -> Vec<(usize, Uptake)> {
         let memory = self.memory.borrow();
-        self.asking(|target, uptake| uptake.when_put_back && memory.ledger.may_be_taken_up(target))
+        let touched = memory.ledger.targets_touched();
+        // A process that starts by itself takes up what the target holds, whether it was restarted or not.
+        let may_be = |target| touched.contains(&target) || memory.ledger.may_be_taken_up(target);
+        self.asking(|target, uptake| uptake.when_put_back && may_be(target))
     }
 
     fn asking(&self, whether: impl Fn(usize, &Uptake) -> bool) -> Vec<(usize, Uptake)> {

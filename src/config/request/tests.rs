@@ -71,7 +71,7 @@ fn every_problem_is_reported_in_one_run() {
         ("INPUT_ISSUER-URL", "http://a.dev"),
         ("GITHUB_API_URL", "ftp://b"),
         ("INPUT_GRACE", "1h"),
-        ("INPUT_CANARY", "smoke.yml"),
+        ("INPUT_CANARY", "smoke"),
         ("INPUT_OLD-AFTER", "1d"),
         ("INPUT_COMMAND", "rotaet"),
         ("GITHUB_EVENT_NAME", "pull_request_target"),

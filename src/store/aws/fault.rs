@@ -103,19 +103,23 @@ pub(super) fn undated(call: Call, operation: &str) -> Fault {
 }
 
 fn unsent(operation: &str, error: &(dyn Error + 'static), redactor: &Redactor) -> Failure {
-    let why = innermost(error, redactor);
+    // What a program that hands out credentials says of its failure can be one.
     match in_chain::<CredentialsError>(error) {
         Some(CredentialsError::CredentialsNotLoaded(_)) => no_credentials(),
         Some(CredentialsError::InvalidConfiguration(_)) => {
-            refused(format!("the AWS credentials are not set up as they should be: {why}"), WHERE_FROM)
+            refused("the AWS credentials are not set up as they should be", WHERE_FROM)
         }
-        Some(_) => {
-            Failure::Transient { message: format!("{operation}: no AWS credentials came: {why}"), retry_after: None }
+        Some(CredentialsError::ProviderTimedOut(_)) => {
+            Failure::Transient { message: format!("{operation}: no AWS credentials came in time"), retry_after: None }
         }
+        Some(_) => Failure::Transient { message: format!("{operation}: no AWS credentials came"), retry_after: None },
         None if matches!(in_chain::<reqwest::Error>(error), Some(error) if error.is_timeout()) => {
             Failure::Transient { message: format!("{operation}: no answer in time"), retry_after: None }
         }
-        None => Failure::refused(format!("{operation}: the request could not be put together: {why}")),
+        None => {
+            let why = innermost(error, redactor);
+            Failure::refused(format!("{operation}: the request could not be put together: {why}"))
+        }
     }
 }
 

@@ -162,7 +162,9 @@ fn put_in_place(new: &Path, seen: &Seen, file: &File) -> Result<Put, Failure> {
     let lost = |error: io::Error| Failure::Unknown { message: format!("its folder: {error}"), retry_after: None };
     File::open(folder_of(&seen.path)).and_then(|folder| folder.sync_all()).map_err(lost)?;
     let metadata = file.metadata().map_err(lost)?;
-    modified(&metadata).map(Put::Done).ok_or_else(|| Failure::refused("the file system shows no time that is one"))
+    let timeless =
+        || Failure::Unknown { message: "the file system shows no time that is one".into(), retry_after: None };
+    modified(&metadata).map(Put::Done).ok_or_else(timeless)
 }
 
 /// Whether nobody has written the file since it was read, nor put another one in its place.

@@ -41,6 +41,11 @@ impl Cluster {
         Self { around, client: OnceCell::new(), writes: Cell::default(), restarts: RefCell::default() }
     }
 
+    /// A write was answered, or its answer was lost.
+    pub(super) fn has_written(&self) {
+        self.writes.set(self.writes.get() + 1);
+    }
+
     async fn client(&self) -> Result<&Client, Failure> {
         self.client.get_or_try_init(|| self.connect()).await
     }

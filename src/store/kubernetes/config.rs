@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use ::http::Uri;
-use kube::config::{AuthInfo, Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::config::{AuthInfo, Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::http::{Failure, Refusal};
@@ -26,9 +26,14 @@ pub(super) async fn read(around: &Around) -> Result<Config, Failure> {
         return Err(hinted(message, "name the cluster's authority in `certificate-authority`"));
     }
     check_plugin(&config.auth_info, around)?;
+    if let Some(plugin) = &mut config.auth_info.exec {
+        // It has nobody to talk to, and what it says on stderr could be a credential.
+        plugin.interactive_mode = Some(ExecInteractiveMode::Never);
+    }
     // What may be repeated, and when, is not the client's to decide.
     config.default_retry = false;
-    config.connect_timeout = Some(around.request_timeout);
+    // As much later as any request may be sent than it was begun.
+    config.connect_timeout = Some(around.request_timeout / 4);
     // These would end connections that are idle; each request has a bound of its own.
     config.read_timeout = None;
     config.write_timeout = None;

@@ -58,6 +58,10 @@ impl Cluster {
             let message = format!("{workload} makes its pods anew only when someone deletes them (OnDelete)");
             return Err(Failure::refused(format!("{message}: leave it out of `restart=`")));
         }
+        if kept(&object) > 0 {
+            let message = format!("{workload} makes only some of its pods anew (`partition` in its update strategy)");
+            return Err(Failure::refused(format!("{message}: set it to 0, or leave it out of `restart=`")));
+        }
         Ok(())
     }
 
@@ -116,16 +120,13 @@ fn progress(kind: WorkloadKind, object: &Value) -> Progress {
             updated_all().or_else(old).or_else(|| of(status("availableReplicas"), updated, "are available"))
         }
         WorkloadKind::StatefulSet => {
-            let ready = of(status("readyReplicas"), wanted, "are ready");
-            let kept = number("/spec/updateStrategy/rollingUpdate/partition").unwrap_or_default();
+            if kept(object) > 0 {
+                return Progress::Failed("only some of its pods are made anew (`partition`)".to_owned());
+            }
             let revision = |name: &str| object.pointer(&format!("/status/{name}Revision"));
-            let is_new = kept > 0 || revision("update") == revision("current");
-            ready.or_else(|| of(status("updatedReplicas"), wanted - kept, "are new").filter(|_| kept > 0)).or_else(
-                || {
-                    (!is_new)
-                        .then(|| Progress::NotYet(format!("{} of {wanted} pods are new", status("updatedReplicas"))))
-                },
-            )
+            let is_new = revision("update") == revision("current");
+            let new = || format!("{} of {wanted} pods are new", status("updatedReplicas"));
+            of(status("readyReplicas"), wanted, "are ready").or_else(|| (!is_new).then(|| Progress::NotYet(new())))
         }
         WorkloadKind::DaemonSet => {
             let all = status("desiredNumberScheduled");
@@ -134,6 +135,11 @@ fn progress(kind: WorkloadKind, object: &Value) -> Progress {
         }
     };
     waiting.unwrap_or(Progress::Done)
+}
+
+/// The pods of a StatefulSet, by their number from 0, that stay as they are.
+fn kept(object: &Value) -> i64 {
+    object.pointer("/spec/updateStrategy/rollingUpdate/partition").and_then(Value::as_i64).unwrap_or_default()
 }
 
 fn is_stuck(deployment: &Value) -> bool {
@@ -192,12 +198,11 @@ mod tests {
             (set(2, 1, "old", 0), "2 of 3 pods are ready"),
             (set(3, 1, "old", 0), "1 of 3 pods are new"),
             (set(3, 3, "new", 0), ""),
-            (set(3, 0, "old", 2), "0 of 1 pods are new"),
-            (set(3, 1, "old", 2), ""),
         ] {
             let told = waits(WorkloadKind::StatefulSet, object);
             assert!(told.contains(says) && told.is_empty() == says.is_empty(), "{told}: {says}");
         }
+        assert!(matches!(progress(WorkloadKind::StatefulSet, &set(3, 1, "old", 2)), Progress::Failed(_)));
         let daemons = |updated: i64, available: i64| {
             json!({ "status": {
                 "desiredNumberScheduled": 2, "updatedNumberScheduled": updated, "numberAvailable": available,

@@ -212,11 +212,12 @@ impl SecretStore for KubernetesSecret {
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
         let base = self.taken_base()?;
-        self.cluster.writes.set(self.cluster.writes.get() + 1);
-        let date = match base {
-            Base::Absent => self.make(value).await?,
-            Base::Version(version) | Base::Ours { version, .. } => self.change(&version, Some(value)).await?,
+        let written = match base {
+            Base::Absent => self.make(value).await,
+            Base::Version(version) | Base::Ours { version, .. } => self.change(&version, Some(value)).await,
         };
+        self.cluster.has_written();
+        let date = written?;
         self.known.wrote(value, date);
         Ok(Written { date })
     }
@@ -233,12 +234,13 @@ impl SecretStore for KubernetesSecret {
 
     async fn remove(&self) -> Result<(), Failure> {
         let base = self.taken_base()?;
-        self.cluster.writes.set(self.cluster.writes.get() + 1);
-        match base {
+        let removed = match base {
             Base::Absent => Ok(()),
             Base::Version(version) => self.change(&version, None).await.map(|_| ()),
             Base::Ours { version, uid } => self.delete(&version, &uid).await,
-        }
+        };
+        self.cluster.has_written();
+        removed
     }
 
     async fn take_up(&self) -> Result<(), Failure> {

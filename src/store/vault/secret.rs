@@ -271,7 +271,8 @@ impl SecretStore for VaultSecret {
 
     async fn ready(&self) -> Result<(), Failure> {
         self.session.token(&self.vault).await?;
-        if self.known.borrow().is_none() {
+        // Without check-and-set whatever was read is written back whole: what others wrote since must be in it.
+        if self.known.borrow().is_none() || !self.is_versioned() {
             let document = self.read(None).await?;
             *self.known.borrow_mut() = Some(document);
         }

@@ -35,7 +35,7 @@ impl Settings {
         let (variable, given) = either(around, "ADDR").ok_or_else(|| {
             refused("VAULT_ADDR is not set", "Let it be Vault's address, such as https://vault.example.com:8200.")
         })?;
-        let address = address(given).map_err(|why| refused(format!("{variable}: {given:?}: {why}"), ""))?;
+        let address = address(given).map_err(|why| refused(format!("{variable}: {why}"), ""))?;
         let namespace = either(around, "NAMESPACE").map(|(variable, given)| {
             HeaderValue::from_str(given).map_err(|_| refused(format!("{variable} can't stand in a header"), ""))
         });
