@@ -34,8 +34,10 @@ fn read(engine: &Engine, folder: &Path) -> Result<String, String> {
     }
     let target = folder.join("oci");
     fs::create_dir_all(folder).map_err(|error| error.to_string())?;
-    // As a registry would get it: compressed with gzip.
-    Engine::ask(&["push", "--quiet", &engine.image, &format!("oci:{}", target.display())])?;
+    // Compressed as the release pushes it.
+    let gzip = ["--compression-format", "gzip", "--compression-level", "9"];
+    let archive = format!("oci:{}", target.display());
+    Engine::ask_of("buildah", &[&["push", "--quiet"], &gzip[..], &[&engine.image, &archive]].concat())?;
     let blobs = Blobs::open(&target)?;
     let files = blobs.files(folder)?;
     if files != FILES {

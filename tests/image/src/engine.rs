@@ -47,10 +47,15 @@ impl Engine {
 
     /// Asks podman; its answer.
     pub(crate) fn ask(arguments: &[&str]) -> Result<String, String> {
-        let told = Command::new("podman").args(arguments).output().map_err(|error| format!("podman: {error}"))?;
+        Self::ask_of("podman", arguments)
+    }
+
+    /// The same of another program.
+    pub(crate) fn ask_of(program: &str, arguments: &[&str]) -> Result<String, String> {
+        let told = Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if !told.status.success() {
-            return Err(format!("podman {}: {}", arguments.join(" "), text(&told.stderr)));
+            return Err(format!("{program} {}: {}", arguments.join(" "), text(&told.stderr)));
         }
         Ok(text(&told.stdout))
     }
