@@ -406,6 +406,30 @@ fn a_mount_without_versions_is_known_by_what_it_holds() {
     }
 }
 
+/// Such a secret is written whole: what others wrote since the run's first look must be in it.
+#[test]
+fn a_mount_without_versions_keeps_what_others_wrote_meanwhile() {
+    let stage = setting(&[PLAIN]).stage();
+    let world = stage.world.clone();
+    stage.world.fault("issuer:POST~/api/v1/keys:1:delay=200ms");
+    let someone = std::thread::spawn(move || {
+        while !world.requests().iter().any(|request| request.server == Server::Issuer && request.method == "POST") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        world.by_hand(|state| state.vault.put("old/team/app", &[("password", "new")]));
+    });
+    let ran = stage.run();
+    someone.join().unwrap();
+    rotated(&stage, &ran);
+    assert_eq!(data(&stage, "old/team/app")["password"], "new");
+}
+
+#[test]
+fn two_targets_in_one_secret_without_check_and_set_are_told_before_a_key_is_made() {
+    let stage = setting(&[PLAIN, "vault:old/team/app#other"]).stage();
+    refused(&stage, &stage.run(), &["is of version 1, which is written whole", "a mount of version 2"]);
+}
+
 #[test]
 fn a_mount_without_versions_is_put_back_too() {
     let refusal = "github:PUT~/repos/acme/api/:1x99:status=451";

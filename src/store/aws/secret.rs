@@ -174,21 +174,21 @@ impl AwsSecretStore {
         };
         let Some(value) = self.value_in(text)? else { return Ok(Held::Nothing) };
         let mut since = version.created;
-        for (id, pending) in self.older(&version.id).await?.into_iter().take(MOST_VERSIONS) {
+        for (id, only_staged) in self.older(&version.id).await?.into_iter().take(MOST_VERSIONS) {
             let Ok(Dated { answer: older, .. }) = self.value(Some(&id)).await else { break };
             let same = older.text.as_deref().and_then(|text| self.value_in(text).ok().flatten());
             match same.as_deref() == Some(&*value) {
                 true => since = since.min(older.created),
                 // Of a run that died: it never was current.
-                false if pending => {}
+                false if only_staged => {}
                 false => break,
             }
         }
         Ok(Held::Since(since))
     }
 
-    /// The other versions, newest first, as far as the role may list them, and which of them has `AWSPENDING`: one that is
-    /// no longer current keeps it too.
+    /// The other versions, newest first, as far as the role may list them, and which of them never was current: staged
+    /// alone. One that was current before keeps `AWSPENDING` too.
     async fn older(&self, current: &str) -> Result<Vec<(String, bool)>, Failure> {
         let cell = self.service().await?;
         let service = connected(&cell)?;
@@ -208,7 +208,7 @@ impl AwsSecretStore {
         versions.sort_by_key(|version| (has(version, PREVIOUS), version.created_date().and_then(timestamp)));
         let other = |version: &&SecretVersionsListEntry| {
             let id = version.version_id().filter(|id| *id != current)?;
-            Some((id.to_owned(), has(version, PENDING)))
+            Some((id.to_owned(), has(version, PENDING) && !has(version, PREVIOUS)))
         };
         Ok(versions.iter().rev().filter_map(other).collect())
     }

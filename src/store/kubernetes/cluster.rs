@@ -61,7 +61,15 @@ impl Cluster {
         let shown = path.split('?').next().unwrap_or_default();
         let (asked, call) = (format!("{method} {shown}"), call_of(&method, path));
         let client = self.client().await?;
-        let request = request(&method, path, body)
+        // The API server gives up by then, so that nothing lands later (API concepts, "timeout").
+        let bounded = match call {
+            Call::Read => path.to_owned(),
+            Call::Write => {
+                let mark = if path.contains('?') { '&' } else { '?' };
+                format!("{path}{mark}timeout={}s", self.around.request_timeout.as_secs())
+            }
+        };
+        let request = request(&method, &bounded, body)
             .map_err(|_| Failure::refused(format!("{asked}: the request could not be put together")))?;
         let telling = self.around.trace.begin(&asked);
         let sent = timeout(self.around.request_timeout, self.send(client, request, &asked, call)).await;

@@ -28,6 +28,8 @@ pub struct Vault {
     settings: OnceCell<Result<Settings, Failure>>,
     sessions: RefCell<HashMap<Way, Rc<Session>>>,
     index: RefCell<Option<HeaderValue>>,
+    /// The secrets of version 1 that targets lie in, each with its one field.
+    overwritten: RefCell<HashMap<String, String>>,
 }
 
 /// One request.
@@ -70,8 +72,22 @@ impl Vault {
     /// A server that is found and contacted when it is first asked for something.
     #[must_use]
     pub fn new(around: Around) -> Self {
-        let (settings, sessions, index) = Default::default();
-        Self { around, settings, sessions, index }
+        let (settings, sessions, index, overwritten) = Default::default();
+        Self { around, settings, sessions, index, overwritten }
+    }
+
+    /// A secret that is written whole, and without check-and-set, is the place of one target: two that are written at once
+    /// would put each other's replaced key back.
+    pub(super) fn claim(&self, path: &str, field: &str) -> Result<(), Failure> {
+        let mut overwritten = self.overwritten.borrow_mut();
+        let first = overwritten.entry(path.to_owned()).or_insert_with(|| field.to_owned());
+        if first == field {
+            return Ok(());
+        }
+        Err(refused(
+            format!("{path} is of version 1, which is written whole, and `{first}` in it is a target too"),
+            "Keep each key in a secret of its own, or in a mount of version 2.",
+        ))
     }
 
     /// Who signs the requests for a target. Targets that log in the same way do it once.

@@ -260,6 +260,9 @@ impl SecretStore for VaultSecret {
     async fn observe(&self) -> Result<Sighting, Failure> {
         let mount = self.mount().await?;
         let token = self.session.token(&self.vault).await?;
+        if !mount.versioned {
+            self.vault.claim(&self.target.path, &self.target.field)?;
+        }
         let path = mount.path("data");
         let rights = Rights::ask(&self.vault, &token, &path).await?;
         self.rights.set(Rights { patch: rights.patch && mount.versioned, ..rights });
