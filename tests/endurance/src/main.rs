@@ -66,7 +66,7 @@ fn endure(rotations: usize, seed: u64) -> Result<(), String> {
     let process = Process::start(&lanes)?;
     let mut measures = Vec::new();
     let mut tally = Tally::default();
-    println!("{:>9} {:>9} {:>11}", "rotations", "RSS KiB", "descriptors");
+    println!("{:>9} {:>9} {:>11}", "rotations", "own KiB", "descriptors");
     let round = (rotations / LANES / MEASURES).clamp(1, LONGEST_ROUND);
     let told_every = rotations.div_ceil(10);
     let mut told = 0;
@@ -81,7 +81,7 @@ fn endure(rotations: usize, seed: u64) -> Result<(), String> {
         let measure = process.measure()?;
         if tally.rotations >= told + told_every || tally.rotations >= rotations {
             told = tally.rotations;
-            println!("{told:>9} {:>9} {:>11}", measure.resident, measure.descriptors);
+            println!("{told:>9} {:>9} {:>11}", measure.anonymous, measure.descriptors);
         }
         measures.push(measure);
     }
@@ -106,7 +106,7 @@ fn flat(measures: &[Measure]) -> Result<(), String> {
     let (warm, rest) = measures.split_at(warm.clamp(1, measures.len()));
     let last = rest.get(rest.len() / 2..).unwrap_or_default();
     let most = |measures: &[Measure], of: fn(&Measure) -> u64| measures.iter().map(of).max().unwrap_or_default();
-    let (memory, descriptors) = (|it: &Measure| it.resident, |it: &Measure| it.descriptors);
+    let (memory, descriptors) = (|it: &Measure| it.anonymous, |it: &Measure| it.descriptors);
     let grown = most(last, memory).saturating_sub(most(warm, memory));
     println!(
         "memory: {grown} KiB more at the end than when warm; descriptors: {} then, {} at the end",

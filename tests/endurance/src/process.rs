@@ -20,8 +20,9 @@ const SETTLED: Duration = Duration::from_secs(3);
 /// What the process takes at one moment, while it does nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Measure {
-    /// KiB.
-    pub(crate) resident: u64,
+    /// Its own memory, in KiB. Pages of the program come in when a rare fault first takes a way through it, and are no
+    /// growth.
+    pub(crate) anonymous: u64,
     pub(crate) descriptors: u64,
 }
 
@@ -88,9 +89,9 @@ impl Process {
             least = least.min(open);
         }
         let status = fs::read_to_string(format!("/proc/{pid}/status")).map_err(|error| error.to_string())?;
-        let resident =
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok());
-        Ok(Measure { resident: resident.ok_or("no VmRSS")?, descriptors: least })
+        let anonymous =
+            status.lines().find_map(|line| line.strip_prefix("RssAnon:")?.trim().strip_suffix(" kB")?.parse().ok());
+        Ok(Measure { anonymous: anonymous.ok_or("no RssAnon")?, descriptors: least })
     }
 
     /// Ends it; all that it told.
