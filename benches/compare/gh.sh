@@ -10,5 +10,6 @@ export VALUE
 # shellcheck disable=SC2016 # the inner shell reads it, so that the value stands in no arguments
 xargs --max-procs "$PARALLEL" --max-args 1 \
     sh -c 'printf %s "$VALUE" | "$GH" secret set "$SECRET" --repo "$GH_HOST/$0"' <"$REPOSITORIES"
+curl --fail --silent --show-error --output /dev/null "$ISSUER_URL/v1/models" --header "Authorization: Bearer $VALUE"
 curl --fail --silent --show-error --output /dev/null --request DELETE "$ISSUER_URL/v1/keys/$OLD_ID" \
     --header "Authorization: Bearer $VALUE"

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The steps of ARouter's rotation guide, as a workflow runs them: curl and jq at the issuer, and the calls of its secret action,
-# which is an Octokit script. The key in use makes its successor, and the successor deletes it. The id of the key in use is
-# known; where it is not, the guide needs one more request.
+# The four steps of ARouter's rotation guide (docs.arouter.ai/guides/administration/api-key-rotation), as a workflow runs them:
+# create, deploy, verify, delete. curl and jq at the issuer, and the calls of its secret action, which is an Octokit script. The
+# key in use makes its successor, and the successor deletes it. The id of the key in use is known; where it is not, the guide
+# needs one more request.
 set -euo pipefail
 
 created=$(curl --fail --silent --show-error --request POST "$ISSUER_URL/v1/keys" \
@@ -10,5 +11,6 @@ created=$(curl --fail --silent --show-error --request POST "$ISSUER_URL/v1/keys"
 VALUE=$(jq --raw-output .key <<<"$created")
 export VALUE
 node "$NODE_FOLDER/secrets.mjs"
+curl --fail --silent --show-error --output /dev/null "$ISSUER_URL/v1/models" --header "Authorization: Bearer $VALUE"
 curl --fail --silent --show-error --output /dev/null --request DELETE "$ISSUER_URL/v1/keys/$OLD_ID" \
     --header "Authorization: Bearer $VALUE"

@@ -33,9 +33,11 @@ impl<T> Shared<T> {
     /// What lies at a place, for everyone who looks now: empty where it was not fetched in this moment.
     pub(super) fn of(&self, path: &[&str]) -> Awaited<T> {
         let mut all = self.0.borrow_mut();
-        all.retain(|_, (asked, _)| asked.elapsed() < MOMENT);
-        let (_, key) = all.entry(path.join("/")).or_insert_with(|| (Instant::now(), Rc::default()));
-        Rc::clone(key)
+        let (asked, answer) = all.entry(path.join("/")).or_insert_with(|| (Instant::now(), Rc::default()));
+        if asked.elapsed() >= MOMENT {
+            (*asked, *answer) = (Instant::now(), Rc::default());
+        }
+        Rc::clone(answer)
     }
 }
 

@@ -5,6 +5,7 @@ mod run;
 mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use base64::Engine;
@@ -74,6 +75,8 @@ pub struct Vault {
     /// The public key's name.
     pub key_id: String,
     secret_key: SecretKey,
+    /// The public key in base64, once it was asked for.
+    public_key: OnceLock<String>,
     /// By name, in upper case.
     pub secrets: BTreeMap<String, Secret>,
 }
@@ -85,14 +88,15 @@ impl Vault {
             shown: shown.to_owned(),
             key_id: key_id(nth_key),
             secret_key: SecretKey::generate(&mut OsRng),
+            public_key: OnceLock::new(),
             secrets: BTreeMap::new(),
         }
     }
 
     /// The public key, in base64.
     #[must_use]
-    pub fn public_key(&self) -> String {
-        STANDARD.encode(self.secret_key.public_key().as_bytes())
+    pub fn public_key(&self) -> &str {
+        self.public_key.get_or_init(|| STANDARD.encode(self.secret_key.public_key().as_bytes()))
     }
 
     fn open(&self, sealed: &str) -> Option<String> {
@@ -299,6 +303,7 @@ impl GitHub {
         let id = key_id(self.keys_made);
         let vault = self.vault_mut(place);
         vault.secret_key = SecretKey::generate(&mut OsRng);
+        vault.public_key = OnceLock::new();
         vault.key_id = id;
     }
 

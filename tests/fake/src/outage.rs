@@ -46,6 +46,8 @@ pub struct Outages {
     pub seen: Vec<Outage>,
     /// The secrets that hold a live key, with the key's id.
     live: BTreeMap<Slot, String>,
+    /// The places that are none of GitHub's and held anything at the last look.
+    elsewhere: BTreeSet<Slot>,
     /// The values that were held at the last look, with the id of the live key that each was.
     values: BTreeMap<String, Option<String>>,
 }
@@ -56,7 +58,7 @@ impl Outages {
     pub fn look(&mut self, issuer: &Issuer, github: &mut GitHub, elsewhere: &Holdings, cause: &str) {
         let mut touched = github.take_touched();
         touched.extend(elsewhere.keys().cloned());
-        touched.extend(self.live.keys().filter(|(place, _)| !place.is_at_github()).cloned());
+        touched.extend(std::mem::replace(&mut self.elsewhere, elsewhere.keys().cloned().collect()));
         if self.values.iter().any(|(value, id)| live_key(issuer, value) != *id) {
             let slots: BTreeSet<Slot> = slots_of(github).chain(self.live.keys().cloned()).chain(touched).collect();
             self.values.clear();
@@ -99,6 +101,7 @@ impl Outages {
         github.take_touched();
         self.live.clear();
         self.values.clear();
+        self.elsewhere = elsewhere.keys().cloned().collect();
         for slot in slots_of(github).chain(elsewhere.keys().cloned()).collect::<Vec<_>>() {
             if let Some(id) = value_at(&slot, (github, elsewhere)).and_then(|value| self.live_key(issuer, value)) {
                 self.live.insert(slot, id);

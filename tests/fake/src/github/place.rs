@@ -155,12 +155,6 @@ impl Place {
         }
     }
 
-    /// Whether GitHub keeps it.
-    #[must_use]
-    pub fn is_at_github(&self) -> bool {
-        self.repository().is_some() || self.organisation().is_some()
-    }
-
     /// What a token needs there.
     ///
     /// # Panics
