@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyrotor_fake::{Dialect, Place, Server};
+use keyrotor_fake::{Dialect, Server};
 use serde_json::{Value, json};
 
 use crate::harness::{FAMILY, Ran, Setting, Stage};
@@ -258,27 +258,4 @@ fn an_arn_states_the_region_and_a_session_is_hidden() {
     rotated(&stage, &ran);
     assert!(ran.stdout.contains("::add-mask::FwoGZXIvYXdzEBYaDHqa0AP1RpTvSessionToken"));
     assert!(ran.log().contains("x-amzn-requestid"), "{}", ran.log());
-}
-
-#[test]
-fn a_repository_a_vault_field_and_an_aws_secret_go_together() {
-    let places = [BESIDE, "vault:secret/team/app#api-key", FIELD];
-    let stage = setting(&places).stage();
-    rotated(&stage, &stage.run());
-    stage.world.advance(Duration::from_secs(3600));
-    for refusal in [
-        "github:PUT:1x99:status=451".to_owned(),
-        "vault:PATCH:1x99:status=451".to_owned(),
-        format!("aws:POST~/UpdateSecretVersionStage:1x99:{}", failed("AccessDeniedException", "no")),
-    ] {
-        stage.world.fault(&refusal);
-        let before = stage.snapshot();
-        let ran = stage.run();
-        assert_eq!(ran.status(), 1, "{refusal}\n{}", ran.log());
-        stage.check_truthful(&before, &ran).unwrap();
-        stage.world.clear_faults();
-        stage.world.advance(Duration::from_secs(3600));
-    }
-    let place: Place = FIELD.parse().unwrap();
-    assert!(stage.world.key_at(&place, "").is_some());
 }

@@ -48,7 +48,7 @@ const DIALECTS: [(&str, Dialect); 4] = [
 ];
 
 /// Where the key lives. What the issuer's requests may come to is tried with repositories; elsewhere only the requests
-/// to the place itself go wrong.
+/// to the place itself go wrong, where it has a server.
 #[derive(Clone, Copy, Debug)]
 struct Home {
     word: &'static str,
@@ -59,7 +59,8 @@ struct Home {
 
 const REPOSITORIES: Home = Home { word: "repo", places: ["repo:acme/app", "repo:acme/api"], server: None, actions };
 /// Beside each a repository, which is the one that refuses.
-const ELSEWHERE: [Home; 3] = [
+const ELSEWHERE: [Home; 4] = [
+    Home { word: "file", places: ["file:.env#KEY", "repo:acme/api"], server: None, actions: few_actions },
     Home {
         word: "vault",
         places: ["vault:secret/team/app#key", "repo:acme/api"],
@@ -116,7 +117,7 @@ impl Course {
 impl fmt::Display for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let held = if self.current_key { "current-key" } else { "no-current-key" };
-        let home = if self.home.server.is_some() { format!("{} ", self.home.word) } else { String::new() };
+        let home = if self.home.word == REPOSITORIES.word { String::new() } else { format!("{} ", self.home.word) };
         write!(f, "{home}{} {} {held} {}", self.dialect.0, self.course.word(), self.fault)
     }
 }
@@ -169,7 +170,7 @@ fn actions() -> Vec<Action> {
     Action::all().into_iter().chain(Action::all_signals()).filter(|action| !stops(action)).collect()
 }
 
-/// Refused, lost, late, killed: moto, which all the cases share, has no time for more.
+/// Refused, lost, late, killed: where more would take too long.
 fn few_actions() -> Vec<Action> {
     let late = Duration::from_millis(700);
     let mut few = vec![Action::status(403), Action::status(503), Action::DropAfter];

@@ -264,28 +264,6 @@ fn two_keys_of_one_secret_are_two_targets_and_one_restart() {
     assert_eq!(web, 2, "{}", ran.log());
 }
 
-#[test]
-fn all_of_a_mixed_rotation_is_put_back_when_one_refuses() {
-    let places = ["file:.env#AROUTER_API_KEY", "vault:secret/team/app#key", KEY, "repo:acme/app"];
-    for refusal in
-        ["kubernetes:PATCH:1x99:status=422", "vault:P~/secret/data/:1x99:status=403", "github:PUT:1x99:status=451"]
-    {
-        let stage = stage(&places);
-        // Vault takes the change in two ways.
-        for method in ["PATCH", "POST"] {
-            stage.world.fault(&refusal.replace(":P~", &format!(":{method}~")));
-        }
-        let before = stage.snapshot();
-        let ran = stage.run();
-        assert_eq!(ran.status(), 1, "{refusal}: {}", ran.log());
-        stage.check_truthful(&before, &ran).unwrap();
-        stage.world.clear_faults();
-        let ran = stage.run();
-        assert_eq!(ran.status(), 0, "{refusal}: {}", ran.log());
-        stage.check_healed().unwrap();
-    }
-}
-
 /// Needs the rights on Secrets in the namespace `default`, or in `KUBERNETES_TEST_NAMESPACE`.
 #[tokio::test]
 async fn a_real_cluster_agrees() {

@@ -29,6 +29,7 @@ mod inputs_agree;
 mod issuers;
 mod kinds;
 mod kubernetes;
+mod mixed;
 mod neighbours;
 mod openapi;
 mod openrouter;
