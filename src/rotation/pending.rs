@@ -67,17 +67,19 @@ pub fn standing(seen: &Observation, family: &Family<'_>, policy: &Policy) -> Vec
     let hold = hold(seen, family);
     let Some(current) = family.current() else { return Vec::new() };
     let committed: Vec<_> = family.committed().collect();
-    committed
-        .windows(2)
-        .filter_map(|pair| match pair {
-            [row, successor] => Some(Pending {
-                id: row.id.clone(),
-                name: row.name.clone(),
-                standing: one(seen, [row, successor, current], policy, hold.as_deref()),
-            }),
-            _ => None,
-        })
-        .collect()
+    let newer = |nth: usize| committed.get(nth + 1..).unwrap_or_default();
+    let pending = committed.iter().enumerate().filter_map(|(nth, row)| {
+        let successor = successor(row, newer(nth), policy)?;
+        let standing = one(seen, [row, successor, current], policy, hold.as_deref());
+        Some(Pending { id: row.id.clone(), name: row.name.clone(), standing })
+    });
+    pending.collect()
+}
+
+/// The key whose commit replaced this one. Of two that were made at about the same time nobody can say which was in the
+/// targets last, so that none of them replaced the other.
+fn successor<'a>(row: &KeyRow, newer: &[&'a KeyRow], policy: &Policy) -> Option<&'a KeyRow> {
+    newer.iter().find(|newer| !deployed_together(row, newer, policy)).or(newer.last()).copied()
 }
 
 fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Policy, hold: Option<&str>) -> Standing {

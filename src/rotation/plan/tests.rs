@@ -222,3 +222,15 @@ async fn a_pending_key_goes_only_when_its_grace_is_over_and_every_target_holds_t
     assert!(matches!(standing(&used, &policy(DAY)), Standing::InUse(_)), "still in use");
     assert_eq!(standing(&used, &policy(10 * DAY / 24)), Standing::Past, "not within the grace");
 }
+
+#[tokio::test]
+async fn of_keys_that_were_made_at_about_the_same_time_each_has_its_grace_from_what_replaced_them_both() {
+    let (first, second) = ("production-2026-10-01-bbbbbb", "production-2026-10-01-cccccc");
+    let made =
+        [row(first, "2026-10-01T12:00:00Z"), row(second, "2026-10-01T12:00:00Z"), row(CURRENT, "2026-12-01T11:00:00Z")];
+    let seen = seen(made.to_vec(), &[Some("2026-12-01T11:00:00Z")]);
+    let plan = plan(&seen, &Policy { grace: DAY, ..young() }, Mode::Renaming);
+    let standings: Vec<_> = plan.pending.iter().map(|pending| pending.standing.clone()).collect();
+    let both = Standing::InGrace(at("2026-12-02T11:00:00Z"));
+    assert_eq!(standings, [both.clone(), both]);
+}
