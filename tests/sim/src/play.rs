@@ -100,6 +100,8 @@ struct Play<'a> {
     known: BTreeSet<String>,
     /// The ids of confirmed keys, with the time at which some target held them last.
     deployed: BTreeMap<String, Timestamp>,
+    /// Keys that a person wrote into a target: no grace is known of what is replaced after that.
+    written_by_hand: BTreeSet<String>,
     /// Keys that a person took back after they were switched off.
     taken_back: BTreeSet<String>,
     /// Something that an earlier run sent may still take effect.
@@ -152,6 +154,7 @@ impl<'a> Play<'a> {
             raced: BTreeSet::new(),
             known: BTreeSet::new(),
             deployed: BTreeMap::new(),
+            written_by_hand: BTreeSet::new(),
             taken_back: BTreeSet::new(),
             unsettled: false,
             played: Played::default(),
@@ -225,7 +228,8 @@ impl<'a> Play<'a> {
         let alive: BTreeSet<_> = self.main.world.live_keys("").into_iter().map(|key| key.id).collect();
         let cut = self.deployed.iter().find(|(id, held)| {
             let gone = Duration::try_from(now.duration_since(**held)).unwrap_or_default();
-            before.lives(id) && !alive.contains(*id) && gone + GRACE_MARGIN < plan.grace
+            let known = !self.written_by_hand.contains(*id);
+            known && before.lives(id) && !alive.contains(*id) && gone + GRACE_MARGIN < plan.grace
         });
         if let Some((id, held)) = cut {
             let what = format!("{id} was deployed at {held}, is dead at {now}, and had a grace of {:?}", plan.grace);
@@ -251,7 +255,7 @@ impl<'a> Play<'a> {
             }
             Deed::RemoveTarget => {}
             Deed::SetClock(seconds) => self.main.world.by_hand(|state| state.github.clock.skew = seconds),
-            other => by_hand(&self.main, &self.known, other),
+            other => self.written_by_hand.extend(by_hand(&self.main, &self.known, other)),
         }
     }
 
@@ -351,14 +355,17 @@ impl<'a> Play<'a> {
         let all = scenes.iter().zip(&scripts).zip(runs).map(|((scene, script), plan)| one_run(scene, script, plan));
         let (main, known) = (&self.main, &self.known);
         let people = async {
+            let mut written = Vec::new();
             for (after, deed) in deeds {
                 tokio::time::sleep(*after).await;
                 if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::Job { .. }) {
-                    by_hand(main, known, *deed);
+                    written.extend(by_hand(main, known, *deed));
                 }
             }
+            written
         };
-        let (ended, ()) = tokio::join!(join_all(all), people);
+        let (ended, written) = tokio::join!(join_all(all), people);
+        self.written_by_hand.extend(written);
         if settle {
             tokio::time::sleep(self.schedule.settles_within).await;
         }
@@ -424,6 +431,8 @@ impl<'a> Play<'a> {
             .filter(|outage| outage.cause != "remove" && !outage.what.ends_with("has expired"))
             // A process that starts with what a person has switched off under its target.
             .filter(|outage| outage.secret == SECRET || !self.schedule.ends_keys_by_hand())
+            // A process that began between the writing of a new key and its putting back.
+            .filter(|outage| outage.secret == SECRET || !outage.what.contains("-unconfirmed, which is dead"))
             .filter(|outage| !self.raced.contains(&outage.place))
             .map(ToString::to_string)
             .collect();
@@ -566,16 +575,17 @@ fn neighbour(main: &Scene, kind: Neighbour) -> Scene {
     scene
 }
 
-fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) {
+/// The id of the key that was written, if one was.
+fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) -> Option<String> {
     let key_at = |target: usize| scene.targets.get(target).and_then(|place| scene.world.key_at(place, SECRET));
     match deed {
         Deed::Write { target, back } => {
             let mut live = scene.world.live_keys("");
             live.retain(|key| known.contains(&key.value) && !key.name.starts_with(STAGING) && key.name != NEIGHBOURS);
-            let Some(place) = scene.targets.get(target).filter(|_| target > 0) else { return };
-            if let Some(key) = live.iter().rev().nth(back) {
-                scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));
-            }
+            let place = scene.targets.get(target).filter(|_| target > 0)?;
+            let key = live.iter().rev().nth(back)?;
+            scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));
+            return Some(key.id.clone());
         }
         Deed::Use { target } => {
             if let Some(key) = key_at(target) {
@@ -594,6 +604,7 @@ fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) {
         Deed::Job { target, lasts } => scene.queue_job(target, lasts),
         Deed::AddTarget | Deed::RemoveTarget | Deed::Reenable | Deed::SetClock(_) => {}
     }
+    None
 }
 
 /// The key that a person names in `replace-key-id` after a run that stopped asked for it.
