@@ -69,10 +69,18 @@ pub struct LeftOver {
 /// would grant it anew otherwise. `None` where a limit is stated, starts anew, or the issuer does not show what is left.
 #[must_use]
 pub fn left_over(policy: &Policy, old: Option<&KeyRow>) -> Option<LeftOver> {
-    let old = old.filter(|row| policy.limit == Wish::Inherit && row.rights.reset == Some(Reset::Never))?;
+    let old = old.filter(|row| policy.limit == Wish::Inherit && is_for_life(policy, row))?;
     let stays = matches!(policy.reset, Wish::Inherit | Wish::Stated(Reset::Never));
     let (of, left) = (old.rights.limit.flatten()?, old.limit_remaining?);
     (stays && left < of).then(|| LeftOver { usd: left.max(0.0), of })
+}
+
+/// A limit whose reset the issuer does not show is for life where the inputs say that the new key's is.
+fn is_for_life(policy: &Policy, old: &KeyRow) -> bool {
+    match old.rights.reset {
+        Some(reset) => reset == Reset::Never,
+        None => policy.reset == Wish::Stated(Reset::Never),
+    }
 }
 
 /// What to tell of a limit that is handed on.
@@ -88,7 +96,7 @@ pub fn told_of_limit(policy: &Policy, old: Option<&KeyRow>) -> Option<String> {
     let hidden = |row: &&KeyRow| {
         policy.limit == Wish::Inherit
             && row.limit_remaining.is_none()
-            && row.rights.reset == Some(Reset::Never)
+            && is_for_life(policy, row)
             && row.rights.limit.flatten().is_some()
     };
     old.filter(hidden).map(|_| {

@@ -93,6 +93,23 @@ fn of_a_limit_that_never_starts_anew_the_new_key_gets_what_is_left() {
     }
 }
 
+/// Where the issuer leaves out what is not set, the inputs say that the limit is for life.
+#[test]
+fn what_is_left_is_handed_on_where_the_reset_is_stated_and_not_shown() {
+    let hidden = [("allowed-models", "all"), ("expires-after", "never"), ("limit-reset", "none")];
+    let setting = Setting::new(Dialect::Mgmt);
+    let stage = hidden.iter().fold(setting, |setting, (input, stated)| setting.input(input, stated)).stage();
+    let old = only_key(&stage);
+    stage.world.by_hand(|state| {
+        state.issuer.behaviour.omit_unset = true;
+        state.issuer.key_mut(&old.id).unwrap().rights.limit_reset = None;
+        state.issuer.mark_used(&old.id, 120.0);
+    });
+    let ran = stage.run();
+    rotated(&stage, &ran);
+    assert_eq!(only_key(&stage).rights.limit, Some(380.0), "{}", ran.log());
+}
+
 #[test]
 fn every_dialect_keeps_the_limit_and_the_providers() {
     for dialect in [Dialect::Guide, Dialect::Overview] {
