@@ -63,7 +63,7 @@ pub(super) fn pending() -> Outcome {
     outcome.old_key_status = OldKeyStatus::Pending;
     outcome.retire_after = Some(until);
     if let Some(old) = outcome.keys.last_mut() {
-        old.fate = KeyFate::Pending { until };
+        old.fate = KeyFate::Pending { until, drains: false };
     }
     outcome
 }

@@ -130,10 +130,21 @@ pub(super) fn full_stop(text: &str) -> String {
     if ended { text.to_owned() } else { format!("{text}.") }
 }
 
+/// Whether a replaced key waits for what is unfinished.
+fn drains(outcome: &Outcome) -> bool {
+    outcome.keys.iter().any(|key| matches!(key.fate, KeyFate::Pending { drains: true, .. }))
+}
+
 fn old_key(outcome: &Outcome) -> String {
     match (outcome.old_key_status, outcome.retire_after) {
         (OldKeyStatus::Deleted, _) => "; the old one is deleted".into(),
         (OldKeyStatus::Disabled, _) => "; the old one is disabled".into(),
+        (OldKeyStatus::Pending, Some(until)) if drains(outcome) => {
+            format!(
+                "; the old one stays alive until nothing that may use it is unfinished, at most until {}",
+                moment(until)
+            )
+        }
         (OldKeyStatus::Pending, Some(until)) => format!("; the old one stays alive until {}", moment(until)),
         (OldKeyStatus::Pending, None) => "; the old one stays alive for its grace period".into(),
         (OldKeyStatus::Kept, _) => "; the old one is kept, as asked".into(),
@@ -170,6 +181,10 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
     if next.is_empty() {
         let off = outcome.keys.iter().find(|key| key.fate == KeyFate::Disabled);
         next.push(Sentence::new(match (outcome.retire_after, off) {
+            (Some(until), _) if drains(outcome) => format!(
+                "Nothing. A later run retires the old key once nothing that may use it is unfinished, or after {}.",
+                moment(until)
+            ),
             (Some(until), _) => format!("Nothing. A later run retires the old key after {}.", moment(until)),
             (None, Some(key)) => {
                 format!("Nothing. keyrotor reenable {} would switch the disabled key on again.", key.id)
@@ -211,7 +226,12 @@ pub(super) fn fate(fate: &KeyFate) -> String {
         KeyFate::NewHeld => "new, alive, not confirmed yet".into(),
         KeyFate::NewRevoked => "made by this run, deleted again".into(),
         KeyFate::Current => "current".into(),
-        KeyFate::Pending { until } => format!("alive until {}, then a later run retires it", moment(*until)),
+        KeyFate::Pending { until, drains: false } => {
+            format!("alive until {}, then a later run retires it", moment(*until))
+        }
+        KeyFate::Pending { until, drains: true } => {
+            format!("alive until nothing that may use it is unfinished, at most until {}", moment(*until))
+        }
         KeyFate::Deleted => "deleted".into(),
         KeyFate::Disabled => "disabled".into(),
         KeyFate::Reenabled => "on again, of no family".into(),

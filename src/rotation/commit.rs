@@ -12,10 +12,21 @@ use crate::rotation::observation::{Observation, at_latest_until, has_expired};
 use crate::rotation::outcome::{KeyFate, Problem};
 use crate::rotation::pending::{Pending, Standing, links};
 use crate::rotation::plan::Rotate;
-use crate::rotation::policy::Retire;
+use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{Deletion, KeyId, KeyRow, Renamed};
 use crate::rotation::run::{Again, Cause, NewKey, Run, Unwritten, problem};
 use crate::rotation::step::Step;
+
+/// What becomes of a pending key in this run; nothing is settled yet about one that may go.
+pub(super) fn fate(standing: &Standing, policy: &Policy) -> Option<KeyFate> {
+    match standing {
+        Standing::Past => None,
+        Standing::InGrace(until) => Some(KeyFate::Pending { until: *until, drains: policy.drains() }),
+        Standing::Draining { until, .. } => Some(KeyFate::Pending { until: *until, drains: true }),
+        Standing::Kept => Some(KeyFate::Kept),
+        Standing::Held(reason) | Standing::InUse(reason) => Some(KeyFate::Stray { reason: reason.clone() }),
+    }
+}
 
 const NOT_RETIRED: &str = "replaced, and not retired before the run ended";
 
@@ -24,20 +35,17 @@ impl Run<'_> {
     pub(super) async fn settle_pending(&self, seen: &Observation, pending: &[Pending]) -> Result<(), Cause> {
         let mut shown = false;
         for key in pending {
-            let fate = match &key.standing {
-                Standing::InGrace(until) => KeyFate::Pending { until: *until },
-                Standing::Draining { until, waits_for } => {
-                    self.tell_of(format!(
-                        "{} ({}) stays alive until what began before it was replaced is over: {}",
-                        key.name,
-                        key.id,
-                        links(waits_for)
-                    ));
-                    KeyFate::Pending { until: *until }
-                }
-                Standing::Kept => KeyFate::Kept,
-                Standing::Held(reason) | Standing::InUse(reason) => KeyFate::Stray { reason: reason.clone() },
-                Standing::Past => {
+            if let Standing::Draining { waits_for, .. } = &key.standing {
+                self.tell_of(format!(
+                    "{} ({}) stays alive until what began before it was replaced is over: {}",
+                    key.name,
+                    key.id,
+                    links(waits_for)
+                ));
+            }
+            let fate = match fate(&key.standing, self.policy) {
+                Some(fate) => fate,
+                None => {
                     self.checkpoint()?;
                     if !shown {
                         shown = self.show_renames(key).await?;
@@ -251,7 +259,8 @@ impl Run<'_> {
         let waiting = |id: &KeyId| match self.policy.retire() {
             Retire::Keep => KeyFate::Kept,
             Retire::Delete | Retire::Disable => {
-                KeyFate::Pending { until: seen.row(id).map_or(until, |row| at_latest_until(row, until)) }
+                let until = seen.row(id).map_or(until, |row| at_latest_until(row, until));
+                KeyFate::Pending { until, drains: self.policy.drains() }
             }
         };
         if let Some(id) = rotate.ended.as_ref().filter(|_| self.policy.retire() != Retire::Keep) {

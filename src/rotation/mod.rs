@@ -142,6 +142,7 @@ impl Run<'_> {
         let live = |id: &KeyId| seen.live().iter().any(|row| row.id == *id);
         memory.ended = plan.current.as_ref().is_some_and(|id| !live(id));
         memory.targets.resize_with(self.targets.len(), Default::default);
+        memory.waiting = plan.pending.iter().map(|key| (key.id.clone(), key.standing.clone())).collect();
         for row in &seen.listing.keys {
             memory.names.insert(row.id.clone(), row.name.clone());
         }

@@ -125,6 +125,8 @@ pub enum KeyFate {
     Pending {
         /// When its grace is over.
         until: Timestamp,
+        /// It is over before, once nothing is unfinished that may use the key.
+        drains: bool,
     },
     /// Deleted.
     Deleted,

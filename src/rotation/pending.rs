@@ -12,9 +12,6 @@ use crate::rotation::port::{KeyId, KeyRow};
 /// Use is looked at over this time at the most.
 const USE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What drained may have used the key until its end.
-const AFTER_DRAINING: Duration = Duration::from_secs(60 * 60);
-
 /// So many links are told.
 const MOST_LINKS: usize = 20;
 
@@ -97,7 +94,12 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
             Some(Ok(waits_for)) if !waits_for.is_empty() => {
                 return Standing::Draining { until: at_latest_until(row, until), waits_for };
             }
-            Some(Ok(_)) => {}
+            Some(Ok(_)) => {
+                if let Some(used) = in_use(row, seen.now(), policy) {
+                    let waits_for = vec![format!("whatever uses it: {used}")];
+                    return Standing::Draining { until: at_latest_until(row, until), waits_for };
+                }
+            }
         }
     }
     if let Some(reason) = hold {
@@ -109,7 +111,7 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
         );
     }
     match in_use(row, seen.now(), policy) {
-        Some(reason) => Standing::InUse(reason),
+        Some(used) => Standing::InUse(format!("it is still in use: {used}")),
         None => Standing::Past,
     }
 }
@@ -168,18 +170,17 @@ pub(super) fn deployed_together(row: &KeyRow, current: &KeyRow, policy: &Policy)
     }
 }
 
+/// What shows that a key was used lately.
 fn in_use(row: &KeyRow, now: Timestamp, policy: &Policy) -> Option<String> {
-    let window = if policy.drains() { AFTER_DRAINING } else { policy.grace().min(USE_WINDOW) };
+    let window = policy.grace().min(USE_WINDOW);
     if window.is_zero() || policy.leaked {
         return None;
     }
     match (row.last_used_at, row.usage_daily) {
         (Some(used), _) if between(used, now) < window => {
-            Some(format!("it is still in use: it was last used at {used}, {} ago", span(between(used, now))))
+            Some(format!("it was last used at {used}, {} ago", span(between(used, now))))
         }
-        (None, Some(usd)) if usd > 0.0 => {
-            Some(format!("it is still in use: {usd} USD were spent with it since midnight UTC"))
-        }
+        (None, Some(usd)) if usd > 0.0 => Some(format!("{usd} USD were spent with it since midnight UTC")),
         _ => None,
     }
 }

@@ -32,7 +32,7 @@ pub async fn reenable(issuer: &dyn KeyIssuer, id: &KeyId, dry_run: bool, context
     }
     match wanted.carry_out(&row.0, &name).await {
         Ok(()) => wanted.done(&row.0, &name, "it was switched off"),
-        Err(problem) => wanted.failed(Some(&row.0), problem),
+        Err(problem) => wanted.weigh(&row.0, &name, problem).await,
     }
 }
 
@@ -77,7 +77,11 @@ impl Wanted<'_> {
             Some(row) => Ok((row.clone(), listing)),
             None => Err(Problem {
                 what: format!("the key {} is not in the issuer's list: a deleted key can't be brought back", self.id),
-                next: Some("take the id from the report of the run that disabled it".into()),
+                next: Some(
+                    "take the id from the report of the run that disabled it; with OpenRouter only the default workspace is \
+                     looked at: switch a key of another one on in its dashboard"
+                        .into(),
+                ),
             }),
         }
     }
@@ -104,6 +108,15 @@ impl Wanted<'_> {
             what: format!("{what}: the issuer answers with success, and its list shows the key switched off"),
             next: Some("switch it on in the issuer's dashboard".into()),
         })
+    }
+
+    /// What a call that was not answered well has come to: the list tells.
+    async fn weigh(&self, before: &KeyRow, name: &str, problem: Problem) -> Outcome {
+        match self.row().await {
+            Ok((row, _)) if !row.disabled => self.done(&row, &row.name, "it was switched off"),
+            Ok((row, _)) => self.failed(Some(&row), problem),
+            Err(_) => self.unknown(before, name, problem),
+        }
     }
 
     /// Asks until there is an answer: every call here may be repeated.
@@ -159,6 +172,18 @@ impl Wanted<'_> {
             None => ("nothing was changed", None),
         };
         Outcome { reason: reason.into(), problems: vec![problem], ..self.outcome(row) }
+    }
+
+    /// Switched on, the key is of no family, so that no run would ever retire it.
+    fn unknown(&self, row: &KeyRow, name: &str, problem: Problem) -> Outcome {
+        self.context.observer.event(&Event::Failed(&problem));
+        let fate = KeyFate::Stray { reason: "it may be switched on, and no run looks after it".into() };
+        Outcome {
+            verdict: Verdict::Attention,
+            reason: "nobody could see whether the key is on".into(),
+            problems: vec![Problem { next: Some("run it again".into()), ..problem }],
+            ..self.outcome(Some((row, name, fate)))
+        }
     }
 
     fn done(&self, row: &KeyRow, name: &str, reason: &str) -> Outcome {

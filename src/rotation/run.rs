@@ -14,6 +14,7 @@ use crate::rotation::lease::{Lease, settled_after};
 use crate::rotation::ledger::{Act, Effect, Entry, Ledger};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{Event, KeyFate, Observer, Problem, StepTime};
+use crate::rotation::pending::Standing;
 use crate::rotation::policy::Policy;
 use crate::rotation::port::{Endpoint, KeyId, KeyIssuer, SecretStore, ShownRights, Written};
 use crate::rotation::step::Step;
@@ -120,6 +121,8 @@ pub(super) struct Memory {
     /// Keys that could not be deleted although they should have been.
     pub(super) undeleted: BTreeSet<KeyId>,
     pub(super) fates: BTreeMap<KeyId, KeyFate>,
+    /// How the plan found replaced keys, of which some the run may not come to.
+    pub(super) waiting: BTreeMap<KeyId, Standing>,
     pub(super) problems: Vec<Problem>,
     pub(super) notices: Vec<String>,
     pub(super) steps: Vec<StepTime>,

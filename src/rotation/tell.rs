@@ -2,11 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
+
+use crate::rotation::commit::fate;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{
     KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
 };
+use crate::rotation::pending::Standing;
 use crate::rotation::plan::Stop;
 use crate::rotation::port::{KeyId, KeyRow};
 use crate::rotation::run::{Memory, Run};
@@ -33,9 +37,10 @@ impl Run<'_> {
     pub(super) fn outcome(&self, end: End, seen: Option<&Observation>) -> Outcome {
         let stopped = matches!(&end, End::Stopped(_));
         let list_all = self.policy.leaked || matches!(&end, End::Stopped(stop) if stop.list_keys);
+        let planned = matches!(&end, End::Planned(_));
         let plan = if let End::Planned(plan) = &end { plan.clone() } else { Vec::new() };
         let (mut verdict, reason) = self.judge(end);
-        let keys = seen.map(|seen| self.keys(seen, list_all, stopped)).unwrap_or_default();
+        let keys = seen.map(|seen| self.keys(seen, list_all, [stopped, planned])).unwrap_or_default();
         let memory = self.memory.borrow();
         let alive = |key: &KeyReport| matches!(key.fate, KeyFate::Stray { .. } | KeyFate::NewHeld);
         if memory.unfinished || keys.iter().any(alive) {
@@ -44,7 +49,7 @@ impl Run<'_> {
         let rotated = memory.new.as_ref().is_some_and(|new| memory.fates.get(&new.id) == Some(&KeyFate::New));
         let old_fate = memory.current.as_ref().and_then(|id| memory.fates.get(id));
         let retire_after = match old_fate {
-            Some(KeyFate::Pending { until }) => Some(*until),
+            Some(KeyFate::Pending { until, .. }) => Some(*until),
             _ => None,
         };
         let leak = self.leak(&memory, verdict);
@@ -169,7 +174,7 @@ impl Run<'_> {
     }
 
     /// The family's keys, this run's, and on request every other live key.
-    fn keys(&self, seen: &Observation, all: bool, stopped: bool) -> Vec<KeyReport> {
+    fn keys(&self, seen: &Observation, all: bool, [stopped, planned]: [bool; 2]) -> Vec<KeyReport> {
         let memory = self.memory.borrow();
         let untouched = stopped && memory.fates.is_empty();
         let mut reports = Vec::new();
@@ -179,7 +184,10 @@ impl Run<'_> {
             let fate = match memory.fates.get(&row.id) {
                 Some(fate) => fate.clone(),
                 None if memory.current.as_ref() == Some(&row.id) => KeyFate::Current,
-                None if family && !untouched => KeyFate::Stray { reason: "an earlier run did not finish".into() },
+                None if family && !untouched => match memory.waiting.get(&row.id) {
+                    Some(standing) => self.unsettled(standing, planned.then(|| seen.now())),
+                    None => KeyFate::Stray { reason: "an earlier run did not finish".into() },
+                },
                 None if all && live.contains(&row.id) => KeyFate::Foreign,
                 None => continue,
             };
@@ -200,6 +208,15 @@ impl Run<'_> {
             }
             other => other.clone(),
         }
+    }
+
+    /// How a replaced key stands that the run did not come to. In a dry run one that may go would have gone now.
+    fn unsettled(&self, standing: &Standing, planned: Option<Timestamp>) -> KeyFate {
+        let past = || match planned {
+            Some(until) => KeyFate::Pending { until, drains: false },
+            None => KeyFate::Stray { reason: "its grace is over, and the run ended before it came to it".into() },
+        };
+        fate(standing, self.policy).unwrap_or_else(past)
     }
 
     fn key_report(&self, id: KeyId, row: Option<&KeyRow>, fate: KeyFate) -> KeyReport {

@@ -92,6 +92,23 @@ async fn where_it_can_not_be_told_the_key_stays_and_is_named() {
     scene.assert_healed();
 }
 
+/// A server that read the secret is no workflow run.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_used_within_a_day_is_not_drained() {
+    let scene = draining();
+    let old = scene.live_family().pop().unwrap();
+    scene.clean_run().await;
+    scene.world.advance(DAY);
+    scene.world.by_hand(|state| state.issuer.mark_used(&old.id, 1.0));
+    scene.world.advance(2 * HOUR);
+    let ended = scene.clean_run().await;
+    let told = ended.outcome().notices.iter().any(|notice| notice.contains("it was last used at"));
+    assert_eq!((ended.status(), scene.live_family().len(), told), (0, 2, true), "{:#?}", ended.outcome());
+    scene.world.advance(DAY);
+    assert_eq!((scene.clean_run().await.status(), scene.live_family().len()), (0, 1));
+    scene.assert_healed();
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_leaked_key_waits_for_nothing() {
     let mut scene = draining();

@@ -261,6 +261,49 @@ fn a_key_is_switched_off_and_on_again_from_the_command_line() {
     assert_eq!(report["keys"][0]["fate"], "reenabled");
 }
 
+/// Switched on and not known to be, a key of no family would live for ever.
+#[test]
+fn a_key_that_was_switched_on_without_an_answer_is_looked_for() {
+    for (listed, status, says) in [(true, 0, "on again"), (false, 3, "it may be switched on")] {
+        let stage = Setting::new(Dialect::Mgmt).input("retire", "disable").stage();
+        let old = stage.world.live_keys(FAMILY).pop().unwrap();
+        assert_eq!(stage.run().status(), 0);
+        stage.world.fault("issuer:PATCH:2x9:drop-after");
+        if !listed {
+            // Behind the two pages of the first look.
+            stage.world.fault("issuer:GET:3x99:status=503");
+        }
+        let ran = reenable(&stage, &old.id).run();
+        assert_eq!(ran.status(), status, "{}", ran.log());
+        assert!(!stage.world.read(|state| state.issuer.key(&old.id).unwrap().disabled));
+        let told = |text: &str| ran.log().contains(text);
+        assert!(told(says) && told(&old.id) && !told("stays switched off"), "{}", ran.log());
+    }
+}
+
+/// A dry run changes nothing, so that what waits is nothing to look at.
+#[test]
+fn a_dry_run_takes_no_replaced_key_for_one_that_was_left_over() {
+    for (input, value, fate) in
+        [("grace-period", "24h", "pending"), ("retire", "keep", "kept"), ("grace-period", "1h", "pending")]
+    {
+        let stage = Setting::new(Dialect::Mgmt).input("rotate-after", "30d").input(input, value).stage();
+        assert_eq!(stage.run().status(), 0);
+        stage.world.advance(Duration::from_secs(2 * 3600));
+        let ran = stage.cli().input("dry-run", "true").arg("--format=json").run();
+        let report = ran.report().unwrap();
+        assert_eq!(
+            (ran.status(), &report["outcome"], &report["rotations"][0]["dry-run"]),
+            (0, &"unchanged".into(), &true.into()),
+            "{}",
+            ran.log()
+        );
+        let fates: Vec<_> =
+            report["keys"].as_array().unwrap().iter().map(|key| key["fate"].as_str().unwrap()).collect();
+        assert!(fates.contains(&fate), "{value}: {fates:?}");
+    }
+}
+
 #[test]
 fn reenable_takes_the_id_of_one_key() {
     let stage = Setting::new(Dialect::Mgmt).stage();

@@ -71,7 +71,7 @@ fn key(u: &mut Unstructured<'_>) -> Result<KeyReport> {
         1 => KeyFate::NewHeld,
         2 => KeyFate::NewRevoked,
         3 => KeyFate::Current,
-        4 => KeyFate::Pending { until: time(u)? },
+        4 => KeyFate::Pending { until: time(u)?, drains: u.arbitrary()? },
         5 => KeyFate::Deleted,
         6 => KeyFate::Kept,
         7 => KeyFate::Foreign,

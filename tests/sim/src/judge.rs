@@ -155,7 +155,7 @@ impl Judge<'_> {
             }
             let may_be_dead = match key.fate {
                 KeyFate::Deleted | KeyFate::Disabled | KeyFate::NewRevoked | KeyFate::Stray { .. } => true,
-                KeyFate::Pending { until } => until <= self.now,
+                KeyFate::Pending { until, .. } => until <= self.now,
                 // A current key that has ended is not alive, and not replaced yet.
                 KeyFate::Current | KeyFate::Kept => self.outcome.old_key.as_ref().is_some_and(|(id, _)| *id == key.id),
                 _ => false,
