@@ -1,8 +1,10 @@
 //! The workflows of this project: those that others call, and the one that releases.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
-use std::process::Command;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use keyrotor::cli::INPUTS;
 use serde_json::Value;
@@ -110,7 +112,11 @@ fn a_release_caches_nothing_and_knows_no_secret() {
 }
 
 fn script(name: &str, argument: Option<&str>) -> (bool, String) {
-    let told = Command::new(Path::new(ROOT).join(".github/release").join(name)).args(argument).output().unwrap();
+    ended(Command::new(Path::new(ROOT).join(".github/release").join(name)).args(argument))
+}
+
+fn ended(command: &mut Command) -> (bool, String) {
+    let told = command.output().unwrap();
     (told.status.success(), String::from_utf8(told.stdout).unwrap())
 }
 
@@ -126,10 +132,79 @@ fn the_released_action_differs_in_its_image_alone() {
     }
 }
 
+/// What the scripts of a release read.
+const RELEASED: [&str; 7] = [
+    ".github/release/action",
+    ".github/release/version",
+    ".github/workflows/rotate.yml",
+    ".github/workflows/rotate-oidc.yml",
+    "Cargo.lock",
+    "Cargo.toml",
+    "action.yml",
+];
+
+/// A copy of them.
+struct Copied(PathBuf);
+
+impl Copied {
+    fn new(name: &str) -> Self {
+        let own = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id())));
+        for file in RELEASED {
+            fs::create_dir_all(own.0.join(file).parent().unwrap()).unwrap();
+            fs::copy(Path::new(ROOT).join(file), own.0.join(file)).unwrap();
+        }
+        own
+    }
+
+    fn script(&self, name: &str, argument: Option<&str>) -> (bool, String) {
+        ended(Command::new("bash").arg(self.0.join(".github/release").join(name)).args(argument))
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 #[test]
-fn a_release_has_its_version_everywhere_and_its_notes() {
-    assert_eq!(script("version", None), (true, format!("{}\n", env!("CARGO_PKG_VERSION"))));
-    let (fine, notes) = script("notes", Some("Unreleased"));
-    assert!(fine && notes.contains("### Added") && !notes.contains("## [") && !notes.contains("]: http"), "{notes}");
-    assert!(!script("notes", Some("0.0.0")).0);
+fn a_release_has_its_version_everywhere() {
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(script("version", None), (true, format!("{version}\n")));
+    let copied = Copied::new("release-version");
+    for file in ["Cargo.lock", "Cargo.toml", ".github/workflows/rotate.yml", ".github/workflows/rotate-oidc.yml"] {
+        let file = copied.0.join(file);
+        let right = fs::read_to_string(&file).unwrap();
+        let wrong = right.replace(
+            &format!("name = \"keyrotor\"\nversion = \"{version}\""),
+            "name = \"keyrotor\"\nversion = \"0.0.1\"",
+        );
+        fs::write(&file, wrong.replace(&format!("keyrotor@v{version}"), "keyrotor@v0.0.1")).unwrap();
+        let (fine, printed) = copied.script("version", None);
+        assert!(!fine && printed.is_empty(), "{}", file.display());
+        fs::write(&file, right).unwrap();
+    }
+}
+
+/// What the script says of a version in a changelog.
+fn notes(version: &str, changelog: &str) -> Option<String> {
+    let mut script = Command::new(Path::new(ROOT).join(".github/release/notes"));
+    let mut child = script.arg(version).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(changelog.as_bytes()).unwrap();
+    let told = child.wait_with_output().unwrap();
+    told.status.success().then(|| String::from_utf8(told.stdout).unwrap())
+}
+
+#[test]
+fn the_notes_of_a_release_are_its_part_of_the_changelog() {
+    let changelog = "# Changelog\n\n## [Unreleased]\n\n## [1.2.0] - 2026-01-02\n\n### Added\n\n- One.\n\n\
+        ## [1.1.0] - 2025-12-01\n\n- Two.\n\n[1.2.0]: https://example.com\n";
+    assert_eq!(notes("1.2.0", changelog).as_deref().map(str::trim), Some("### Added\n\n- One."));
+    assert_eq!(notes("1.1.0", changelog).as_deref().map(str::trim), Some("- Two."));
+    for without in ["Unreleased", "1.2", "0.0.0", ""] {
+        assert_eq!(notes(without, changelog), None, "{without}");
+    }
+    // Before a release what is new stands under "Unreleased", in its commit under the version.
+    let own = text("CHANGELOG.md");
+    assert!(["Unreleased", env!("CARGO_PKG_VERSION")].iter().any(|version| notes(version, &own).is_some()));
 }
