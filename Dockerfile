@@ -2,7 +2,6 @@
 #
 # The runner starts it as root, in its own working directory and with its own HOME: so neither USER nor WORKDIR stands here.
 
-# A release replaces the tag by the digest it was built with.
 FROM rust:1.95-alpine AS build
 # aws-lc-sys compiles C. On musl it needs no CMake and no bindgen.
 RUN apk add --no-cache ca-certificates gcc musl-dev

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use keyrotor::cli::INPUTS;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::documents::{ROOT, files, text};
 
@@ -103,12 +103,39 @@ fn every_action_is_pinned_by_one_commit() {
 }
 
 #[test]
-fn a_release_caches_nothing_and_knows_no_secret() {
+fn a_release_caches_nothing_and_knows_one_secret() {
     let release = text(".github/workflows/release.yml");
-    for word in ["secrets.", "actions/cache", "cache-from", "cache-to", "type=gha", "pull_request"] {
+    for word in ["actions/cache", "cache-from", "cache-to", "type=gha", "pull_request"] {
         assert!(!release.contains(word), "it says {word}");
     }
-    assert_eq!(parsed(".github/workflows/release.yml")["permissions"], serde_json::json!({}));
+    let told = parsed(".github/workflows/release.yml");
+    assert_eq!(told["permissions"], json!({}));
+    // The deploy key, in one step of the job that a person approves.
+    assert_eq!(release.matches("secrets.").count(), 1);
+    let publish = &told["jobs"]["publish"];
+    assert_eq!(publish["environment"], "release");
+    assert_eq!(publish["steps"][place(publish, "Tag")]["env"]["DEPLOY_KEY"], "${{ secrets.DEPLOY_KEY }}");
+}
+
+/// Where a job has the step of this name.
+fn place(job: &Value, name: &str) -> usize {
+    let steps = job["steps"].as_array().unwrap();
+    steps.iter().position(|step| step["name"] == name).unwrap_or_else(|| panic!("no step {name}"))
+}
+
+/// A release that is cut short leaves what users follow where it was, and can be begun again.
+#[test]
+fn what_users_follow_moves_last() {
+    let publish = &parsed(".github/workflows/release.yml")["jobs"]["publish"];
+    let steps = publish["steps"].as_array().unwrap();
+    let order = ["Name the image", "Sign the image's provenance", "Tag", "Release", "Move the major version"];
+    assert!(order.map(|name| place(publish, name)).is_sorted());
+    assert_eq!(steps.last().unwrap()["name"], "Move the major version");
+    for step in &steps[..steps.len() - 1] {
+        assert!(!step.to_string().contains("%%.*") && !step.to_string().contains("--force"), "{step}");
+    }
+    // A checkout has no tags to look for.
+    assert!(!text(".github/workflows/release.yml").contains("git rev-parse"));
 }
 
 fn script(name: &str, argument: Option<&str>) -> (bool, String) {
@@ -133,8 +160,9 @@ fn the_released_action_differs_in_its_image_alone() {
 }
 
 /// What the scripts of a release read.
-const RELEASED: [&str; 7] = [
+const RELEASED: [&str; 8] = [
     ".github/release/action",
+    ".github/release/commit",
     ".github/release/version",
     ".github/workflows/rotate.yml",
     ".github/workflows/rotate-oidc.yml",
@@ -143,44 +171,86 @@ const RELEASED: [&str; 7] = [
     "action.yml",
 ];
 
-/// A copy of them.
-struct Copied(PathBuf);
+const COMMITTED: &str = "2026-01-02T03:04:05+01:00";
 
-impl Copied {
+/// A repository with one commit, on which a release can be made.
+struct Repository(PathBuf);
+
+impl Repository {
     fn new(name: &str) -> Self {
         let own = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id())));
         for file in RELEASED {
             fs::create_dir_all(own.0.join(file).parent().unwrap()).unwrap();
             fs::copy(Path::new(ROOT).join(file), own.0.join(file)).unwrap();
         }
+        own.git(&["init", "--quiet"]);
+        own.git(&["add", "."]);
+        let person = ["-c", "user.name=A", "-c", "user.email=a@acme.example", "-c", "commit.gpgsign=false"];
+        own.git(&[&person[..], &["commit", "--quiet", "--message=One"]].concat());
         own
     }
 
+    /// In it, and in no other: a hook of git's would name its own.
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(&self.0);
+        for name in ["GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE"] {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn git(&self, arguments: &[&str]) -> String {
+        let (fine, told) = ended(self.command("git").env("GIT_COMMITTER_DATE", COMMITTED).args(arguments));
+        assert!(fine, "git {arguments:?}");
+        told.trim_end().to_owned()
+    }
+
     fn script(&self, name: &str, argument: Option<&str>) -> (bool, String) {
-        ended(Command::new("bash").arg(self.0.join(".github/release").join(name)).args(argument))
+        ended(self.command("bash").arg(Path::new(".github/release").join(name)).args(argument))
     }
 }
 
-impl Drop for Copied {
+impl Drop for Repository {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
 
 #[test]
+fn a_release_that_is_begun_again_makes_the_same_commit() {
+    let repository = Repository::new("release-commit");
+    let image = |digit: &str| format!("ghcr.io/keyrotor/keyrotor@sha256:{}", digit.repeat(64));
+    let (fine, commit) = repository.script("commit", Some(&image("0")));
+    assert!(fine);
+    assert_eq!(repository.script("commit", Some(&image("0"))), (true, commit.clone()));
+    assert_ne!(repository.script("commit", Some(&image("1"))).1, commit);
+    let (fine, printed) = repository.script("commit", Some("keyrotor:1"));
+    assert!(!fine && printed.is_empty());
+    let commit = commit.trim_end();
+    let dates = repository.git(&["show", "--no-patch", "--format=%aI %cI", commit]);
+    assert_eq!(dates, format!("{COMMITTED} {COMMITTED}"));
+    assert_eq!(repository.git(&["rev-parse", &format!("{commit}^")]), repository.git(&["rev-parse", "HEAD"]));
+    assert_eq!(repository.git(&["diff", "--name-only", "HEAD", commit]), "action.yml");
+    let (_, action) = repository.script("action", Some(&image("0")));
+    assert_eq!(repository.git(&["show", &format!("{commit}:action.yml")]), action.trim_end());
+    assert_eq!(repository.git(&["status", "--porcelain"]), "");
+}
+
+#[test]
 fn a_release_has_its_version_everywhere() {
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(script("version", None), (true, format!("{version}\n")));
-    let copied = Copied::new("release-version");
+    let repository = Repository::new("release-version");
     for file in ["Cargo.lock", "Cargo.toml", ".github/workflows/rotate.yml", ".github/workflows/rotate-oidc.yml"] {
-        let file = copied.0.join(file);
+        let file = repository.0.join(file);
         let right = fs::read_to_string(&file).unwrap();
         let wrong = right.replace(
             &format!("name = \"keyrotor\"\nversion = \"{version}\""),
             "name = \"keyrotor\"\nversion = \"0.0.1\"",
         );
         fs::write(&file, wrong.replace(&format!("keyrotor@v{version}"), "keyrotor@v0.0.1")).unwrap();
-        let (fine, printed) = copied.script("version", None);
+        let (fine, printed) = repository.script("version", None);
         assert!(!fine && printed.is_empty(), "{}", file.display());
         fs::write(&file, right).unwrap();
     }
