@@ -141,7 +141,6 @@ fn accepted(place: &str, with: &Fields, env: &Fields) {
         let example = Path::new("examples").join(Path::new(file).file_name().unwrap());
         let file = Path::new(ROOT).join(example).display().to_string();
         surroundings.vars.insert("INPUT_CONFIG".into(), file);
-        surroundings.vars.entry("PRODUCTION_KEY".into()).or_insert_with(|| evaluated("secrets.PRODUCTION_AROUTER_KEY"));
     }
     check(place, &surroundings);
 }
@@ -189,6 +188,17 @@ fn every_example_is_accepted() {
 }
 
 #[test]
+fn the_key_in_use_is_read_where_the_rotation_writes_it() {
+    let secret = parsed("examples/workflows/many.yml")["jobs"]["rotate"]["steps"][1]["env"]["PRODUCTION_KEY"].clone();
+    let secret = secret.as_str().unwrap().replace("${{ secrets.", "").replace(" }}", "");
+    let config = parsed("examples/keyrotor.yml");
+    let rotation = &config["rotations"][0];
+    assert_eq!(rotation["current-key-env"], "PRODUCTION_KEY");
+    let targets = rotation["targets"].as_array().unwrap();
+    assert!(targets.contains(&json!(format!("repo:acme/ops secret={secret}"))), "{targets:?}");
+}
+
+#[test]
 fn every_example_workflow_is_careful() {
     for (place, yaml) in workflows().into_iter().chain(fragments()).filter(|(_, yaml)| yaml.get("jobs").is_some()) {
         assert_eq!(yaml["permissions"], json!({}), "{place}");
@@ -210,10 +220,18 @@ fn every_example_workflow_is_careful() {
     }
 }
 
+/// The config file as the CronJob has it.
+fn without_current_key(config: &str) -> String {
+    let is_about_it = |line: &&str| line.contains("current-key-env") || line.contains("repo:acme/ops");
+    let (left_out, rest): (Vec<_>, Vec<_>) = config.lines().partition(is_about_it);
+    assert_eq!(left_out.len(), 2, "{left_out:?}");
+    rest.join("\n")
+}
+
 /// A file of the examples, as it would be mounted.
 fn mounted(scratch: &Path, path: &str) -> String {
     let value = match path {
-        "/etc/keyrotor/keyrotor.yml" => return Path::new(ROOT).join("examples/keyrotor.yml").display().to_string(),
+        "/etc/keyrotor/keyrotor.yml" => without_current_key(&text("examples/keyrotor.yml")),
         "/run/secrets/keyrotor/management-key" => evaluated("secrets.MANAGEMENT_KEY"),
         "/run/secrets/keyrotor/github-token" => evaluated("secrets.ROTATION_TOKEN"),
         _ => panic!("nothing is mounted at {path}"),
@@ -237,8 +255,7 @@ fn the_cron_job_is_accepted_and_locked_down() {
         surroundings.args.push(if is_path { mounted(&scratch, argument) } else { argument.to_owned() }.into());
     }
     for variable in container["env"].as_array().unwrap() {
-        let value = variable["value"].as_str().map(|path| mounted(&scratch, path));
-        let value = value.unwrap_or_else(|| evaluated("secrets.PRODUCTION_AROUTER_KEY"));
+        let value = mounted(&scratch, variable["value"].as_str().unwrap());
         surroundings.vars.insert(variable["name"].as_str().unwrap().to_owned(), value);
     }
     check("cronjob.yml", &surroundings);
