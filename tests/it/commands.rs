@@ -115,7 +115,11 @@ fn cargo(place: &str, arguments: &[String]) {
     match own[0] {
         "demo" => check_demo(place, &handed_on),
         "simulate" => check_flags(place, "tests/sim/src", &handed_on),
-        "install" => assert_eq!(behind(&["--git"]), Some(env!("CARGO_PKG_REPOSITORY")), "{place}"),
+        // Without the package's name cargo would not know which of the workspace's programs is meant.
+        "install" => {
+            let git = ["install", "--locked", "--git", env!("CARGO_PKG_REPOSITORY"), "--tag"];
+            assert_eq!(own, [&git[..], &[RELEASED, env!("CARGO_PKG_NAME")]].concat(), "{place}");
+        }
         "build" | "clippy" | "fmt" => {}
         "bench" => {
             let name = behind(&["--bench"]).unwrap_or_else(|| panic!("{place}: which benchmark?"));
@@ -168,16 +172,45 @@ fn check_flags(place: &str, folder: &str, handed_on: &[&str]) {
     }
 }
 
-/// What is verified is what the release workflow signs.
+/// The tag of the version that this is.
+const RELEASED: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+
+/// What is downloaded and verified is what the release workflow makes and signs.
 fn gh(place: &str, arguments: &[String]) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let ["attestation", "verify", image, "--repo", repository] = arguments[..] else {
-        panic!("{place}: nobody knows gh {arguments:?}")
+    let repository = match arguments[..] {
+        ["attestation", "verify", what, "--repo", repository] => {
+            let release: Value = crate::workflows::parsed(".github/workflows/release.yml");
+            let published = release["env"]["IMAGE"].as_str().unwrap();
+            assert!(what.starts_with(&format!("oci://{published}:")) || is_released(what), "{place}: {what}");
+            repository
+        }
+        ["release", "download", RELEASED, "--repo", repository, "--pattern", file] => {
+            assert!(is_released(file), "{place}: {file}");
+            repository
+        }
+        _ => panic!("{place}: nobody knows gh {arguments:?}"),
     };
-    let release: Value = crate::workflows::parsed(".github/workflows/release.yml");
-    let published = release["env"]["IMAGE"].as_str().unwrap();
-    assert!(image.starts_with(&format!("oci://{published}:")), "{place}: {image}");
     assert_eq!(format!("https://github.com/{repository}"), env!("CARGO_PKG_REPOSITORY"), "{place}");
+}
+
+/// The release workflow makes an archive of this name.
+fn is_released(file: &str) -> bool {
+    let release = crate::workflows::parsed(".github/workflows/release.yml");
+    let machines = |list: &Value, at: &str| -> Vec<String> {
+        let all = list.as_array().unwrap().iter();
+        all.map(|it| it.pointer(at).unwrap().as_str().unwrap().to_owned()).collect()
+    };
+    let matrix = |job: &str| release["jobs"][job]["strategy"]["matrix"].clone();
+    let jobs = [
+        ("linux", machines(&matrix("linux")["include"], "/machine")),
+        ("macos", machines(&matrix("macos")["machine"], "")),
+    ];
+    jobs.iter().any(|(system, machines)| {
+        let makes = format!("keyrotor-$MACHINE-{system}.tar.gz");
+        let told = release["jobs"][system]["steps"].to_string().contains(&makes);
+        told && machines.iter().any(|machine| makes.replace("$MACHINE", machine) == file)
+    })
 }
 
 /// Only such as make what a target or an example needs, with words that Kubernetes knows.
@@ -216,6 +249,7 @@ fn every_command_in_the_documents_is_accepted() {
                 "cargo" => cargo(&place, arguments),
                 "gh" => gh(&place, arguments),
                 "kubectl" => kubectl(&place, arguments),
+                "tar" => assert!(arguments[0] == "-xzf" && is_released(&arguments[1]), "{place}"),
                 path if path.contains('/') => {
                     let file = fs::metadata(Path::new(ROOT).join(path)).unwrap_or_else(|_| panic!("{place}"));
                     assert!(file.permissions().mode() & 0o111 != 0, "{place}");
