@@ -51,8 +51,13 @@ pub(crate) fn check_event(
     // The one of these events that hands secrets to a run for whoever opens a pull request; the file may be theirs.
     let Some(config) = config.filter(|_| event == "pull_request_target") else { return };
     let entries = config.rotations.iter().map(|entry| &entry.settings);
-    for given in std::iter::once(&config.settings).chain(entries).filter_map(|settings| settings.issuer_url.as_ref()) {
-        let message = format!("on `{event}` the file may be a stranger's, who would get the keys: give it as an input");
-        problems.push(Problem::new("issuer-url", message).at(&config.path, given.at));
+    for settings in std::iter::once(&config.settings).chain(entries) {
+        let issuer = settings.issuer.as_ref().map(|given| ("issuer", given.at));
+        let url = settings.issuer_url.as_ref().map(|given| ("issuer-url", given.at));
+        for (name, at) in issuer.into_iter().chain(url) {
+            let message =
+                format!("on `{event}` the file may be a stranger's, who would get the keys: give it as an input");
+            problems.push(Problem::new(name, message).at(&config.path, at));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! What the rotations of one file may not have in common: a family, a target, a key.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
 
 use crate::config::RotationRequest;
 use crate::config::file::Entry;
@@ -41,6 +42,13 @@ pub(super) fn check_together(path: &str, drafts: &[Draft<'_>], secrets: &Secrets
         }
     }
     let problems = together.problems;
+    if secrets.management_key.is_some()
+        && let Some(at) = of_another_issuer(drafts)
+    {
+        let message = "the one `management-key` would be sent to two issuers: expected the rotations of each in a file of \
+                       their own";
+        problems.push(Problem::new("issuer", message).at(path, at));
+    }
     for (at, draft) in drafts.iter().enumerate() {
         let before = drafts.get(..at).unwrap_or_default();
         if let (Some(value), Some(variable)) = (&draft.current, &draft.entry.own.current_key_env) {
@@ -49,6 +57,15 @@ pub(super) fn check_together(path: &str, drafts: &[Draft<'_>], secrets: &Secrets
             }
         }
     }
+}
+
+/// Where the first rotation stands whose keys somebody else issues than the first one's.
+fn of_another_issuer(drafts: &[Draft<'_>]) -> Option<Place> {
+    let kind = |draft: &Draft<'_>| draft.request.as_ref().map(|request| discriminant(&request.issuer.kind));
+    let first = drafts.iter().find_map(kind)?;
+    let other = drafts.iter().find(|draft| kind(draft).is_some_and(|kind| kind != first))?;
+    let stated = other.entry.settings.issuer.as_ref().map(|issuer| issuer.at);
+    stated.or(other.entry.own.key_name.as_ref().map(|name| name.at))
 }
 
 struct Together<'a> {

@@ -349,11 +349,29 @@ fn dry_run_holds_wherever_it_is_asked_for() {
 #[test]
 fn a_strangers_file_names_no_issuer() {
     let text = "issuer-url: https://a.dev\ndry-run: true\nrotations:\n  - key-name: a\n    issuer-url: https://b.dev\n";
-    let problems = wrong(text, &[("GITHUB_EVENT_NAME", "pull_request_target")]);
+    let event = [("GITHUB_EVENT_NAME", "pull_request_target")];
+    let problems = wrong(text, &event);
     assert_eq!(problems.len(), 2, "{problems:?}");
     assert!(problems[0].starts_with("F:1:13: issuer-url: ") && problems[1].starts_with("F:5:17: issuer-url: "));
+    let of_another =
+        text.replace("issuer-url: https://a.dev", "issuer: openrouter").replace("issuer-url: https://b.dev", "");
+    assert!(
+        only(&of_another, &event).starts_with("F:1:9: issuer: on `pull_request_target` the file may be a stranger's")
+    );
     let url = |request: Request| request.rotations.first().unwrap().issuer.url.to_string();
     assert_eq!(url(run(text, &[("GITHUB_EVENT_NAME", "pull_request")])), "https://b.dev/");
+}
+
+#[test]
+fn one_management_key_goes_to_one_issuer() {
+    let text = "rotations:\n  - key-name: a\n    targets: repo:acme/a\n  - key-name: b\n    targets: repo:acme/b\n    \
+                issuer: openrouter\n";
+    let problem = only(text, &[]);
+    assert!(problem.starts_with("F:6:13: issuer: the one `management-key` would be sent to two issuers"), "{problem}");
+    assert_eq!(
+        run(&format!("issuer: openrouter\n{}", text.replace("    issuer: openrouter\n", "")), &[]).rotations.len(),
+        2
+    );
 }
 
 #[test]
