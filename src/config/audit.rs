@@ -63,12 +63,13 @@ pub struct AuditSettings {
     pub beside: Beside,
 }
 
-/// Reads the settings; `None` once a problem was noted.
+/// Reads the settings; `None` once a problem was noted. `is_dry`: nothing is to be changed.
 #[must_use]
 pub fn read(
     inputs: &Inputs,
     rotations: Vec<Listed>,
     surroundings: &Surroundings,
+    is_dry: bool,
     problems: &mut Problems,
 ) -> Option<AuditSettings> {
     let old_after = problems.read("old-after", inputs.old_after.as_deref(), duration);
@@ -83,7 +84,6 @@ pub fn read(
         return None;
     }
     let event = surroundings.var("GITHUB_EVENT_NAME").unwrap_or_default();
-    let is_dry = inputs.dry_run.as_deref().map(str::trim) == Some("true");
     if event.starts_with("pull_request") && matches!(prune, Some(Prune::Disable | Prune::Delete)) && !is_dry {
         problems.wrong("GITHUB_EVENT_NAME", event, "on this event keys are pruned only with `dry-run: true`");
     }
@@ -148,14 +148,14 @@ mod tests {
     fn read_with(prune: &str, names: &str) -> (Option<AuditSettings>, usize) {
         let mut problems = Problems::default();
         let inputs = Inputs { prune: Some(prune.to_owned()), names: Some(names.to_owned()), ..Inputs::default() };
-        let settings = read(&inputs, Vec::new(), &Surroundings::default(), &mut problems);
+        let settings = read(&inputs, Vec::new(), &Surroundings::default(), false, &mut problems);
         (settings, problems.into_vec().len())
     }
 
     #[test]
     fn the_defaults_are_the_documented_ones() {
         let mut problems = Problems::default();
-        let settings = read(&Inputs::default(), Vec::new(), &Surroundings::default(), &mut problems).unwrap();
+        let settings = read(&Inputs::default(), Vec::new(), &Surroundings::default(), false, &mut problems).unwrap();
         let day = Duration::from_secs(24 * 60 * 60);
         assert_eq!((settings.old_after, settings.unused_after), (day * 90, day * 30));
         assert_eq!((settings.fail_on, settings.prune), (FailOn::Never, Prune::None));

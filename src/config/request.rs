@@ -84,7 +84,8 @@ fn assemble(
     problems: &mut Problems,
 ) -> Option<Request> {
     let mut warnings = secrets.doubts(surroundings);
-    let dry_run = problems.read("dry-run", inputs.dry_run.as_deref(), boolean);
+    let said = problems.read("dry-run", inputs.dry_run.as_deref(), boolean);
+    let dry_run = said.map(|said| said || config.is_some_and(rotations::is_dry));
     let task = problems.read("command", inputs.command.as_deref(), task);
     // A misspelt command is most likely `rotate` where a family is named: its other problems are worth knowing too.
     let task = task.or_else(|| inputs.given.contains("key-name").then_some(Task::Rotate));
@@ -111,7 +112,7 @@ fn assemble(
     if !has_own_key && (task == Some(Task::Audit) || !inputs.given.contains("config")) {
         secrets.check_presence(surroundings, problems);
     }
-    let command = task.and_then(|task| command(task, inputs, listed, surroundings, problems));
+    let command = task.and_then(|task| command(task, &beside, listed, problems));
     let app = app::read(inputs, surroundings, &secrets, problems);
     let api_url = github_url(surroundings, problems);
     let (request_timeout, issuer) = for_all(config, &beside, problems);
@@ -161,18 +162,16 @@ fn rotation(beside: &Beside<'_>, dry_run: Option<bool>, problems: &mut Problems)
     Some(RotationRequest { policy: policy?, targets, issuer: issuer?, dry_run: dry_run? })
 }
 
-fn command(
-    task: Task,
-    inputs: &Inputs,
-    listed: Vec<Listed>,
-    surroundings: &Surroundings,
-    problems: &mut Problems,
-) -> Option<Command> {
+fn command(task: Task, beside: &Beside<'_>, listed: Vec<Listed>, problems: &mut Problems) -> Option<Command> {
+    let inputs = beside.inputs;
     match (task, inputs.key_id.as_deref()) {
         (Task::Reenable, None) => problems.note("KEY-ID", "is required: `keyrotor reenable KEY-ID`"),
         (Task::Reenable, Some(id)) => return problems.read("KEY-ID", Some(id), key_id).map(Command::Reenable),
         (_, Some(id)) => problems.wrong("KEY-ID", id, format!("has no meaning for `{task}`, only for `reenable`")),
-        (Task::Audit, None) => return audit::read(inputs, listed, surroundings, problems).map(Command::Audit),
+        (Task::Audit, None) => {
+            let settings = audit::read(inputs, listed, beside.surroundings, beside.dry_run, problems);
+            return settings.map(Command::Audit);
+        }
         (Task::Rotate, None) => return Some(Command::Rotate),
     }
     None

@@ -74,12 +74,20 @@ fn slot<'a>(inputs: &'a mut Inputs, name: &str) -> Option<&'a mut Option<String>
     })
 }
 
+/// Whether the file says at its top that nothing is to be changed.
+#[must_use]
+pub(super) fn is_dry(config: &Config) -> bool {
+    says_dry(&config.settings)
+}
+
 /// Whether the file asks every rotation to change nothing.
 #[must_use]
 pub(super) fn all_dry(config: &Config) -> bool {
-    let is_true = |settings: &Settings| settings.dry_run.as_ref().map(|given| given.text.trim() == "true");
-    let top = is_true(&config.settings).unwrap_or_default();
-    config.rotations.iter().all(|entry| is_true(&entry.settings).unwrap_or(top))
+    is_dry(config) || config.rotations.iter().all(|entry| says_dry(&entry.settings))
+}
+
+fn says_dry(settings: &Settings) -> bool {
+    settings.dry_run.as_ref().is_some_and(|given| given.text.trim() == "true")
 }
 
 /// What is read beside the file.
@@ -90,7 +98,7 @@ pub(super) struct Beside<'a> {
     pub(super) surroundings: &'a Surroundings,
     /// The inputs that are secrets.
     pub(super) secrets: &'a Secrets,
-    /// The input `dry-run` asks every rotation to change nothing.
+    /// Nothing is to be changed at all: the input `dry-run` says so, or the file at its top.
     pub(super) dry_run: bool,
 }
 

@@ -55,6 +55,16 @@ fn a_dry_run_says_what_would_go_and_touches_nothing() {
 }
 
 #[test]
+fn a_config_file_that_is_dry_prunes_nothing() {
+    let stage = stage(Dialect::Mgmt, &["ci-1"]);
+    let path =
+        stage.put("keyrotor.yml", "dry-run: true\nrotations:\n  - {key-name: app, targets: [\"repo:acme/app\"]}\n");
+    let ran = pruning(&stage, "delete").input("config", &path).run();
+    assert_eq!((ran.status(), fates(&ran)), (0, told(&[("ci-1", "planned")])), "{}", ran.log());
+    assert_eq!(traffic::writes(&ran), [""; 0]);
+}
+
+#[test]
 fn only_what_is_unused_and_named_goes() {
     let stage =
         stage(Dialect::Mgmt, &["ci-1", "ci-busy", "production", "app-2026-12-01-aaaaaa", "app-2026-12-02-bbbbbb"]);

@@ -344,6 +344,20 @@ fn dry_run_holds_wherever_it_is_asked_for() {
     let event = [("GITHUB_EVENT_NAME", "pull_request")];
     assert!(only(text, &event).contains("on this event only"));
     assert_eq!(run(&text.replace("dry-run: false", "dry-run: true"), &event).rotations.len(), 2);
+    let top = "dry-run: true\nrotations:\n  - key-name: a\n    dry-run: false\n";
+    assert!(run(top, &[]).rotations.iter().all(|it| it.dry_run), "a rotation does not take it back");
+    assert_eq!(run(top, &event).rotations.len(), 1);
+}
+
+#[test]
+fn an_audit_is_as_dry_as_the_file_says_at_its_top() {
+    let audit = |text: &str, event| {
+        let prune = [("INPUT_COMMAND", "audit"), ("INPUT_PRUNE", "delete"), ("INPUT_NAMES", "ci-*")];
+        run(text, &[&prune[..], &[("GITHUB_EVENT_NAME", event)]].concat()).dry_run
+    };
+    let text = "dry-run: true\nrotations:\n  - key-name: a\n    targets: [\"repo:a/a\"]\n";
+    assert!(audit(text, "schedule") && audit(text, "pull_request"));
+    assert!(!audit(&text.replace("true", "false"), "schedule"));
 }
 
 #[test]
