@@ -1,7 +1,7 @@
 //! What a row shows of its key's use.
 
 use jiff::Timestamp;
-use jiff::civil::Weekday;
+use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
 use crate::rotation::port::KeyRow;
@@ -9,9 +9,9 @@ use crate::rotation::port::KeyRow;
 /// When a key was last used, as far as the issuer shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastUse {
-    /// At this time.
+    /// At this time, or later.
     At(Timestamp),
-    /// Never: the issuer shows times of use, and this key has none.
+    /// Never: the issuer shows times of use, and this key has none and has spent nothing.
     Never,
     /// Nothing was spent with it since this time. Calls of free models may have been made.
     NothingSpentSince(Timestamp),
@@ -24,8 +24,8 @@ impl LastUse {
     #[must_use]
     pub fn of(row: &KeyRow, now: Timestamp, shows_times: bool) -> Self {
         match row.last_used_at {
-            Some(at) => Self::At(at),
-            None if shows_times => Self::Never,
+            Some(at) => Self::At(spent_since(row, now).map_or(at, |begin| begin.max(at))),
+            None if shows_times && !has_spent(row) => Self::Never,
             None => unspent_since(row, now).map_or(Self::Unknown, Self::NothingSpentSince),
         }
     }
@@ -43,18 +43,34 @@ impl LastUse {
 
 /// The begin of the longest period in which the row shows no spending.
 fn unspent_since(row: &KeyRow, now: Timestamp) -> Option<Timestamp> {
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let monday = today.tomorrow().ok()?.nth_weekday(-1, Weekday::Monday).ok();
-    let midnight = |date: jiff::civil::Date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
-    let nothing = |spent: Option<f64>| spent.is_some_and(|spent| spent <= 0.0);
-    let candidates = [
-        (nothing(row.usage), row.created_at),
-        (nothing(row.usage_monthly), midnight(today.first_of_month())),
-        (nothing(row.usage_weekly), monday.and_then(midnight)),
-        (nothing(row.usage_daily), midnight(today)),
-    ];
-    let since = candidates.into_iter().filter_map(|(unspent, since)| since.filter(|_| unspent)).min()?;
+    let life = row.created_at.map(|made| (row.usage, made));
+    let unspent =
+        periods(row, now).into_iter().chain(life).filter(|(spent, _)| spent.is_some_and(|spent| spent <= 0.0));
+    let since = unspent.map(|(_, begin)| begin).min()?;
     Some(row.created_at.map_or(since, |made| since.max(made)))
+}
+
+/// The begin of the shortest period in which the row shows spending: the key was used then or later.
+fn spent_since(row: &KeyRow, now: Timestamp) -> Option<Timestamp> {
+    periods(row, now).into_iter().filter(|(spent, _)| is_spending(*spent)).map(|(_, begin)| begin).max()
+}
+
+fn has_spent(row: &KeyRow) -> bool {
+    [row.usage, row.usage_monthly, row.usage_weekly, row.usage_daily].into_iter().any(is_spending)
+}
+
+fn is_spending(spent: Option<f64>) -> bool {
+    spent.is_some_and(|spent| spent > 0.0)
+}
+
+/// What the row shows of this month, this week and today, each with its begin.
+fn periods(row: &KeyRow, now: Timestamp) -> Vec<(Option<f64>, Timestamp)> {
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let monday = today.tomorrow().and_then(|tomorrow| tomorrow.nth_weekday(-1, Weekday::Monday)).ok();
+    let midnight = |date: Date| Some(date.to_zoned(TimeZone::UTC).ok()?.timestamp());
+    let begins =
+        [(row.usage_monthly, Some(today.first_of_month())), (row.usage_weekly, monday), (row.usage_daily, Some(today))];
+    begins.into_iter().filter_map(|(spent, begin)| Some((spent, midnight(begin?)?))).collect()
 }
 
 #[cfg(test)]
@@ -79,6 +95,36 @@ mod tests {
         assert_eq!(of(|row| row.last_used_at = at, false), LastUse::At(at.unwrap_or_default()));
         assert_eq!(of(|_| {}, true), LastUse::Never);
         assert_eq!(of(|_| {}, false), LastUse::Unknown);
+    }
+
+    #[test]
+    fn what_was_spent_counts_more_than_the_absence_of_a_time() {
+        let spends = |row: &mut KeyRow| row.usage_daily = Some(3.2);
+        assert_eq!(of(spends, true), LastUse::Unknown);
+        assert_eq!(of(|row| row.usage = Some(0.1), true), LastUse::Unknown);
+        let earlier = |row: &mut KeyRow| (row.usage, row.usage_monthly) = (Some(9.0), Some(0.0));
+        assert_eq!(of(earlier, true), unspent("2026-12-01T00:00:00Z"));
+        let nothing = |row: &mut KeyRow| (row.usage, row.usage_daily) = (Some(0.0), Some(0.0));
+        assert_eq!(of(nothing, true), LastUse::Never);
+    }
+
+    #[test]
+    fn what_was_spent_counts_more_than_an_old_time() {
+        let at = |text: &str| text.parse().ok().map(LastUse::At);
+        let used = |last: &str, change: fn(&mut KeyRow)| {
+            let change = |row: &mut KeyRow| {
+                row.last_used_at = last.parse().ok();
+                change(row);
+            };
+            Some(of(change, true))
+        };
+        let old = "2026-02-01T00:00:00Z";
+        assert_eq!(used(old, |row| row.usage = Some(9.0)), at(old), "nobody knows when");
+        assert_eq!(used(old, |row| row.usage_monthly = Some(9.0)), at("2026-12-01T00:00:00Z"));
+        let by_week = |row: &mut KeyRow| (row.usage_monthly, row.usage_weekly) = (Some(9.0), Some(1.0));
+        assert_eq!(used(old, by_week), at("2026-12-14T00:00:00Z"));
+        let late = "2026-12-17T08:00:00Z";
+        assert_eq!(used(late, |row| row.usage_daily = Some(1.0)), at(late));
     }
 
     #[test]

@@ -209,6 +209,13 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_spends_is_in_use_whatever_its_time_says() {
+        let spends = KeyRow { usage_daily: Some(3.2), ..row("ci-2", "2026-03-23T00:00:00Z") };
+        assert_eq!(judged(vec![idle_key("ci-1"), spends], How::Delete, &[], &[]), one("ci-1", None));
+        assert_eq!(deleted(KeyRow { usage_daily: Some(3.2), ..idle_key("ci-1") }), []);
+    }
+
+    #[test]
     fn what_a_target_may_hold_is_spared() {
         let rotation = |name: &str| Rotation { key_name: name.to_owned(), ..Rotation::default() };
         let family = || {

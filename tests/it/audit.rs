@@ -35,7 +35,7 @@ fn seed(stage: &Stage, name: &str, change: impl FnOnce(&mut Key)) -> String {
 fn one_of_each(stage: &Stage) {
     stage.behaviour(|it| it.shows_last_used = true);
     seed(stage, "old-v1", |_| {});
-    seed(stage, "forgotten-v1", |key| key.last_used_at = None);
+    seed(stage, "forgotten-v1", |key| (key.usage, key.usage_daily, key.last_used_at) = (0.0, 0.0, None));
     stage.world.advance(DAY * 95);
     let now = stage.world.read(|state| state.issuer.clock.now());
     stage.world.by_hand(|state| {

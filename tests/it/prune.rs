@@ -65,6 +65,19 @@ fn a_config_file_that_is_dry_prunes_nothing() {
 }
 
 #[test]
+fn a_key_that_spends_stays_although_no_time_of_its_use_is_shown() {
+    let stage = stage(Dialect::Mgmt, &["ci-1", "ci-2"]);
+    stage.world.by_hand(|state| {
+        for key in state.issuer.keys.iter_mut().filter(|key| key.name == "ci-2") {
+            (key.usage, key.usage_daily, key.last_used_at) = (90.0, 3.2, None);
+        }
+    });
+    let ran = pruning(&stage, "delete").run();
+    assert_eq!((ran.status(), fates(&ran)), (0, told(&[("ci-1", "deleted")])), "{}", ran.log());
+    assert_eq!(names(&stage.world.live_keys("ci-")), ["ci-2"]);
+}
+
+#[test]
 fn only_what_is_unused_and_named_goes() {
     let stage =
         stage(Dialect::Mgmt, &["ci-1", "ci-busy", "production", "app-2026-12-01-aaaaaa", "app-2026-12-02-bbbbbb"]);

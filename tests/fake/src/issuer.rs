@@ -516,6 +516,24 @@ impl Issuer {
         if earlier { 0.0 } else { key.usage_daily }
     }
 
+    /// USD that a key has spent since Monday, midnight UTC, at the most.
+    #[must_use]
+    pub fn used_this_week(&self, key: &Key) -> f64 {
+        let today = day(self.clock.now());
+        self.used_since(key, today - jiff::Span::new().days(today.weekday().to_monday_zero_offset()))
+    }
+
+    /// USD that a key has spent since the first of the month, midnight UTC, at the most.
+    #[must_use]
+    pub fn used_this_month(&self, key: &Key) -> f64 {
+        self.used_since(key, day(self.clock.now()).first_of_month())
+    }
+
+    fn used_since(&self, key: &Key, begin: jiff::civil::Date) -> f64 {
+        let earlier = key.last_used_at.is_some_and(|last| day(last) < begin);
+        if earlier { 0.0 } else { key.usage }
+    }
+
     /// Remembers the keys as they are until now, where the list lags behind them.
     fn keep_past(&mut self) {
         let lag = self.behaviour.list_lag;

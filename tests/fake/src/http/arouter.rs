@@ -130,7 +130,7 @@ fn own_key(issuer: &Issuer, request: &Inbound) -> Result<Reply, Refused> {
     });
     if issuer.behaviour.shows_openrouter {
         let more = data.as_object_mut().expect("an object");
-        more.extend(openrouter(key));
+        more.extend(openrouter(issuer, key));
         let management = key.kind == Kind::Management;
         more.insert("is_free_tier".into(), false.into());
         more.insert("is_provisioning_key".into(), management.into());
@@ -233,14 +233,14 @@ fn row(issuer: &Issuer, key: &Key) -> Value {
             put("limit_reset", rights.limit_reset.clone().into());
             put("usage", key.usage.into());
             put("usage_daily", issuer.used_today(key).into());
-            put("usage_weekly", key.usage.into());
-            put("usage_monthly", key.usage.into());
+            put("usage_weekly", issuer.used_this_week(key).into());
+            put("usage_monthly", issuer.used_this_month(key).into());
             if shows.shows_updated {
                 put("updated_at", time(key.updated_at));
             }
         }
         if shows.shows_openrouter {
-            row.extend(openrouter(key));
+            row.extend(openrouter(issuer, key));
         }
         row.extend(key.extra.clone());
     }
@@ -251,14 +251,13 @@ fn row(issuer: &Issuer, key: &Key) -> Value {
 }
 
 /// What OpenRouter shows of every key beside the rest, at its defaults.
-fn openrouter(key: &Key) -> Map<String, Value> {
+fn openrouter(issuer: &Issuer, key: &Key) -> Map<String, Value> {
     let mut fields = Map::new();
     for field in ["byok_usage", "byok_usage_daily", "byok_usage_weekly", "byok_usage_monthly"] {
         fields.insert(field.into(), 0.0.into());
     }
-    for field in ["usage_weekly", "usage_monthly"] {
-        fields.insert(field.into(), key.usage.into());
-    }
+    fields.insert("usage_weekly".into(), issuer.used_this_week(key).into());
+    fields.insert("usage_monthly".into(), issuer.used_this_month(key).into());
     fields.insert("include_byok_in_limit".into(), false.into());
     fields.insert("creator_user_id".into(), "user_2dHFtVWx2n56w6HkM0000000000".into());
     fields.insert("workspace_id".into(), DEFAULT_WORKSPACE.into());
