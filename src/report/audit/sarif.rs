@@ -60,7 +60,7 @@ fn result(finding: &Finding, file: &str, has_lines: bool) -> Value {
         "ruleId": finding.rule.id(),
         "ruleIndex": index,
         "level": finding.level.word(),
-        "message": { "text": sentence(finding) },
+        "message": { "text": plain(&sentence(finding)) },
         "locations": [{
             "physicalLocation": {
                 "artifactLocation": { "uri": file, "uriBaseId": "%SRCROOT%" },
@@ -69,6 +69,20 @@ fn result(finding: &Finding, file: &str, has_lines: bool) -> Value {
         }],
         "partialFingerprints": { "primaryLocationLineHash": fingerprint(finding) },
     })
+}
+
+/// Text that holds no link and no placeholder, as 3.11.5 and 3.11.6 of the standard have it.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | '[' | ']' => plain.push('\\'),
+            '{' | '}' => plain.push(c),
+            _ => {}
+        }
+        plain.push(c);
+    }
+    plain
 }
 
 /// The same for a finding in every run, whatever becomes of the file: of the rule, and of the key's or rotation's name.

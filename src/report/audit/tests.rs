@@ -137,6 +137,14 @@ fn several_accounts_name_their_issuer() {
 }
 
 #[test]
+fn a_name_is_no_link_and_no_placeholder_in_sarif() {
+    let audit = audit(vec![row(r"[a](https://x.dev) {0} \", "2026-12-16T00:00:00Z")], FailOn::Never);
+    let log: serde_json::Value = serde_json::from_str(&sarif(&audit, &Redactor::new(), "a.yml", false)).unwrap();
+    let told = log.pointer("/runs/0/results/1/message/text").and_then(|text| text.as_str()).unwrap();
+    assert!(told.contains(r"no-spending-limit: \[a\](https://x.dev) {{0}} \\ ("), "{told}");
+}
+
+#[test]
 fn the_limit_holds_whatever_comes() {
     let many = |count| (0..count).map(|n| row(&format!("|<&`*_[]$@:// {n}"), "2026-01-01T00:00:00Z")).collect();
     let shown = ending(&audit(many(5_000), FailOn::Error));
