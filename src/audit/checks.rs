@@ -220,7 +220,17 @@ fn left_over(look: &Look<'_>, key: &AuditedKey) -> Found {
         }
         State::Expired => format!("it expired{}", since(key.row.rights.expires_at.flatten()).unwrap_or_default()),
     };
-    Some((Level::Note, reason, "Delete it once nobody wants to switch it on again.".to_owned()))
+    let current = key.family.as_ref().filter(|member| member.role == Role::Current);
+    let advice = match current.map(|member| (member, member.rotation.and_then(|at| look.rotations.get(at)))) {
+        Some((_, Some(rotation))) => {
+            format!("Run the rotation `{}` before you delete it: it tells what the targets hold.", rotation.key_name)
+        }
+        Some((member, None)) => {
+            format!("Keep it while the family `{}` is rotated: it tells what the targets hold.", member.family)
+        }
+        None => "Delete it once nobody wants to switch it on again.".to_owned(),
+    };
+    Some((Level::Note, reason, advice))
 }
 
 fn undated_name(key: &AuditedKey) -> Found {
@@ -254,21 +264,31 @@ fn has_version(name: &str) -> bool {
 }
 
 fn no_key(look: &Look<'_>, at: usize, rotation: &Rotation) -> Option<Finding> {
-    let of_family = |key: &AuditedKey| key.family.as_ref().and_then(|member| member.rotation) == Some(at);
+    let role = |key: &AuditedKey| key.family.as_ref().filter(|it| it.rotation == Some(at)).map(|member| member.role);
+    let current = look.keys.iter().find(|key| role(key) == Some(Role::Current));
+    let of_family = |key: &AuditedKey| match current {
+        Some(current) => key.row.id == current.row.id,
+        None => role(key).is_some(),
+    };
     let serves =
         |key: &AuditedKey| key.is_live() && (of_family(key) || rotation.replaces.as_ref() == Some(&key.row.id));
     if look.keys.iter().any(serves) {
         return None;
     }
+    let name = &rotation.key_name;
+    let reason = match current.map(|key| key.state) {
+        Some(State::Expired) => format!("it is the newest key of the rotation `{name}`, and it has expired"),
+        Some(_) => format!("it is the newest key of the rotation `{name}`, and it is switched off"),
+        None => format!("no live key is named after the rotation `{name}`"),
+    };
     Some(Finding {
         rule: Rule::NoKey,
         level: Level::Error,
-        key: None,
+        key: current.map(|key| (key.row.id.clone(), key.row.name.clone())),
         rotation: Some(named(rotation)),
-        reason: format!("no live key is named after the rotation `{}`", rotation.key_name),
+        reason,
         advice: format!(
-            "Run the rotation `{}`. If its targets hold a key of another name, set `replace-key-id` there.",
-            rotation.key_name
+            "Run the rotation `{name}`. If its targets hold a key of another name, set `replace-key-id` there."
         ),
     })
 }

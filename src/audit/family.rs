@@ -11,16 +11,16 @@ use crate::rotation::port::{KeyKind, KeyRow};
 /// What a key is in its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// The newest confirmed key that lives.
+    /// The newest confirmed key, dead or alive: what the targets hold.
     Current,
-    /// A confirmed key beside a newer one.
+    /// A confirmed key that lives beside a newer one.
     Replaced {
         /// When its successor was confirmed, as far as the issuer shows it.
         at: Option<Timestamp>,
     },
-    /// Some run made it and did not finish.
+    /// Some run made it and did not finish, and it lives.
     Unconfirmed,
-    /// It does not work any more.
+    /// It does not work any more, and is not the current one.
     Dead,
 }
 
@@ -49,20 +49,19 @@ pub(super) fn memberships(rows: &[KeyRow], rotations: &[Rotation], now: Timestam
     let read: Vec<_> = rows.iter().map(|row| read(&row.name).filter(|_| row.kind == KeyKind::Regular)).collect();
     let mut confirmed: BTreeMap<&str, Vec<&KeyRow>> = BTreeMap::new();
     for (row, name) in rows.iter().zip(&read) {
-        if let Some((family, true)) = name
-            && state(row, now) == State::Live
-        {
+        if let Some((family, true)) = name {
             confirmed.entry(family).or_default().push(row);
         }
     }
-    confirmed.values_mut().for_each(|keys| keys.sort_by_key(|row| age(row)));
-    let member = |row: &KeyRow, (family, is_confirmed): (&str, bool)| Membership {
+    let is_live = |row: &KeyRow| state(row, now) == State::Live;
+    for keys in confirmed.values_mut() {
+        keys.sort_by_key(|row| age(row));
+        let newest = keys.last().map(|row| row.id.clone());
+        keys.retain(|row| is_live(row) || newest.as_ref() == Some(&row.id));
+    }
+    let member = |row: &KeyRow, (family, _): (&str, bool)| Membership {
         family: family.to_owned(),
-        role: match confirmed.get(family) {
-            _ if state(row, now) != State::Live => Role::Dead,
-            Some(keys) if is_confirmed => role(row, keys),
-            _ => Role::Unconfirmed,
-        },
+        role: role(row, confirmed.get(family).map_or(&[], Vec::as_slice), is_live(row)),
         rotation: by_name.get(family).copied(),
     };
     rows.iter().zip(read).map(|(row, name)| name.map(|name| member(row, name))).collect()
@@ -77,9 +76,13 @@ fn commit(row: &KeyRow) -> Option<Timestamp> {
     row.updated_at.or(row.created_at)
 }
 
-fn role(row: &KeyRow, oldest_first: &[&KeyRow]) -> Role {
-    let successor = oldest_first.iter().position(|key| key.id == row.id).and_then(|at| oldest_first.get(at + 1));
-    successor.map_or(Role::Current, |successor| Role::Replaced { at: commit(successor) })
+/// `committed`: every confirmed key that lives, and the current one, oldest first.
+fn role(row: &KeyRow, committed: &[&KeyRow], is_live: bool) -> Role {
+    match committed.iter().position(|key| key.id == row.id) {
+        Some(at) => committed.get(at + 1).map_or(Role::Current, |successor| Role::Replaced { at: commit(successor) }),
+        None if is_live => Role::Unconfirmed,
+        None => Role::Dead,
+    }
 }
 
 /// Where a key is deployed: the current key of a rotation's family, or the one that the rotation is to replace.
@@ -115,22 +118,28 @@ mod tests {
         }
     }
 
+    fn off(row: KeyRow) -> KeyRow {
+        KeyRow { disabled: true, ..row }
+    }
+
     #[test]
-    fn the_newest_confirmed_live_key_is_current() {
-        let mut dead = row("a-2026-12-04-000004", "2026-12-04T00:00:00Z");
-        dead.disabled = true;
+    fn the_newest_confirmed_key_is_current() {
         let rows = [
+            off(row("a-2026-11-30-000000", "2026-11-30T00:00:00Z")),
             row("a-2026-12-01-000001", "2026-12-01T00:00:00Z"),
+            off(row("a-2026-12-01-000009", "2026-12-01T12:00:00Z")),
             row("a-2026-12-02-000002", "2026-12-02T00:00:00Z"),
             row("a-2026-12-03-000003-unconfirmed", "2026-12-03T00:00:00Z"),
-            dead,
+            off(row("a-2026-12-04-000004-unconfirmed", "2026-12-04T00:00:00Z")),
             row("b-2026-12-05", "2026-12-05T00:00:00Z"),
             row("by hand", "2026-12-06T00:00:00Z"),
         ];
         let a = |role| Some(("a".to_owned(), role));
         let replaced = Role::Replaced { at: "2026-12-02T00:00:00Z".parse().ok() };
         let expected = [
+            a(Role::Dead),
             a(replaced),
+            a(Role::Dead),
             a(Role::Current),
             a(Role::Unconfirmed),
             a(Role::Dead),
@@ -138,6 +147,17 @@ mod tests {
             None,
         ];
         assert_eq!(roles(&rows), expected);
+    }
+
+    #[test]
+    fn a_dead_key_that_is_the_newest_is_current() {
+        let rows = [
+            row("a-2026-12-01-000001", "2026-12-01T00:00:00Z"),
+            off(row("a-2026-12-02-000002", "2026-12-02T00:00:00Z")),
+        ];
+        let replaced = Role::Replaced { at: "2026-12-02T00:00:00Z".parse().ok() };
+        let roles: Vec<_> = roles(&rows).into_iter().flatten().map(|(_, role)| role).collect();
+        assert_eq!(roles, [replaced, Role::Current]);
     }
 
     #[test]

@@ -115,16 +115,15 @@ fn spared(key: &AuditedKey, rotations: &[Rotation], how: How) -> Option<&'static
     if key.row.kind == KeyKind::Management {
         return Some("it is a management key");
     }
+    let is_current = key.family.as_ref().is_some_and(|member| member.role == Role::Current);
     if key.state != State::Live {
-        return None;
+        return is_current.then_some("it is the newest key of its family, and tells what the targets hold");
     }
     if rotations.iter().any(|rotation| rotation.replaces.as_ref() == Some(&key.row.id)) {
         return Some("a rotation of the config file is to replace it");
     }
     match &key.family {
-        Some(member) if member.role == Role::Current => {
-            Some("it is the newest key of its family: a target may hold it")
-        }
+        Some(_) if is_current => Some("it is the newest key of its family: a target may hold it"),
         Some(member) if member.role == Role::Unconfirmed => {
             Some("a run made it and did not finish: a target may hold it, and the next rotation settles it")
         }
@@ -143,7 +142,7 @@ fn last_of_dead_families(keys: &[AuditedKey]) -> BTreeSet<KeyId> {
     let mut alive = BTreeSet::new();
     for key in keys {
         let Some(member) = &key.family else { continue };
-        if member.role != Role::Dead {
+        if key.state == State::Live {
             alive.insert(member.family.as_str());
         }
         // Oldest first: the last one stays.
@@ -247,6 +246,20 @@ mod tests {
         let with_live = vec![off(name, "2026-03-01T00:00:00Z"), row("app-2026-06-30-bbbbbb", "2026-06-30T00:00:00Z")];
         let rotation = Rotation { key_name: "app".to_owned(), ..Rotation::default() };
         assert_eq!(judged(with_live, How::Delete, &[rotation], &[]), one(name, None));
+    }
+
+    #[test]
+    fn the_newest_key_of_a_family_is_spared_dead_or_alive() {
+        let ended = KeyRow { created_at: at("2026-02-01T00:00:00Z"), ..idle_key("app-2026-02-01-bbbbbb") };
+        let mut expired = ended.clone();
+        expired.rights.expires_at = Some(at("2026-03-01T00:00:00Z"));
+        let off = KeyRow { disabled: true, updated_at: at("2026-03-01T00:00:00Z"), ..ended };
+        for dead in [expired, off] {
+            let found = judged(vec![idle_key("app-2026-01-01-aaaaaa"), dead], How::Delete, &[], &[]);
+            let spared: Vec<_> = found.into_iter().map(|(name, why)| (name, why.is_some())).collect();
+            let expected = [("app-2026-01-01-aaaaaa", false), ("app-2026-02-01-bbbbbb", true)];
+            assert_eq!(spared, expected.map(|(name, spared)| (name.to_owned(), spared)));
+        }
     }
 
     #[test]

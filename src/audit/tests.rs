@@ -219,6 +219,27 @@ fn what_the_config_file_tells() {
 }
 
 #[test]
+fn a_rotation_whose_newest_key_is_dead_has_none() {
+    let older = || fine("app-2026-12-14-aaaaaa", "2026-12-14T09:00:00Z");
+    let mut expired = fine("app-2026-12-15-bbbbbb", "2026-12-15T09:00:00Z");
+    expired.rights.expires_at = Some(Some(at("2026-12-16T09:00:00Z")));
+    let off = KeyRow { disabled: true, ..fine("app-2026-12-15-bbbbbb", "2026-12-15T09:00:00Z") };
+    for (dead, how) in [(expired, "it has expired"), (off, "it is switched off")] {
+        let assessment = assessed(vec![older(), dead], &[rotation("app")]);
+        let targets: Vec<_> = assessment.keys.iter().map(|key| key.targets.join(" ")).collect();
+        assert_eq!(targets, ["", "repo:acme/app"]);
+        let finding = assessment.findings.first().unwrap();
+        assert_eq!((finding.rule, finding.level), (Rule::NoKey, Level::Error));
+        assert_eq!(finding.key.clone().unwrap().1, "app-2026-12-15-bbbbbb");
+        assert_eq!(finding.reason, format!("it is the newest key of the rotation `app`, and {how}"));
+        let left_over = assessment.findings.iter().find(|it| it.rule == Rule::LeftOver).unwrap();
+        assert!(left_over.advice.starts_with("Run the rotation `app` before you delete it"), "{}", left_over.advice);
+    }
+    let replaces = Rotation { replaces: Some(older().id), ..rotation("other") };
+    assert_eq!(told(assessed(vec![older()], &[replaces])), [], "a live key of another name");
+}
+
+#[test]
 fn the_worst_comes_first() {
     let assessment = assessed(vec![KeyRow { limit_remaining: Some(0.0), ..fine("app", "2026-01-01T00:00:00Z") }], &[]);
     let levels: Vec<_> = assessment.findings.iter().map(|finding| finding.level).collect();
