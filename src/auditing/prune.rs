@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Reached, assess, persistently};
+use super::{Reached, assess, listing, persistently};
 use crate::audit::prune::{Candidate, Fate, How, Pruned, Pruning, candidates};
 use crate::audit::{AuditedAccount, Criteria};
 use crate::http::{Failure, Retry};
@@ -17,6 +17,8 @@ use crate::secret::Secret;
 
 /// A list that was read no longer ago than this counts as read right before. Reading one of thousands takes longer.
 const FRESH: Duration = Duration::from_secs(2);
+
+const STOPPED: &str = "the run was told to stop";
 
 /// What pruning works with.
 pub(super) struct Shears<'a> {
@@ -38,7 +40,15 @@ impl Shears<'_> {
             return;
         };
         let issuer = issuer.as_ref();
-        let Some(signers) = self.signers(reached, issuer, &listing).await else {
+        let signers = tokio::select! {
+            biased;
+            () = self.interrupt.wait() => {
+                self.note(account, format!("nothing was pruned: {STOPPED}"), "Run it again.");
+                return;
+            }
+            signers = self.signers(reached, issuer, &listing) => signers,
+        };
+        let Some(signers) = signers else {
             self.refuse(account, "which of the keys is the one given to sign or as `current-key` can't be proved");
             return;
         };
@@ -57,6 +67,10 @@ impl Shears<'_> {
             self.look_again(reached, issuer, account).await;
         }
         self.complain(issuer, account);
+        let left = account.pruned.iter().filter(|pruned| pruned.fate == Fate::Spared(STOPPED.to_owned())).count();
+        if left > 0 {
+            self.note(account, format!("{STOPPED}; keys that were not looked at: {left}"), "Run it again.");
+        }
     }
 
     fn judged(&self, reached: &Reached, listing: &Listing, signers: &[KeyId]) -> Vec<Candidate> {
@@ -65,10 +79,12 @@ impl Shears<'_> {
     }
 
     fn refuse(&self, account: &mut AuditedAccount, why: &str) {
-        let problem = Problem {
-            what: format!("nothing was pruned: {why}"),
-            next: Some("Give `management-key` alone, which is no key that calls models.".to_owned()),
-        };
+        let next = "Give `management-key` alone, which is no key that calls models.";
+        self.note(account, format!("nothing was pruned: {why}"), next);
+    }
+
+    fn note(&self, account: &mut AuditedAccount, what: String, next: &str) {
+        let problem = Problem { what, next: Some(next.to_owned()) };
         self.runner.event(&Event::Failed(&problem));
         account.problems.push(problem);
     }
@@ -98,22 +114,27 @@ impl Shears<'_> {
         candidate: &Candidate,
         signers: &[KeyId],
     ) -> Fate {
-        if self.interrupt.requested() {
-            return Fate::Spared("the run was told to stop".to_owned());
-        }
         if list.read_at.elapsed() > FRESH {
-            match persistently(issuer, self.runner).await {
-                Ok(listing) => *list = Fresh { listing, read_at: Instant::now() },
-                Err(failure) => return Fate::Failed(format!("the key list could not be read again: {failure}")),
+            match listing(issuer, self.interrupt, self.runner).await {
+                Some(Ok(listing)) => *list = Fresh { listing, read_at: Instant::now() },
+                Some(Err(failure)) => return Fate::Failed(format!("the key list could not be read again: {failure}")),
+                None => return Fate::Spared(STOPPED.to_owned()),
             }
+        }
+        if self.interrupt.requested() {
+            return Fate::Spared(STOPPED.to_owned());
         }
         if !self.judged(reached, &list.listing, signers).contains(candidate) {
             return Fate::Spared("it was changed or used meanwhile".to_owned());
         }
-        match self.touch(issuer, &candidate.id).await {
-            Ok(fate) => fate,
-            Err(failure) => Fate::Failed(failure.to_string()),
-        }
+        let touched = tokio::select! {
+            biased;
+            touched = self.touch(issuer, &candidate.id) => touched,
+            () = self.interrupt.in_flight_over() => return Fate::Failed(
+                format!("{STOPPED}, and it was not answered before the run had to end"),
+            ),
+        };
+        touched.unwrap_or_else(|failure| Fate::Failed(failure.to_string()))
     }
 
     /// Both calls are safe to repeat.
@@ -136,16 +157,25 @@ impl Shears<'_> {
             let Some(wait) = retry.wait(made, &failure, &mut rng) else { return Err(failure) };
             let (what, why) = (format!("prune key {id}"), failure.message().to_owned());
             self.runner.event(&Event::Retrying { what, why, wait });
-            tokio::time::sleep(wait).await;
+            tokio::select! {
+                biased;
+                () = self.interrupt.wait() => return Err(failure),
+                () = tokio::time::sleep(wait) => {}
+            }
         }
     }
 
     /// Only the list says what an answer was worth.
     async fn look_again(&self, reached: &Reached, issuer: &dyn KeyIssuer, account: &mut AuditedAccount) {
-        let listing = match persistently(issuer, self.runner).await {
+        let read = tokio::select! {
+            biased;
+            read = persistently(issuer, self.runner) => read.map_err(|failure| failure.to_string()),
+            () = self.interrupt.deadline() => Err(STOPPED.to_owned()),
+        };
+        let listing = match read {
             Ok(listing) => listing,
-            Err(failure) => {
-                let why = format!("it was answered, and the key list could not be read again: {failure}");
+            Err(why) => {
+                let why = format!("it was answered, and the key list could not be read again: {why}");
                 account.pruned.iter_mut().for_each(|pruned| pruned.fate = doubted(&pruned.fate, &why));
                 return;
             }

@@ -3,9 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::collections::BTreeMap;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use keyrotor_fake::{Behaviour, Dialect, Key};
+use keyrotor_fake::{Behaviour, Dialect, Key, Request, Server, Signal};
 
 use crate::harness::{Invocation, Ran, SECRET, Setting, Stage};
 use crate::traffic;
@@ -194,6 +195,84 @@ fn a_key_that_is_used_while_others_are_pruned_is_spared() {
     assert_eq!((ran.status(), fates(&ran)), (0, told(&[("ci-1", "deleted"), ("ci-2", "spared")])), "{}", ran.log());
     assert!(ran.tells("it was changed or used meanwhile"), "{}", ran.log());
     assert_eq!(names(&stage.world.live_keys("ci-")), ["ci-2"]);
+}
+
+/// A run that has patience with the issuer.
+fn patient<'a>(stage: &'a Stage, how: &str) -> Invocation<'a> {
+    pruning(stage, how).input("request-timeout", "60s")
+}
+
+/// Sends a signal at the first request that `told` picks.
+fn stop_at(stage: &Stage, told: fn(&Request) -> bool) -> JoinHandle<()> {
+    let world = stage.world.clone();
+    std::thread::spawn(move || {
+        while !world.requests().iter().any(told) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        assert!(world.signal_client(Signal::Term));
+    })
+}
+
+/// It ended in time, said why, and left a report.
+fn check_stopped(ran: &Ran) {
+    ran.check_stopped_in_time(Duration::from_secs(1)).unwrap();
+    assert!(ran.tells("told to stop") && ran.report().is_some(), "{}", ran.log());
+}
+
+#[test]
+fn a_run_that_is_told_to_stop_ends_behind_the_key_under_way() {
+    for (how, method, done) in [("delete", "DELETE", "deleted"), ("disable", "PATCH", "disabled")] {
+        let stage = stage(Dialect::Mgmt, &["ci-1", "ci-2"]);
+        stage.world.fault(&format!("issuer:{method}:1:int"));
+        // The signal may arrive behind the next request.
+        stage.world.fault(&format!("issuer:{method}:2:hang=600s"));
+        let ran = patient(&stage, how).run();
+        check_stopped(&ran);
+        assert_eq!((ran.status(), ran.output("outcome")), (3, "attention"), "{}", ran.log());
+        let fates = fates(&ran);
+        assert!(fates["ci-1"] == done && ["spared", "failed"].contains(&fates["ci-2"].as_str()), "{fates:?}");
+        stage.world.clear_faults();
+        let ran = pruning(&stage, how).run();
+        assert_eq!((ran.status(), stage.world.live_keys("ci-").len()), (0, 0), "{}", ran.log());
+    }
+}
+
+#[test]
+fn a_key_whose_answer_does_not_come_in_time_is_told() {
+    let stage = stage(Dialect::Mgmt, &["ci-1", "ci-2"]);
+    stage.world.fault("issuer:DELETE:1x9:hang=600s");
+    let told_to_stop = stop_at(&stage, |request| request.method == "DELETE");
+    let ran = patient(&stage, "delete").run();
+    told_to_stop.join().unwrap();
+    check_stopped(&ran);
+    assert_eq!((ran.status(), ran.output("outcome")), (3, "attention"), "{}", ran.log());
+    assert_eq!(fates(&ran), told(&[("ci-1", "failed"), ("ci-2", "spared")]), "{}", ran.log());
+    assert!(ran.tells("it was not answered before the run had to end"), "{}", ran.log());
+}
+
+#[test]
+fn a_list_that_does_not_come_in_time_proves_nothing() {
+    let stage = stage(Dialect::Mgmt, &["ci-1"]);
+    let dry = pruning(&stage, "delete").input("dry-run", "true").run();
+    let looks = traffic::of(&dry, Server::Issuer, "GET").len();
+    stage.world.fault("issuer:DELETE:1:int");
+    stage.world.fault(&format!("issuer:GET:{}x99:hang=600s", looks + 1));
+    let ran = patient(&stage, "delete").run();
+    check_stopped(&ran);
+    assert_eq!((ran.status(), fates(&ran)), (3, told(&[("ci-1", "failed")])), "{}", ran.log());
+}
+
+#[test]
+fn before_a_key_is_touched_a_stop_changes_nothing() {
+    let stage = stage(Dialect::Mgmt, &["ci-1"]);
+    let deployed = stage.world.live_keys("ci-1")[0].value.clone();
+    stage.world.fault("issuer:GET~/models:1x99:hang=600s");
+    let told_to_stop = stop_at(&stage, |request| request.path.contains("/models"));
+    let ran = patient(&stage, "delete").secret("current-key", &deployed).run();
+    told_to_stop.join().unwrap();
+    check_stopped(&ran);
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
+    assert_eq!(traffic::writes(&ran), [""; 0]);
 }
 
 #[test]
