@@ -159,6 +159,11 @@ async fn account(
         problems: Vec::new(),
         pruned: Vec::new(),
     };
+    if reached.issuers.is_empty() {
+        let problem = unreachable(reached);
+        runner.event(&Event::Failed(&problem));
+        account.problems.push(problem);
+    }
     let mut merged: Option<Listing> = None;
     for issuer in &reached.issuers {
         match listing(issuer.as_ref(), interrupt, runner).await {
@@ -185,6 +190,14 @@ async fn account(
         }
     }
     account
+}
+
+fn unreachable(reached: &Reached) -> Problem {
+    let names: Vec<_> = reached.rotations.iter().map(|rotation| rotation.key_name.as_str()).collect();
+    Problem {
+        what: format!("no key is given that could list those of {}", names.join(", ")),
+        next: Some("Give `management-key`, or set the variable that `current-key-env` names.".to_owned()),
+    }
 }
 
 /// Keys that several credentials see are one.

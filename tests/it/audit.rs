@@ -241,6 +241,31 @@ fn keys_that_cannot_be_read_are_told_and_nothing_is_claimed() {
 }
 
 #[test]
+fn an_account_without_a_credential_is_told() {
+    let stage = stage(Dialect::Guide);
+    seed(&stage, "a-2026-12-01-aaaaaa", |_| {});
+    let value = stage.world.live_keys("a-")[0].value.clone();
+    let rotation = |name: &str, url: &str| {
+        let own = format!("current-key-env: KEY_{name}, issuer-url: \"{url}\"");
+        format!("  - {{key-name: {name}, targets: [\"repo:acme/{name}\"], {own}}}\n")
+    };
+    let elsewhere = "http://127.0.0.1:9";
+    let all = [rotation("a", &stage.fakes.issuer_url), rotation("b", elsewhere), rotation("c", elsewhere)];
+    let ran = with_config(&stage, &format!("rotations:\n{}", all.concat()))
+        .input("issuer-url", "")
+        .secret("management-key", "")
+        .secret("current-key", "")
+        .variable("KEY_a", &value)
+        .variable("KEY_b", "")
+        .run();
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
+    assert!(ran.tells("no key is given that could list those of b, c"), "{}", ran.log());
+    let report = report(&ran);
+    let listed = report["audit"]["keys"].as_array().unwrap();
+    assert!(listed.iter().any(|key| key["name"] == "a-2026-12-01-aaaaaa"), "{}", ran.log());
+}
+
+#[test]
 fn a_run_that_is_told_to_stop_claims_nothing() {
     let stage = stage(Dialect::Mgmt);
     stage.world.fault("issuer:GET:1:int");
