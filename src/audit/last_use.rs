@@ -1,5 +1,7 @@
 //! What a row shows of its key's use.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
@@ -37,6 +39,19 @@ impl LastUse {
             Self::At(at) | Self::NothingSpentSince(at) => Some(at),
             Self::Never => created_at,
             Self::Unknown => None,
+        }
+    }
+
+    /// Whether it tells, with the rest of the row, if the key was used in this time.
+    #[must_use]
+    pub fn tells(self, row: &KeyRow, now: Timestamp, time: Duration) -> bool {
+        let within = |at: Timestamp| Duration::try_from(now.duration_since(at)).is_ok_and(|ago| ago < time);
+        match self {
+            Self::At(_) | Self::Never => true,
+            Self::NothingSpentSince(at) if !within(at) => true,
+            Self::NothingSpentSince(_) | Self::Unknown => {
+                row.created_at.into_iter().chain(spent_since(row, now)).any(within)
+            }
         }
     }
 }
@@ -125,6 +140,23 @@ mod tests {
         assert_eq!(used(old, by_week), at("2026-12-14T00:00:00Z"));
         let late = "2026-12-17T08:00:00Z";
         assert_eq!(used(late, |row| row.usage_daily = Some(1.0)), at(late));
+    }
+
+    #[test]
+    fn amounts_tell_of_this_month_and_no_more() {
+        let now = "2026-12-17T09:30:00Z".parse().unwrap_or_default();
+        let tells = |days: u64, change: fn(&mut KeyRow)| {
+            let mut row = row("k", "2026-01-01T00:00:00Z");
+            (row.usage, row.usage_monthly, row.usage_daily) = (Some(5.0), Some(0.0), Some(0.0));
+            change(&mut row);
+            LastUse::of(&row, now, false).tells(&row, now, Duration::from_secs(days * 24 * 60 * 60))
+        };
+        assert!(tells(16, |_| {}) && !tells(17, |_| {}));
+        assert!(tells(30, |row| row.usage = Some(0.0)), "nothing was ever spent");
+        assert!(tells(30, |row| row.created_at = "2026-11-30T00:00:00Z".parse().ok()), "it is younger");
+        assert!(tells(30, |row| row.usage_monthly = Some(1.0)), "it was used this month");
+        assert!(tells(30, |row| row.last_used_at = row.created_at));
+        assert!(!tells(30, |row| (row.usage, row.usage_monthly, row.usage_daily) = (None, None, None)));
     }
 
     #[test]

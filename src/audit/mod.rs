@@ -109,6 +109,8 @@ pub struct Assessment {
     pub keys: Vec<AuditedKey>,
     /// What was found.
     pub findings: Vec<Finding>,
+    /// Live keys of which nothing tells whether they were used in the time that is looked at.
+    pub not_judged: usize,
 }
 
 /// Judges one account's keys.
@@ -118,7 +120,10 @@ pub fn assess(listing: &Listing, rotations: &[Rotation], criteria: &Criteria) ->
     let look = Look { keys: &keys, rotations, criteria, now: listing.date };
     let mut findings: Vec<_> = Rule::ALL.into_iter().flat_map(|rule| checks::check(rule, &look)).collect();
     findings.sort_by_key(|finding| finding.level);
-    Assessment { keys, findings }
+    let untold =
+        |key: &&AuditedKey| key.is_live() && !key.last_use.tells(&key.row, listing.date, criteria.unused_after);
+    let not_judged = keys.iter().filter(untold).count();
+    Assessment { keys, findings, not_judged }
 }
 
 /// What every check is given.

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::rows::{reset, role, state};
-use super::{counts, fate, key_count, next};
+use super::{counts, fate, key_count, next, not_judged};
 use crate::audit::prune::Pruned;
 use crate::audit::{Audit, AuditedKey, Finding, LastUse, Level, State, Verdict, span};
 use crate::report::escape::{code, escape};
@@ -25,6 +25,9 @@ pub(in crate::report) fn markdown(page: &mut Page, audit: &Audit) {
     };
     page.push(&format!("## {mark}Audit of {}: {}\n\n", key_count(audit), counts(audit)));
     page.push(&format!("{}\n\n", escape(&what_was_looked_for(audit))));
+    if let Some(notice) = not_judged(audit) {
+        page.push(&format!("{}\n\n", full_stop(&escape(&notice))));
+    }
     problems(page, audit);
     page.push(&format!("**What to do next:** {}\n\n", escape(&next(audit))));
     pruned(page, audit);

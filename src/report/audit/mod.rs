@@ -9,7 +9,7 @@ mod text;
 
 use super::Cleaner;
 use crate::audit::prune::{Fate, Pruned};
-use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level};
+use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level, span};
 use crate::rotation::outcome::Problem;
 use crate::rotation::port::{AllowList, KeyId, KeyRow, ShownRights};
 use crate::secret::without_keys;
@@ -37,6 +37,24 @@ pub(super) fn key_count(audit: &Audit) -> String {
         1_usize => "1 key".to_owned(),
         many => format!("{many} keys"),
     }
+}
+
+/// What can't be told of some keys; `None` where everything can.
+pub(super) fn not_judged(audit: &Audit) -> Option<String> {
+    let keys = match count_not_judged(audit) {
+        0 => return None,
+        1 => "1 key".to_owned(),
+        many => format!("{many} keys"),
+    };
+    Some(format!(
+        "{keys} could not be judged as used or unused: no time of use is shown there, and amounts reach back to the 1st of \
+         the month at most; `unused-after` is {}",
+        span(audit.criteria.unused_after)
+    ))
+}
+
+fn count_not_judged(audit: &Audit) -> usize {
+    audit.accounts.iter().map(|account| account.assessment.not_judged).sum()
 }
 
 /// What became of a key that was looked at for pruning.
@@ -81,6 +99,7 @@ impl Cleaner<'_> {
             assessment: Assessment {
                 keys: account.assessment.keys.iter().map(|key| self.audited(key)).collect(),
                 findings: account.assessment.findings.iter().map(|finding| self.finding(finding)).collect(),
+                not_judged: account.assessment.not_judged,
             },
             problems: account.problems.iter().map(|problem| self.hindrance(problem)).collect(),
             pruned: account.pruned.iter().map(|pruned| self.pruned(pruned)).collect(),

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::count_not_judged;
 use crate::audit::prune::{Fate, Pruned};
 use crate::audit::{Audit, AuditedAccount, AuditedKey, Finding, LastUse, Role, State};
 use crate::rotation::port::{AllowList, KeyKind, Reset};
@@ -17,6 +18,7 @@ pub(in crate::report) struct AuditRows<'a> {
     notes: usize,
     fail_on: &'static str,
     fails: bool,
+    not_judged: usize,
     pub(in crate::report) findings: Vec<FindingRow<'a>>,
     pub(in crate::report) keys: Vec<KeyRow<'a>>,
     pub(in crate::report) pruned: Vec<PrunedRow<'a>>,
@@ -84,6 +86,7 @@ impl<'a> AuditRows<'a> {
             notes,
             fail_on: audit.fail_on.word(),
             fails: audit.fails(),
+            not_judged: count_not_judged(audit),
             findings: findings.into_iter().map(finding).collect(),
             keys: audit
                 .accounts

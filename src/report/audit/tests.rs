@@ -128,6 +128,20 @@ fn what_went_wrong_comes_first_and_decides_unless_findings_do() {
 }
 
 #[test]
+fn keys_that_could_not_be_judged_are_counted() {
+    let spent = |name: &str| KeyRow { usage: Some(5.0), usage_monthly: Some(0.0), ..row(name, "2026-08-01T00:00:00Z") };
+    let shown = ending(&audit(vec![spent("a"), spent("b")], FailOn::Never));
+    let notice = "2 keys could not be judged as used or unused: no time of use is shown there, and amounts reach back to \
+                  the 1st of the month at most; `unused-after` is 30 days";
+    let log = text(&shown);
+    assert!(log.contains(&format!("\n  note: {notice}\n")), "{log}");
+    let summary = markdown(&shown, 100_000);
+    assert!(summary.contains("\n2 keys could not be judged as used or unused: "), "{summary}");
+    let report: serde_json::Value = serde_json::from_str(&json(&shown, usize::MAX)).unwrap();
+    assert_eq!(report.pointer("/audit/not-judged").and_then(serde_json::Value::as_u64), Some(2));
+}
+
+#[test]
 fn several_accounts_name_their_issuer() {
     let mut audit = audit(keys(), FailOn::Never);
     let other = AuditedAccount { issuer: "https://gw.corp/".into(), ..audit.accounts.first().cloned().unwrap() };

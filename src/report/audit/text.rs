@@ -2,7 +2,7 @@
 
 use super::markdown::{last_use, limit, may_use};
 use super::rows::state;
-use super::{counts, fate, key_count, next};
+use super::{counts, fate, key_count, next, not_judged};
 use crate::audit::{Audit, AuditedKey, Finding, span};
 use crate::report::text::extend;
 use crate::report::words::full_stop;
@@ -12,6 +12,7 @@ use crate::rotation::port::KeyKind;
 pub(in crate::report) fn text(audit: &Audit) -> Vec<String> {
     let mut lines = vec![format!("Audit of {}: {}.", key_count(audit), counts(audit))];
     extend(&mut lines, audit.all_problems().map(|problem| format!("  error: {}", problem.what)));
+    lines.extend(not_judged(audit).map(|notice| format!("  note: {notice}")));
     let pruned = audit.pruned().map(|it| format!("  prune {} {}: {}", it.id, it.name, fate(&it.fate)));
     extend(&mut lines, pruned);
     extend(&mut lines, audit.findings().into_iter().map(finding));
