@@ -233,7 +233,7 @@ impl<'a> Situation<'a> {
         let (Some(at), Some(latest)) = (target.last_write, target.last_write_at_latest) else { return true };
         let Some((current, made)) = current.and_then(|row| Some((row, row.created_at?))) else { return false };
         let adopted = FamilyName::parse(&self.policy.key_name, &current.name).is_none();
-        if self.mode == Mode::Renaming && self.family.unconfirmed.iter().any(|row| may_hold(row, current, at)) {
+        if self.mode == Mode::Renaming && self.family.unconfirmed.iter().any(|row| self.may_hold(row, current, at)) {
             return false;
         }
         let end = match self.mode {
@@ -244,12 +244,14 @@ impl<'a> Situation<'a> {
         };
         end.is_some_and(|end| earlier(made, CLOCK_MARGIN) <= at && latest <= later(end, SAME_WRITE_MARGIN))
     }
-}
 
-/// Whether a write of that time may be that of a dead run's key. It is not where the current key was put back since.
-fn may_hold(row: &KeyRow, current: &KeyRow, written: Timestamp) -> bool {
-    let put_back = commit(current) > row.created_at;
-    !put_back && row.created_at.is_none_or(|made| written >= earlier(made, CLOCK_MARGIN))
+    /// Whether a write of that time may be that of a dead run's key. It is not where the current key was put back since; a
+    /// rename within a lease of the dead run's beginning may be the adoption, by a run beside it.
+    fn may_hold(&self, row: &KeyRow, current: &KeyRow, written: Timestamp) -> bool {
+        let Some(made) = row.created_at else { return true };
+        let put_back = commit(current).is_some_and(|at| at > later(made, 2 * self.policy.request_timeout));
+        !put_back && written >= earlier(made, CLOCK_MARGIN)
+    }
 }
 
 #[cfg(test)]

@@ -234,3 +234,17 @@ async fn of_keys_that_were_made_at_about_the_same_time_each_has_its_grace_from_w
     let both = Standing::InGrace(at("2026-12-02T11:00:00Z"));
     assert_eq!(standings, [both.clone(), both]);
 }
+
+/// A rename of the current key soon after a dead run began may be its adoption, which came late: the target holds the dead run's
+/// key, and not the current one.
+#[tokio::test]
+async fn a_current_key_renamed_beside_a_dead_runs_beginning_was_not_put_back_by_that() {
+    let renamed = |at_seconds: &str| {
+        let current = KeyRow { updated_at: Some(at(at_seconds)), ..row(CURRENT, "2026-11-01T12:00:00Z") };
+        let dead = row("production-2026-12-01-bbbbbb-unconfirmed", "2026-12-01T11:00:00Z");
+        let seen = seen(vec![current, dead], &[Some("2026-12-01T11:00:03Z")]);
+        rotation(&plan(&seen, &policy(), Mode::Renaming)).can_put_back.clone()
+    };
+    assert_eq!(renamed("2026-12-01T11:00:15Z"), [false]);
+    assert_eq!(renamed("2026-12-01T11:10:00Z"), [true], "put back since");
+}
