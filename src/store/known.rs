@@ -30,7 +30,7 @@ impl Known {
     }
 
     /// Whether this value was seen or written before.
-    #[cfg(feature = "file")]
+    #[cfg(any(feature = "file", feature = "kubernetes"))]
     pub(super) fn has(&self, value: &Secret) -> bool {
         self.0.borrow().as_ref().is_some_and(|(known, _)| known == value)
     }
