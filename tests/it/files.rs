@@ -178,17 +178,8 @@ fn a_file_that_cant_be_written_well_is_told_before_a_key_is_made() {
 #[test]
 fn a_file_that_gets_a_second_name_meanwhile_refuses_and_all_is_put_back() {
     let stage = stage(&["repo:acme/app", "file:.env#AROUTER_API_KEY"]);
-    stage.world.fault("issuer:POST:1:delay=400ms");
     let snapshot = stage.snapshot();
-    let ran = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stage.world.requests().iter().any(|request| request.method == "POST") {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            fs::hard_link(stage.path(".env"), stage.path("other")).unwrap();
-        });
-        stage.run()
-    });
+    let ran = stage.run_with_file_linked_meanwhile();
     assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{}", ran.log());
     assert!(ran.tells("hard links"), "{}", ran.log());
     stage.check_truthful(&snapshot, &ran).unwrap();

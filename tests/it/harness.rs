@@ -312,6 +312,23 @@ impl Stage {
         self.scratch.0.join(name)
     }
 
+    /// A run in which `.env` gets a second name once it was looked at, so that it can't be replaced any more.
+    pub(crate) fn run_with_file_linked_meanwhile(&self) -> Ran {
+        self.world.fault("issuer:POST:1:delay=400ms");
+        let other = self.path("other");
+        let ran = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !self.world.requests().iter().any(|request| request.method == "POST") {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                fs::hard_link(self.path(".env"), &other).unwrap();
+            });
+            self.run()
+        });
+        fs::remove_file(&other).unwrap();
+        ran
+    }
+
     /// A run as a step of a workflow, to be adjusted.
     pub(crate) fn action(&self) -> Invocation<'_> {
         let mut inputs = self.setting.inputs.clone();

@@ -1,12 +1,9 @@
 //! One key in places of every kind at once: replaced everywhere or nowhere.
 
-use std::fs;
-use std::time::Duration;
-
 use keyrotor_fake::Dialect;
 use serde_json::json;
 
-use crate::harness::{Ran, Setting, Stage};
+use crate::harness::{Setting, Stage};
 
 const PLACES: [&str; 5] = [
     "repo:acme/app",
@@ -33,22 +30,6 @@ fn places_of_every_kind_get_the_new_key() {
     }
 }
 
-/// A run in which the file gets a second name once it was looked at, so that it can't be replaced any more.
-fn linked_meanwhile(stage: &Stage) -> Ran {
-    stage.world.fault("issuer:POST:1:delay=400ms");
-    let ran = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while !stage.world.requests().iter().any(|request| request.method == "POST") {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            fs::hard_link(stage.path(".env"), stage.path("other")).unwrap();
-        });
-        stage.run()
-    });
-    fs::remove_file(stage.path("other")).unwrap();
-    ran
-}
-
 #[test]
 fn whichever_refuses_every_other_is_put_back_and_the_next_run_heals() {
     let denied = json!({ "__type": "AccessDeniedException", "Message": "not authorized" });
@@ -65,7 +46,7 @@ fn whichever_refuses_every_other_is_put_back_and_the_next_run_heals() {
         let stage = stage();
         faults.iter().for_each(|fault| stage.world.fault(fault));
         let before = stage.snapshot();
-        let ran = if faults.is_empty() { linked_meanwhile(&stage) } else { stage.run() };
+        let ran = if faults.is_empty() { stage.run_with_file_linked_meanwhile() } else { stage.run() };
         assert_eq!(ran.status(), 1, "{who} {}", ran.log());
         stage.check_truthful(&before, &ran).unwrap_or_else(|wrong| panic!("{who} {wrong}"));
         put_back += usize::from(ran.output("outcome") == "rolled-back");
