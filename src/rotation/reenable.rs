@@ -1,6 +1,8 @@
 //! Taking back a `retire: disable`: the key gets a name outside its family, so that no run touches it again, and only
 //! then works again.
 
+use std::cell::Cell;
+
 use crate::http::Failure;
 use crate::rotation::name::without_family;
 use crate::rotation::observation::has_expired;
@@ -17,7 +19,7 @@ const NOT_BROUGHT_BACK: [&str; 2] = [
 
 /// Switches a key on again, or says in a dry run what that would do. Never fails: what went wrong is in the outcome.
 pub async fn reenable(issuer: &dyn KeyIssuer, id: &KeyId, dry_run: bool, context: &Context<'_>) -> Outcome {
-    let wanted = Wanted { issuer, id, context };
+    let wanted = Wanted { issuer, id, context, unanswered: Cell::new(false) };
     let row = match wanted.row().await {
         Ok(row) => row,
         Err(problem) => return wanted.failed(None, problem),
@@ -68,6 +70,8 @@ struct Wanted<'a> {
     issuer: &'a dyn KeyIssuer,
     id: &'a KeyId,
     context: &'a Context<'a>,
+    /// A request to switch the key on may have taken effect, or may yet.
+    unanswered: Cell<bool>,
 }
 
 impl Wanted<'_> {
@@ -100,7 +104,13 @@ impl Wanted<'_> {
             self.context.observer.event(&Event::Note(format!("{} is now called {name}", row.name)));
         }
         let what = format!("switch {name} on");
-        let shown = self.again(&what, async || self.issuer.set_disabled(self.id, false).await).await?;
+        let switch_on = async || {
+            let before = self.unanswered.replace(true);
+            let answer = self.issuer.set_disabled(self.id, false).await;
+            self.unanswered.set(before || matches!(answer, Err(Failure::Unknown { .. })));
+            answer
+        };
+        let shown = self.again(&what, switch_on).await?;
         if shown == Some(false) || !self.row().await?.0.disabled {
             return Ok(());
         }
@@ -110,12 +120,12 @@ impl Wanted<'_> {
         })
     }
 
-    /// What a call that was not answered well has come to: the list tells.
+    /// What a call that was not answered well has come to: the list tells, but for a request that may land yet.
     async fn weigh(&self, before: &KeyRow, name: &str, problem: Problem) -> Outcome {
         match self.row().await {
             Ok((row, _)) if !row.disabled => self.done(&row, &row.name, "it was switched off"),
-            Ok((row, _)) => self.failed(Some(&row), problem),
-            Err(_) => self.unknown(before, name, problem),
+            Ok((row, _)) if !self.unanswered.get() => self.failed(Some(&row), problem),
+            _ => self.unknown(before, name, problem),
         }
     }
 

@@ -145,6 +145,18 @@ async fn what_can_not_be_taken_back_says_why_and_stays() {
     scene.assert_healed();
 }
 
+/// What was sent without an answer may land after the list was read.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_may_yet_be_switched_on_is_not_said_to_stay_off() {
+    let scene = disabling();
+    let old = current(&scene);
+    scene.clean_run().await;
+    let ended = scene.reenable(&old.id, Script::default().always(Call::Disable, Fault::LoseBefore)).await;
+    assert_eq!(ended.outcome().verdict, Verdict::Attention, "{:#?}", ended.outcome());
+    assert!(ended.outcome().keys.iter().any(|key| key.id.0 == old.id && matches!(key.fate, KeyFate::Stray { .. })));
+    assert_eq!(scene.reenable(&old.id, Script::default()).await.status(), 0);
+}
+
 /// Trace 16, and what a run says while it lasts: exit 3, and when the key was last used.
 #[tokio::test(start_paused = true)]
 async fn a_key_past_its_grace_that_is_still_used_is_held_and_named() {
