@@ -91,13 +91,15 @@ fn rotates_locked_down(engine: &Engine) -> Told {
 fn stops(engine: &Engine, signal: &str) -> Told {
     let scene = Scene::new(&[])?;
     scene.world.fault(&format!("github:PUT:1:{signal}-after"));
+    // podman, which passes the signal on, gives up where the container is over before.
+    scene.world.fault("github:PUT:2:delay=1s");
     let ended = engine.run(&scene, Shape::Runner)?;
-    ended_with(&ended, &[0, 1, 3])?;
+    ended_with(&ended, &[1, 3])?;
     let took = scene.since_the_first_write()?;
     if took > TIME_TO_STOP {
         return Err(format!("SIG{} and it went on for {took:?}\n{}", signal.to_uppercase(), ended.log()));
     }
-    if ended.status != Some(0) && !scene.read("file_commands/summary")?.contains("told to stop") {
+    if !scene.read("file_commands/summary")?.contains("told to stop") {
         return Err(format!("the summary does not say that it was told to stop\n{}", ended.log()));
     }
     let told = format!("SIG{} to PID 1 between two writes: in order {took:.1?} later", signal.to_uppercase());
