@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, earlier, later};
 use crate::rotation::lease::Mode;
-use crate::rotation::name::FamilyName;
+use crate::rotation::name::{FamilyName, was_taken_back};
 use crate::rotation::observation::commit;
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::{KeyId, KeyKind, KeyRow};
@@ -199,6 +199,12 @@ impl<'a> Situation<'a> {
 
     fn held_current(&self, held: &KeyId) -> Result<&'a KeyRow, Stop> {
         let Some(row) = self.live_row(held) else { return Err(self.none_found()) };
+        if was_taken_back(&row.name) {
+            return Err(Stop::listing(
+                format!("current-key is {} ({held}), which a person has taken back from keyrotor", row.name),
+                format!("leave current-key out; if the targets do hold that key, set replace-key-id to {held}"),
+            ));
+        }
         if self.mode == Mode::Fixed {
             return Err(Stop::listing(
                 "this issuer can't rename keys, so current-key alone does not say which key to replace",

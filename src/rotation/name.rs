@@ -75,9 +75,19 @@ impl fmt::Display for FamilyName {
 /// A name by which no run takes the key for one of any family; `None` where its own is such a name.
 #[must_use]
 pub fn without_family(name: &str) -> Option<String> {
+    is_of_any_family(name).then(|| format!("{name}{REENABLED}"))
+}
+
+/// Whether a person took the key out of its family by `reenable`: from then on it is theirs.
+#[must_use]
+pub fn was_taken_back(name: &str) -> bool {
+    name.strip_suffix(REENABLED).is_some_and(is_of_any_family)
+}
+
+fn is_of_any_family(name: &str) -> bool {
     // A family's name may hold anything, dates too: what counts is the end.
     let families = name.match_indices('-').filter_map(|(at, _)| name.get(..at));
-    families.into_iter().any(|family| FamilyName::parse(family, name).is_some()).then(|| format!("{name}{REENABLED}"))
+    families.into_iter().any(|family| FamilyName::parse(family, name).is_some())
 }
 
 fn digits(rng: &mut fastrand::Rng) -> String {
@@ -115,6 +125,7 @@ mod tests {
         ] {
             let other = without_family(name);
             assert_eq!(other, Some(format!("{name}-reenabled")));
+            assert!(other.as_deref().is_some_and(was_taken_back) && !was_taken_back(name));
             assert_eq!(other.and_then(|other| without_family(&other)), None, "of no other family either");
         }
         for name in ["Peter's key", "production-v2", "production-2026-13-01", "", "2026-12-01", "ü-2026-12-01-x"] {

@@ -270,6 +270,28 @@ async fn without_renames_the_value_in_hand_shows_whose_the_family_is_beside_a_yo
     scene.assert_healed();
 }
 
+/// A person switched the current key off, a run's key never got its final name, and the person took the old key back. Whoever
+/// still has its value as `current-key` would have it brought back into the family, and retired.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_taken_back_is_not_adopted_because_its_value_is_in_hand() {
+    let scene = Scene::rotated_before(&["acme/app"]);
+    let old = scene.world.live_keys(FAMILY)[0].clone();
+    scene.world.by_hand(|state| state.issuer.key_mut(&old.id).unwrap().disabled = true);
+    assert_eq!(scene.run(Script::default().always(Call::Write(0), Fault::LoseAfter)).await.status(), 3);
+    scene.world.advance(LONG_AFTER);
+    assert_eq!(scene.reenable(&old.id, Script::default()).await.status(), 0);
+    let mut in_hand = scene.clone();
+    in_hand.policy.current_key = Some(Secret::new(old.value.clone()));
+    let ended = in_hand.clean_run().await;
+    assert_eq!(ended.outcome().verdict, Verdict::Unchanged, "{:#?}", ended.outcome().problems);
+    assert!(ended.outcome().problems[0].what.contains("taken back"), "{:#?}", ended.outcome().problems);
+    scene.world.advance(2 * DAY);
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.assert_healed();
+    let back = scene.world.read(|state| state.issuer.key(&old.id).cloned());
+    assert!(back.is_some_and(|key| !key.disabled), "nobody but a person ends it");
+}
+
 fn first_key(mut scene: Scene) -> Scene {
     scene.policy.providers = Wish::Stated(AllowList::All);
     scene.policy.models = Wish::Stated(AllowList::All);
