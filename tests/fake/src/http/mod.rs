@@ -14,6 +14,8 @@ mod vault;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 pub use message::{Inbound, Reply};
 pub use serve::Fakes;
 
@@ -43,11 +45,14 @@ pub async fn exchange(world: World, request: Inbound) -> Ending {
     let arrival = world.arrive(request.server, &request.method, &request.path_and_query(), request.credential());
     let nth = arrival.nth;
     world.sent(nth, request.harmless_headers(), request.harmless_body());
-    tokio::time::sleep(arrival.latency).await;
+    // What the stand-in itself has to do is no time on top.
+    let due = Instant::now() + arrival.latency;
+    tokio::time::sleep(arrival.latency / 2).await;
     let ending = match arrival.fault {
         None => Ending::Reply(apply(&world, nth, &request)),
         Some(action) => go_wrong(&world, nth, &request, action).await,
     };
+    tokio::time::sleep_until(due).await;
     world.answered(
         nth,
         match &ending {
