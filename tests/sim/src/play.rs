@@ -11,14 +11,15 @@ use keyrotor::rotation::port::{AllowList, KeyId, Reset};
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Rights;
 use keyrotor_fake::{Key, Place};
+use tokio::time::Instant;
 
 use crate::assumption::Assumption;
 use crate::broke::{Broke, Promise};
 use crate::judge::{self, Asked, Before};
 use crate::ports::{PROCESSES, Rollout};
 use crate::scene::{Ended, FAMILY, SECRET, Scene};
-use crate::schedule::{Act, DAY, Deed, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start};
-use crate::script::{Fault, Script};
+use crate::schedule::{Act, DAY, Deed, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
+use crate::script::{Call, Fault, Made, Script};
 
 /// The second family of the account.
 const STAGING: &str = "staging";
@@ -31,6 +32,12 @@ const STOPS_WITHIN: Duration = Duration::from_secs(7);
 
 /// Dates have whole seconds, and a run asks two servers for them.
 const GRACE_MARGIN: Duration = Duration::from_secs(5);
+
+/// Two writes of one secret that lie closer together can't be told apart by their dates.
+const STAMPS_WITHIN: Duration = Duration::from_secs(4);
+
+/// A write so soon behind a commit passes for the run's own: three seconds, and two that were cut off from whole seconds.
+const COMMIT_WITHIN: Duration = Duration::from_secs(6);
 
 /// No run takes longer, whatever fails.
 const LONGEST_RUN: Duration = Duration::from_secs(2 * 3600);
@@ -94,7 +101,7 @@ struct Play<'a> {
     neighbour: Option<Scene>,
     hand_made: Option<KeyId>,
     added: usize,
-    /// Where a person wrote while a run was at work: nobody can tell who was last.
+    /// Where a person wrote while a run was at work, when it could not see that.
     raced: BTreeSet<Place>,
     /// Values that some place has held: nobody has the value of a key that was never deployed.
     known: BTreeSet<String>,
@@ -343,7 +350,7 @@ impl<'a> Play<'a> {
         self.schedule.neighbour != Neighbour::Empty || live.iter().any(|key| !key.name.ends_with("-unconfirmed"))
     }
 
-    async fn runs(&mut self, runs: &[RunPlan], deeds: &[(Duration, Deed)], settle: bool) {
+    async fn runs(&mut self, runs: &[RunPlan], deeds: &[(When, Deed)], settle: bool) {
         let alive = !self.main.live_family().is_empty();
         let can_tell = self.neighbour_can_tell() && (runs.len() == 1 || self.schedule.neighbour != Neighbour::Empty);
         let tells = |plan: &&RunPlan| plan.side != Side::Neighbour || can_tell;
@@ -351,28 +358,42 @@ impl<'a> Play<'a> {
         let runs = runs.as_slice();
         let before: Vec<_> = runs.iter().map(|plan| Before::of(self.scene(plan.side))).collect();
         let scenes: Vec<_> = runs.iter().enumerate().map(|(nth, plan)| self.run_scene(plan, nth)).collect();
-        let scripts: Vec<_> = runs.iter().map(RunPlan::script).collect();
+        let slow = |script: Script| match self.schedule.slow_lists {
+            Some(by) => script.always(Call::List, Fault::Lag(by)),
+            None => script,
+        };
+        let scripts: Vec<_> = runs.iter().map(|plan| slow(plan.script())).collect();
         let all = scenes.iter().zip(&scripts).zip(runs).map(|((scene, script), plan)| one_run(scene, script, plan));
         let (main, known) = (&self.main, &self.known);
         let people = async {
             let mut written = Vec::new();
-            for (after, deed) in deeds {
-                tokio::time::sleep(*after).await;
+            for (when, deed) in deeds {
+                match (when, scripts.first()) {
+                    (When::After(time), _) => tokio::time::sleep(*time).await,
+                    (When::Behind(time), Some(first)) if first.goes_wrong().await => tokio::time::sleep(*time).await,
+                    (When::Behind(_), _) => continue,
+                }
                 if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::Job { .. }) {
-                    written.extend(by_hand(main, known, *deed));
+                    written.extend(by_hand(main, known, *deed).map(|id| (id, *deed, Instant::now())));
                 }
             }
             written
         };
         let (ended, written) = tokio::join!(join_all(all), people);
-        self.written_by_hand.extend(written);
+        for (id, deed, at) in written {
+            self.written_by_hand.insert(id);
+            if let Deed::Write { target, .. } = deed {
+                let [script] = scripts.as_slice() else {
+                    self.raced.extend(self.main.targets.get(target).cloned());
+                    continue;
+                };
+                if self.unsettled || !is_seen(script, target, at, self.schedule) {
+                    self.raced.extend(self.main.targets.get(target).cloned());
+                }
+            }
+        }
         if settle {
             tokio::time::sleep(self.schedule.settles_within).await;
-        }
-        for (_, deed) in deeds {
-            if let Deed::Write { target, .. } = deed {
-                self.raced.extend(self.main.targets.get(*target).cloned());
-            }
         }
         let alone = settle && runs.len() == 1 && deeds.is_empty() && !self.unsettled && self.raced.is_empty();
         self.unsettled = !settle;
@@ -454,11 +475,12 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Whether a run may have to ask which key is deployed: where no rename is on record, a person ended a key, or lists
-    /// and clocks mislead it.
+    /// Whether a run may have to ask which key is deployed: where no rename is on record, a person ended a key or wrote one
+    /// that has expired, or lists and clocks mislead it.
     fn may_ask(&self) -> bool {
         let lost = matches!(self.schedule.broken, Some(Assumption::A2 | Assumption::A3));
-        lost || !self.schedule.records_commits() || self.schedule.ends_keys_by_hand()
+        let all_ended = self.schedule.lifetime.is_some() && !self.written_by_hand.is_empty();
+        lost || all_ended || !self.schedule.records_commits() || self.schedule.ends_keys_by_hand()
     }
 
     async fn heal(&mut self) {
@@ -510,6 +532,34 @@ impl<'a> Play<'a> {
     }
 }
 
+/// Whether a run, or the one after it, has to see what a person wrote into a target while it was at work. It can't tell that
+/// write from its own in the same second, nor see it between its last look and its commit, nor is one told from its own that
+/// follows the commit at once. After its own write, and after each commit that failed, it owes a look.
+fn is_seen(script: &Script, target: usize, at: Instant, schedule: &Schedule) -> bool {
+    let made = script.made();
+    let writes = |made: &&Made| [Call::Write(target), Call::Remove(target)].contains(&made.call);
+    let ends = |made: &&Made| matches!(made.call, Call::Delete | Call::Disable);
+    let faulty = |which: &dyn Fn(&&Made) -> bool| made.iter().filter(which).any(|made| made.faulty);
+    if faulty(&writes) || faulty(&ends) {
+        return false;
+    }
+    let commits = script.committed_at();
+    let Some(write) = made.iter().rfind(writes).map(|write| write.sent) else { return commits.is_empty() };
+    if at < write {
+        return !commits.iter().any(|commit| *commit < write);
+    }
+    let told_apart = at >= write + STAMPS_WITHIN;
+    let last = commits.iter().rfind(|commit| **commit <= at);
+    let Some(commit) = commits.iter().find(|commit| **commit > at) else {
+        let dated = schedule.records_commits() && !faulty(&|made| made.call == Call::Rename);
+        return told_apart && dated && last.is_some_and(|last| at >= *last + COMMIT_WITHIN + schedule.latency);
+    };
+    let since = last.map_or(write, |last| write.max(*last));
+    let looks = |made: &&Made| made.call == Call::LastWrite(target) && made.sent > since && made.sent < *commit;
+    let in_view = made.iter().rfind(looks).is_none_or(|look| look.sent > at);
+    in_view && told_apart && at + STAMPS_WITHIN <= *commit
+}
+
 /// An issuer that can't rename leaves no time for more.
 fn longest_rollout(renames: Renames) -> Duration {
     if renames == Renames::Work { 600 * SECOND } else { 60 * SECOND }
@@ -533,6 +583,7 @@ async fn one_run(scene: &Scene, script: &Script, plan: &RunPlan) -> (Option<Ende
         ended = tokio::time::timeout(LONGEST_RUN, scene.run(script.clone())) => ended.ok(),
         () = dies => Some(Ended::Killed),
     };
+    script.end();
     (ended, script.terminated_at().map(|at| at.elapsed()))
 }
 
@@ -607,13 +658,27 @@ fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) -> Option<String
     None
 }
 
+/// What a run asks for where the targets hold a dead key.
+fn deploy_by_hand(scene: &Scene) -> String {
+    let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Peter's other key", |_| {}));
+    scene.world.by_hand(|state| {
+        if let Some(key) = state.issuer.key_mut(&id) {
+            key.rights = rights();
+        }
+    });
+    scene.deploy(&value);
+    id
+}
+
 /// The key that a person names in `replace-key-id` after a run that stopped asked for it.
 fn key_to_name(scene: &Scene, ended: &Ended) -> Option<KeyId> {
     let Ended::Came(outcome) = ended else { return None };
     let next = outcome.problems.first()?.next.as_deref()?;
     let (_, id) = next.split_once("set replace-key-id to ").filter(|_| outcome.verdict == Verdict::Unchanged)?;
     if id.starts_with("the id of the live key that the targets hold now") {
-        return scene.targets.first().and_then(|place| scene.world.key_at(place, SECRET)).map(|key| KeyId(key.id));
+        let held = scene.targets.first().and_then(|place| scene.world.key_at(place, SECRET))?;
+        let alive = scene.world.live_keys("").iter().any(|key| key.id == held.id);
+        return Some(KeyId(if alive { held.id } else { deploy_by_hand(scene) }));
     }
     let id: String = id.chars().take_while(char::is_ascii_alphanumeric).collect();
     (id.len() > 20).then_some(KeyId(id))

@@ -96,6 +96,7 @@ impl Wire {
             Some(Fault::Kill { .. }) => return self.die().await,
             Some(Fault::Terminate) => self.script.terminate(),
             Some(Fault::Freeze(time)) => self.script.freeze(time),
+            Some(Fault::Lag(by)) => tokio::time::sleep(by).await,
             _ => {}
         }
         tokio::time::sleep(way).await;
@@ -165,6 +166,9 @@ impl KeyIssuer for SimIssuer {
 
     async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
         let (id, name) = (id.0.clone(), name.to_owned());
+        if !name.ends_with("-unconfirmed") {
+            self.wire.script.commits();
+        }
         self.wire
             .call(Call::Rename, true, move |world| {
                 let renamed = world.change("rename", |state| state.issuer.rename(&id, &name).cloned());
@@ -178,6 +182,7 @@ impl KeyIssuer for SimIssuer {
 
     async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure> {
         let id = id.0.clone();
+        self.wire.script.commits();
         self.wire
             .call(Call::Delete, true, move |world| {
                 let deleted = world.change("delete", |state| state.issuer.delete(&id));
@@ -188,6 +193,7 @@ impl KeyIssuer for SimIssuer {
 
     async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
         let id = id.0.clone();
+        self.wire.script.commits();
         self.wire
             .call(Call::Disable, true, move |world| {
                 let patch = Patch { disabled: Some(disabled), ..Patch::default() };

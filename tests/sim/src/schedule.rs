@@ -110,6 +110,15 @@ pub enum Deed {
     SetClock(i64),
 }
 
+/// When a person does something while runs are at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// So long after the act began.
+    After(Duration),
+    /// So long after something first went wrong in the first run, if it does.
+    Behind(Duration),
+}
+
 /// One run.
 #[derive(Clone, Debug)]
 pub struct RunPlan {
@@ -172,7 +181,7 @@ pub enum Act {
         /// The runs.
         runs: Vec<RunPlan>,
         /// What people do, and when.
-        deeds: Vec<(Duration, Deed)>,
+        deeds: Vec<(When, Deed)>,
         /// Whether everything that was sent settles before the next act.
         settle: bool,
     },
@@ -201,6 +210,8 @@ pub struct Schedule {
     pub activation: Duration,
     /// How far the list lags behind (breaks A2).
     pub list_lag: Duration,
+    /// How long every answer with a list takes, beside the time of a request.
+    pub slow_lists: Option<Duration>,
     /// How long keys live.
     pub lifetime: Option<Duration>,
     /// Whether `replace-key-id` stays in the workflow for ever.
@@ -236,6 +247,7 @@ impl Schedule {
             skew: 0,
             activation: Duration::ZERO,
             list_lag: Duration::ZERO,
+            slow_lists: None,
             lifetime: None,
             replace_left_in: true,
             staging: false,

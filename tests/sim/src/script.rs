@@ -63,8 +63,10 @@ pub enum Fault {
         /// When the request takes effect.
         lands: Option<Duration>,
     },
-    /// The answer takes so long.
+    /// The request takes so long.
     Slow(Duration),
+    /// It takes effect at once, and the answer takes so long.
+    Lag(Duration),
     /// The process is killed, before or after the effect.
     Kill {
         /// After it.
@@ -88,6 +90,22 @@ struct Inner {
     trigger: RefCell<Option<Trigger>>,
     frozen_until: Cell<Option<Instant>>,
     terminated_at: Cell<Option<Instant>>,
+    made: RefCell<Vec<Made>>,
+    commits: RefCell<Vec<Instant>>,
+    /// Something befell a call, or the run is over.
+    moved: Notify,
+    over: Cell<bool>,
+}
+
+/// A call that was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    /// Of which kind.
+    pub call: Call,
+    /// When it was sent.
+    pub sent: Instant,
+    /// Whether something befell it.
+    pub faulty: bool,
 }
 
 impl Script {
@@ -116,7 +134,47 @@ impl Script {
         let hit = |(kind, nth, _): &&(Call, usize, Fault)| {
             (*kind == call && (*nth == own || *nth == 0)) || (*kind == Call::Any && *nth == any)
         };
-        self.0.faults.borrow().iter().find(hit).map(|(_, _, fault)| *fault)
+        let fault = self.0.faults.borrow().iter().find(hit).map(|(_, _, fault)| *fault);
+        self.0.made.borrow_mut().push(Made { call, sent: Instant::now(), faulty: fault.is_some() });
+        if fault.is_some() {
+            self.0.moved.notify_waiters();
+        }
+        fault
+    }
+
+    /// Waits until something befalls a call; `false`: the run is over, and nothing did.
+    pub async fn goes_wrong(&self) -> bool {
+        loop {
+            let moved = self.0.moved.notified();
+            if self.0.made.borrow().iter().any(|made| made.faulty) {
+                return true;
+            }
+            if self.0.over.get() {
+                return false;
+            }
+            moved.await;
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        self.0.over.set(true);
+        self.0.moved.notify_waiters();
+    }
+
+    /// The calls that were made, in order.
+    #[must_use]
+    pub fn made(&self) -> Vec<Made> {
+        self.0.made.borrow().clone()
+    }
+
+    pub(crate) fn commits(&self) {
+        self.0.commits.borrow_mut().push(Instant::now());
+    }
+
+    /// When a request was sent that gives a key its final name, or ends one.
+    #[must_use]
+    pub fn committed_at(&self) -> Vec<Instant> {
+        self.0.commits.borrow().clone()
     }
 
     /// How many calls were made.

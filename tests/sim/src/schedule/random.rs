@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Act, DAY, Deed, HOUR, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start};
+use super::{Act, DAY, Deed, HOUR, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
 use keyrotor::rotation::policy::Retire;
 
 use crate::assumption::Assumption;
@@ -12,6 +12,8 @@ use crate::script::{Call, Fault};
 struct Dice {
     rng: fastrand::Rng,
     broken: Option<Assumption>,
+    /// Every fault befalls a call of this kind.
+    only: Option<Call>,
 }
 
 impl Dice {
@@ -33,8 +35,10 @@ impl Schedule {
     /// The schedule of this seed. With an assumption broken, some of what happens breaks it.
     #[must_use]
     pub fn random(seed: u64, broken: Option<Assumption>) -> Self {
-        let mut dice = Dice { rng: fastrand::Rng::with_seed(seed), broken };
+        let mut dice = Dice { rng: fastrand::Rng::with_seed(seed), broken, only: None };
         let mut world = world(&mut dice, seed);
+        // What takes several faults of one kind is found sooner where there is no other.
+        dice.only = dice.one_in(3).then(|| kind(&mut dice));
         let acts = dice.rng.usize(2..=5);
         world.acts = (0..acts).flat_map(|_| acts_of(&mut dice, &world)).collect();
         world
@@ -70,6 +74,7 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
             Some(Assumption::A2) => dice.pick(&[SECOND / 2, SECOND, 2 * SECOND]),
             _ => Duration::ZERO,
         },
+        slow_lists: dice.one_in(8).then(|| dice.pick(&[8 * SECOND, 25 * SECOND])),
         lifetime,
         replace_left_in: dice.rng.bool(),
         staging: dice.one_in(4),
@@ -89,7 +94,7 @@ fn acts_of(dice: &mut Dice, world: &Schedule) -> Vec<Act> {
     if let Some(first) = runs.first_mut() {
         first.after = Duration::ZERO;
     }
-    let deeds = if dice.one_in(4) { vec![(dice.seconds(0, 70), deed(dice, world))] } else { Vec::new() };
+    let deeds = if dice.one_in(4) { vec![(when(dice), deed(dice, world))] } else { Vec::new() };
     acts.push(Act::Runs { runs, deeds, settle: dice.rng.bool() });
     if !dice.one_in(3) {
         acts.push(Act::Wait(wait(dice)));
@@ -101,6 +106,11 @@ fn acts_of(dice: &mut Dice, world: &Schedule) -> Vec<Act> {
         acts.push(Act::Deed(Deed::SetClock(dice.pick(&[-1200, -420, 420, 1200]))));
     }
     acts
+}
+
+fn when(dice: &mut Dice) -> When {
+    let soon = [Duration::from_millis(10), Duration::from_millis(300), SECOND, 5 * SECOND, 20 * SECOND];
+    if dice.rng.bool() { When::Behind(dice.pick(&soon)) } else { When::After(dice.seconds(0, 70)) }
 }
 
 fn wait(dice: &mut Dice) -> Duration {
@@ -184,26 +194,31 @@ fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
     }
 }
 
+/// A kind of call.
+fn kind(dice: &mut Dice) -> Call {
+    let target = dice.rng.usize(0..3);
+    dice.pick(&[
+        Call::List,
+        Call::Create,
+        Call::Rename,
+        Call::Delete,
+        Call::Disable,
+        Call::Try,
+        Call::Observe(target),
+        Call::Write(target),
+        Call::LastWrite(target),
+        Call::Remove(target),
+        Call::TakeUp(target),
+        Call::TakenUp(target),
+        Call::Unfinished(target),
+    ])
+}
+
 fn fault(dice: &mut Dice) -> (Call, usize, Fault) {
-    let (call, nth) = match dice.rng.u8(..10) {
-        0..=3 => (Call::Any, dice.rng.usize(1..40)),
-        4 => (Call::Create, dice.rng.usize(1..3)),
-        5 => (Call::Rename, dice.rng.usize(0..6)),
-        6 => (dice.pick(&[Call::Delete, Call::Disable]), dice.rng.usize(0..4)),
-        7 => (dice.pick(&[Call::List, Call::Try]), dice.rng.usize(1..8)),
-        8 => (Call::Write(dice.rng.usize(0..3)), dice.rng.usize(0..4)),
-        _ => {
-            let target = dice.rng.usize(0..3);
-            let calls = [
-                Call::LastWrite(target),
-                Call::Observe(target),
-                Call::Remove(target),
-                Call::TakeUp(target),
-                Call::TakenUp(target),
-                Call::Unfinished(target),
-            ];
-            (dice.pick(&calls), dice.rng.usize(0..3))
-        }
+    let (call, nth) = match (dice.only, dice.rng.u8(..10)) {
+        (Some(only), _) => (only, dice.rng.usize(0..8)),
+        (None, 0..=3) => (Call::Any, dice.rng.usize(1..40)),
+        (None, _) => (kind(dice), dice.rng.usize(0..8)),
     };
     let lates: &[u64] = match dice.broken {
         Some(Assumption::A1) => &[1_000, 29_000, 40_000, 70_000, 120_000],
@@ -217,7 +232,10 @@ fn fault(dice: &mut Dice) -> (Call, usize, Fault) {
         5 => Fault::LoseAfter,
         6 | 7 => Fault::Late(late),
         8 | 9 => Fault::TimeOut { after: 30 * SECOND, lands: dice.rng.bool().then_some(late) },
-        10 => Fault::Slow(dice.pick(&[SECOND, 8 * SECOND, 25 * SECOND])),
+        10 => {
+            let by = dice.pick(&[SECOND, 8 * SECOND, 25 * SECOND]);
+            if dice.rng.bool() { Fault::Slow(by) } else { Fault::Lag(by) }
+        }
         11 | 12 => Fault::Kill { applied: dice.rng.bool() },
         13 | 14 => Fault::Terminate,
         _ => Fault::Freeze(dice.pick(&[5 * SECOND, 40 * SECOND, 70 * SECOND, 300 * SECOND])),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use keyrotor::rotation::policy::Retire;
 
-use super::{Act, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start};
+use super::{Act, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
 
 /// A change to one run.
 type Plainer = fn(&mut RunPlan);
@@ -21,11 +21,12 @@ const PLAINER: [Plainer; 7] = [
 ];
 
 /// What makes a world plainer, one thing each.
-const SIMPLER: [fn(&mut Schedule); 12] = [
+const SIMPLER: [fn(&mut Schedule); 13] = [
     |world| world.skew = 0,
     |world| world.activation = Duration::ZERO,
     |world| world.shows_used = false,
     |world| world.shows_updated = true,
+    |world| world.slow_lists = None,
     |world| world.lifetime = None,
     |world| {
         world.staging = false;
@@ -92,11 +93,7 @@ fn without_runs_of(schedule: &mut Schedule, side: Side) {
     }
 }
 
-fn in_act(
-    schedule: &mut Schedule,
-    at: usize,
-    change: impl FnOnce(&mut Vec<RunPlan>, &mut Vec<(Duration, super::Deed)>),
-) {
+fn in_act(schedule: &mut Schedule, at: usize, change: impl FnOnce(&mut Vec<RunPlan>, &mut Vec<(When, super::Deed)>)) {
     if let Some(Act::Runs { runs, deeds, .. }) = schedule.acts.get_mut(at) {
         change(runs, deeds);
     }
