@@ -270,6 +270,32 @@ async fn without_renames_the_value_in_hand_shows_whose_the_family_is_beside_a_yo
     scene.assert_healed();
 }
 
+/// A run puts everything back and looks once more, which takes longer than its lease, while another run goes ahead. The old
+/// key's commit, which comes then, does not make it current in place of the key that the targets hold.
+#[tokio::test(start_paused = true)]
+async fn a_put_back_recorded_beyond_the_lease_does_not_displace_the_key_of_the_next_run() {
+    for grace in [Duration::ZERO, HOUR] {
+        for after in (0..40).map(|step| 5 * step * SECOND) {
+            let mut scene = Scene::rotated_before(&["acme/app"]);
+            scene.policy.grace = grace;
+            let slow = Script::default().always(Call::LastWrite(0), Fault::TimeOut { after: 30 * SECOND, lands: None });
+            let other = Scene { seed: 2, ..scene.clone() };
+            let second = async {
+                tokio::time::sleep(after).await;
+                other.clean_run().await
+            };
+            let first = scene.clone().with_current_key();
+            tokio::join!(first.run(slow), second);
+            scene.world.advance(2 * DAY);
+            scene.clean_run().await;
+            scene.assert_no_outage();
+            scene.world.advance(2 * DAY);
+            assert_eq!(scene.clean_run().await.status(), 0, "{grace:?} {after:?}");
+            scene.assert_no_outage();
+        }
+    }
+}
+
 /// A person switched the current key off, a run's key never got its final name, and the person took the old key back. Whoever
 /// still has its value as `current-key` would have it brought back into the family, and retired.
 #[tokio::test(start_paused = true)]

@@ -109,6 +109,8 @@ struct Play<'a> {
     deployed: BTreeMap<String, Timestamp>,
     /// Keys that a person wrote into a target: no grace is known of what is replaced after that.
     written_by_hand: BTreeSet<String>,
+    /// Keys that some run wrote and put back: what began in between has read them.
+    put_back: BTreeSet<String>,
     /// Keys that a person took back after they were switched off.
     taken_back: BTreeSet<String>,
     /// Something that an earlier run sent may still take effect.
@@ -162,6 +164,7 @@ impl<'a> Play<'a> {
             known: BTreeSet::new(),
             deployed: BTreeMap::new(),
             written_by_hand: BTreeSet::new(),
+            put_back: BTreeSet::new(),
             taken_back: BTreeSet::new(),
             unsettled: false,
             played: Played::default(),
@@ -383,11 +386,11 @@ impl<'a> Play<'a> {
         for (id, deed, at) in written {
             self.written_by_hand.insert(id);
             if let Deed::Write { target, .. } = deed {
-                let [script] = scripts.as_slice() else {
-                    self.raced.extend(self.main.targets.get(target).cloned());
-                    continue;
+                let seen = match scripts.as_slice() {
+                    [alone] => !self.unsettled && is_seen(alone, target, at, self.schedule),
+                    _ => false,
                 };
-                if self.unsettled || !is_seen(script, target, at, self.schedule) {
+                if !seen {
                     self.raced.extend(self.main.targets.get(target).cloned());
                 }
             }
@@ -397,6 +400,7 @@ impl<'a> Play<'a> {
         }
         let alone = settle && runs.len() == 1 && deeds.is_empty() && !self.unsettled && self.raced.is_empty();
         self.unsettled = !settle;
+        self.put_back.extend(scripts.iter().flat_map(Script::uncommitted));
         self.played.runs += runs.len();
         self.played.calls = scripts.last().map(Script::calls).unwrap_or_default();
         for (((ended, stopped_in), plan), before) in ended.iter().zip(runs).zip(&before) {
@@ -443,10 +447,18 @@ impl<'a> Play<'a> {
     }
 
     fn look_for_outages(&mut self) {
-        let told: Vec<_> = self
-            .main
-            .world
-            .outages()
+        let outages = self.main.world.outages();
+        if outages.is_empty() {
+            return;
+        }
+        let by_name = |state: &keyrotor_fake::world::State| {
+            every(state).filter(|key| self.put_back.contains(&key.id)).map(|key| format!(" {}, ", key.name)).collect()
+        };
+        let put_back: Vec<String> = match self.schedule.renames {
+            Renames::Work => self.main.world.read(by_name),
+            Renames::KnownMissing | Renames::Ignored => Vec::new(),
+        };
+        let told: Vec<_> = outages
             .iter()
             // Putting back removes a secret where there was none; keys that nobody rotates in time expire.
             .filter(|outage| outage.cause != "remove" && !outage.what.ends_with("has expired"))
@@ -454,6 +466,7 @@ impl<'a> Play<'a> {
             .filter(|outage| outage.secret == SECRET || !self.schedule.ends_keys_by_hand())
             // A process that began between the writing of a new key and its putting back.
             .filter(|outage| outage.secret == SECRET || !outage.what.contains("-unconfirmed, which is dead"))
+            .filter(|outage| outage.secret == SECRET || !put_back.iter().any(|name| outage.what.contains(name)))
             .filter(|outage| !self.raced.contains(&outage.place))
             .map(ToString::to_string)
             .collect();

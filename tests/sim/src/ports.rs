@@ -150,7 +150,8 @@ impl KeyIssuer for SimIssuer {
 
     async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
         let (spec, dialect) = (spec.clone(), self.dialect());
-        self.wire
+        let made = self
+            .wire
             .call(Call::Create, true, move |world| {
                 Ok(world.change("create", |state| {
                     let key = state.issuer.create(&spec.name, rights(&spec)).clone();
@@ -161,13 +162,14 @@ impl KeyIssuer for SimIssuer {
                     CreatedKey { id: KeyId(id), value: Secret::new(key.value.clone()), rights: shown }
                 }))
             })
-            .await
+            .await;
+        made.inspect(|key| self.wire.script.makes(&key.id.0))
     }
 
     async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
         let (id, name) = (id.0.clone(), name.to_owned());
         if !name.ends_with("-unconfirmed") {
-            self.wire.script.commits();
+            self.wire.script.names_finally(&id);
         }
         self.wire
             .call(Call::Rename, true, move |world| {

@@ -1,7 +1,7 @@
 //! What goes wrong at which call of a run, as data.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -92,6 +92,7 @@ struct Inner {
     terminated_at: Cell<Option<Instant>>,
     made: RefCell<Vec<Made>>,
     commits: RefCell<Vec<Instant>>,
+    uncommitted: RefCell<BTreeSet<String>>,
     /// Something befell a call, or the run is over.
     moved: Notify,
     over: Cell<bool>,
@@ -169,6 +170,21 @@ impl Script {
 
     pub(crate) fn commits(&self) {
         self.0.commits.borrow_mut().push(Instant::now());
+    }
+
+    pub(crate) fn makes(&self, id: &str) {
+        self.0.uncommitted.borrow_mut().insert(id.to_owned());
+    }
+
+    pub(crate) fn names_finally(&self, id: &str) {
+        self.0.uncommitted.borrow_mut().remove(id);
+        self.commits();
+    }
+
+    /// The keys that the run made and did not give their final name.
+    #[must_use]
+    pub fn uncommitted(&self) -> BTreeSet<String> {
+        self.0.uncommitted.borrow().clone()
     }
 
     /// When a request was sent that gives a key its final name, or ends one.

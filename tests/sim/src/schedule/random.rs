@@ -69,7 +69,12 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         shows_updated: !works || !dice.one_in(8),
         shows_used: dice.rng.bool(),
         skew: dice.pick(&[0, 0, -300, 300, -7, 90]),
-        activation: dice.pick(&[Duration::ZERO, Duration::ZERO, 3 * SECOND, 50 * SECOND]),
+        // What is waited for long is asked for often: few such worlds take as long as all the others.
+        activation: if dice.one_in(8) {
+            50 * SECOND
+        } else {
+            dice.pick(&[Duration::ZERO, Duration::ZERO, SECOND, 3 * SECOND])
+        },
         list_lag: match dice.broken {
             Some(Assumption::A2) => dice.pick(&[SECOND / 2, SECOND, 2 * SECOND]),
             _ => Duration::ZERO,
@@ -81,7 +86,12 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         neighbour,
         latency: Duration::from_millis(dice.pick(&[1, 50, 50, 400, 3000])),
         drains,
-        rollout: dice.one_in(4).then(|| dice.pick(&[SECOND, 20 * SECOND, 50 * SECOND, 4 * 60 * SECOND, HOUR])),
+        rollout: match dice.rng.u8(..128) {
+            0 => Some(HOUR),
+            1..=3 => Some(4 * 60 * SECOND),
+            4..=31 => Some(dice.pick(&[SECOND, 20 * SECOND, 50 * SECOND])),
+            _ => None,
+        },
         settles_within: if dice.broken == Some(Assumption::A1) { 190 * SECOND } else { 65 * SECOND },
         ..Schedule::plain(seed)
     }
