@@ -296,6 +296,35 @@ async fn a_put_back_recorded_beyond_the_lease_does_not_displace_the_key_of_the_n
     }
 }
 
+/// The same, and a person writes the old value back behind the other run's commit: the late commit of the old key must not
+/// hide that.
+#[tokio::test(start_paused = true)]
+async fn a_put_back_recorded_beyond_the_lease_does_not_hide_what_someone_wrote() {
+    for written in (185..250).step_by(5).map(Duration::from_secs) {
+        let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]).with_current_key();
+        scene.policy.grace = HOUR;
+        let slow = Script::default().always(Call::LastWrite(1), Fault::TimeOut { after: 30 * SECOND, lands: None });
+        let mut other = Scene { seed: 2, ..scene.clone() };
+        other.policy.current_key = None;
+        let old = scene.deployed().unwrap();
+        let second = async {
+            tokio::time::sleep(100 * SECOND).await;
+            other.clean_run().await;
+        };
+        let person = async {
+            tokio::time::sleep(written).await;
+            scene.world.by_hand(|state| state.github.write_secret(&scene.targets[1], SECRET, &old));
+        };
+        tokio::join!(scene.run(slow), second, person);
+        scene.world.advance(2 * DAY);
+        other.clean_run().await;
+        scene.assert_no_outage();
+        scene.world.advance(2 * DAY);
+        other.clean_run().await;
+        scene.assert_no_outage();
+    }
+}
+
 /// A person switched the current key off, a run's key never got its final name, and the person took the old key back. Whoever
 /// still has its value as `current-key` would have it brought back into the family, and retired.
 #[tokio::test(start_paused = true)]
