@@ -488,11 +488,11 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Whether a run may have to ask which key is deployed: where no rename is on record, a person ended a key or wrote one
-    /// that has expired, or lists and clocks mislead it.
+    /// Whether a run may have to ask which key is deployed: where no rename is on record, a person ended a key, or wrote one
+    /// and every key has expired since, or lists and clocks mislead it.
     fn may_ask(&self) -> bool {
         let lost = matches!(self.schedule.broken, Some(Assumption::A2 | Assumption::A3));
-        let all_ended = self.schedule.lifetime.is_some() && !self.written_by_hand.is_empty();
+        let all_ended = !self.written_by_hand.is_empty() && self.main.live_family().is_empty();
         lost || all_ended || !self.schedule.records_commits() || self.schedule.ends_keys_by_hand()
     }
 
