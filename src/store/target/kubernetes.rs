@@ -116,8 +116,8 @@ pub(super) fn read(locator: &str, words: &Words<'_>, problems: &mut Vec<String>)
         namespace: namespace.to_owned(),
         name: name.to_owned(),
         key: key.to_owned(),
+        rollout_timeout: timeout.filter(|_| !restart.is_empty()),
         restart: restart.clone(),
-        rollout_timeout: timeout,
     };
     keys.into_iter().map(place).collect()
 }

@@ -196,6 +196,22 @@ fn slips_elsewhere_are_named() {
 }
 
 #[test]
+fn a_target_of_a_line_that_is_wrong_is_shown_as_one_that_could_be_written() {
+    for text in [
+        "kubernetes:a/b#c rollout-timeout=5m",
+        "kubernetes:a/b#c rollout-timeout=5m restart=x",
+        "vault:kv/app#key jwt-mount=jwt",
+        "repo:acme/app canary-timeout=5m",
+    ] {
+        let (targets, problems) = read(text);
+        assert!(!problems.is_empty() && !targets.is_empty(), "{text}");
+        for target in targets {
+            assert_eq!(read(&target.to_string()), (vec![target], Vec::new()), "{text}");
+        }
+    }
+}
+
+#[test]
 fn a_region_is_read_from_an_arn() {
     let region = |text: &str| match read(text).0.first() {
         Some(Target::Aws(secret)) => secret.region().map(ToOwned::to_owned),
