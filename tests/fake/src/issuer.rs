@@ -397,10 +397,10 @@ impl Issuer {
 
     /// Every key that the list shows now, in its order: disabled ones too, and as they were `list_lag` ago.
     #[must_use]
-    pub fn list(&self) -> Vec<Key> {
+    pub fn list(&self) -> Vec<&Key> {
         let shown_at = self.clock.true_now() - signed(self.behaviour.list_lag);
         let then = self.past.iter().find(|(until, _)| *until > shown_at).map(|(_, keys)| keys);
-        let mut keys = then.unwrap_or(&self.keys).clone();
+        let mut keys: Vec<&Key> = then.unwrap_or(&self.keys).iter().collect();
         // Seeded keys may be older than those that were there before them.
         keys.sort_by_key(|key| key.created_at);
         if self.behaviour.newest_first {
@@ -424,7 +424,7 @@ impl Issuer {
         let size = query.page_size.unwrap_or(self.behaviour.page_size).clamp(1, self.behaviour.page_cap);
         let end = from.saturating_add(size);
         let next = (self.behaviour.next_page_token && end < keys.len()).then(|| format!("after-{end}"));
-        Page { keys: keys.into_iter().skip(from).take(size).collect(), next }
+        Page { keys: keys.into_iter().skip(from).take(size).cloned().collect(), next }
     }
 
     /// Renames a key as far as this issuer does that: the answer shows the name that it has then.

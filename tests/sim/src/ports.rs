@@ -137,7 +137,7 @@ impl KeyIssuer for SimIssuer {
             .wire
             .call(Call::List, false, move |world| {
                 Ok(world.read(|state| Listing {
-                    keys: state.issuer.list().iter().map(|key| row(key, dialect)).collect(),
+                    keys: state.issuer.list().into_iter().map(|key| row(key, dialect)).collect(),
                     date: state.issuer.clock.now_in_seconds(),
                     dated_within: Duration::ZERO,
                     may_rename: dialect == Dialect::Mgmt,
