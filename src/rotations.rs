@@ -134,8 +134,8 @@ impl Fleet<'_> {
         };
         let issuer = self.issuer(asked, &connected);
         let stores = &connected.stores;
-        let targets: Vec<_> = asked.targets.iter().map(|target| stores.open(target)).collect();
-        self.expect(asked, stores.github(), observer);
+        let targets = stores.open(&asked.targets);
+        self.tell_time(asked, stores.github(), observer);
         let rotation = async {
             match turns {
                 Some(turns) if !asked.dry_run => self.in_turn(asked, turns, issuer.as_ref(), &targets, observer).await,
@@ -209,11 +209,10 @@ impl Fleet<'_> {
         Ok(connected)
     }
 
-    /// Prepares GitHub for so many targets, and tells how long they take where that is long.
-    fn expect(&self, asked: &RotationRequest, github: Option<&GitHub>, observer: &dyn Observer) {
+    /// Tells how long so many targets take where that is long.
+    fn tell_time(&self, asked: &RotationRequest, github: Option<&GitHub>, observer: &dyn Observer) {
         let Some(github) = github else { return };
         let targets = asked.targets.iter().filter_map(Target::at_github).count();
-        github.expect(targets);
         let time = time_for(targets);
         if github.is_limited() && !time.is_zero() && !asked.dry_run {
             let about = duration(time);

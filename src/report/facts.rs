@@ -1,7 +1,7 @@
 //! What both the outputs and the JSON document say of a run as a whole.
 
 use super::{Ending, words};
-use crate::rotation::outcome::{OldKeyStatus, Outcome, Verdict};
+use crate::rotation::outcome::{OldKeyStatus, Outcome};
 use crate::rotation::port::KeyId;
 
 /// What one rotation hands over beside the counts; empty where there are several.
@@ -40,8 +40,7 @@ impl From<&Outcome> for Single {
 /// Whether every target holds the new key: of several rotations, all that were due.
 pub(super) fn rotated(ending: &Ending) -> bool {
     let Ending::Ran(outcomes) = ending else { return false };
-    outcomes.iter().any(|outcome| outcome.rotated)
-        && outcomes.iter().all(|outcome| outcome.rotated || outcome.verdict == Verdict::NotDue)
+    outcomes.iter().any(|outcome| outcome.rotated) && outcomes.iter().all(|outcome| outcome.rotated || outcome.not_due)
 }
 
 /// Targets that hold the new key for certain, and those where that was tried in vain.

@@ -194,6 +194,7 @@ impl Cleaner<'_> {
             key_name: self.name(&outcome.key_name),
             reason: self.sentence(&outcome.reason),
             leak_open: outcome.leak_open,
+            not_due: outcome.not_due,
             rotated: outcome.rotated,
             new_key: outcome.new_key.as_ref().map(|key| self.key(key)),
             old_key: outcome.old_key.as_ref().map(|key| self.key(key)),

@@ -31,6 +31,7 @@ pub(super) fn rotated() -> Outcome {
         key_name: "production".into(),
         reason: "The current key was 92 days old, and rotate-after is 30d.".into(),
         leak_open: false,
+        not_due: false,
         rotated: true,
         new_key: Some((KeyId("key_new".into()), "production-2026-10-01-7f3a9c".into())),
         old_key: Some((KeyId("key_old".into()), "production-2026-07-01-aaaaaa".into())),

@@ -191,6 +191,8 @@ pub struct Outcome {
     pub reason: String,
     /// With `leaked`: the key that is known to others is still alive, as the first problem says, with how to delete it.
     pub leak_open: bool,
+    /// The current key is young enough and in every target, whatever else there is to tell.
+    pub not_due: bool,
     /// Every target holds the new key.
     pub rotated: bool,
     /// The key that was made, if it lives.
@@ -228,6 +230,7 @@ impl Outcome {
             key_name: key_name.to_owned(),
             reason: "the rotation could not begin; nothing was changed".into(),
             leak_open: false,
+            not_due: false,
             rotated: false,
             new_key: None,
             old_key: None,

@@ -38,6 +38,7 @@ impl Run<'_> {
         let stopped = matches!(&end, End::Stopped(_));
         let list_all = self.policy.leaked || matches!(&end, End::Stopped(stop) if stop.list_keys);
         let planned = matches!(&end, End::Planned(_));
+        let not_due = matches!(&end, End::Rested { .. });
         let plan = if let End::Planned(plan) = &end { plan.clone() } else { Vec::new() };
         let (mut verdict, reason) = self.judge(end);
         let keys = seen.map(|seen| self.keys(seen, list_all, [stopped, planned])).unwrap_or_default();
@@ -58,6 +59,7 @@ impl Run<'_> {
             verdict,
             key_name: self.policy.key_name.clone(),
             reason,
+            not_due,
             rotated,
             new_key: memory
                 .new

@@ -16,6 +16,7 @@ pub mod target;
 #[cfg(feature = "vault")]
 pub mod vault;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use async_trait::async_trait;
@@ -62,11 +63,17 @@ impl Stores {
         }
     }
 
-    /// The store for a target: the one place that knows every kind. Nothing is contacted yet.
+    /// The stores for the targets of one rotation. Nothing is contacted yet.
     #[must_use]
-    pub fn open(&self, target: &Target) -> Box<dyn SecretStore> {
+    pub fn open(&self, targets: &[Target]) -> Vec<Box<dyn SecretStore>> {
+        let at_github = Rc::new(Cell::new(targets.iter().filter_map(Target::at_github).count()));
+        targets.iter().map(|target| self.open_one(target, &at_github)).collect()
+    }
+
+    /// The one place that knows every kind.
+    fn open_one(&self, target: &Target, at_github: &Rc<Cell<usize>>) -> Box<dyn SecretStore> {
         match (target, &self.github) {
-            (Target::GitHub(target), Some(github)) => Box::new(github_secret(target, github)),
+            (Target::GitHub(target), Some(github)) => Box::new(github_secret(target, github).one_of(at_github)),
             #[cfg(feature = "aws")]
             (Target::Aws(target), _) => Box::new(AwsSecretStore::new(Rc::clone(&self.aws), target)),
             #[cfg(feature = "vault")]

@@ -282,7 +282,7 @@ async fn rewritten(folder: &std::path::Path, value: &str) -> Vec<(Vec<u8>, Vec<u
         fs::write(&path, &before).unwrap();
         let (targets, wrong) = parse(&format!("file:{}#KEY", path.display()), &SecretName::parse(SECRET).unwrap());
         assert_eq!(wrong, []);
-        let store = stores.open(&targets[0]);
+        let store = stores.open(&targets).remove(0);
         store.observe().await.unwrap();
         store.write(&Secret::new(value.to_owned())).await.unwrap();
         assert_eq!(store.read_back().await.unwrap().unwrap().expose(), value);

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::time::Duration;
@@ -112,9 +112,13 @@ impl Fleet {
         let world = self.world();
         let url = Url::parse(self.url).unwrap();
         let github = Rc::new(GitHub::over(in_process(world), url, credential, Redactor::new()).unwrap());
-        let store = |place| Box::new(GitHubSecret::new(Rc::clone(&github), place, SECRET)) as Box<dyn SecretStore>;
-        let targets: Vec<_> = self.places().into_iter().map(store).collect();
-        github.expect(targets.len());
+        let places = self.places();
+        let all = Rc::new(Cell::new(places.len()));
+        let store = |place| {
+            let store = GitHubSecret::new(Rc::clone(&github), place, SECRET).one_of(&all);
+            Box::new(store) as Box<dyn SecretStore>
+        };
+        let targets: Vec<_> = places.into_iter().map(store).collect();
         let issuer = SimIssuer::new(world, &Script::default(), LATENCY);
         let (trigger, interrupt) = interrupt::channel();
         let context = Context {

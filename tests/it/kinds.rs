@@ -106,7 +106,32 @@ fn a_list_of_several_pages_is_sent_back_whole() {
     rotated(&stage, &ran);
     assert_eq!(scope(&stage, "org:acme"), before);
     let pages = ran.requests.iter().filter(|request| request.path.contains("/repositories?per_page=100"));
-    assert_eq!(pages.filter(|request| request.path.contains("page=3")).count(), 1, "{}", ran.log());
+    let last = pages.filter(|request| request.path.contains("page=3")).count();
+    assert_eq!(last, 2, "it is read before a key is made, and again before it is written\n{}", ran.log());
+}
+
+#[test]
+fn a_repository_that_is_given_the_secret_meanwhile_keeps_it() {
+    let stage = Setting::new(Dialect::Mgmt).places(&["org:acme"]).stage();
+    let ids = ["acme/app", "acme/web", "acme/api"].map(|name| number(&stage, name));
+    let show = |ids: &[u64]| {
+        let scope = Scope::Selected(ids.iter().copied().collect());
+        stage.world.by_hand(|state| state.github.set_scope(&stage.places[0], SECRET, scope));
+    };
+    show(&ids[..2]);
+    stage.world.fault("issuer:GET~/v1/models:1x4:delay=500ms");
+    let ran = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stage.world.requests().iter().any(|it| it.method == "POST" && it.server == Server::Issuer) {
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            show(&ids);
+        });
+        stage.run()
+    });
+    rotated(&stage, &ran);
+    assert_eq!(scope(&stage, "org:acme"), Some(Scope::Selected(ids.into())), "{}", ran.log());
 }
 
 #[test]

@@ -286,7 +286,7 @@ async fn a_real_cluster_agrees() {
     let (targets, wrong) =
         parse(&format!("kubernetes:{namespace}/{name}#api-key"), &SecretName::parse(SECRET).unwrap());
     assert_eq!(wrong, []);
-    let store = stores.open(&targets[0]);
+    let store = stores.open(&targets).remove(0);
     assert_eq!(store.observe().await.unwrap().held, Held::Nothing);
     for value in ["lr_live_0123456789abcdef", "lr_live_fedcba9876543210"] {
         let value = Secret::new(value.to_owned());

@@ -309,3 +309,17 @@ fn a_key_that_manages_itself_is_put_back_although_anyone_may_list_models() {
     let ran = stage.run();
     assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{}", ran.log());
 }
+
+/// More than any clock can show.
+#[test]
+fn a_wait_that_never_ends_is_not_begun() {
+    for fault in ["github:PUT:2:status=429", "github:GET:1:status=403", "issuer:GET:1:status=429"] {
+        let stage = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/web"]).with_current_key().stage();
+        stage.world.fault(&format!("{fault},retry-after=18446744073709551615"));
+        let before = stage.snapshot();
+        let ran = stage.run();
+        stage.check_truthful(&before, &ran).unwrap();
+        assert!(!ran.rotated() && ran.report().is_some(), "{fault}\n{}", ran.log());
+        stage.check_no_outage().unwrap();
+    }
+}

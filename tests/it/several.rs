@@ -411,3 +411,51 @@ fn many_fit_into_summary_and_outputs() {
     assert_eq!(row(&ran, "family-69")["exit-code"], 1);
     assert_eq!(traffic::writes(&ran), [""; 0]);
 }
+
+/// Each has to last for its own targets: what another one would need, which is not even due, stops nobody.
+#[test]
+fn the_hours_requests_are_counted_for_each_rotation() {
+    let big: Vec<_> = (0..20).map(|nth| format!("acme/big{nth}")).collect();
+    let repos: Vec<_> = std::iter::once("acme/small").chain(big.iter().map(String::as_str)).collect();
+    let stage = Setting::new(Dialect::Mgmt).repos(&repos).deployed(None).stage();
+    for family in ["small", "big"] {
+        stage.world.by_hand(|state| {
+            let (_, value) = state.issuer.seed_key(&format!("{family}-2026-10-22-aaaaaa"), |_| {});
+            for place in stage.places.iter().filter(|place| place.to_string().contains(family)) {
+                state.github.write_secret(place, SECRET, &value);
+            }
+        });
+    }
+    stage.world.advance(Duration::from_secs(40 * 24 * 3600));
+    let file = |small: &str, big_after: &str| {
+        let targets = big.iter().map(|repo| format!("\"repo:{repo}\"")).collect::<Vec<_>>().join(", ");
+        format!(
+            "rotations:\n  - key-name: small\n    rotate-after: {small}\n    targets: [\"repo:acme/small\"]\n  \
+             - key-name: big\n    rotate-after: {big_after}\n    targets: [{targets}]\n"
+        )
+    };
+    let run = |text: String| {
+        stage.world.by_hand(|state| state.github.rate_limit_remaining = Some(75));
+        let path = stage.put(FILE, text);
+        stage.action().input("key-name", "").input("targets", "").input("config", &path).run()
+    };
+    let ran = run(file("30d", "90d"));
+    assert_eq!((ran.status(), ran.output("rotated")), (0, "true"), "{}", ran.log());
+    let ran = run(file("90d", "30d"));
+    assert_eq!(ran.status(), 1, "{}", ran.log());
+    assert!(ran.tells("40 are needed"), "{}", ran.log());
+}
+
+#[test]
+fn one_that_is_not_due_and_needs_a_look_does_not_make_the_others_unrotated() {
+    let fleet = Fleet::new(&["a", "b"]);
+    let value = fleet.held("b");
+    fleet.stage.world.by_hand(|state| state.github.write_secret(&fleet.stage.places[1], SECRET, &value));
+    let id = fleet.stage.world.live_keys("b-")[0].id.clone();
+    let text = format!(
+        "rotations:\n  - key-name: a\n    rotate-after: 30d\n    targets: [\"repo:acme/a\"]\n  - key-name: b\n    \
+         replace-key-id: {id}\n    rotate-after: 90d\n    targets: [\"repo:acme/b\"]\n"
+    );
+    let ran = fleet.with(&text).run();
+    assert_eq!((ran.status(), ran.output("rotated")), (3, "true"), "{}", ran.log());
+}

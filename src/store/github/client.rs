@@ -1,6 +1,5 @@
 //! The client that stores ask GitHub with: whoever signs, every request waits its turn.
 
-use std::cell::Cell;
 use std::rc::Rc;
 
 use ::http::{HeaderValue, Method, StatusCode};
@@ -15,7 +14,7 @@ use super::expiry::Expiry;
 use super::keys::{PublicKeys, Shared};
 use super::pace::{Pace, Room};
 use super::wire::{Wire, bearer, call_of};
-use crate::http::{Call, Failure, Refusal, Trace, server_text};
+use crate::http::{Failure, Refusal, Trace, server_text};
 use crate::rotation::port::Unfinished;
 use crate::secret::{Redactor, Secret};
 
@@ -50,8 +49,6 @@ pub struct GitHub {
     /// What targets that are looked at together need once.
     pub(super) keys: PublicKeys,
     pub(super) runs: Shared<Vec<Unfinished>>,
-    /// Targets that are about to be written; taken by the first write.
-    to_write: Cell<Option<u64>>,
 }
 
 /// Leave to send one request now, and what signs it.
@@ -94,8 +91,8 @@ impl GitHub {
             }
             Credential::App(app) => (Signer::App(app), false),
         };
-        let (expiry, keys, runs, to_write) = Default::default();
-        Ok(Self { wire: Wire::new(octocrab, api_url, redactor), signer, classic, expiry, keys, runs, to_write })
+        let (expiry, keys, runs) = Default::default();
+        Ok(Self { wire: Wire::new(octocrab, api_url, redactor), signer, classic, expiry, keys, runs })
     }
 
     /// The same, and this trace is told of every request.
@@ -110,12 +107,6 @@ impl GitHub {
     pub fn paced(mut self, pace: Rc<Pace>) -> Self {
         self.wire.pace = pace;
         self
-    }
-
-    /// A rotation of so many targets begins. Its first write is refused where the hour's requests would not last for all of
-    /// them: nothing is written then yet, and a rotation that ends halfway for want of requests can't be undone either.
-    pub fn expect(&self, targets: usize) {
-        self.to_write.set(u64::try_from(targets).ok());
     }
 
     /// One call: `path` is given in plain segments below the API's address and encoded here. Waits until it may be sent.
@@ -165,9 +156,6 @@ impl GitHub {
     /// As [`admit`](Self::admit).
     pub async fn admit_together<const N: usize>(&self, method: &Method, path: &[&str]) -> Result<[Pass; N], Failure> {
         let call = call_of(method);
-        if call == Call::Write {
-            self.check_left()?;
-        }
         let app = match &self.signer {
             Signer::Token(token) => {
                 let rooms = self.wire.pace.admit(call).await?;
@@ -213,9 +201,13 @@ impl GitHub {
         Ok(answer)
     }
 
-    /// Every target takes two more requests: the write, and a look behind it. Tokens of an App are counted by account.
-    fn check_left(&self) -> Result<(), Failure> {
-        let needed = 2 * self.to_write.take().unwrap_or_default();
+    /// Whether the hour's requests last for so many targets: each takes two more, the write, and a look behind it. Tokens
+    /// of an App are counted by account, so that nothing is known of theirs.
+    ///
+    /// # Errors
+    /// Where they do not.
+    pub(super) fn lasts_for(&self, targets: usize) -> Result<(), Failure> {
+        let needed = 2 * u64::try_from(targets).unwrap_or(u64::MAX / 2);
         let left = self.wire.pace.left().filter(|left| left.requests < needed);
         let (Some(left), Signer::Token(_)) = (left, &self.signer) else { return Ok(()) };
         Err(Failure::Refused(Refusal {

@@ -31,6 +31,9 @@ const A_POINTS_REST: Duration = Duration::from_secs(61);
 /// Requests that may be under way at once: fewer than the hundred that GitHub names.
 const AT_ONCE: usize = 99;
 
+/// GitHub's longest limit is an hour's; whoever asks for more than this may ask for more than a clock can show.
+const LONGEST_CLOSED: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// What a request costs.
 const fn points(call: Call) -> u32 {
     match call {
@@ -266,7 +269,7 @@ impl Pace {
         let before = self.closed.get();
         let times = before.map_or(0, |closed| closed.times) + u32::from(!self.is_closed());
         let grown = if stated { wait } else { wait.saturating_mul(2u32.saturating_pow(times.saturating_sub(1))) };
-        let until = Instant::now() + grown;
+        let until = Instant::now() + grown.min(LONGEST_CLOSED);
         let until = before.map_or(until, |closed| closed.until.max(until));
         self.closed.set(Some(Closed { until, times }));
     }

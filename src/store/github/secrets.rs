@@ -13,6 +13,7 @@ use futures_util::join;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::answer::Answer;
 use super::canary::Canary;
@@ -29,6 +30,12 @@ use crate::secret::Secret;
 /// GitHub's limit for one value: page "Using secrets in GitHub Actions".
 pub const LONGEST_VALUE: usize = 48 * 1024;
 
+/// A scope that was read longer ago is read again before it is written.
+const SCOPE_IS_NEWS: Duration = Duration::from_secs(10);
+
+/// Where GitHub's limits keep every write waiting for longer, the last look has to do.
+const MOST_LOOKS: usize = 3;
+
 /// One secret of one place.
 pub struct GitHubSecret {
     github: Rc<GitHub>,
@@ -44,6 +51,8 @@ pub struct GitHubSecret {
     /// Known for an organisation's secret once it was observed.
     scopes: RefCell<Option<Scopes>>,
     canary: Option<Canary>,
+    /// How many targets of its rotation lie at GitHub, until one of them is written.
+    rotation: Rc<Cell<usize>>,
     /// Leave for the two requests of a look: the key, the secret's row.
     looks: RefCell<Option<[Pass; 2]>>,
     /// Leave for the next write: what it has to wait for is waited for before the run asks whether it may still write.
@@ -88,6 +97,7 @@ impl GitHubSecret {
             asked: None,
             scopes: RefCell::default(),
             canary: None,
+            rotation: Rc::default(),
             looks: RefCell::default(),
             pass: RefCell::default(),
         }
@@ -97,6 +107,15 @@ impl GitHubSecret {
     #[must_use]
     pub fn asking(mut self, asked: Option<Asked>) -> Self {
         self.asked = asked;
+        self
+    }
+
+    /// As one of the targets of a rotation, which share the number of those at GitHub. The first write of all is refused where
+    /// the hour's requests would not last for every one of them: nothing is written then yet, and a rotation that ends halfway
+    /// for want of requests can't be undone either.
+    #[must_use]
+    pub fn one_of(mut self, rotation: &Rc<Cell<usize>>) -> Self {
+        self.rotation = Rc::clone(rotation);
         self
     }
 
@@ -195,6 +214,28 @@ impl GitHubSecret {
 
     fn knows_scope(&self) -> bool {
         self.place.organisation().is_none() || self.scopes.borrow().is_some()
+    }
+
+    /// Whether the target leaves an organisation's secret to the repositories that it has.
+    fn leaves_scope(&self) -> bool {
+        let states_it = match &self.asked {
+            Some(Asked::Selected(names)) => !names.is_empty(),
+            asked => asked.is_some(),
+        };
+        self.place.organisation().is_some() && !states_it
+    }
+
+    /// A repository that was given the secret since the scope was read would lose it by the write.
+    async fn look_at_scope(&self) -> Result<(), Failure> {
+        if !self.leaves_scope() {
+            return Ok(());
+        }
+        self.pass.take();
+        let (_, found) = self.look_closely(None).await?;
+        if let Some(scope) = found? {
+            *self.scopes.borrow_mut() = Some(Scopes::new(self.asked.as_ref(), None, Ok(Some(scope)))?);
+        }
+        Ok(())
     }
 
     fn sealed(&self, value: &Secret, scope: Option<Scope>) -> Result<Value, Failure> {
@@ -309,8 +350,16 @@ impl SecretStore for GitHubSecret {
         } else if !self.knows_key() {
             self.fetch_key(None).await?;
         }
-        let pass = self.github.admit(&Method::PUT, &self.place.path()).await?;
-        *self.pass.borrow_mut() = Some(pass);
+        self.github.lasts_for(self.rotation.take())?;
+        for _ in 0..MOST_LOOKS {
+            self.look_at_scope().await?;
+            let asked = Instant::now();
+            let pass = self.github.admit(&Method::PUT, &self.place.path()).await?;
+            *self.pass.borrow_mut() = Some(pass);
+            if !self.leaves_scope() || asked.elapsed() < SCOPE_IS_NEWS {
+                break;
+            }
+        }
         Ok(())
     }
 

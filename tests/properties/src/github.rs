@@ -127,7 +127,7 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
         let pace = Pace::new(&peer.url, Duration::ZERO);
         let github = Rc::new(github.paced(Rc::new(pace)));
         let stores = Stores::new(Some(Rc::clone(&github)), around);
-        let secret = stores.open(targets.first().expect("a target"));
+        let secret = stores.open(&targets).remove(0);
         for seen in [secret.observe().await, secret.last_write().await] {
             if let Err(failure) = seen {
                 check(searcher, &failure);
