@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::rotation::clock::{CLOCK_MARGIN, between, earlier, later, span};
 use crate::rotation::lease::Mode;
 use crate::rotation::observation::has_expired;
-use crate::rotation::pending::{Pending, Standing};
+use crate::rotation::pending::{Pending, Standing, not_since};
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::KeyRow;
 
@@ -50,7 +50,12 @@ impl Situation<'_> {
         if let Some(name) = target(&|at| at.is_none()) {
             return Some(format!("{name} does not hold the secret yet"));
         }
-        if let Some(name) = target(&|at| at.is_some_and(|at| at < earlier(made, CLOCK_MARGIN))) {
+        let early = target(&|at| at.is_some_and(|at| at < earlier(made, CLOCK_MARGIN)));
+        let holds_another = || {
+            let mut older = self.family.committed().filter(|row| self.mode == Mode::Renaming && row.id != current.id);
+            older.find_map(|row| not_since(self.seen, row, current))
+        };
+        if let Some(name) = early.or_else(holds_another) {
             return Some(format!("{name} was last written before the current key was made"));
         }
         match current.rights.expires_at {

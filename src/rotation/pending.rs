@@ -110,10 +110,24 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
             "it and the current key were made at about the same time: a target may hold either".into(),
         );
     }
+    if let Some(target) = not_since(seen, row, current) {
+        return Standing::Held(format!("{target} was last written when this key itself was deployed"));
+    }
     match in_use(row, seen.now(), policy) {
         Some(used) => Standing::InUse(format!("it is still in use: {used}")),
         None => Standing::Past,
     }
+}
+
+/// A target that was not written since a replaced key was deployed, although the current one was made later: it holds that
+/// key, or an older one.
+pub(super) fn not_since<'a>(seen: &'a Observation, replaced: &KeyRow, current: &KeyRow) -> Option<&'a str> {
+    let until = later(commit(replaced)?, SAME_WRITE_MARGIN);
+    if current.created_at? < until {
+        return None;
+    }
+    let target = seen.targets.iter().find(|target| target.last_write.is_some_and(|at| at < until))?;
+    Some(&target.name)
 }
 
 /// What is unfinished at the targets and began before a key that was replaced then was out of all of them, or why that
@@ -146,7 +160,7 @@ fn hold(seen: &Observation, family: &Family<'_>) -> Option<String> {
     if family.ended.is_some() {
         return Some("the current key is dead, so that a target may have been given another by hand".to_owned());
     }
-    let from = earlier(family.current()?.created_at?, CLOCK_MARGIN);
+    let from = earlier(family.current()?.created_at?, SAME_WRITE_MARGIN);
     let to = later(family.newest_commit()?, SAME_WRITE_MARGIN);
     seen.targets.iter().find_map(|target| match (target.last_write, target.last_write_at_latest) {
         (Some(at), _) if at < from => Some(format!("{} was last written before the current key was made", target.name)),

@@ -354,3 +354,73 @@ fn first_key(mut scene: Scene) -> Scene {
     scene.policy.expires_after = Wish::Stated(None);
     scene
 }
+
+/// Another workflow rotates one of two repositories soon behind a rotation of both: the other one still holds the key that
+/// waits in grace, although it was written only minutes before the current key was made.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_a_target_kept_is_not_retired_under_it_and_the_next_run_writes_it_anew() {
+    for behind in [2, 60, 120, 280] {
+        let mut scene = Scene::rotated_before(&["acme/app", "acme/web"]);
+        scene.policy.grace = HOUR;
+        assert_eq!(scene.clean_run().await.status(), 0);
+        scene.world.advance(behind * SECOND);
+        let mut alone = scene.clone();
+        alone.seed = 2;
+        alone.targets.truncate(1);
+        assert_eq!(alone.clean_run().await.status(), 0);
+        scene.policy.rotate_after = 30 * DAY;
+        scene.seed = 3;
+        for _ in 0..4 {
+            scene.world.advance(DAY);
+            scene.clean_run().await;
+            scene.assert_no_outage();
+        }
+        if behind >= 120 {
+            scene.assert_healed();
+        }
+    }
+}
+
+/// A person copies the deployed value to another repository by hand, and within the minute a rotation that does not know
+/// that repository replaces the key.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_a_person_copied_right_before_a_rotation_is_not_retired_under_the_copy() {
+    let mut scene = Scene::rotated_before(&["acme/app", "acme/web"]);
+    let mut alone = scene.clone();
+    alone.targets.truncate(1);
+    alone.policy.grace = DAY;
+    let old = scene.deployed().unwrap();
+    scene.world.by_hand(|state| state.github.write_secret(&scene.targets[1], SECRET, &old));
+    scene.world.advance(40 * SECOND);
+    assert_eq!(alone.clean_run().await.status(), 0);
+    (scene.policy.grace, scene.policy.rotate_after, scene.seed) = (DAY, 30 * DAY, 2);
+    for _ in 0..3 {
+        scene.world.advance(2 * DAY);
+        scene.clean_run().await;
+        scene.assert_no_outage();
+    }
+    scene.world.advance(30 * DAY);
+    assert_eq!(scene.clean_run().await.status(), 0);
+}
+
+/// A person makes the next key by hand, under a name of the family, minutes behind a rotation.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_a_person_names_like_the_family_does_not_end_the_deployed_one() {
+    for grace in [Duration::ZERO, DAY] {
+        let mut scene = Scene::rotated_before(&["acme/app"]);
+        scene.policy.grace = grace;
+        assert_eq!(scene.clean_run().await.status(), 0);
+        scene.world.advance(120 * SECOND);
+        scene.world.by_hand(|state| _ = state.issuer.seed_key("production-2027-01-10", |_| {}));
+        scene.policy.rotate_after = 30 * DAY;
+        for seed in 2..6 {
+            scene.world.advance(13 * HOUR);
+            scene.seed = seed;
+            scene.clean_run().await;
+            scene.assert_no_outage();
+        }
+        scene.world.advance(2 * DAY);
+        scene.clean_run().await;
+        scene.assert_healed();
+    }
+}
