@@ -49,7 +49,7 @@ impl Calls<'_> {
             return Ok(Deletion::NotFound);
         }
         let answer = answer.success(&self.wire.redactor)?;
-        if answer.is_empty() {
+        if answer.status == StatusCode::NO_CONTENT {
             return Ok(Deletion::Deleted);
         }
         match answer.json().as_ref().and_then(answer::deleted) {

@@ -115,10 +115,6 @@ impl Answer {
         serde_json::from_slice(&self.body).ok()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.body.iter().all(u8::is_ascii_whitespace)
-    }
-
     /// The failure of an answer that is a 2xx without the sense it should have. Its text is never shown: it may hold
     /// a new key.
     pub(super) fn nonsense(&self, what: &str) -> Failure {
@@ -135,6 +131,10 @@ impl Answer {
             return Ok(self);
         }
         let message = self.complaint(redactor);
+        // It says where the result of what was done can be seen.
+        if self.status == StatusCode::SEE_OTHER && self.call == Call::Write {
+            return Err(Failure::Unknown { message, retry_after: None });
+        }
         if self.status.is_redirection() {
             let hint = Some(redirect_hint(self.redirects_to(redactor).as_deref()));
             return Err(Failure::Refused(Refusal { status: Some(self.status.as_u16()), message, hint }));

@@ -1,5 +1,7 @@
 //! Behind the pivot: the new key gets its final name, replaced keys go.
 
+use std::cell::Cell;
+
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 
@@ -83,7 +85,8 @@ impl Run<'_> {
         let name = name.renewed(&mut self.around.rng.borrow_mut()).to_string();
         let what = format!("rename {} before it is deleted", key.name);
         let act = Act::Rename { id: key.id.clone() };
-        match self.write(act, &what, async || Ok(()), async || self.issuer.rename(&key.id, &name).await).await {
+        let unseen = Cell::new(0);
+        match self.write(act, &what, async || Ok(()), async || self.rename(&key.id, &name, &unseen).await).await {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => Ok(true),
             Ok(_) => Err(Cause::BeginAgain(Again::WithoutRenames)),
             Err(Unwritten::Failure(Failure::Refused(refusal))) => {

@@ -1,5 +1,8 @@
 //! Adopting and making keys, and finding the ones whose making was never answered.
 
+use std::cell::Cell;
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 
 use crate::http::Failure;
@@ -24,7 +27,8 @@ impl Run<'_> {
         let name = FamilyName::new(&self.policy.key_name, date, true, &mut self.around.rng.borrow_mut()).to_string();
         let what = format!("rename {} into the family", row.name);
         let act = Act::Rename { id: id.clone() };
-        let renamed = self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, &name).await).await;
+        let unseen = Cell::new(0);
+        let renamed = self.write(act, &what, async || Ok(()), async || self.rename(id, &name, &unseen).await).await;
         match renamed {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => {
                 self.note(format!("{} is now called {name}", row.name));
@@ -74,11 +78,10 @@ impl Run<'_> {
                 }
                 Err(failure @ Failure::Unknown { .. }) => {
                     lost += 1;
-                    let wait = failure.retry_after().unwrap_or_default();
                     self.event(&Event::Retrying {
                         what: format!("make the key {}", spec.name),
                         why: format!("{failure}: looking whether it exists"),
-                        wait,
+                        wait: Duration::ZERO,
                     });
                     self.memory.borrow_mut().ghosts.insert(spec.name.clone());
                     if self.find_lost(&spec.name, sent).await? {

@@ -1,5 +1,7 @@
 //! Keeping this run's lease while it works, and waiting until lost attempts have settled.
 
+use std::cell::Cell;
+
 use crate::http::{Failure, Refusal};
 use crate::rotation::clock::Mark;
 use crate::rotation::lease::Mode;
@@ -9,6 +11,9 @@ use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::port::{KeyId, Renamed};
 use crate::rotation::run::{Again, Cause, Run, Unwritten, problem};
+
+/// So many times an issuer may say that there is no key of this id, before that says that there is no such call.
+const MOST_UNSEEN: u32 = 3;
 
 /// Each wait for lost writes lasts for several renewals, whose answers may be lost in their turn.
 const MOST_WAITS: u32 = 20;
@@ -51,6 +56,7 @@ impl Run<'_> {
 
     /// Gives the own key new digits. The first renewal also shows whether this issuer can rename at all.
     async fn renew(&self) -> Result<(), Cause> {
+        let unseen = Cell::new(0);
         loop {
             let (Some(lease), Some(new)) = (self.memory.borrow().lease, self.new_key()) else { return Ok(()) };
             if lease.is_lost(self.clock()) {
@@ -60,7 +66,7 @@ impl Run<'_> {
             let sent = self.clock().now();
             let entry = self.enter(Act::Rename { id: new.id.clone() }, sent);
             let asked = name.to_string();
-            let rename = self.issuer.rename(&new.id, &asked);
+            let rename = self.rename(&new.id, &asked, &unseen);
             let answer = tokio::time::timeout(lease.renewal_timeout(), rename).await.unwrap_or_else(|_| {
                 Err(Failure::Unknown { message: "no answer to the renewal in time".into(), retry_after: None })
             });
@@ -78,11 +84,23 @@ impl Run<'_> {
         }
     }
 
-    /// What it means that the first rename of a run was refused. Only a key that is still there, and a credential that
-    /// is not what was refused, show an issuer without renames: a run that took a concurrent delete or a passing 403 for
+    /// Asks for another name. A key that was just made may be unknown there for a moment, which counts as a failure that
+    /// passes until it has been `unseen` too often.
+    pub(super) async fn rename(&self, id: &KeyId, name: &str, unseen: &Cell<u32>) -> Result<Renamed, Failure> {
+        match self.issuer.rename(id, name).await {
+            Err(Failure::Refused(refusal)) if refusal.status == Some(404) && unseen.get() + 1 < MOST_UNSEEN => {
+                unseen.set(unseen.get() + 1);
+                Err(Failure::Transient { message: refusal.message, retry_after: None })
+            }
+            answer => answer,
+        }
+    }
+
+    /// What it means that the first rename of a run was refused. Only the answer that there is no such call, about a key
+    /// that is still there, shows an issuer without renames: a run that took a concurrent delete or a passing refusal for
     /// that would make a key under a final name, which every later run takes for deployed.
     pub(super) async fn rename_refused(&self, id: &KeyId, what: &str, refusal: Refusal) -> Cause {
-        if matches!(refusal.status, Some(401 | 403)) {
+        if !is_no_such_call(&refusal) {
             return Cause::Failed(problem(what, &Failure::Refused(refusal)));
         }
         match self.list().await {
@@ -115,12 +133,13 @@ impl Run<'_> {
         let what = format!("rename {name} for a moment");
         let named = async |name: &str| {
             let act = Act::Rename { id: id.clone() };
-            self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, name).await).await
+            let unseen = Cell::new(0);
+            self.write(act, &what, async || Ok(()), async || self.rename(id, name, &unseen).await).await
         };
         match named(other).await {
             Ok(answer) if answer.name.as_deref() == Some(name) => return Err(Again::WithoutRenames),
             Err(Unwritten::Failure(Failure::Refused(refusal))) => {
-                if !matches!(refusal.status, Some(404 | 405 | 501)) {
+                if !is_no_such_call(&refusal) {
                     return Ok(());
                 }
                 let cause = self.rename_refused(id, &what, refusal).await;
@@ -206,6 +225,11 @@ fn name_beside(name: &str, family: &str) -> Option<String> {
     *last = if *last == 'x' { 'y' } else { 'x' };
     let other: String = letters.into_iter().collect();
     FamilyName::parse(family, &other).is_none().then_some(other)
+}
+
+/// Statuses for a call that is not there. 404 is also for a key that is not.
+fn is_no_such_call(refusal: &Refusal) -> bool {
+    matches!(refusal.status, Some(404 | 405 | 501))
 }
 
 fn lease_lost() -> Problem {

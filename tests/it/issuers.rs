@@ -254,3 +254,43 @@ fn every_form_of_an_error_and_of_a_delete_is_understood() {
         unchanged(&ran, "401");
     }
 }
+
+/// Only the answer that there is no such call shows an issuer without renames. Taken for that, a passing refusal would let
+/// the run make its next key under a final name before anything was written.
+#[test]
+fn a_refusal_of_the_first_rename_that_passes_shows_nothing() {
+    for (status, rotates) in [("404", true), ("409", false), ("422", false)] {
+        let stage = Setting::new(Dialect::Mgmt).stage();
+        stage.world.fault(&format!("issuer:PATCH:1:status={status}"));
+        stage.world.fault("github:PUT:1:kill");
+        let ran = stage.run();
+        let live: Vec<_> = stage.world.live_keys(FAMILY).into_iter().map(|key| key.name).collect();
+        let finally = live.iter().filter(|name| !name.ends_with("-unconfirmed")).count();
+        assert_eq!((finally, ran.status()), (1, if rotates { 137 } else { 1 }), "{status}: {live:?}\n{}", ran.log());
+        stage.world.clear_faults();
+        stage.world.advance(Duration::from_secs(20));
+        rotated(&stage, &stage.run());
+    }
+}
+
+#[test]
+fn a_create_that_is_sent_on_to_its_result_was_carried_out() {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    let before = stage.snapshot();
+    stage.world.fault("issuer:POST:1:status-after=303,location=/api/v1/keys/x");
+    let ran = stage.run();
+    stage.check_truthful(&before, &ran).unwrap();
+    rotated(&stage, &ran);
+}
+
+#[test]
+fn a_delete_counts_only_when_the_answer_says_so() {
+    for (leaked, fault) in [("false", "status=202,body="), ("true", "status=200,body=")] {
+        let stage = Setting::new(Dialect::Mgmt).input("leaked", leaked).stage();
+        let before = stage.snapshot();
+        stage.world.fault(&format!("issuer:DELETE:1:{fault}"));
+        let ran = stage.run();
+        stage.check_truthful(&before, &ran).unwrap();
+        rotated(&stage, &ran);
+    }
+}
