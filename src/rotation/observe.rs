@@ -8,13 +8,13 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::http::Failure;
-use crate::rotation::clock::ServerClock;
+use crate::rotation::clock::{SAME_WRITE_MARGIN, ServerClock, earlier, later};
 use crate::rotation::identity::provably;
 use crate::rotation::lease::{Mode, Watch};
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{HeldKey, Observation, SeenTarget, SeenUse, commit, live};
 use crate::rotation::outcome::Event;
-use crate::rotation::port::{About, Endpoint, Held, KeyRow, Listing, SecretStore, Verdict};
+use crate::rotation::port::{About, Endpoint, Held, KeyId, KeyRow, Listing, SecretStore, Verdict};
 use crate::rotation::prove::never_issued;
 use crate::rotation::run::{Cause, Run};
 use crate::secret::Secret;
@@ -158,8 +158,35 @@ impl Run<'_> {
                 uptake: store.uptake(),
             });
         }
-        let targets = seen;
-        Ok(Observation { listing, clock, targets, held, ended: self.clock().now(), use_asked: None })
+        let (targets, ended) = (seen, self.clock().now());
+        let mut seen = Observation { listing, clock, targets, held, ended, use_asked: None };
+        self.read_doubtful(&mut seen, fixed).await?;
+        Ok(Observation { ended: self.clock().now(), ..seen })
+    }
+
+    /// A place may have one time for all that is in it. Where that time is not one at which the current key was deployed, and
+    /// the place can be read, the key that it holds says more.
+    async fn read_doubtful(&self, seen: &mut Observation, fixed: bool) -> Result<(), Cause> {
+        let family = seen.family(&self.policy.key_name);
+        let made = family.current().and_then(|current| current.created_at);
+        let (Some(made), Some(committed)) = (made, family.newest_commit()) else { return Ok(()) };
+        let (from, to) = (earlier(made, SAME_WRITE_MARGIN), later(committed, SAME_WRITE_MARGIN));
+        let mut found = Vec::new();
+        for (nth, (store, target)) in self.targets.iter().zip(&seen.targets).enumerate() {
+            let (Some(at), Some(latest)) = (target.last_write, target.last_write_at_latest) else { continue };
+            if !store.shows_times() || (from <= at && latest <= to) {
+                continue;
+            }
+            let id = self.key_there(store.as_ref(), &seen.listing, seen.held.as_ref(), fixed).await?;
+            let row = id.and_then(|id| family.committed().find(|row| row.id == id));
+            found.extend(row.and_then(commit).map(|at| (nth, at)));
+        }
+        for (nth, at) in found {
+            if let Some(target) = seen.targets.get_mut(nth) {
+                (target.last_write, target.last_write_at_latest) = (Some(at), Some(at));
+            }
+        }
+        Ok(())
     }
 
     /// When a place that shows no time was written: when the key was deployed that it holds, if the issuer knows the value
@@ -171,23 +198,34 @@ impl Run<'_> {
         in_hand: Option<&HeldKey>,
         fixed: bool,
     ) -> Result<Timestamp, Cause> {
-        let value = self.read(&store.name(), async || store.read_back().await).await?;
-        let Some(value) = value else { return Ok(Timestamp::UNIX_EPOCH) };
-        let known = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(&value)).cloned();
-        let known = match known {
-            Some(known) => known,
-            None => self.identify(listing, &value, self.try_value(&value).await?, fixed).await,
-        };
-        let id = match (known.is, known.perhaps, known.at) {
-            (None, Some(only), Some(at)) => self.refuses_others(&value, at).await.then_some(only),
-            (is, ..) => is,
-        };
+        let id = self.key_there(store, listing, in_hand, fixed).await?;
         let row = id.and_then(|id| listing.keys.iter().find(|row| row.id == id));
         let deployed = row.and_then(|row| match FamilyName::parse(&self.policy.key_name, &row.name) {
             Some(name) if name.is_confirmed() => commit(row),
             _ => row.created_at,
         });
         Ok(deployed.unwrap_or(Timestamp::UNIX_EPOCH))
+    }
+
+    /// The key whose value a place holds, as far as the place can be read and the issuer knows the value for one's.
+    async fn key_there(
+        &self,
+        store: &dyn SecretStore,
+        listing: &Listing,
+        in_hand: Option<&HeldKey>,
+        fixed: bool,
+    ) -> Result<Option<KeyId>, Cause> {
+        let value = self.read(&store.name(), async || store.read_back().await).await?;
+        let Some(value) = value.filter(|value| !value.expose().is_empty()) else { return Ok(None) };
+        let known = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(&value)).cloned();
+        let known = match known {
+            Some(known) => known,
+            None => self.identify(listing, &value, self.try_value(&value).await?, fixed).await,
+        };
+        Ok(match (known.is, known.perhaps, known.at) {
+            (None, Some(only), Some(at)) => self.refuses_others(&value, at).await.then_some(only),
+            (is, ..) => is,
+        })
     }
 
     fn lease_of_another(&self, listing: &Listing, mode: Mode, watch: &mut Watch) -> Option<Duration> {

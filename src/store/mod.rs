@@ -13,6 +13,8 @@ mod known;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
 pub mod target;
+#[cfg(any(feature = "kubernetes", feature = "vault"))]
+mod turns;
 #[cfg(feature = "vault")]
 pub mod vault;
 

@@ -308,3 +308,21 @@ async fn others_parsers_read_the_new_value_and_everything_else_as_before() {
         }
     }
 }
+
+/// A file has one time for all that is in it. What it holds tells whether the key was touched.
+#[test]
+fn an_edit_of_another_variable_is_no_write_of_the_key() {
+    let (stage, path) = furnished(&["file:.env#AROUTER_API_KEY"]);
+    assert_eq!(stage.run().status(), 0);
+    let run = || stage.action().input("rotate-after", "30d").run();
+    for _ in 0..2 {
+        stage.world.advance(Duration::from_secs(24 * 3600));
+        fs::write(&path, format!("{}\nMORE=1", text(&path))).unwrap();
+        let ran = run();
+        assert_eq!((ran.status(), ran.output("outcome")), (0, "not-due"), "{}", ran.log());
+    }
+    stage.world.advance(Duration::from_secs(30 * 24 * 3600));
+    let ran = run();
+    assert!(ran.rotated() && ran.status() == 0, "{}", ran.log());
+    stage.check_healed().unwrap();
+}

@@ -300,3 +300,63 @@ async fn a_real_cluster_agrees() {
     store.remove().await.unwrap();
     assert_eq!(store.observe().await.unwrap().held, Held::Nothing);
 }
+
+#[test]
+fn many_keys_of_one_secret_are_written_in_turn() {
+    let places: Vec<_> = (0..10).map(|nth| format!("kubernetes:prod/creds#k{nth}")).collect();
+    let stage = stage(&places.iter().map(String::as_str).collect::<Vec<_>>());
+    stage.world.by_hand(|state| state.latency = Duration::from_millis(60));
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    stage.check_healed().unwrap();
+    assert_eq!(asked(&ran, "PATCH", "/secrets/creds").count(), 10, "none is sent in vain\n{}", ran.log());
+}
+
+/// A manager of fields has one time for all of them. Each rotation sees when its own key was written.
+#[test]
+fn two_rotations_in_one_secret_do_not_hide_each_others_times() {
+    let places = ["kubernetes:prod/creds#a", "kubernetes:prod/creds#b"];
+    let stage = Setting::new(Dialect::Mgmt).places(&places).deployed(None).stage();
+    for (family, place) in ["fa", "fb"].iter().zip(&stage.places) {
+        stage.world.by_hand(|state| {
+            let (_, value) = state.issuer.seed_key(&format!("{family}-2026-10-22-aaaaaa"), |_| {});
+            state.put(place, SECRET, &value);
+        });
+    }
+    stage.world.advance(Duration::from_secs(40 * 24 * 3600));
+    let run = |a: &str, b: &str| {
+        let text = format!(
+            "rotations:\n  - {{key-name: fa, rotate-after: {a}, targets: [\"{}\"]}}\n  - {{key-name: fb, rotate-after: {b}, \
+             targets: [\"{}\"]}}\n",
+            places[0], places[1]
+        );
+        let path = stage.put("keyrotor.yml", text);
+        let ran = stage.action().input("key-name", "").input("targets", "").input("config", &path).run();
+        assert_eq!(ran.status(), 0, "{}", ran.log());
+        stage.world.advance(Duration::from_secs(10 * 24 * 3600));
+    };
+    for (a, b) in [("30d", "90d"), ("30d", "45d"), ("30d", "30d"), ("5d", "30d"), ("30d", "30d")] {
+        run(a, b);
+    }
+    stage.check_no_outage().unwrap();
+}
+
+#[test]
+fn a_program_that_signs_in_and_hangs_does_not_keep_a_run_that_is_told_to_stop() {
+    let stage = stage(&[KEY]);
+    let hangs = "exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: [\"30\"]}";
+    let plugin = stage.kubeconfig("x").replace("token: x", hangs);
+    let plugin = stage.put("plugin.yaml", plugin);
+    let ran = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while stage.world.requests().is_empty() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            std::thread::sleep(Duration::from_millis(200));
+            stage.world.signal_client(keyrotor_fake::Signal::Term);
+        });
+        stage.action().variable("KUBECONFIG", &plugin).run()
+    });
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
+    assert!(ran.took < Duration::from_secs(8), "{:?}", ran.took);
+}

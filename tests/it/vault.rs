@@ -178,11 +178,39 @@ fn other_fields_may_be_written_by_others() {
     let value = stage.held()[0].clone().unwrap();
     stage.world.by_hand(|state| {
         state.vault.put(PATH, &[("api-key", "lr_live_somebody_elses_0123456789")]);
-        state.vault.put(PATH, &[("api-key", &value)]);
     });
-    let ran = stage.action().input("rotate-after", "30d").secret("current-key", "").run();
+    let run = || stage.action().input("rotate-after", "30d").secret("current-key", "").run();
+    let ran = run();
     assert_eq!(ran.status(), 3, "{}", ran.log());
     assert!(ran.tells("after the current key was deployed"), "{}", ran.log());
+    // Put back, it is the current key's value, whoever wrote it.
+    stage.world.by_hand(|state| state.vault.put(PATH, &[("api-key", &value)]));
+    let ran = run();
+    assert_eq!((ran.status(), ran.output("outcome")), (0, "not-due"), "{}", ran.log());
+}
+
+#[test]
+fn many_fields_of_one_secret_are_written_in_turn() {
+    let places: Vec<_> = (0..10).map(|nth| format!("vault:{PATH}#k{nth}")).collect();
+    let stage = stage(&places.iter().map(String::as_str).collect::<Vec<_>>());
+    stage.world.by_hand(|state| state.latency = Duration::from_millis(60));
+    let ran = stage.run();
+    rotated(&stage, &ran);
+    assert_eq!(writes(&ran).len(), 10, "none is sent in vain\n{}", ran.log());
+}
+
+/// More than any clock can show.
+#[test]
+fn a_token_that_lives_for_ever_and_longer_is_taken() {
+    let stage = Setting::new(Dialect::Mgmt).places(&[FIELD]).stage();
+    let login = r#"{"auth":{"client_token":"hvs.abcdefghijklmnop","lease_duration":18446744073709551615}}"#;
+    stage.world.fault(&format!("vault:POST~/login:1x9:status=200,body={login}"));
+    let url = format!("{}/idtoken?api-version=2.0", stage.fakes.url(Server::Runner).trim_end_matches('/'));
+    let token = stage.world.read(|state| state.runner.request_token.clone());
+    let run = stage.action().input("targets", &format!("{FIELD} role=keyrotor"));
+    let ran =
+        run.variable("ACTIONS_ID_TOKEN_REQUEST_URL", &url).variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN", &token).run();
+    assert_eq!(ran.status(), 1, "the token is none\n{}", ran.log());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use kube::Client;
 use kube::client::{Body, ClientBuilder};
 use serde_json::Value;
 use tokio::sync::OnceCell;
+use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::answer::{Answer, call_of};
@@ -19,6 +20,7 @@ use super::rollout::Restart;
 use crate::http::{Call, Failure, Refusal, one_line};
 use crate::store::Around;
 use crate::store::target::Workload;
+use crate::store::turns::Turns;
 
 /// As a manager of fields: <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>.
 pub(super) const MANAGER: &str = "keyrotor";
@@ -32,13 +34,16 @@ pub(crate) struct Cluster {
     client: OnceCell<Client>,
     /// How many writes there were. A restart counts for all that came before it.
     pub(super) writes: Cell<u64>,
+    /// Whose turn it is to write a Secret.
+    pub(super) turns: Turns,
     /// The last restart of each workload, by its namespace.
     pub(super) restarts: RefCell<BTreeMap<(String, Workload), Restart>>,
 }
 
 impl Cluster {
     pub(crate) fn new(around: Around) -> Self {
-        Self { around, client: OnceCell::new(), writes: Cell::default(), restarts: RefCell::default() }
+        let (writes, turns, restarts) = Default::default();
+        Self { around, client: OnceCell::new(), writes, turns, restarts }
     }
 
     /// A write was answered, or its answer was lost.
@@ -52,8 +57,10 @@ impl Cluster {
 
     async fn connect(&self) -> Result<Client, Failure> {
         let config = config::read(&self.around).await?;
-        let built = ClientBuilder::try_from(config);
-        built.map(ClientBuilder::build).map_err(|error| failure(Call::Read, "connect to the cluster", &error))
+        // It runs the kubeconfig's `exec` plugin and waits for it.
+        let built = spawn_blocking(|| ClientBuilder::try_from(config).map(ClientBuilder::build));
+        let built = built.await.map_err(|_| Failure::refused("the way to the cluster could not be made"))?;
+        built.map_err(|error| failure(Call::Read, "connect to the cluster", &error))
     }
 
     /// Asks once. Answers with whatever status came.

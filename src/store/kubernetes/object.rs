@@ -8,6 +8,9 @@ use serde_json::Value;
 use super::cluster::MANAGER;
 use crate::secret::Secret;
 
+/// `fieldManager` takes no longer name.
+const LONGEST_MANAGER: usize = 128;
+
 /// What a Secret says of one of its keys.
 pub(super) struct Seen {
     /// The value; `None` where the key is not there.
@@ -20,6 +23,9 @@ pub(super) struct Seen {
     pub(super) uid: String,
     /// Nobody may change it.
     pub(super) immutable: bool,
+    /// As whom the key is to be written, since a manager has one time for all its fields: [`MANAGER`], and where that one
+    /// manages another key, one for this key alone.
+    pub(super) manager: String,
     /// There is no other key in it, and nobody else has ever written to it.
     pub(super) is_ours_alone: bool,
 }
@@ -41,12 +47,35 @@ pub(super) fn seen(object: &Value, key: &str) -> Option<Seen> {
         uid: text("uid")?.to_owned(),
         immutable: object.get("immutable").and_then(Value::as_bool).unwrap_or_default(),
         is_ours_alone: data.is_some_and(|data| data.keys().all(|name| name == key))
-            && managers.iter().all(|manager| manager.get("manager").and_then(Value::as_str) == Some(MANAGER)),
+            && managers.iter().all(|manager| name_of(manager).is_some_and(is_ours)),
+        manager: manager(&managers, key),
     })
 }
 
 fn managers(metadata: &Value) -> Vec<&Value> {
     metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten().collect()
+}
+
+fn name_of(manager: &Value) -> Option<&str> {
+    manager.get("manager").and_then(Value::as_str)
+}
+
+fn is_ours(name: &str) -> bool {
+    name.strip_prefix(MANAGER).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+fn manager(managers: &[&Value], key: &str) -> String {
+    let field = format!("f:{key}");
+    let others = |manager: &&Value| {
+        let fields = manager.get("fieldsV1").and_then(|fields| fields.get("f:data")).and_then(Value::as_object);
+        let mut names = fields.into_iter().flatten().map(|(name, _)| name.as_str());
+        names.any(|name| name.starts_with("f:") && name != field)
+    };
+    if managers.iter().filter(|manager| name_of(manager) == Some(MANAGER)).any(|manager| others(&manager)) {
+        format!("{MANAGER}.{key}").chars().take(LONGEST_MANAGER).collect()
+    } else {
+        MANAGER.to_owned()
+    }
 }
 
 /// When whoever manages the key last wrote it. Where nobody is said to, the last write of any.
@@ -96,6 +125,19 @@ mod tests {
         assert_eq!((seen.value.unwrap().expose(), seen.version.as_str()), ("value", "7"));
         assert_eq!(seen.written.to_string(), "2026-01-03T00:00:00Z");
         assert!(!seen.immutable && !seen.is_ours_alone);
+    }
+
+    #[test]
+    fn a_manager_of_its_own_keeps_the_time_of_a_key_apart_from_that_of_another_one_of_ours() {
+        let of = |managers: &[Value]| seen(&secret(managers), "key").unwrap().manager;
+        let time = "2026-01-03T00:00:00Z";
+        assert_eq!(of(&[]), "keyrotor");
+        assert_eq!(of(&[manager(MANAGER, time, &["key"]), manager("helm", time, &["other"])]), "keyrotor");
+        assert_eq!(of(&[manager(MANAGER, time, &["other"])]), "keyrotor.key");
+        assert_eq!(of(&[manager(MANAGER, time, &["key", "other"])]), "keyrotor.key");
+        assert_eq!(of(&[manager("keyrotor.other", time, &["other"])]), "keyrotor");
+        let long = seen(&secret(&[manager(MANAGER, time, &["other"])]), &"k".repeat(253)).unwrap().manager;
+        assert_eq!(long.len(), 128);
     }
 
     #[test]

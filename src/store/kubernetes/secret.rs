@@ -18,6 +18,7 @@ use crate::rotation::port::{Held, SecretStore, Sighting, TakenUp, Uptake, Writte
 use crate::secret::Secret;
 use crate::store::known::Known;
 use crate::store::target::KubernetesKey;
+use crate::store::turns::Turn;
 
 /// Shorter values are placeholders; to mask them would hide words of the log.
 const SHORTEST_HIDDEN: usize = 8;
@@ -44,12 +45,16 @@ pub(crate) struct KubernetesSecret {
     was_absent: Cell<bool>,
     /// The rights were found to be there.
     may: Cell<bool>,
+    turn: Turn,
+    /// As whom the key is written.
+    manager: RefCell<String>,
 }
 
 impl KubernetesSecret {
     pub(crate) fn new(cluster: Rc<Cluster>, target: &KubernetesKey) -> Self {
-        let (known, base, was_absent, may) = Default::default();
-        Self { cluster, target: target.clone(), known, base, was_absent, may }
+        let (known, base, was_absent, may, turn) = Default::default();
+        let manager = RefCell::new(MANAGER.to_owned());
+        Self { cluster, target: target.clone(), known, base, was_absent, may, turn, manager }
     }
 
     fn all(&self) -> String {
@@ -63,6 +68,7 @@ impl KubernetesSecret {
     /// The Secret, where there is one, and the cluster's clock.
     async fn look(&self) -> Result<(Option<Seen>, Timestamp), Failure> {
         let redactor = &self.cluster.around.redactor;
+        self.turn.reads(&self.cluster.turns, &self.path());
         let answer = self.cluster.ask(Method::GET, &self.path(), None).await?;
         let absent = answer.is(404) && answer.reason() == "NotFound";
         if absent && let Some(date) = crate::http::server_date(&answer.headers) {
@@ -73,6 +79,7 @@ impl KubernetesSecret {
         let seen = object::seen(&object, &self.target.key)
             .ok_or_else(|| Failure::refused("the cluster's answer is not what it documents of a Secret"))?;
         let (version, uid) = (seen.version.clone(), seen.uid.clone());
+        seen.manager.clone_into(&mut self.manager.borrow_mut());
         let ours = self.was_absent.get() && seen.is_ours_alone;
         *self.base.borrow_mut() = Some(if ours { Base::Ours { version, uid } } else { Base::Version(version) });
         if let Some(value) = seen.value.as_ref().filter(|value| value.expose().len() >= SHORTEST_HIDDEN)
@@ -134,7 +141,7 @@ impl KubernetesSecret {
             "metadata": { "resourceVersion": version },
             "data": { &self.target.key: value },
         });
-        let path = format!("{}?fieldManager={MANAGER}", self.path());
+        let path = format!("{}?fieldManager={}", self.path(), self.manager.borrow());
         let answer = self.cluster.ask(Method::PATCH, &path, Some(&change)).await?;
         if answer.is(404) {
             // It was there a moment ago: it is made anew.
@@ -204,13 +211,19 @@ impl SecretStore for KubernetesSecret {
     }
 
     async fn ready(&self) -> Result<(), Failure> {
-        if self.base.borrow().is_none() {
-            self.look().await?;
+        let is_old = self.turn.take(&self.cluster.turns, &self.path()).await;
+        if is_old || self.base.borrow().is_none() {
+            self.look().await.inspect_err(|_| self.turn.stand_down())?;
         }
         Ok(())
     }
 
+    fn stand_down(&self) {
+        self.turn.stand_down();
+    }
+
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
+        let _turn = self.turn.writes();
         let base = self.taken_base()?;
         let written = match base {
             Base::Absent => self.make(value).await,
@@ -233,6 +246,7 @@ impl SecretStore for KubernetesSecret {
     }
 
     async fn remove(&self) -> Result<(), Failure> {
+        let _turn = self.turn.writes();
         let base = self.taken_base()?;
         let removed = match base {
             Base::Absent => Ok(()),

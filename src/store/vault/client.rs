@@ -15,6 +15,7 @@ use super::settings::{Settings, refused};
 use crate::http::{self, BodyError, Call, Failure, transport_failure};
 use crate::secret::Secret;
 use crate::store::Around;
+use crate::store::turns::Turns;
 
 /// A secret has at most 1 MiB (`max_request_size` is 32 MiB, but storage takes no more by default).
 const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
@@ -28,6 +29,8 @@ pub struct Vault {
     settings: OnceCell<Result<Settings, Failure>>,
     sessions: RefCell<HashMap<Way, Rc<Session>>>,
     index: RefCell<Option<HeaderValue>>,
+    /// Whose turn it is to write a secret.
+    pub(super) turns: Turns,
     /// The secrets of version 1 that targets lie in, each with its one field.
     overwritten: RefCell<HashMap<String, String>>,
 }
@@ -72,8 +75,8 @@ impl Vault {
     /// A server that is found and contacted when it is first asked for something.
     #[must_use]
     pub fn new(around: Around) -> Self {
-        let (settings, sessions, index, overwritten) = Default::default();
-        Self { around, settings, sessions, index, overwritten }
+        let (settings, sessions, index, turns, overwritten) = Default::default();
+        Self { around, settings, sessions, index, turns, overwritten }
     }
 
     /// A secret that is written whole, and without check-and-set, is the place of one target: two that are written at once

@@ -21,6 +21,8 @@ use crate::secret::Secret;
 const USUAL_MOUNT: &str = "jwt";
 /// The runner's answer is one token.
 const LONGEST_ANSWER: usize = 64 * 1024;
+/// A token is not taken for longer than this, whatever Vault says: it may say more than a clock can show.
+const LONGEST_TRUST: Duration = Duration::from_secs(24 * 60 * 60);
 /// A token of which less than this share of its lifetime is left is replaced before it is used again.
 const SHARE_LEFT: u32 = 3;
 
@@ -140,7 +142,7 @@ async fn log_in(vault: &Vault, role: &str, mount: &str, jwt: &Secret) -> Result<
     let secret = Secret::new(auth.client_token);
     (vault.around.hide)(&secret);
     let lease = Duration::from_secs(auth.lease_duration);
-    let until = (!lease.is_zero()).then(|| asked + lease - lease / SHARE_LEFT);
+    let until = (!lease.is_zero()).then(|| asked + (lease - lease / SHARE_LEFT).min(LONGEST_TRUST));
     Ok(Token { secret, until })
 }
 

@@ -29,6 +29,7 @@ use crate::secret::Secret;
 use crate::store::json;
 use crate::store::known::Known;
 use crate::store::target::VaultField;
+use crate::store::turns::Turn;
 
 /// So many older versions are looked at; Vault keeps 10 unless it is told otherwise.
 const MOST_VERSIONS: usize = 20;
@@ -46,6 +47,7 @@ pub struct VaultSecret {
     written: Cell<Option<(u64, Timestamp)>>,
     /// The version before our first write and that of our last one.
     versions: Cell<Option<(u64, u64)>>,
+    turn: Turn,
     /// What a mount without times holds, and when it was first seen there.
     seen: Known,
 }
@@ -66,9 +68,9 @@ impl VaultSecret {
     #[must_use]
     pub fn new(vault: Rc<Vault>, target: &VaultField) -> Self {
         let session = vault.session(Way::of(target.role.as_deref(), target.jwt_mount.as_deref()));
-        let (mount, known, written, versions, seen) = Default::default();
+        let (mount, known, written, versions, turn, seen) = Default::default();
         let rights = Cell::new(Rights::UNKNOWN);
-        Self { vault, session, target: target.clone(), mount, rights, known, written, versions, seen }
+        Self { vault, session, target: target.clone(), mount, rights, known, written, versions, turn, seen }
     }
 
     async fn mount(&self) -> Result<Mount, Failure> {
@@ -83,6 +85,9 @@ impl VaultSecret {
 
     /// The secret at its newest version, or at an older one; of a token that may not read it, the fields' names.
     async fn read(&self, version: Option<u64>) -> Result<Document, Failure> {
+        if version.is_none() {
+            self.turn.reads(&self.vault.turns, &self.target.path);
+        }
         let mount = self.mount().await?;
         let whole = self.get(&mount, "data", version).await?;
         if whole.status != StatusCode::FORBIDDEN || !mount.versioned {
@@ -159,6 +164,7 @@ impl VaultSecret {
 
     /// Writes the field, or takes it out.
     async fn change(&self, value: Option<&Secret>) -> Result<Option<Written>, Failure> {
+        let _turn = self.turn.writes();
         let known = self.known.borrow_mut().take();
         let (Some(known), Some(mount)) = (known, self.mount.borrow().clone()) else {
             return Err(transient("it must be read first"));
@@ -274,12 +280,17 @@ impl SecretStore for VaultSecret {
 
     async fn ready(&self) -> Result<(), Failure> {
         self.session.token(&self.vault).await?;
+        let is_old = self.turn.take(&self.vault.turns, &self.target.path).await;
         // Without check-and-set whatever was read is written back whole: what others wrote since must be in it.
-        if self.known.borrow().is_none() || !self.is_versioned() {
-            let document = self.read(None).await?;
+        if is_old || self.known.borrow().is_none() || !self.is_versioned() {
+            let document = self.read(None).await.inspect_err(|_| self.turn.stand_down())?;
             *self.known.borrow_mut() = Some(document);
         }
         Ok(())
+    }
+
+    fn stand_down(&self) {
+        self.turn.stand_down();
     }
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
