@@ -147,8 +147,12 @@ impl Run<'_> {
         for name in unseen {
             self.memory.borrow_mut().unfinished = true;
             self.trouble(Problem {
-                what: format!("a key {name} may have been made: the issuer never answered, and did not list it"),
-                next: Some("look for that name in the issuer's list, and delete it if it is there".into()),
+                what: format!("a key {name} may have been made: the issuer did not say, and it was not seen in its list"),
+                next: Some(
+                    "run it again: the next run finds it and cleans it up. Only if it says so again, look for the name in \
+                     the issuer's list"
+                        .into(),
+                ),
             });
         }
     }

@@ -43,6 +43,8 @@ async fn a_key_that_may_have_been_made_before_the_run_went_blind_is_named() {
     let ended = scene.run(lists.at(Call::Create, 1, Fault::LoseBefore)).await;
     assert_eq!(ended.outcome().verdict, Verdict::Attention, "{:#?}", ended.outcome());
     assert!(tells_of(&ended, "may have been made"));
+    let told = ended.outcome().problems.iter().find(|problem| problem.what.contains("may have been made")).unwrap();
+    assert!(told.next.as_deref().unwrap().starts_with("run it again: the next run finds it"), "{told:?}");
     next_run_heals(&scene).await;
 }
 
