@@ -25,9 +25,10 @@ const ABOUT: &str = "Rotates an ARouter API key with no downtime: makes a new ke
      every target, retires the old one";
 
 const AFTER_HELP: &str = "\
-Every option can also be given as a variable, as the GitHub runner does: INPUT_ and its name in
-capitals, the dashes kept (INPUT_KEY-NAME). A flag wins over its variable; an empty variable
-counts as not given. Durations are a whole number and one of s, m, h, d, w: 90d.
+Every option can also be given as a variable: INPUT_ and its name in capitals, the dashes kept
+(INPUT_KEY-NAME). Runners set these; a shell can't, so use flags there. A flag wins over its
+variable; an empty variable counts as not given. Durations are a whole number and one of s, m, h,
+d, w: 90d.
 
 Secrets have no flags, so that they never stand in a process list. Each is read from the first of
 its variables that is set; the last one names a file that holds the value.

@@ -9,7 +9,8 @@ const PREFIX: &str = "INPUT_";
 /// `with.args` and `with.entrypoint` are the runner's own.
 const OF_THE_RUNNER: [&str; 2] = ["INPUT_ARGS", "INPUT_ENTRYPOINT"];
 
-/// Notes `INPUT_*` variables that are not known, and variables of ours that are not text.
+/// Notes `INPUT_*` variables that are not known, variables that would be a secret's if the input were one, and variables
+/// of ours that are not text.
 pub(crate) fn check_variables(surroundings: &Surroundings, problems: &mut Problems) {
     let known: Vec<String> = INPUTS.iter().map(cli::InputDoc::variable).collect();
     for (name, value) in &surroundings.vars {
@@ -17,6 +18,17 @@ pub(crate) fn check_variables(surroundings: &Surroundings, problems: &mut Proble
         if is_ours && !value.trim().is_empty() && !known.contains(name) {
             let hint = nearest(name, known.iter().map(String::as_str)).map(|near| format!("; did you mean {near}?"));
             problems.note(name, format!("is not an input of keyrotor{}", hint.unwrap_or_default()));
+        }
+    }
+    for doc in INPUTS.iter().filter(|doc| !doc.secret) {
+        let own = doc.own_variable();
+        if surroundings.var(&own).is_some() {
+            let instead = match doc.name {
+                "command" => "write it behind `keyrotor`".to_owned(),
+                name => format!("use --{name}"),
+            };
+            let message = format!("only secrets are read from KEYROTOR_…: {instead}, in a workflow `{}`", doc.name);
+            problems.note(&own, message);
         }
     }
     for name in &surroundings.unreadable {

@@ -101,6 +101,18 @@ fn an_unknown_variable_is_refused_with_the_nearest_name() {
 }
 
 #[test]
+fn an_input_in_a_variable_of_a_secrets_kind_is_refused() {
+    let stage = stage();
+    let run = stage.cli().variable("KEYROTOR_DRY_RUN", "true").variable("KEYROTOR_COMMAND", "audit");
+    let ran =
+        refused(run, &["KEYROTOR_DRY_RUN: only secrets are read from KEYROTOR_…: use --dry-run", "KEYROTOR_COMMAND"]);
+    assert!(!ran.stdout.contains("Rotated"), "{}", ran.log());
+    // Kubernetes tells each pod of every service in such variables.
+    let fine = stage.action().variable("KEYROTOR_PORT", "tcp://10.0.0.1:80").variable("KEYROTOR_DRY_RUN", " ");
+    assert_eq!(fine.run().status(), 0);
+}
+
+#[test]
 fn on_a_pull_request_only_a_dry_run_runs() {
     let stage = stage();
     for event in ["pull_request", "pull_request_target"] {
