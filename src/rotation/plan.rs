@@ -9,7 +9,7 @@ use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Family, Observation, SeenTarget, commit};
 use crate::rotation::pending::{self, Pending, Standing};
-use crate::rotation::policy::{Policy, Retire};
+use crate::rotation::policy::{Policy, Retire, Wish};
 use crate::rotation::port::{KeyId, KeyRow, Rights};
 use crate::rotation::rights;
 
@@ -138,10 +138,7 @@ impl<'a> Situation<'a> {
         }
         let source = current.or_else(|| self.of_dead_runs().max_by_key(|row| row.created_at));
         match rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now()) {
-            Err(inputs) => Decision::Stop(Stop::new(
-                format!("the issuer does not show what the old key may do: {}", inputs.join(", ")),
-                format!("state {} (a value, `all`, `none` or `never`)", inputs.join(", ")),
-            )),
+            Err(inputs) => Decision::Stop(self.rights_unknown(source, &inputs)),
             Ok(rights) => {
                 notices.extend(rights::told_of_limit(self.policy, source));
                 if rights.limit.flatten().is_none() {
@@ -152,6 +149,30 @@ impl<'a> Situation<'a> {
                 Decision::Rotate(Box::new(Rotate { in_use, ..self.rotate(current, due, rights) }))
             }
         }
+    }
+
+    /// The rights can't be inherited.
+    fn rights_unknown(&self, source: Option<&KeyRow>, inputs: &[&str]) -> Stop {
+        let named = inputs.join(", ");
+        if source.is_some() {
+            let what = format!("the issuer does not show what the old key may do: {named}");
+            return Stop::new(what, format!("state {named}"));
+        }
+        // Whether its reset has to be stated too shows only once the limit is known.
+        let resets = self.seen.listing.takes.reset && self.policy.reset == Wish::Inherit;
+        let named: Vec<_> = inputs
+            .iter()
+            .map(|input| match *input {
+                "spending-limit" if resets => "spending-limit (with limit-reset, if it is a number)",
+                input => input,
+            })
+            .collect();
+        let named = match named.split_last() {
+            Some((last, [])) => (*last).to_owned(),
+            Some((last, others)) => format!("{} and {last}", others.join(", ")),
+            None => String::new(),
+        };
+        Stop::new("this is the first key: there is none whose rights it could inherit", format!("state {named}"))
     }
 
     /// What an issuer that can't rename can't be asked for.

@@ -178,7 +178,18 @@ async fn a_first_key_needs_its_rights_and_targets_that_hold_nothing() {
     };
     let empty = seen(Vec::new(), &[None]);
     assert_eq!(rotation(&plan(&empty, &stated, Mode::Renaming)).due, "this is the first key");
-    assert!(stop(&plan(&empty, &policy(), Mode::Renaming)).next.contains("spending-limit"));
+    let nothing_stated = plan(&empty, &policy(), Mode::Renaming);
+    assert_eq!(stop(&nothing_stated).what, "this is the first key: there is none whose rights it could inherit");
+    let expected = "state allowed-providers, allowed-models, spending-limit (with limit-reset, if it is a number) and \
+                    expires-after";
+    assert_eq!(stop(&nothing_stated).next, expected);
+    let without_reset = Policy { reset: Wish::Inherit, ..stated.clone() };
+    assert_eq!(stop(&plan(&empty, &without_reset, Mode::Renaming)).next, "state limit-reset");
+    let mut hidden = deployed();
+    hidden.listing.keys[0].rights.limit = None;
+    let hidden = plan(&hidden, &policy(), Mode::Renaming);
+    assert_eq!(stop(&hidden).what, "the issuer does not show what the old key may do: spending-limit");
+    assert_eq!(stop(&hidden).next, "state spending-limit");
     let held = seen(Vec::new(), &[None, Some("2026-11-01T12:00:00Z")]);
     assert!(stop(&plan(&held, &stated, Mode::Renaming)).what.contains("already holds a secret"));
 }
