@@ -31,6 +31,13 @@ pub enum Failure {
         /// How long the server asks to wait.
         retry_after: Option<Duration>,
     },
+    /// It did not take effect, for a reason that may pass by itself or may need the user.
+    Hindered {
+        /// What happened, safe to show.
+        message: String,
+        /// What the user can do about it.
+        hint: &'static str,
+    },
     /// It may have taken effect, or may yet.
     Unknown {
         /// What happened, safe to show.
@@ -62,7 +69,7 @@ impl Failure {
     pub fn message(&self) -> &str {
         match self {
             Self::Refused(refusal) => &refusal.message,
-            Self::Transient { message, .. } | Self::Unknown { message, .. } => message,
+            Self::Transient { message, .. } | Self::Hindered { message, .. } | Self::Unknown { message, .. } => message,
         }
     }
 
@@ -71,7 +78,8 @@ impl Failure {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Refused(refusal) => refusal.hint.as_deref(),
-            _ => None,
+            Self::Hindered { hint, .. } => Some(hint),
+            Self::Transient { .. } | Self::Unknown { .. } => None,
         }
     }
 
@@ -79,7 +87,7 @@ impl Failure {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused(_) => None,
+            Self::Refused(_) | Self::Hindered { .. } => None,
             Self::Transient { retry_after, .. } | Self::Unknown { retry_after, .. } => *retry_after,
         }
     }
@@ -158,6 +166,9 @@ pub fn status_failure(
     }
 }
 
+/// What helps where nobody was reached.
+pub const UNREACHED: &str = "see that the address is right and can be reached from here, then run it again";
+
 /// What an error of the transport says of the effect: only a connection that was never made is certain. One that was
 /// given up for the server's certificate stays unmade however often it is tried.
 #[must_use]
@@ -169,12 +180,15 @@ pub fn transport_failure(call: Call, what: &str, error: &reqwest::Error) -> Fail
             hint: Some("If it is of your own CA, let SSL_CERT_FILE name the CA's certificate.".to_owned()),
         });
     }
-    let why = if error.is_timeout() {
-        "no answer in time".to_owned()
-    } else if error.is_connect() {
-        format!("no connection ({})", innermost(error))
-    } else {
-        format!("the connection broke ({})", innermost(error))
+    if error.is_connect() && !error.is_timeout() {
+        // The host alone: paths and queries name what is none of a log's business, and before the host may stand a password.
+        let host = error.url().and_then(url::Url::host_str).unwrap_or("the server");
+        let message = format!("{what}: no connection to {host} ({})", innermost(error));
+        return Failure::Hindered { message, hint: UNREACHED };
+    }
+    let why = match error.is_timeout() {
+        true => "no answer in time".to_owned(),
+        false => format!("the connection broke ({})", innermost(error)),
     };
     let message = format!("{what}: {why}");
     if call == Call::Read || error.is_connect() {

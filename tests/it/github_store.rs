@@ -288,7 +288,9 @@ async fn a_write_that_never_reached_a_server_has_no_effect() {
     let url = Url::parse(&format!("http://{}", free.local_addr().unwrap())).unwrap();
     drop(free);
     let failure = store(&url).remove().await.unwrap_err();
-    assert!(matches!(failure, Failure::Transient { .. }) && failure.message().contains("no connection"), "{failure:?}");
+    assert!(matches!(failure, Failure::Hindered { .. }), "{failure:?}");
+    assert!(failure.message().contains("no connection to 127.0.0.1 ("), "{failure:?}");
+    assert!(failure.hint().unwrap().contains("can be reached"), "{failure:?}");
 }
 
 #[tokio::test]

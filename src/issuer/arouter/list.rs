@@ -121,7 +121,7 @@ fn is_nowhere(failure: &Failure) -> bool {
 fn that_matters(first: Failure, second: Failure) -> Failure {
     match (&first, &second) {
         (Failure::Refused(_), Failure::Refused(_)) if is_nowhere(&first) && !is_nowhere(&second) => second,
-        (Failure::Refused(_), Failure::Transient { .. } | Failure::Unknown { .. }) => second,
+        (Failure::Refused(_), Failure::Transient { .. } | Failure::Hindered { .. } | Failure::Unknown { .. }) => second,
         _ => first,
     }
 }

@@ -241,7 +241,9 @@ mod tests {
         match failure(Call::Write, status, headers, message) {
             Failure::Transient { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
             Failure::Refused(_) => None,
-            Failure::Unknown { .. } => unreachable!("a limit is answered before anything is done"),
+            Failure::Hindered { .. } | Failure::Unknown { .. } => {
+                unreachable!("a limit is answered before anything is done")
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::answer::{Answer, call_of};
 use super::config;
 use super::rollout::Restart;
-use crate::http::{Call, Failure, Refusal, one_line};
+use crate::http::{Call, Failure, Refusal, UNREACHED, one_line};
 use crate::store::Around;
 use crate::store::target::Workload;
 use crate::store::turns::Turns;
@@ -146,7 +146,10 @@ fn failure(call: Call, asked: &str, error: &kube::Error) -> Failure {
             let unmade =
                 chain(error).any(|it| it.downcast_ref().is_some_and(hyper_util::client::legacy::Error::is_connect));
             match unmade {
-                true => Failure::Transient { message: format!("{asked}: no connection ({why})"), retry_after: None },
+                true => {
+                    let message = format!("{asked}: no connection to the cluster ({why})");
+                    Failure::Hindered { message, hint: UNREACHED }
+                }
                 false => lost(call, format!("{asked}: the connection broke ({why})")),
             }
         }
