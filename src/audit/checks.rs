@@ -78,11 +78,16 @@ fn replace(look: &Look<'_>, key: &AuditedKey) -> String {
     }
 }
 
+/// A management key's work is no use that an issuer shows: the one that the audit runs with would be found for ever.
+fn calls_models(key: &AuditedKey) -> bool {
+    key.row.kind == KeyKind::Regular
+}
+
 fn unused(look: &Look<'_>, key: &AuditedKey) -> Found {
     let since = match key.last_use {
         LastUse::At(at) => at,
         // Spent with before, or it would have been found as never used.
-        LastUse::NothingSpentSince(at) if key.row.usage != Some(0.0) => at,
+        LastUse::NothingSpentSince(at) if key.row.usage != Some(0.0) && calls_models(key) => at,
         _ => return None,
     };
     let idle =
@@ -98,10 +103,9 @@ fn unused(look: &Look<'_>, key: &AuditedKey) -> Found {
 fn never_used(look: &Look<'_>, key: &AuditedKey) -> Found {
     let age = key.age.filter(|age| *age >= look.criteria.unused_after.min(FIRST_USE) && key.state == State::Live)?;
     let what = match key.last_use {
+        _ if !calls_models(key) => return None,
         LastUse::Never => "was never used",
-        LastUse::NothingSpentSince(_) if key.row.usage == Some(0.0) && key.row.kind == KeyKind::Regular => {
-            "nothing was ever spent with it"
-        }
+        LastUse::NothingSpentSince(_) if key.row.usage == Some(0.0) => "nothing was ever spent with it",
         _ => return None,
     };
     Some((Level::Warning, format!("it was made {} ago and {what}", span(age)), remove(look, key)))

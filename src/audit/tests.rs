@@ -84,7 +84,9 @@ fn unused_keys() {
     let mut row = fine("billing-v2", "2026-10-01T00:00:00Z");
     (row.usage, row.usage_monthly) = (Some(3.0), Some(0.0));
     let reason = "nothing was spent with it for 16 days at least; `unused-after` is 10 days";
+    let manager = KeyRow { kind: KeyKind::Management, ..row.clone() };
     assert_eq!(told(assess(&listing(vec![row]), &[], &criteria)), one("unused-key", Level::Warning, reason));
+    assert_eq!(told(assess(&listing(vec![manager]), &[], &criteria)), [], "a management key spends nothing");
 }
 
 #[test]
@@ -96,8 +98,9 @@ fn keys_that_were_never_used() {
     assert_eq!(spent(0.0, "2026-12-01T09:00:00Z"), one("never-used-key", Level::Warning, reason));
     let used = KeyRow { last_used_at: Some(at(NOW)), ..fine("other-v1", "2026-12-10T09:00:00Z") };
     let never = fine("billing-v2", "2026-12-01T09:00:00Z");
+    let manager = KeyRow { kind: KeyKind::Management, ..fine("root-v1", "2026-12-01T09:00:00Z") };
     let reason = "it was made 16 days ago and was never used";
-    assert_eq!(told(assessed(vec![used, never], &[])), one("never-used-key", Level::Warning, reason));
+    assert_eq!(told(assessed(vec![used, never, manager], &[])), one("never-used-key", Level::Warning, reason));
 }
 
 #[test]
