@@ -1,8 +1,8 @@
 //! The closing lines of a log or a terminal.
 
-use super::words::{self, counts, fate, full_stop, headline, holds, what_happened};
+use super::words::{self, counts, fate, full_stop, headline, holds, moment, what_happened};
 use super::{Ending, worst};
-use crate::rotation::outcome::{KeyFate, Outcome, Problem, TargetReport, TargetState};
+use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, TargetState};
 
 /// More lines of one kind than this are counted: the report has them all.
 const MOST: usize = 50;
@@ -39,10 +39,23 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
     extend(&mut lines, outcome.problems.iter().map(|one| problem(one, &next)));
     extend(&mut lines, outcome.plan.iter().map(|sentence| format!("  plan: {sentence}")));
     targets(outcome, &mut lines);
-    extend(&mut lines, alive.map(|key| format!("  key {} {}: {}", key.id, key.name, fate(&key.fate))));
+    extend(&mut lines, alive.map(key));
     extend(&mut lines, outcome.notices.iter().map(|notice| format!("  notice: {notice}")));
     extend(&mut lines, next.iter().map(|next| format!("  next: {next}")));
     lines
+}
+
+/// Where one of the listed keys is to be chosen, its age and last use tell which it is.
+fn key(key: &KeyReport) -> String {
+    let told = format!("  key {} {}: {}", key.id, key.name, fate(&key.fate));
+    if key.fate != KeyFate::Foreign {
+        return told;
+    }
+    let made =
+        key.created_at.map_or_else(|| "made at a time not shown".to_owned(), |at| format!("made {}", moment(at)));
+    let used =
+        key.last_used_at.map_or_else(|| "last use not shown".to_owned(), |at| format!("last used {}", moment(at)));
+    format!("{told}, {made}, {used}")
 }
 
 pub(super) fn extend(lines: &mut Vec<String>, more: impl Iterator<Item = String>) {
@@ -79,7 +92,7 @@ fn targets(outcome: &Outcome, lines: &mut Vec<String>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{attention, rolled_back, rotated, target};
+    use super::super::samples::{self, attention, rolled_back, rotated, target, time, unchanged};
     use super::*;
     use crate::secret::Redactor;
 
@@ -108,6 +121,17 @@ production: Failed, everything was put back. Every target holds the key it held.
         outcome.targets = (0..5_000).map(|n| target(&format!("repo:acme/{n}"), TargetState::Either, None)).collect();
         let text = shown(&[outcome]);
         assert!(text.lines().count() < 70 && text.contains("    … and 4950 more\n"), "{text}");
+    }
+
+    #[test]
+    fn a_key_that_may_have_to_be_named_has_its_age_and_last_use() {
+        let mut outcome = unchanged();
+        outcome.keys = vec![samples::key("key_1", "by hand", KeyFate::Foreign); 2];
+        outcome.keys.iter_mut().for_each(|key| key.last_used_at = Some(time("2026-11-27T13:07:00Z")));
+        outcome.keys.iter_mut().take(1).for_each(|key| key.last_used_at = None);
+        let text = shown(&[outcome]);
+        let line = "  key key_1 by hand: alive, not touched, made 2026-07-01 08:00 UTC, last use";
+        assert!(text.contains(&format!("{line} not shown\n{line}d 2026-11-27 13:07 UTC\n")), "{text}");
     }
 
     #[test]

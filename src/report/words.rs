@@ -175,7 +175,7 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
     };
     // A run that stopped lists the others so that one of them can be named.
     if outcome.verdict != Verdict::Unchanged && outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) {
-        let look = "Look at the other live keys in the table: whoever had the leaked key may have made one of them.";
+        let look = "Look at the other live keys that are listed: whoever had the leaked key may have made one of them.";
         next.push(Sentence::new(look));
     }
     if next.is_empty() {
