@@ -31,7 +31,7 @@ impl Run<'_> {
         let renamed = self.write(act, &what, async || Ok(()), async || self.rename(id, &name, &unseen).await).await;
         match renamed {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => {
-                self.note(format!("{} is now called {name}", row.name));
+                self.tell_of(format!("{} ({id}) is now called {name}", row.name));
                 self.memory.borrow_mut().names.insert(id.clone(), name);
                 Ok(())
             }

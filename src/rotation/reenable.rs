@@ -1,7 +1,7 @@
 //! Taking back a `retire: disable`: the key gets a name outside its family, so that no run touches it again, and only
 //! then works again.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use crate::http::Failure;
 use crate::rotation::name::without_family;
@@ -19,7 +19,7 @@ const NOT_BROUGHT_BACK: [&str; 2] = [
 
 /// Switches a key on again, or says in a dry run what that would do. Never fails: what went wrong is in the outcome.
 pub async fn reenable(issuer: &dyn KeyIssuer, id: &KeyId, dry_run: bool, context: &Context<'_>) -> Outcome {
-    let wanted = Wanted { issuer, id, context, unanswered: Cell::new(false) };
+    let wanted = Wanted { issuer, id, context, unanswered: Cell::new(false), renamed: RefCell::default() };
     let row = match wanted.row().await {
         Ok(row) => row,
         Err(problem) => return wanted.failed(None, problem),
@@ -72,6 +72,8 @@ struct Wanted<'a> {
     context: &'a Context<'a>,
     /// A request to switch the key on may have taken effect, or may yet.
     unanswered: Cell<bool>,
+    /// That the key has another name now.
+    renamed: RefCell<Option<String>>,
 }
 
 impl Wanted<'_> {
@@ -101,7 +103,9 @@ impl Wanted<'_> {
                     next: Some("rename it and switch it on in the issuer's dashboard".into()),
                 });
             }
-            self.context.observer.event(&Event::Note(format!("{} is now called {name}", row.name)));
+            let told = format!("{} ({}) is now called {name}", row.name, self.id);
+            self.context.observer.event(&Event::Notice(told.clone()));
+            self.renamed.replace(Some(told));
         }
         let what = format!("switch {name} on");
         let switch_on = async || {
@@ -167,6 +171,7 @@ impl Wanted<'_> {
         });
         Outcome {
             keys: key.into_iter().collect(),
+            notices: self.renamed.borrow().iter().cloned().collect(),
             interrupted: self.context.interrupt.requested(),
             ..Outcome::unbegun(&name, Vec::new())
         }
@@ -197,12 +202,9 @@ impl Wanted<'_> {
     }
 
     fn done(&self, row: &KeyRow, name: &str, reason: &str) -> Outcome {
-        Outcome {
-            verdict: Verdict::Reenabled,
-            reason: reason.to_owned(),
-            notices: NOT_BROUGHT_BACK.map(ToOwned::to_owned).to_vec(),
-            ..self.outcome(Some((row, name, KeyFate::Reenabled)))
-        }
+        let mut outcome = self.outcome(Some((row, name, KeyFate::Reenabled)));
+        outcome.notices.extend(NOT_BROUGHT_BACK.map(ToOwned::to_owned));
+        Outcome { verdict: Verdict::Reenabled, reason: reason.to_owned(), ..outcome }
     }
 
     fn planned(&self, row: &KeyRow, name: &str) -> Outcome {

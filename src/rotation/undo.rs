@@ -168,13 +168,15 @@ impl Run<'_> {
     async fn commit_old(&self, seen: &Observation, id: &KeyId) -> Result<(), Cause> {
         let name = self.memory.borrow().names.get(id).cloned();
         let name = name.or_else(|| seen.row(id).map(|row| row.name.clone())).unwrap_or_default();
-        let Some(name) = FamilyName::parse(&self.policy.key_name, &name) else { return Ok(()) };
-        let name = name.confirmed().renewed(&mut self.around.rng.borrow_mut()).to_string();
+        let Some(parsed) = FamilyName::parse(&self.policy.key_name, &name) else { return Ok(()) };
+        let before = name;
+        let name = parsed.confirmed().renewed(&mut self.around.rng.borrow_mut()).to_string();
         let what = format!("rename the current key to {name}");
         let act = Act::Rename { id: id.clone() };
         self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, &name).await)
             .await
             .map_err(|unwritten| unwritten.into_cause(&what))?;
+        self.tell_of(format!("{before} ({id}) is now called {name}"));
         self.memory.borrow_mut().names.insert(id.clone(), name);
         Ok(())
     }

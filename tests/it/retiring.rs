@@ -101,6 +101,13 @@ async fn a_key_that_was_taken_back_is_never_touched_again() {
         }
         let ended = scene.reenable(&old.id, Script::default()).await;
         assert_eq!(ended.outcome().verdict, Verdict::Reenabled, "{:#?}", ended.outcome());
+        let renamed = format!("{} ({}) is now called {0}-reenabled", old.name, old.id);
+        assert_eq!(
+            ended.outcome().notices.contains(&renamed),
+            killed.is_none_or(|(call, applied)| (call, applied) == (Call::Rename, false)),
+            "{:#?}",
+            ended.outcome()
+        );
         assert_eq!(scene.reenable(&old.id, Script::default()).await.status(), 0, "and again");
         let back = key(&scene, &old.id);
         assert_eq!((back.disabled, back.name.as_str()), (false, format!("{}-reenabled", old.name).as_str()));

@@ -143,11 +143,19 @@ fn github_is_asked_nothing_that_it_does_not_document() {
     let undone = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).with_current_key().stage();
     undone.world.by_hand(|state| state.github.remove(&undone.places[1], SECRET));
     undone.world.fault("github:PUT:2:status=403");
-    let before = undone.held();
+    let (before, old) = (undone.held(), only_key(&undone));
     let ran = undone.run();
     assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{}", ran.log());
     assert_eq!(undone.held(), before, "{}", ran.log());
-    assert_eq!(undone.world.live_keys(FAMILY).len(), 1);
+    let back = only_key(&undone);
+    assert_eq!(back.id, old.id);
+    assert_ne!(back.name, old.name, "its targets were written again");
+    let told = format!("{} ({}) is now called {}", old.name, old.id, back.name);
+    assert!(
+        ran.summary.contains(&told) && ran.report().unwrap()["notices"].to_string().contains(&told),
+        "{}",
+        ran.log()
+    );
     assert_eq!(traffic::of(&ran, Server::GitHub, "DELETE").len(), 1);
     traffic::check_github(&ran);
 }
