@@ -54,7 +54,8 @@ fn heading(page: &mut Page, outcome: &Outcome, level: Level) {
 
 /// The first problem and what to do come before everything else.
 fn head(page: &mut Page, outcome: &Outcome) {
-    if let Some(first) = outcome.problems.first() {
+    let problems = words::other_problems(outcome);
+    if let Some(first) = problems.first() {
         page.push(&format!("**What went wrong:** {}\n\n", escape(&first.what)));
     }
     match words::next(outcome).as_slice() {
@@ -66,7 +67,7 @@ fn head(page: &mut Page, outcome: &Outcome) {
             page.list("**What to do next**\n\n", many.len(), rows, rest);
         }
     }
-    if let Some((_, others)) = outcome.problems.split_first() {
+    if let Some((_, others)) = problems.split_first() {
         page.list("**What went wrong then**\n\n", others.len(), others.iter().map(problem), rest);
     }
 }

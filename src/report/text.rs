@@ -36,7 +36,7 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
     let leak = words::leak(outcome).map(|leak| format!("{}: {leak}", outcome.key_name));
     let headline = format!("{}: {}. {}", outcome.key_name, headline(outcome.verdict), what_happened(outcome));
     let mut lines: Vec<_> = leak.into_iter().chain([headline]).collect();
-    extend(&mut lines, outcome.problems.iter().map(|one| problem(one, &next)));
+    extend(&mut lines, words::other_problems(outcome).iter().map(|one| problem(one, &next)));
     extend(&mut lines, outcome.plan.iter().map(|sentence| format!("  plan: {sentence}")));
     targets(outcome, &mut lines);
     extend(&mut lines, alive.map(key));

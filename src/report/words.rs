@@ -3,7 +3,9 @@
 use jiff::Timestamp;
 
 use super::escape::{code, escape};
-use crate::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, TargetReport, TargetState, Verdict};
+use crate::rotation::outcome::{
+    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
+};
 
 /// A sentence that may name a key by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +48,11 @@ pub(super) fn leak(outcome: &Outcome) -> Option<String> {
     let told = format!("{} {next}", advice_sentence(&problem.what));
     // White space at an end would keep it from being bold.
     Some(told.trim().to_owned()).filter(|told| !told.is_empty())
+}
+
+/// What went wrong beside the open leak, which stands in front of everything.
+pub(super) fn other_problems(outcome: &Outcome) -> &[Problem] {
+    outcome.problems.get(usize::from(outcome.leak_open)..).unwrap_or_default()
 }
 
 /// A verdict as a headline.
@@ -166,7 +173,10 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
             vec![advice.unwrap_or_else(|| Sentence::new(again))]
         }
         Verdict::Attention => {
-            let mut next: Vec<_> = advice.into_iter().chain(outcome.keys.iter().filter_map(left_over)).collect();
+            // The leaked key is to be deleted by hand: what is said of others that are left over would contradict that.
+            let leaked = outcome.old_key.as_ref().filter(|_| outcome.leak_open).map(|(id, _)| id);
+            let others = outcome.keys.iter().filter(|key| leaked != Some(&key.id));
+            let mut next: Vec<_> = advice.into_iter().chain(others.filter_map(left_over)).collect();
             if next.is_empty() {
                 next.push(Sentence::new("Read what went wrong, then run it again: the next run cleans up."));
             }
