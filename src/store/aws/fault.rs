@@ -110,9 +110,9 @@ fn unsent(operation: &str, error: &(dyn Error + 'static), redactor: &Redactor) -
             refused("the AWS credentials are not set up as they should be", WHERE_FROM)
         }
         Some(CredentialsError::ProviderTimedOut(_)) => {
-            Failure::Transient { message: format!("{operation}: no AWS credentials came in time"), retry_after: None }
+            Failure::Hindered { message: format!("{operation}: no AWS credentials came in time"), hint: WHERE_FROM }
         }
-        Some(_) => Failure::Transient { message: format!("{operation}: no AWS credentials came"), retry_after: None },
+        Some(_) => Failure::Hindered { message: format!("{operation}: no AWS credentials came"), hint: WHERE_FROM },
         None if matches!(in_chain::<reqwest::Error>(error), Some(error) if error.is_timeout()) => {
             Failure::Transient { message: format!("{operation}: no answer in time"), retry_after: None }
         }
@@ -178,6 +178,22 @@ fn in_chain<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn credentials_that_do_not_come_are_asked_for_again_and_tell_where_from() {
+        for error in [
+            CredentialsError::provider_error("the instance answered 403"),
+            CredentialsError::provider_timed_out(std::time::Duration::from_secs(1)),
+        ] {
+            let failure = unsent("DescribeSecret", &error, &Redactor::new());
+            assert!(matches!(failure, Failure::Hindered { .. }), "{failure:?}");
+            assert!(failure.message().starts_with("DescribeSecret: no AWS credentials came"), "{failure}");
+            assert!(
+                failure.hint().unwrap_or_default().contains("aws-actions/configure-aws-credentials"),
+                "{failure:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_refusal_names_the_permission() {
