@@ -56,7 +56,10 @@ fn every_kind_names_the_permission_that_it_needs() {
         let stage = stage(place);
         allow(&stage, &[]);
         let accepted = format!("needs the permission {header}");
-        let own = format!("needs the {name} (read and write), a classic token the scope `{scope}`");
+        let whose = if place.contains('/') { "acme/app" } else { "acme" };
+        let own = format!(
+            "Give the token or App the {name} (read and write) for {whose}; a classic token needs the scope `{scope}`"
+        );
         refused(&stage.run(), &[place, "403", &accepted, &own, "GITHUB_TOKEN can never write secrets"]);
         token(&stage, |token| token.kind = TokenKind::Classic(vec!["gist".to_owned()]));
         let scopes = format!("has the scopes `gist`, and one of `{scope}` is accepted");

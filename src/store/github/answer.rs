@@ -183,15 +183,15 @@ impl Answer {
             hint.push_str(&format!("The token has the scopes `{has}`, and one of `{needed}` is accepted. "));
         }
         hint.push_str(match self.signed_by {
-            SignedBy::Token => {
-                "GITHUB_TOKEN can never write secrets: use a fine-grained token or a GitHub App. \
-                 A repository that the token cannot see answers 404."
-            }
-            SignedBy::App => {
-                "What the GitHub App may do and see is set where it is installed. A repository that it cannot see \
-                 answers 404."
-            }
+            SignedBy::Token => "GITHUB_TOKEN can never write secrets: use a fine-grained token or a GitHub App.",
+            SignedBy::App => "What the GitHub App may do and see is set where it is installed.",
         });
+        if self.status == StatusCode::NOT_FOUND {
+            hint.push_str(match self.signed_by {
+                SignedBy::Token => " A repository that the token cannot see answers 404, or its name is misspelt.",
+                SignedBy::App => " A repository that the App cannot see answers 404, or its name is misspelt.",
+            });
+        }
         if let Some(expires) = expiry::of(&self.headers) {
             hint.push_str(&format!(" The token expires at {}.", expiry::moment(expires)));
         }
@@ -289,6 +289,7 @@ mod tests {
             };
             assert_eq!(shown, Some(status));
             assert!(words.iter().all(|word| hint.contains(word)), "{hint}");
+            assert_eq!(hint.contains("misspelt"), status == 404, "{hint}");
         }
         assert_eq!(failure(Call::Write, 422, &[], "No").hint(), None);
     }

@@ -18,9 +18,9 @@ pub(super) fn failure(github: &GitHub, place: &Place, answer: &Answer) -> Failur
         let (permission, scope) = place.permission();
         let general = refusal.hint.take().unwrap_or_default();
         refusal.hint = Some(format!(
-            "{}Here a fine-grained token or an App needs {permission} (read and write), a classic token the scope \
-             `{scope}`. {general}",
-            nowhere(github, place)
+            "{}Give the token or App {permission} (read and write) for {}; a classic token needs the scope `{scope}`. {general}",
+            nowhere(github, place),
+            place.whose()
         ));
     }
     failure

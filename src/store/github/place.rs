@@ -78,6 +78,17 @@ impl Place {
         }
     }
 
+    /// The repository or organisation that a token has to be given for.
+    pub(super) fn whose(&self) -> String {
+        match self {
+            Self::Repo { owner, repo }
+            | Self::Env { owner, repo, .. }
+            | Self::Dependabot { owner, repo }
+            | Self::Codespaces { owner, repo } => format!("{owner}/{repo}"),
+            Self::Org { org } | Self::DependabotOrg { org } | Self::CodespacesOrg { org } => org.clone(),
+        }
+    }
+
     /// The path below which its public key and its secrets are, in plain segments.
     pub(super) fn path(&self) -> Vec<&str> {
         match self {
