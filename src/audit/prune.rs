@@ -45,7 +45,7 @@ pub struct Candidate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// A dry run: it would be pruned.
-    Planned,
+    Planned(How),
     /// It is switched off.
     Disabled,
     /// It is deleted.

@@ -57,7 +57,7 @@ impl Shears<'_> {
         for candidate in all {
             let fate = match candidate.spared {
                 Some(why) => Fate::Spared(why.to_owned()),
-                None if self.dry_run => Fate::Planned,
+                None if self.dry_run => Fate::Planned(self.pruning.how),
                 None => self.one(reached, issuer, &mut list, &candidate, &signers).await,
             };
             self.tell(&candidate, &fate);
@@ -210,7 +210,8 @@ impl Shears<'_> {
 
     fn tell(&self, candidate: &Candidate, fate: &Fate) {
         let what = match fate {
-            Fate::Planned => "would be pruned",
+            Fate::Planned(How::Delete) => "would be deleted",
+            Fate::Planned(How::Disable) => "would be switched off",
             Fate::Disabled => "is switched off",
             Fate::Deleted => "is deleted",
             Fate::Spared(_) | Fate::Failed(_) => return,

@@ -52,7 +52,11 @@ fn a_dry_run_says_what_would_go_and_touches_nothing() {
     let ran = pruning(&stage, "delete").input("dry-run", "true").run();
     assert_eq!((ran.status(), fates(&ran)), (0, told(&[("ci-1", "planned")])), "{}", ran.log());
     assert_eq!(traffic::writes(&ran), [""; 0]);
-    assert!(ran.tells("would be pruned"), "{}", ran.log());
+    assert!(ran.tells("would be deleted"), "{}", ran.log());
+    assert!(ran.summary.contains("### What would be pruned (dry run)\n"), "{}", ran.summary);
+    assert!(!ran.summary.contains("What became of it"), "{}", ran.summary);
+    let ran = pruning(&stage, "disable").input("dry-run", "true").run();
+    assert!(ran.tells("would be switched off"), "{}", ran.log());
 }
 
 #[test]

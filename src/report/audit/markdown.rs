@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::rows::{reset, role, state};
 use super::{counts, fate, key_count, next, not_judged};
-use crate::audit::prune::Pruned;
+use crate::audit::prune::{Fate, Pruned};
 use crate::audit::{Audit, AuditedKey, Finding, LastUse, Level, State, Verdict, span};
 use crate::report::escape::{code, escape};
 use crate::report::page::Page;
@@ -39,8 +39,13 @@ pub(in crate::report) fn markdown(page: &mut Page, audit: &Audit) {
 fn pruned(page: &mut Page, audit: &Audit) {
     let all: Vec<_> = audit.pruned().collect();
     let row = |it: &&Pruned| format!("| {} | {} | {} |\n", code(&it.id.0), escape(&it.name), escape(&fate(&it.fate)));
-    let head = "### Pruned\n\n| Key | Name | What became of it |\n|---|---|---|\n";
-    page.list(head, all.len(), all.iter().map(row), |count| format!("| … and {count} more | | |\n"));
+    let dry = all.iter().any(|it| matches!(it.fate, Fate::Planned(_)));
+    let (title, fates) = match dry {
+        true => ("What would be pruned (dry run)", "What would become of it"),
+        false => ("Pruned", "What became of it"),
+    };
+    let head = format!("### {title}\n\n| Key | Name | {fates} |\n|---|---|---|\n");
+    page.list(&head, all.len(), all.iter().map(row), |count| format!("| … and {count} more | | |\n"));
 }
 
 /// Up to so many days; the last has no end.

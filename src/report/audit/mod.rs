@@ -8,7 +8,7 @@ mod tests;
 mod text;
 
 use super::Cleaner;
-use crate::audit::prune::{Fate, Pruned};
+use crate::audit::prune::{Fate, How, Pruned};
 use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level, span};
 use crate::rotation::outcome::Problem;
 use crate::rotation::port::{AllowList, KeyId, KeyRow, ShownRights};
@@ -60,7 +60,8 @@ fn count_not_judged(audit: &Audit) -> usize {
 /// What became of a key that was looked at for pruning.
 pub(super) fn fate(fate: &Fate) -> String {
     match fate {
-        Fate::Planned => "would be pruned".to_owned(),
+        Fate::Planned(How::Delete) => "would be deleted".to_owned(),
+        Fate::Planned(How::Disable) => "would be switched off".to_owned(),
         Fate::Disabled => "switched off".to_owned(),
         Fate::Deleted => "deleted".to_owned(),
         Fate::Spared(why) => format!("not touched: {why}"),

@@ -100,7 +100,7 @@ impl<'a> AuditRows<'a> {
 
 fn pruned(pruned: &Pruned) -> PrunedRow<'_> {
     let (fate, reason) = match &pruned.fate {
-        Fate::Planned => ("planned", None),
+        Fate::Planned(_) => ("planned", None),
         Fate::Disabled => ("disabled", None),
         Fate::Deleted => ("deleted", None),
         Fate::Spared(why) => ("spared", Some(why.as_str())),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use keyrotor::audit::prune::{Fate, Pruned};
+use keyrotor::audit::prune::{Fate, How, Pruned};
 use keyrotor::audit::{Audit, AuditedAccount, Criteria, FailOn, Rotation, assess};
 use keyrotor::rotation::port::{AllowList, KeyId, KeyKind, KeyRow, Listing, Reset, RightsTaken, ShownRights};
 
@@ -73,7 +73,7 @@ fn rotation(u: &mut Unstructured<'_>) -> Result<Rotation> {
 
 fn pruned(u: &mut Unstructured<'_>) -> Result<Pruned> {
     let fate = match u.int_in_range(0..=3)? {
-        0 => Fate::Planned,
+        0 => Fate::Planned(How::Delete),
         1 => Fate::Deleted,
         2 => Fate::Spared(echoing(u)?),
         _ => Fate::Failed(echoing(u)?),
