@@ -70,7 +70,7 @@ rotate-after is 30d.
 
 **What to do next:** Nothing. A later run retires the old key after 2026-10-02 08:30 UTC.
 
-| Target | Holds now | Written in |
+| Target | Holds now | Took |
 |---|---|---|
 | `repo:acme/app AROUTER_API_KEY` | the new key | 340 ms |
 | `env:acme/app/production AROUTER_API_KEY` | the new key | 340 ms |
@@ -115,7 +115,7 @@ Every target holds the key it held. A target could not be read.
 
 **What to do next:** Give the token the repository permission \"Secrets\" (write).
 
-| Target | Holds now | Written in |
+| Target | Holds now |
 ";
         let text = shown(&[unchanged()]);
         assert!(text.starts_with(expected), "{text}");

@@ -104,17 +104,20 @@ fn time(time: Option<Timestamp>) -> String {
 }
 
 fn targets(page: &mut Page, outcome: &Outcome) {
+    let timed = outcome.targets.iter().any(|target| target.took.is_some());
     let noted = outcome.targets.iter().any(|target| target.detail.is_some());
-    let (head, lines, empty) = if noted { (" Note |", "---|", " |") } else { ("", "", "") };
+    let columns = |took: &str, note: &str| {
+        let (took, note) = (timed.then(|| format!("{took}|")), noted.then(|| format!("{note}|")));
+        took.unwrap_or_default() + &note.unwrap_or_default()
+    };
     let row = |target: &TargetReport| {
         let took = target.took.map(duration).unwrap_or_default();
         let note = target.detail.as_deref().map(escape).unwrap_or_default();
-        let note = if noted { format!(" {note} |") } else { String::new() };
         let holds = if outcome.verdict == Verdict::Planned { "not written" } else { holds(target.state) };
-        format!("| {} | {holds} | {took} |{note}\n", code(&target.name))
+        format!("| {} | {holds} |{}\n", code(&target.name), columns(&format!(" {took} "), &format!(" {note} ")))
     };
-    let head = format!("| Target | Holds now | Written in |{head}\n|---|---|---|{lines}\n");
-    let rest = |count| format!("| … and {count} more | | |{empty}\n");
+    let head = format!("| Target | Holds now |{}\n|---|---|{}\n", columns(" Took ", " Note "), columns("---", "---"));
+    let rest = |count| format!("| … and {count} more | |{}\n", columns(" ", " "));
     let rows = words::failing_first(&outcome.targets);
     page.list(&head, rows.len(), rows.into_iter().map(row), rest);
 }

@@ -71,7 +71,9 @@ impl Run<'_> {
             Err(unwritten) => {
                 let cause = unwritten.into_cause(&name);
                 if let Cause::Failed(problem) = &cause {
-                    self.detail(target, &problem.what);
+                    // The target's name stands beside it.
+                    let what = problem.what.strip_prefix(&format!("{name}: ")).unwrap_or(&problem.what);
+                    self.detail(target, what);
                 }
                 Err(cause)
             }

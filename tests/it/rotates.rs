@@ -156,6 +156,9 @@ fn github_is_asked_nothing_that_it_does_not_document() {
         "{}",
         ran.log()
     );
+    let targets = ran.report().unwrap()["targets"].clone();
+    let detail = targets.as_array().unwrap().iter().find_map(|row| row["detail"].as_str()).unwrap();
+    assert!(detail.contains("403") && !detail.contains("repo:acme"), "the name stands beside it: {detail}");
     assert_eq!(traffic::of(&ran, Server::GitHub, "DELETE").len(), 1);
     traffic::check_github(&ran);
 }
