@@ -187,6 +187,24 @@ The next run cleans it up; delete it by hand only if no target holds it.
     }
 
     #[test]
+    fn a_picture_is_drawn_from_two_steps_on() {
+        let mut outcome = rotated();
+        assert!(shown(&[outcome.clone()]).contains("```mermaid"));
+        outcome.steps.truncate(1);
+        let text = shown(&[outcome]);
+        assert!(!text.contains("```mermaid") && text.contains("<details><summary>Steps"), "{text}");
+    }
+
+    #[test]
+    fn a_new_key_that_nobody_used_yet_is_not_said_to_be_hidden() {
+        let mut outcome = rotated();
+        outcome.new_key_used = Some(false);
+        let text = shown(&[outcome]);
+        assert!(text.contains("| 2026-07-01 08:00 UTC | not yet | new, in every target |"), "{text}");
+        assert!(text.contains("| 2026-07-01 08:00 UTC | not shown | deleted |"), "{text}");
+    }
+
+    #[test]
     fn five_thousand_targets_are_cut_and_the_failing_ones_stay() {
         let mut outcome = attention();
         outcome.targets = (0..5_000).map(|n| target(&format!("repo:acme/{n} KEY"), TargetState::New, None)).collect();

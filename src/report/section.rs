@@ -6,7 +6,7 @@ use super::escape::{code, escape};
 use super::page::Page;
 use super::pictures;
 use super::words::{self, fate, full_stop, holds, mark, moment, what_happened};
-use crate::rotation::outcome::{KeyReport, Outcome, Problem, StepTime, TargetReport, Verdict};
+use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, Verdict};
 use crate::runner::words::duration;
 
 /// So many rotations of a run have a picture, those that failed first: GitHub draws each in a frame of its own.
@@ -36,7 +36,8 @@ pub(super) fn section(page: &mut Page, outcome: &Outcome, level: Level) {
     targets(page, outcome);
     keys(page, outcome);
     list(page, "**Notices**\n\n", &outcome.notices);
-    if level != (Level::Part { drawn: false }) {
+    // One bar alone compares nothing.
+    if level != (Level::Part { drawn: false }) && outcome.steps.len() > 1 {
         page.push(&pictures::timeline(&outcome.steps).unwrap_or_default());
     }
     steps(page, outcome);
@@ -90,7 +91,9 @@ fn rest(count: usize) -> String {
 fn keys(page: &mut Page, outcome: &Outcome) {
     let row = |key: &KeyReport| {
         let (id, name) = (code(&key.id.0), escape(&key.name));
-        let (created, used) = (time(key.created_at), time(key.last_used_at));
+        let unused = key.fate == KeyFate::New && outcome.new_key_used == Some(false) && key.last_used_at.is_none();
+        let used = if unused { "not yet".to_owned() } else { time(key.last_used_at) };
+        let created = time(key.created_at);
         format!("| {id} | {name} | {created} | {used} | {} |\n", escape(&fate(&key.fate)))
     };
     let head = "| Key | Name | Created | Last used | Now |\n|---|---|---|---|---|\n";
