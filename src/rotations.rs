@@ -41,9 +41,13 @@ pub(crate) async fn run_all(
     interrupt: &Interrupt,
     runner: &Rc<Runner>,
 ) -> Vec<Outcome> {
+    let names: Vec<_> = request.rotations.iter().map(|rotation| rotation.policy.key_name.as_str()).collect();
     for warning in &request.warnings {
+        let named = named_in(warning, &names).filter(|_| names.len() > 1);
+        runner.about(named.and_then(|at| names.get(at).copied()));
         runner.event(&Event::Warning(warning.clone()));
     }
+    runner.about(None);
     let debugger = Rc::clone(runner);
     let trace = Trace::to(move |line| debugger.debug(line));
     let access = access(request, runner);
@@ -56,6 +60,10 @@ pub(crate) async fn run_all(
         }
     };
     let mut outcomes = runner.telling(work).await;
+    for warning in &request.warnings {
+        let noted = outcomes.iter_mut().skip(named_in(warning, &names).unwrap_or(0)).take(1);
+        noted.for_each(|outcome| outcome.notices.push(warning.clone()));
+    }
     let left = fleet.leave().await;
     for sentence in &left {
         runner.event(&Event::Warning(sentence.clone()));
@@ -87,7 +95,14 @@ pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrup
         interrupt: interrupt.clone(),
         observer: runner.as_ref(),
     };
-    enable_again(issuer.as_ref(), id, request.dry_run, &context).await
+    let mut outcome = enable_again(issuer.as_ref(), id, request.dry_run, &context).await;
+    outcome.notices.extend(request.warnings.iter().cloned());
+    outcome
+}
+
+/// Which of the rotations a warning of the inputs begins with.
+fn named_in(warning: &str, names: &[&str]) -> Option<usize> {
+    names.iter().position(|name| warning.strip_prefix(name).is_some_and(|rest| rest.starts_with(": ")))
 }
 
 /// What the rotations of a run have in common.

@@ -155,4 +155,6 @@ fn odd_looking_secrets_are_doubted_and_tried() {
     let ran = stage.action().secret("management-key", &live).run();
     assert_eq!(ran.status(), 1, "{}", ran.log());
     assert!(ran.stdout.contains("::warning") && ran.stdout.contains("looks like a live key"), "{}", ran.log());
+    assert!(ran.summary.contains("looks like a live key"), "{}", ran.summary);
+    assert!(ran.report().unwrap()["notices"].to_string().contains("looks like a live key"), "{}", ran.log());
 }

@@ -154,6 +154,21 @@ fn a_list_is_not_shared_with_another_account() {
 }
 
 #[test]
+fn a_warning_about_one_of_them_stands_in_its_report() {
+    let fleet = Fleet::new(&["alpha", "beta"]);
+    let text =
+        fleet.file("dry-run: true\n").replace("[\"repo:acme/beta\"]", "[\"env:acme/beta/one\", \"env:acme/beta/two\"]");
+    let ran = fleet.with(&text).run();
+    let report = ran.report().unwrap();
+    let notices = report["notices"].as_array().unwrap();
+    let told = notices.iter().find(|row| row.to_string().contains("one key serves several environments")).unwrap();
+    assert_eq!(told["rotation"], "beta", "{report}");
+    assert!(ran.summary.contains("one key serves several environments"), "{}", ran.summary);
+    let annotations = ran.stdout.lines().filter(|line| line.starts_with("::") && line.contains("serves several"));
+    assert_eq!(annotations.count(), 1, "{}", ran.log());
+}
+
+#[test]
 fn one_that_fails_does_not_stop_the_others() {
     let fleet = Fleet::new(&["a", "b", "c"]);
     fleet.stage.world.fault("github:PUT~/acme/b/:1x99:status=403");
