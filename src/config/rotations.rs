@@ -111,7 +111,9 @@ impl Beside<'_> {
         let has_app = Secrets::was_named(&self.secrets.app_private_key, "app-private-key", self.surroundings)
             || self.inputs.given.contains("app-client-id");
         if !has_app && !Secrets::was_named(&self.secrets.github_token, "github-token", self.surroundings) {
-            problems.note("github-token", format!("is required to write to repositories. {TOKEN_NEEDED}"));
+            let how = Secrets::how("github-token", self.surroundings);
+            let message = format!("is required to write to repositories, or a GitHub App{how}. {TOKEN_NEEDED}");
+            problems.note("github-token", message);
         }
     }
 }

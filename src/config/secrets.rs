@@ -72,10 +72,11 @@ impl Secrets {
     pub(crate) fn check_presence(&self, surroundings: &Surroundings, problems: &mut Problems) {
         let management = Self::was_named(&self.management_key, "management-key", surroundings);
         if !management && !Self::was_named(&self.current_key, "current-key", surroundings) {
-            problems.note(
-                "management-key",
-                "is required: the key that may create, list and delete keys; or `current-key` where a key manages itself",
+            let message = format!(
+                "is required: the key that may create, list and delete keys; or `current-key` where a key manages itself{}",
+                Self::how("management-key", surroundings)
             );
+            problems.note("management-key", message);
         }
     }
 
@@ -84,6 +85,14 @@ impl Secrets {
     pub(crate) fn was_named(secret: &Option<Secret>, name: &str, surroundings: &Surroundings) -> bool {
         let file = cli::input(name).map(|doc| format!("{}_FILE", doc.own_variable()));
         secret.is_some() || file.is_some_and(|file| surroundings.var(&file).is_some())
+    }
+
+    /// How a secret is given from a shell; nothing in a workflow, where it is an input like any other.
+    #[must_use]
+    pub(crate) fn how(name: &str, surroundings: &Surroundings) -> String {
+        let in_workflow = surroundings.var("GITHUB_ACTIONS") == Some("true");
+        let own = cli::input(name).filter(|_| !in_workflow).map(InputDoc::own_variable);
+        own.map(|own| format!(" (set {own} or {own}_FILE)")).unwrap_or_default()
     }
 
     /// What looks odd without being certainly wrong: prefixes, and a token that can't write secrets.

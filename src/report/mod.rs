@@ -101,6 +101,9 @@ pub fn finish<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) -> u8 
     runner.summary(|room| markdown(ending, room));
     annotate(ending, runner);
     runner.say_lines(&text(ending));
+    if matches!(ending, Ending::Invalid(_)) && !runner.is_on_github() {
+        runner.say_lines("keyrotor --help lists all inputs.\n");
+    }
     runner.finish();
     runner.document(|| json(ending, usize::MAX));
     ending.exit_code()

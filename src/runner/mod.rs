@@ -96,6 +96,12 @@ impl<O: Write, E: Write> Runner<O, E> {
         }
     }
 
+    /// Whether a workflow's log is what is written.
+    #[must_use]
+    pub fn is_on_github(&self) -> bool {
+        self.surroundings.style == Style::GitHub
+    }
+
     /// One of several rotations begins. All that is told of it stands in one group, its steps are lines there.
     pub fn section(&self, title: &str) {
         self.about(Some(title));

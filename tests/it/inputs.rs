@@ -61,8 +61,17 @@ fn what_is_missing_is_named() {
     let stage = stage();
     let bare = stage.action().input("key-name", "").secret("management-key", "").secret("github-token", "");
     refused(bare, &["key-name", "management-key", "github-token"]);
-    let ran = refused(stage.cli().input("targets", ""), &["targets"]);
+    let ran = refused(stage.cli().input("targets", ""), &["targets", "keyrotor --help lists all inputs."]);
     assert!(ran.outputs.is_empty());
+    let bare = stage.cli().secret("management-key", "").secret("github-token", "");
+    let words = ["(set KEYROTOR_MANAGEMENT_KEY or KEYROTOR_MANAGEMENT_KEY_FILE)", "(set KEYROTOR_GITHUB_TOKEN or "];
+    refused(bare, &words);
+    let in_workflow = stage.action().secret("management-key", "").run();
+    assert!(
+        !in_workflow.log().contains("(set KEYROTOR_") && !in_workflow.log().contains("--help"),
+        "{}",
+        in_workflow.log()
+    );
 }
 
 #[test]
