@@ -233,15 +233,20 @@ fn refuse_secrets(surroundings: &Surroundings) -> Result<(), clap::Error> {
     for arg in surroundings.args.iter().filter_map(|arg| arg.to_str()) {
         let name = arg.strip_prefix("--").map(|flag| flag.split('=').next().unwrap_or(flag));
         if let Some(doc) = name.and_then(input).filter(|doc| doc.secret) {
-            let own = doc.own_variable();
-            let message = format!(
-                "`{}` is a secret and has no flag, since arguments can be read by others: set {own} or {own}_FILE",
-                doc.name
-            );
-            return Err(command().error(ErrorKind::UnknownArgument, message));
+            return Err(command().error(ErrorKind::UnknownArgument, no_flag(doc)));
         }
     }
     Ok(())
+}
+
+/// Why a secret is no flag, and how it is given.
+#[must_use]
+pub fn no_flag(secret: &InputDoc) -> String {
+    let own = secret.own_variable();
+    format!(
+        "`{}` is a secret and has no flag, since arguments can be read by others: set {own} or {own}_FILE",
+        secret.name
+    )
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use url::Url;
 
-use crate::cli::{self, Inputs, Surroundings, Task};
+use crate::cli::{self, INPUTS, InputDoc, Inputs, Surroundings, Task};
 use crate::config::app;
 use crate::config::audit::{self, Listed};
 use crate::config::base_url::{base_url, issuer_url};
@@ -24,6 +24,7 @@ use crate::config::variable;
 use crate::config::{
     Asked, Command, Format, GitHubSettings, IssuerKind, IssuerSettings, Reading, Request, RotationRequest,
 };
+use crate::nearest::nearest;
 use crate::secret::Secret;
 
 /// Reads and validates everything. Touches nothing but the config file and those that `KEYROTOR_*_FILE` variables name.
@@ -239,13 +240,28 @@ fn guess_format(surroundings: &Surroundings) -> Format {
     if json { Format::Json } else { Format::Text }
 }
 
+/// A flag that is meant for a secret, which has none that could be offered.
+fn misspelt_secret(error: &clap::Error) -> Option<(&str, &'static InputDoc)> {
+    let flag = error.get(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument);
+    let Some(ContextValue::String(flag)) = flag else { return None };
+    let near = nearest(flag.trim_start_matches('-'), INPUTS.iter().map(|doc| doc.name))?;
+    cli::input(near).filter(|doc| doc.secret).map(|doc| (flag.as_str(), doc))
+}
+
 fn not_parsed(error: &clap::Error, mut problems: Problems) -> Asked {
     let text = error.to_string();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
         return Asked::Text(text);
     }
+    if let Some((flag, secret)) = misspelt_secret(error) {
+        problems.note("command line", format!("{flag}: {}", cli::no_flag(secret)));
+        return Asked::Wrong(problems.into_vec());
+    }
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
+    // No value of ours begins with a dash.
+    let idle = ["For more information", "tip: to pass "];
+    let lines: Vec<&str> =
+        lines.filter(|line| !line.is_empty() && !idle.iter().any(|begin| line.starts_with(begin))).collect();
     let message = lines.join("; ");
     problems.note("command line", hide_credentials(message.strip_prefix("error: ").unwrap_or(&message)));
     Asked::Wrong(problems.into_vec())
