@@ -23,7 +23,8 @@ pub(crate) fn read(inputs: &Inputs, surroundings: &Surroundings, problems: &mut 
     } else {
         of_text(&text, &secret, problems)
     };
-    check_repeated(&targets, problems);
+    let sound = text.lines().filter(|line| is_sound(line, &secret)).flat_map(|line| target::parse(line, &secret).0);
+    check_repeated(&sound.collect::<Vec<_>>(), problems);
     set_canaries(inputs, &mut targets, problems);
     targets
 }
@@ -42,6 +43,8 @@ pub(super) fn secret_name(inputs: &Inputs, problems: &mut Problems) -> Option<Se
 pub(super) struct Placed {
     pub(super) target: Target,
     pub(super) at: yaml::Place,
+    /// Nothing in its line is wrong: what was meant with it is certain.
+    pub(super) sound: bool,
 }
 
 /// Reads the targets of one of a config file's rotations. Which of them stand there twice is told elsewhere, together
@@ -57,12 +60,13 @@ pub(super) fn of_file(
     let Some(given) = &entry.targets else {
         let mut targets = of_this_repository(surroundings, &secret, problems);
         set_canaries(inputs, &mut targets, problems);
-        return targets.into_iter().map(|target| Placed { target, at: entry.at }).collect();
+        return targets.into_iter().map(|target| Placed { target, at: entry.at, sound: true }).collect();
     };
     let mut placed = Vec::new();
     for (text, at) in &given.lines {
         let targets = problems.placed_at("targets", *at, |problems| of_text(text, &secret, problems));
-        placed.extend(targets.into_iter().map(|target| Placed { target, at: *at }));
+        let sound = is_sound(text, &secret);
+        placed.extend(targets.into_iter().map(|target| Placed { target, at: *at, sound }));
     }
     set_canaries(inputs, placed.iter_mut().map(|placed| &mut placed.target), problems);
     placed
@@ -136,6 +140,10 @@ pub(super) fn check_drain<'a>(
         );
         problems.wrong("grace-period", "drain", message);
     }
+}
+
+fn is_sound(text: &str, secret: &SecretName) -> bool {
+    target::parse(text, secret).1.is_empty()
 }
 
 fn check_repeated(targets: &[Target], problems: &mut Problems) {

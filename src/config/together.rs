@@ -36,7 +36,7 @@ pub(super) fn check_together(path: &str, drafts: &[Draft<'_>], secrets: &Secrets
                 "is the key to replace of the rotation",
             );
         }
-        for placed in &draft.targets {
+        for placed in draft.targets.iter().filter(|placed| placed.sound) {
             let what = ("targets", placed.target.identity());
             together.check(what, &placed.target.label(), placed.at, "is a target of the rotation");
         }

@@ -57,6 +57,14 @@ fn every_wrong_input_is_told_in_one_run() {
 }
 
 #[test]
+fn a_line_that_is_wrong_repeats_no_other() {
+    let stage = stage();
+    let ran = refused(stage.action().input("targets", "repo:acme/app\nrepo:acme/app sekret=OTHER"), &["sekret"]);
+    assert!(!ran.log().contains("more than once"), "{}", ran.log());
+    refused(stage.action().input("targets", "repo:acme/app\nrepo:acme/app"), &["more than once"]);
+}
+
+#[test]
 fn what_is_missing_is_named() {
     let stage = stage();
     let bare = stage.action().input("key-name", "").secret("management-key", "").secret("github-token", "");
