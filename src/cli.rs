@@ -40,7 +40,8 @@ its variables that is set; the last one names a file that holds the value.
   github-token     fine-grained token or App token that may write the targets' kinds of secrets: for
                    repo targets the repository permission \"Secrets\" (read and write)
                    INPUT_GITHUB-TOKEN, KEYROTOR_GITHUB_TOKEN, KEYROTOR_GITHUB_TOKEN_FILE
-  app-private-key  private key of the GitHub App: its PEM file, also with \\n for line breaks or in base64
+  app-private-key  private key of the GitHub App: its PEM file, also in base64, or with \\n for
+                   line breaks
                    INPUT_APP-PRIVATE-KEY, KEYROTOR_APP_PRIVATE_KEY, KEYROTOR_APP_PRIVATE_KEY_FILE
 
 Exit status:
@@ -81,8 +82,8 @@ pub struct Inputs {
     /// Where to write the key, one per line or flag: `repo:OWNER/NAME`, `env:OWNER/NAME/ENVIRONMENT`, `org:ORG`,
     /// `dependabot:OWNER/NAME`, `dependabot-org:ORG`, `codespaces:OWNER/NAME`, `codespaces-org:ORG`,
     /// `kubernetes:NAMESPACE/NAME#KEY`, `vault:MOUNT/PATH#FIELD`, `aws-secretsmanager:NAME_OR_ARN[#JSON_FIELD]`,
-    /// `file:PATH[#VARIABLE]`; several as `repo:OWNER/NAME,NAME`. Words may follow, such as ` secret=NAME`,
-    /// ` visibility=selected repos=NAME,NAME`, ` restart=deployment/NAME`, ` role=NAME`
+    /// `file:PATH[#VARIABLE]`; several as `repo:OWNER/NAME,NAME`. Words may follow, such as `secret=NAME`,
+    /// `visibility=selected repos=NAME,NAME`, `restart=deployment/NAME`, `role=NAME`
     #[arg(long, value_name = "TARGET", help_heading = TARGETS)]
     pub targets: Vec<String>,
     /// Name of the secret in every target that does not say otherwise; with OpenRouter OPENROUTER_API_KEY

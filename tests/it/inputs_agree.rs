@@ -125,6 +125,11 @@ fn the_help_explains_secrets_and_the_exit_status() {
     }
     let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
     assert_eq!(wide, [""; 0]);
+    // What clap breaks anew lands at the margin.
+    let after = cli::command().get_after_help().unwrap().to_string();
+    assert_eq!(after.lines().filter(|line| line.chars().count() > 100).collect::<Vec<_>>(), [""; 0]);
+    let torn: Vec<&str> = help.lines().filter(|line| line.ends_with(" `")).collect();
+    assert_eq!(torn, [""; 0], "a word is torn from its mark");
 }
 
 #[test]
