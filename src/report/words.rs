@@ -99,6 +99,8 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
     let told = outcome.interrupted && !reason.contains("told to stop");
     let told = if told { " The run was told to stop." } else { "" };
     let reason = match outcome.verdict {
+        // That nothing was changed is said already.
+        Verdict::Planned => String::new(),
         _ if reason.is_empty() => String::new(),
         Verdict::Rotated => format!(" Why it was due: {}", full_stop(reason)),
         _ => format!(" {}", full_stop(&sentence(reason))),

@@ -236,6 +236,7 @@ fn a_dry_run_prints_the_plan_and_asks_for_nothing_but_reads() {
         for target in ["repo:acme/app", "repo:acme/api"] {
             assert!(ran.stdout.contains(target), "{target} is not in the plan\n{}", ran.log());
         }
+        assert_eq!(ran.stdout.matches("othing was changed").count(), 1, "{}", ran.log());
     }
     let after = stage.snapshot();
     assert_eq!(format!("{before:?}"), format!("{after:?}"));
