@@ -90,7 +90,7 @@ impl Show {
         }
         self.heading("The summary that it leaves beside the workflow run");
         // What GitHub shows folded stays folded.
-        for line in run.summary.trim_end().lines().take_while(|line| !line.starts_with("<details>")) {
+        for line in shown(&run.summary) {
             println!("  {} {line}", self.paint(FAINT, "│"));
         }
     }
@@ -106,8 +106,51 @@ impl Show {
     }
 }
 
+/// A summary as a person sees it: without the source of its picture, references as what they stand for.
+fn shown(summary: &str) -> Vec<String> {
+    let mut drawn = false;
+    let mut lines: Vec<String> = Vec::new();
+    for line in summary.trim_end().lines().take_while(|line| !line.starts_with("<details>")) {
+        match line {
+            "```mermaid" => drawn = true,
+            "```" => drawn = false,
+            _ if drawn => {}
+            "" if lines.last().is_none_or(String::is_empty) => {}
+            line => lines.push(characters(line)),
+        }
+    }
+    lines
+}
+
+/// `&#95;` is an underscore.
+fn characters(line: &str) -> String {
+    let mut pieces = line.split("&#");
+    let mut text = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let reference =
+            piece.split_once(';').and_then(|(code, rest)| Some((char::from_u32(code.parse().ok()?)?, rest)));
+        match reference {
+            Some(('\u{200b}', rest)) => text.push_str(rest),
+            Some((character, rest)) => text.extend([String::from(character).as_str(), rest]),
+            None => text.extend(["&#", piece]),
+        }
+    }
+    text.replace("<span>$</span>", "$")
+}
+
 /// `text` of `::error title=…::text`.
 fn command_text(line: &str, command: &str) -> Option<String> {
     let (_, text) = line.strip_prefix(command)?.split_once("::")?;
     Some(text.replace("%0A", "\n").replace("%0D", "\r").replace("%25", "%"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown;
+
+    #[test]
+    fn a_summary_has_no_source_in_it() {
+        let summary = "## Done\n\nan &#95; and <span>$</span>5 @&#8203;x\n\n```mermaid\ngantt\n```\n\n<details>";
+        assert_eq!(shown(summary), ["## Done", "", "an _ and $5 @x", ""]);
+    }
 }
