@@ -146,9 +146,20 @@ fn read_one(doc: &InputDoc, surroundings: &Surroundings, problems: &mut Problems
     match read_file(path) {
         Ok(text) if text.trim().is_empty() => problems.wrong(&file, path, "the file is empty"),
         Ok(text) => return Some(Secret::new(text.trim().to_owned())),
+        Err(error) if may_be_a_secret(path) => {
+            problems.note(
+                &file,
+                format!("the file that it names can't be read: {error}. Does the secret itself stand there?"),
+            );
+        }
         Err(error) => problems.wrong(&file, path, format!("the file can't be read: {error}")),
     }
     None
+}
+
+/// A path without any folder or ending may be a secret that was given in its place.
+fn may_be_a_secret(path: &str) -> bool {
+    !path.contains(['/', '.'])
 }
 
 fn read_file(path: &str) -> io::Result<String> {
@@ -234,6 +245,13 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_a_files_name_is_not_repeated() {
+        let (_, _, problems) = read(&[("KEYROTOR_MANAGEMENT_KEY_FILE", "c2VjcmV0LW9mLW5vLWtpbmQ")]);
+        let text = problems.first().unwrap().to_string();
+        assert!(text.contains("Does the secret itself stand there?") && !text.contains("c2Vj"), "{text}");
     }
 
     #[test]
