@@ -73,6 +73,7 @@ pub(super) fn pending() -> Outcome {
 pub(super) fn not_due() -> Outcome {
     Outcome {
         verdict: Verdict::NotDue,
+        not_due: true,
         reason: "The current key is 3 days old, and rotate-after is 30d.".into(),
         rotated: false,
         new_key: None,
@@ -90,6 +91,7 @@ pub(super) fn planned() -> Outcome {
     Outcome {
         verdict: Verdict::Planned,
         plan: vec!["Make a key named production-2026-10-01-7f3a9c.".into(), "Write it to 1 target.".into()],
+        not_due: false,
         ..not_due()
     }
 }
@@ -101,6 +103,7 @@ pub(super) fn unchanged() -> Outcome {
         verdict: Verdict::Unchanged,
         reason: "A target could not be read.".into(),
         problems: vec![Problem { what: "repo:acme/app: GitHub answered 403 <Forbidden> | see @docs".into(), next }],
+        not_due: false,
         ..not_due()
     }
 }
