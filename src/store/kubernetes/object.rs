@@ -66,12 +66,13 @@ fn is_ours(name: &str) -> bool {
 
 fn manager(managers: &[&Value], key: &str) -> String {
     let field = format!("f:{key}");
-    let others = |manager: &&Value| {
+    let manages_others = |manager: &Value| {
         let fields = manager.get("fieldsV1").and_then(|fields| fields.get("f:data")).and_then(Value::as_object);
         let mut names = fields.into_iter().flatten().map(|(name, _)| name.as_str());
         names.any(|name| name.starts_with("f:") && name != field)
     };
-    if managers.iter().filter(|manager| name_of(manager) == Some(MANAGER)).any(|manager| others(&manager)) {
+    let mut ours = managers.iter().copied().filter(|manager| name_of(manager) == Some(MANAGER));
+    if ours.any(manages_others) {
         format!("{MANAGER}.{key}").chars().take(LONGEST_MANAGER).collect()
     } else {
         MANAGER.to_owned()
@@ -82,13 +83,13 @@ fn manager(managers: &[&Value], key: &str) -> String {
 fn written(managers: &[&Value], key: &str) -> Option<Timestamp> {
     let time = |manager: &&Value| manager.get("time").and_then(Value::as_str)?.parse().ok();
     let field = format!("f:{key}");
-    let has_it = |manager: &&&Value| {
+    let has_it = |manager: &Value| {
         ["f:data", "f:stringData"].iter().any(|data| {
             let fields = manager.get("fieldsV1").and_then(|fields| fields.get(data));
             fields.is_some_and(|fields| fields.get(&field).is_some())
         })
     };
-    let of_key = managers.iter().copied().filter(|manager| has_it(&manager)).filter_map(|manager| time(&manager)).max();
+    let of_key = managers.iter().copied().filter(|manager| has_it(manager)).filter_map(|manager| time(&manager)).max();
     of_key.or_else(|| managers.iter().filter_map(time).max())
 }
 
