@@ -56,7 +56,8 @@ impl Run<'_> {
 
     /// Gives the own key new digits. The first renewal also shows whether this issuer can rename at all.
     async fn renew(&self) -> Result<(), Cause> {
-        let unseen = Cell::new(0);
+        // A key that was renamed before is known there: gone now, it must not be written for another moment.
+        let unseen = Cell::new(if self.memory.borrow().renewals == 0 { 0 } else { MOST_UNSEEN });
         loop {
             let (Some(lease), Some(new)) = (self.memory.borrow().lease, self.new_key()) else { return Ok(()) };
             if lease.is_lost(self.clock()) {
