@@ -42,13 +42,19 @@ impl Turn {
     }
 
     /// Waits until nobody else writes there. `true`: what was read before is out of date.
-    pub(super) async fn take(&self, turns: &Turns, path: &str) -> bool {
+    pub(super) async fn wait(&self, turns: &Turns, path: &str) -> (OwnedMutexGuard<()>, bool) {
         let shared = self.shared(turns, path);
-        if self.held.borrow().is_none() {
-            let held = Arc::clone(&shared.free).lock_owned().await;
-            *self.held.borrow_mut() = Some(held);
-        }
-        self.read_at.get() != Some(shared.writes.get())
+        let own = self.held.take();
+        let guard = match own {
+            Some(guard) => guard,
+            None => Arc::clone(&shared.free).lock_owned().await,
+        };
+        (guard, self.read_at.get() != Some(shared.writes.get()))
+    }
+
+    /// Keeps it for the write that follows at once. Until then whoever waited has it: given up halfway, it is free again.
+    pub(super) fn keep(&self, guard: OwnedMutexGuard<()>) {
+        *self.held.borrow_mut() = Some(guard);
     }
 
     /// The turn itself, to be given back at the end of a write.

@@ -211,10 +211,11 @@ impl SecretStore for KubernetesSecret {
     }
 
     async fn ready(&self) -> Result<(), Failure> {
-        let is_old = self.turn.take(&self.cluster.turns, &self.path()).await;
+        let (turn, is_old) = self.turn.wait(&self.cluster.turns, &self.path()).await;
         if is_old || self.base.borrow().is_none() {
-            self.look().await.inspect_err(|_| self.turn.stand_down())?;
+            self.look().await?;
         }
+        self.turn.keep(turn);
         Ok(())
     }
 

@@ -280,12 +280,13 @@ impl SecretStore for VaultSecret {
 
     async fn ready(&self) -> Result<(), Failure> {
         self.session.token(&self.vault).await?;
-        let is_old = self.turn.take(&self.vault.turns, &self.target.path).await;
+        let (turn, is_old) = self.turn.wait(&self.vault.turns, &self.target.path).await;
         // Without check-and-set whatever was read is written back whole: what others wrote since must be in it.
         if is_old || self.known.borrow().is_none() || !self.is_versioned() {
-            let document = self.read(None).await.inspect_err(|_| self.turn.stand_down())?;
+            let document = self.read(None).await?;
             *self.known.borrow_mut() = Some(document);
         }
+        self.turn.keep(turn);
         Ok(())
     }
 
