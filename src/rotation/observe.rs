@@ -160,13 +160,14 @@ impl Run<'_> {
         }
         let (targets, ended) = (seen, self.clock().now());
         let mut seen = Observation { listing, clock, targets, held, ended, use_asked: None };
-        self.read_doubtful(&mut seen, fixed).await?;
+        self.read_doubtful(&mut seen).await?;
         Ok(Observation { ended: self.clock().now(), ..seen })
     }
 
     /// A place may have one time for all that is in it. Where that time is not one at which the current key was deployed, and
-    /// the place can be read, the key that it holds says more.
-    async fn read_doubtful(&self, seen: &mut Observation, fixed: bool) -> Result<(), Cause> {
+    /// the place can be read, the key that it holds says more. What it holds may be a stranger's, so that no value is shown
+    /// to the issuer: it has to be `current-key`, or a masked label has to tell whose it is.
+    async fn read_doubtful(&self, seen: &mut Observation) -> Result<(), Cause> {
         let family = seen.family(&self.policy.key_name);
         let made = family.current().and_then(|current| current.created_at);
         let (Some(made), Some(committed)) = (made, family.newest_commit()) else { return Ok(()) };
@@ -177,7 +178,11 @@ impl Run<'_> {
             if !store.shows_times() || (from <= at && latest <= to) {
                 continue;
             }
-            let id = self.key_there(store.as_ref(), &seen.listing, seen.held.as_ref(), fixed).await?;
+            let Some(value) = self.read(&store.name(), async || store.read_back().await).await? else { continue };
+            let id = match seen.held.as_ref().filter(|_| self.policy.current_key.as_ref() == Some(&value)) {
+                Some(held) => self.certainly(held, &value).await,
+                None => provably(&seen.listing.keys, &seen.live(), &value, &About::default(), false),
+            };
             let row = id.and_then(|id| family.committed().find(|row| row.id == id));
             found.extend(row.and_then(commit).map(|at| (nth, at)));
         }
@@ -198,7 +203,14 @@ impl Run<'_> {
         in_hand: Option<&HeldKey>,
         fixed: bool,
     ) -> Result<Timestamp, Cause> {
-        let id = self.key_there(store, listing, in_hand, fixed).await?;
+        let value = self.read(&store.name(), async || store.read_back().await).await?;
+        let Some(value) = value else { return Ok(Timestamp::UNIX_EPOCH) };
+        let known = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(&value)).cloned();
+        let known = match known {
+            Some(known) => known,
+            None => self.identify(listing, &value, self.try_value(&value).await?, fixed).await,
+        };
+        let id = self.certainly(&known, &value).await;
         let row = id.and_then(|id| listing.keys.iter().find(|row| row.id == id));
         let deployed = row.and_then(|row| match FamilyName::parse(&self.policy.key_name, &row.name) {
             Some(name) if name.is_confirmed() => commit(row),
@@ -207,25 +219,12 @@ impl Run<'_> {
         Ok(deployed.unwrap_or(Timestamp::UNIX_EPOCH))
     }
 
-    /// The key whose value a place holds, as far as the place can be read and the issuer knows the value for one's.
-    async fn key_there(
-        &self,
-        store: &dyn SecretStore,
-        listing: &Listing,
-        in_hand: Option<&HeldKey>,
-        fixed: bool,
-    ) -> Result<Option<KeyId>, Cause> {
-        let value = self.read(&store.name(), async || store.read_back().await).await?;
-        let Some(value) = value.filter(|value| !value.expose().is_empty()) else { return Ok(None) };
-        let known = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(&value)).cloned();
-        let known = match known {
-            Some(known) => known,
-            None => self.identify(listing, &value, self.try_value(&value).await?, fixed).await,
-        };
-        Ok(match (known.is, known.perhaps, known.at) {
-            (None, Some(only), Some(at)) => self.refuses_others(&value, at).await.then_some(only),
-            (is, ..) => is,
-        })
+    /// The key that a value is, the only live one only where others are refused.
+    async fn certainly(&self, known: &HeldKey, value: &Secret) -> Option<KeyId> {
+        match (&known.is, &known.perhaps, known.at) {
+            (None, Some(only), Some(at)) => self.refuses_others(value, at).await.then(|| only.clone()),
+            (is, ..) => is.clone(),
+        }
     }
 
     fn lease_of_another(&self, listing: &Listing, mode: Mode, watch: &mut Watch) -> Option<Duration> {

@@ -326,3 +326,16 @@ fn an_edit_of_another_variable_is_no_write_of_the_key() {
     assert!(ran.rotated() && ran.status() == 0, "{}", ran.log());
     stage.check_healed().unwrap();
 }
+
+/// What a target holds may be somebody else's: it is not tried at the issuer to learn whose it is.
+#[test]
+fn a_strangers_secret_in_a_target_is_not_sent_to_the_issuer() {
+    let (stage, path) = furnished(&["file:.env#AROUTER_API_KEY", "repo:acme/app"]);
+    assert_eq!(stage.run().status(), 0);
+    stage.world.advance(Duration::from_secs(24 * 3600));
+    let held = stage.held()[0].clone().unwrap();
+    fs::write(&path, text(&path).replace(&held, "somebody-elses-0123456789")).unwrap();
+    let ran = stage.action().secret("current-key", "").input("rotate-after", "30d").run();
+    assert_eq!(ran.status(), 3, "{}", ran.log());
+    assert!(!format!("{:?}", ran.requests).contains("somebody-elses"), "{}", ran.log());
+}

