@@ -5,14 +5,14 @@
 //! Looking never fails: what can't be seen is passed over.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ::http::{Method, StatusCode};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::client::GitHub;
 use super::environments::Environments;
@@ -38,9 +38,18 @@ pub struct Shadows {
     left: Cell<usize>,
     /// There was more to look at than was looked at.
     cut_short: Cell<bool>,
-    /// Kinds of reads that this token may not do.
-    denied: RefCell<BTreeSet<&'static str>>,
+    /// What is known of each kind of read.
+    access: RefCell<BTreeMap<&'static str, Rc<Mutex<Access>>>>,
     found: RefCell<Vec<String>>,
+}
+
+/// Whether this token may do a kind of read. The first one tells, and the others of its kind wait for it.
+#[derive(Clone, Copy, Default)]
+enum Access {
+    #[default]
+    Unknown,
+    Granted,
+    Denied,
 }
 
 #[derive(Deserialize)]
@@ -58,7 +67,7 @@ impl Shadows {
             permits: Semaphore::new(AT_ONCE),
             left: Cell::new(MOST_REQUESTS),
             cut_short: Cell::default(),
-            denied: RefCell::default(),
+            access: RefCell::default(),
             found: RefCell::default(),
         }
     }
@@ -184,26 +193,33 @@ impl Shadows {
     /// One read, if there is still one to spend. What is denied once is not asked again, and a server that is in trouble
     /// or asks to wait is left alone.
     async fn ask<T>(&self, kind: &'static str, read: impl Future<Output = Result<T, Failure>>) -> Option<T> {
+        let access = Rc::clone(self.access.borrow_mut().entry(kind).or_default());
+        let first = access.lock().await;
+        let first = match *first {
+            Access::Unknown => Some(first),
+            Access::Granted => None,
+            Access::Denied => return None,
+        };
         let _permit = self.permits.acquire().await.ok()?;
-        if self.denied.borrow().contains(kind) {
-            return None;
-        }
         let Some(left) = self.left.get().checked_sub(1) else {
             self.cut_short.set(true);
             return None;
         };
         self.left.set(left);
-        match read.await {
-            Ok(seen) => Some(seen),
-            Err(Failure::Refused(Refusal { status: Some(403), .. })) => {
-                self.denied.borrow_mut().insert(kind);
-                None
-            }
-            Err(Failure::Refused(Refusal { status: Some(404), .. })) => None,
+        let answer = read.await;
+        let granted = match &answer {
+            Ok(_) | Err(Failure::Refused(Refusal { status: Some(404), .. })) => Access::Granted,
+            Err(Failure::Refused(Refusal { status: Some(403), .. })) => Access::Denied,
             Err(_) => {
                 self.left.set(0);
-                None
+                return None;
             }
+        };
+        match (first, granted) {
+            (Some(mut first), granted) => *first = granted,
+            (None, Access::Denied) => *access.lock().await = Access::Denied,
+            (None, _) => {}
         }
+        answer.ok()
     }
 }
