@@ -4,12 +4,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 use std::cell::{Cell, RefCell};
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Request, Response};
-use http_body_util::BodyExt as _;
+use async_trait::async_trait;
 use jiff::Timestamp;
 use keyrotor::http::Retry;
 use keyrotor::rotation::clock::Clock;
@@ -19,13 +17,15 @@ use keyrotor::rotation::policy::Policy;
 use keyrotor::rotation::port::SecretStore;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Place, time_for};
+use keyrotor::store::github::{
+    App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Place, Transport, time_for,
+};
 use keyrotor_fake::http::{Ending, Inbound, exchange};
 use keyrotor_fake::{Access, Answered, Server, World};
 use keyrotor_sim::ports::SimIssuer;
 use keyrotor_sim::scene::SECRET;
 use keyrotor_sim::{Scene, Script};
-use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
+use reqwest::{Body, Request, Response};
 use tokio::time::Instant;
 use url::Url;
 
@@ -43,33 +43,27 @@ impl Observer for Silent {
 }
 
 /// The fake's routes as a transport.
-fn in_process(world: &World) -> Octocrab {
-    let world = world.clone();
-    let service = tower::service_fn(move |request: Request<OctoBody>| {
-        let world = world.clone();
-        async move {
-            let (head, body) = request.into_parts();
-            let text = |name: &str| head.headers.get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
-            let request = Inbound {
-                server: Server::GitHub,
-                method: head.method.to_string(),
-                path: head.uri.path().to_owned(),
-                query: head.uri.query().unwrap_or_default().to_owned(),
-                authorization: text("authorization"),
-                host: head.uri.host().unwrap_or_default().to_owned(),
-                headers: Vec::new(),
-                body: body.collect().await.map_err(io::Error::other)?.to_bytes().to_vec(),
-            };
-            let Ending::Reply(reply) = exchange(world, request).await else {
-                return Err(io::Error::other("the connection broke"));
-            };
-            let builder = Response::builder().status(reply.status);
-            let builder = reply.headers.into_iter().fold(builder, |it, (name, value)| it.header(name, value));
-            Ok(builder.body(OctoBody::from(reply.body)).unwrap())
-        }
-    });
-    let Ok(octocrab) = OctocrabBuilder::new_empty().with_service(service).with_auth(AuthState::None).build();
-    octocrab
+struct InProcess(World);
+
+#[async_trait(?Send)]
+impl Transport for InProcess {
+    async fn carry(&self, request: Request) -> reqwest::Result<Response> {
+        let text = |name: &str| request.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
+        let inbound = Inbound {
+            server: Server::GitHub,
+            method: request.method().to_string(),
+            path: request.url().path().to_owned(),
+            query: request.url().query().unwrap_or_default().to_owned(),
+            authorization: text("authorization"),
+            host: request.url().host_str().unwrap_or_default().to_owned(),
+            headers: Vec::new(),
+            body: request.body().and_then(Body::as_bytes).unwrap_or_default().to_vec(),
+        };
+        let Ending::Reply(reply) = exchange(self.0.clone(), inbound).await else { panic!("no connection breaks here") };
+        let builder = http::Response::builder().status(reply.status);
+        let builder = reply.headers.into_iter().fold(builder, |it, (name, value)| it.header(name, value));
+        Ok(builder.body(reply.body).unwrap().into())
+    }
 }
 
 /// A fleet that was rotated 40 days ago.
@@ -111,7 +105,8 @@ impl Fleet {
     async fn rotate_with(&self, credential: Credential, meanwhile: impl FnOnce(Trigger)) -> (Outcome, Duration) {
         let world = self.world();
         let url = Url::parse(self.url).unwrap();
-        let github = Rc::new(GitHub::over(in_process(world), url, credential, Redactor::new()).unwrap());
+        let github =
+            Rc::new(GitHub::over(Box::new(InProcess(world.clone())), url, credential, Redactor::new()).unwrap());
         let places = self.places();
         let all = Rc::new(Cell::new(places.len()));
         let store = |place| {

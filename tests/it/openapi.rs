@@ -227,7 +227,7 @@ mod tests {
             refused(OpenApi::github().request("GET", SECRET, &without, b""), name);
         }
         let mut doubled = headers();
-        doubled.append(USER_AGENT, "octocrab".parse().unwrap());
+        doubled.append(USER_AGENT, "another".parse().unwrap());
         refused(OpenApi::github().request("GET", SECRET, &doubled, b""), "twice");
     }
 

@@ -224,7 +224,6 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("env::var", &["cli::surroundings", "http::client", "http::roots"]),
     ("env::args", &["cli::surroundings"]),
     ("process::exit", &[]),
-    ("octocrab", &["store::github::client", "store::github::wire"]),
     ("governor", &["store::github::pace"]),
     ("jsonwebtoken", &["store::github::app_key"]),
 ];
@@ -254,7 +253,7 @@ fn the_harness_alone_starts_the_program_in_tests() {
 #[test]
 fn the_heart_knows_no_network() {
     for source in sources().iter().filter(|source| within(&source.module, "rotation")) {
-        for word in ["reqwest", "octocrab", " ::http", "use http::", "use url::"] {
+        for word in ["reqwest", " ::http", "use http::", "use url::"] {
             assert!(!source.text.contains(word), "{} says {word}", source.module);
         }
     }

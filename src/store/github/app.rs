@@ -1,7 +1,7 @@
 //! A GitHub App as credential: a token for each account, narrowed to what the targets need, minted anew before it ends and
 //! revoked when the run is over.
 //!
-//! octocrab can do this only for Apps that are named by their number, and neither narrows the permissions nor revokes.
+//! octocrab would do this only for Apps that are named by their number, and neither narrows the permissions nor revokes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;

@@ -3,8 +3,6 @@
 use std::rc::Rc;
 
 use ::http::{HeaderValue, Method, StatusCode};
-use octocrab::service::middleware::reqwest_connector::ReqwestConnector;
-use octocrab::{AuthState, Octocrab, OctocrabBuilder};
 use serde_json::Value;
 use url::Url;
 
@@ -13,7 +11,7 @@ use super::app::{App, Minted};
 use super::expiry::Expiry;
 use super::keys::{PublicKeys, Shared};
 use super::pace::{Pace, Room};
-use super::wire::{Wire, bearer, call_of};
+use super::wire::{Transport, Wire, bearer, call_of};
 use crate::http::{Failure, Refusal, Trace, server_text};
 use crate::rotation::port::Unfinished;
 use crate::secret::{Redactor, Secret};
@@ -71,18 +69,19 @@ impl GitHub {
         credential: Credential,
         redactor: Redactor,
     ) -> Result<Self, Failure> {
-        // Not Octocrab::builder(): its layers send a second User-Agent, take a route that happens to begin like the base
-        // path for complete, keep the token in a header that is not marked sensitive, and panic if it is not fit for one.
-        let service = ReqwestConnector::new(client);
-        let Ok(octocrab) = OctocrabBuilder::new_empty().with_service(service).with_auth(AuthState::None).build();
-        Self::over(octocrab, api_url, credential, redactor)
+        Self::over(Box::new(client), api_url, credential, redactor)
     }
 
     /// The same over any other transport.
     ///
     /// # Errors
     /// As [`new`](Self::new).
-    pub fn over(octocrab: Octocrab, api_url: Url, credential: Credential, redactor: Redactor) -> Result<Self, Failure> {
+    pub fn over(
+        transport: Box<dyn Transport>,
+        api_url: Url,
+        credential: Credential,
+        redactor: Redactor,
+    ) -> Result<Self, Failure> {
         let (signer, classic) = match credential {
             Credential::Token(token) => {
                 redactor.learn(&token);
@@ -92,7 +91,7 @@ impl GitHub {
             Credential::App(app) => (Signer::App(app), false),
         };
         let (expiry, keys, runs) = Default::default();
-        Ok(Self { wire: Wire::new(octocrab, api_url, redactor), signer, classic, expiry, keys, runs })
+        Ok(Self { wire: Wire::new(transport, api_url, redactor), signer, classic, expiry, keys, runs })
     }
 
     /// The same, and this trace is told of every request.

@@ -28,3 +28,4 @@ pub use pace::{Pace, time_for};
 pub use place::Place;
 pub use secrets::GitHubSecret;
 pub use shadows::Shadows;
+pub use wire::Transport;

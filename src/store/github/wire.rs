@@ -2,19 +2,18 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::error::Error;
 use std::rc::Rc;
 
 use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT};
-use ::http::{HeaderValue, Method, Request, StatusCode};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use octocrab::{OctoBody, Octocrab};
+use ::http::{HeaderValue, Method, StatusCode};
+use async_trait::async_trait;
+use reqwest::{Request, Response};
 use serde_json::Value;
 use url::Url;
 
 use super::answer::{Answer, SignedBy};
 use super::pace::{Pace, Room};
-use crate::http::{Call, Failure, Refusal, Retry, Trace, server_text, transport_failure};
+use crate::http::{self, BodyError, Call, Failure, Refusal, Retry, Trace, server_text, transport_failure};
 use crate::secret::{Redactor, Secret};
 
 /// GitHub refuses requests without a user agent.
@@ -28,6 +27,23 @@ const LONGEST_BODY: usize = 4 * 1024 * 1024;
 
 /// More redirects than this are a loop. A renamed repository answers with one.
 const MOST_HOPS: usize = 3;
+
+/// What carries requests to GitHub.
+#[async_trait(?Send)]
+pub trait Transport {
+    /// Sends one, and answers with whatever came back.
+    ///
+    /// # Errors
+    /// A lost answer.
+    async fn carry(&self, request: Request) -> reqwest::Result<Response>;
+}
+
+#[async_trait(?Send)]
+impl Transport for reqwest::Client {
+    async fn carry(&self, request: Request) -> reqwest::Result<Response> {
+        self.execute(request).await
+    }
+}
 
 /// Whether a method may change something.
 pub(super) fn call_of(method: &Method) -> Call {
@@ -47,7 +63,7 @@ pub(super) fn bearer(credential: &Secret) -> Result<HeaderValue, Failure> {
 
 /// The REST API of github.com or of a GitHub Enterprise Server.
 pub(super) struct Wire {
-    octocrab: Octocrab,
+    transport: Box<dyn Transport>,
     pub(super) api_url: Url,
     pub(super) redactor: Redactor,
     pub(super) pace: Rc<Pace>,
@@ -57,9 +73,9 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(octocrab: Octocrab, api_url: Url, redactor: Redactor) -> Self {
+    pub(super) fn new(transport: Box<dyn Transport>, api_url: Url, redactor: Redactor) -> Self {
         let pace = Rc::new(Pace::new(&api_url, Retry::default().longest_retry_after));
-        Self { octocrab, api_url, redactor, pace, trace: Trace::default(), moved: RefCell::default() }
+        Self { transport, api_url, redactor, pace, trace: Trace::default(), moved: RefCell::default() }
     }
 
     /// One call, signed so, which was admitted a moment ago. Redirects within the same host are followed for reads; a write
@@ -115,27 +131,24 @@ impl Wire {
     ) -> Result<Answer, Failure> {
         let asked = format!("{method} {}", url.path());
         let call = call_of(method);
-        let request = request(signed, method, url, body)
-            .map_err(|_| Failure::refused(format!("{asked}: the request could not be put together")))?;
         let telling = self.trace.begin(&asked);
-        let response = match self.octocrab.send(request).await {
+        let response = match self.transport.carry(request(signed, method, url, body)).await {
             Ok(response) => response,
             Err(error) => {
-                let failure = lost(call, &asked, &error);
+                let failure = transport_failure(call, &asked, &error);
                 telling.failed(&failure);
                 return Err(failure);
             }
         };
-        let (head, body) = response.into_parts();
-        telling.answered(head.status, &head.headers);
-        let body = match Limited::new(body, LONGEST_BODY).collect().await {
-            Ok(whole) => whole.to_bytes().to_vec(),
-            Err(error) if call == Call::Read && head.status.is_success() => return Err(broken(&asked, &*error)),
+        let (status, headers) = (response.status(), response.headers().clone());
+        telling.answered(status, &headers);
+        let body = match http::body(response, LONGEST_BODY).await {
+            Ok(body) => body,
+            Err(error) if call == Call::Read && status.is_success() => return Err(broken(&asked, &error)),
             // The status alone says what was done.
             Err(_) => Vec::new(),
         };
-        let answer =
-            Answer { asked, call, signed_by: SignedBy::Token, status: head.status, headers: head.headers, body };
+        let answer = Answer { asked, call, signed_by: SignedBy::Token, status, headers, body };
         self.pace.learn(&answer);
         Ok(answer)
     }
@@ -165,44 +178,23 @@ impl Wire {
     }
 }
 
-fn request(
-    signed: &HeaderValue,
-    method: &Method,
-    url: &Url,
-    body: Option<&Value>,
-) -> Result<Request<OctoBody>, ::http::Error> {
-    let request = Request::builder()
-        .method(method)
-        .uri(url.as_str())
-        .header(AUTHORIZATION, signed)
-        .header(ACCEPT, "application/vnd.github+json")
-        .header("x-github-api-version", API_VERSION)
-        .header(USER_AGENT, AGENT);
-    match body {
-        Some(body) => request.header(CONTENT_TYPE, "application/json").body(body.to_string().into()),
-        None => request.body(OctoBody::empty()),
+fn request(signed: &HeaderValue, method: &Method, url: &Url, body: Option<&Value>) -> Request {
+    let mut request = Request::new(method.clone(), url.clone());
+    let headers = request.headers_mut();
+    headers.insert(AUTHORIZATION, signed.clone());
+    headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
+    headers.insert("x-github-api-version", HeaderValue::from_static(API_VERSION));
+    headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    if let Some(body) = body {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Some(body.to_string().into());
     }
+    request
 }
 
-fn lost(call: Call, asked: &str, error: &(dyn Error + 'static)) -> Failure {
-    if let Some(transport) = in_chain::<reqwest::Error>(error) {
-        return transport_failure(call, asked, transport);
+fn broken(asked: &str, error: &BodyError) -> Failure {
+    match error {
+        BodyError::TooLarge { cap } => Failure::refused(format!("{asked}: the answer is longer than {cap} bytes")),
+        BodyError::Broken(error) => transport_failure(Call::Read, asked, error),
     }
-    let message = format!("{asked}: the connection broke");
-    match call {
-        Call::Read => Failure::Transient { message, retry_after: None },
-        Call::Write => Failure::Unknown { message, retry_after: None },
-    }
-}
-
-fn broken(asked: &str, error: &(dyn Error + 'static)) -> Failure {
-    match in_chain::<LengthLimitError>(error) {
-        Some(_) => Failure::refused(format!("{asked}: the answer is longer than {LONGEST_BODY} bytes")),
-        None => lost(Call::Read, asked, error),
-    }
-}
-
-/// The first error of this type among an error and its sources: octocrab wraps those of its transport twice.
-fn in_chain<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
 }
