@@ -559,7 +559,7 @@ impl Invocation<'_> {
     }
 
     fn command(&self, files: &Files) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_keyrotor"));
+        let mut command = Command::new(program());
         command.env_clear().stdin(Stdio::null());
         command.current_dir(&self.stage.scratch.0);
         command.env("PATH", "/usr/bin:/bin").env("HOME", files.path("home"));
@@ -777,6 +777,11 @@ impl Ran {
 /// `Err` with what is wrong, unless all is well.
 pub(crate) fn ensure(well: bool, wrong: impl FnOnce() -> String) -> Check {
     if well { Ok(()) } else { Err(wrong()) }
+}
+
+/// The one that `KEYROTOR_TEST_PROGRAM` names, else the one that Cargo built beside the tests.
+fn program() -> PathBuf {
+    std::env::var_os("KEYROTOR_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_keyrotor").into(), PathBuf::from)
 }
 
 fn names(keys: &[Key]) -> String {

@@ -43,9 +43,6 @@ impl Program {
         let mut cargo = Command::new(env!("CARGO"));
         cargo.args(["build", "--quiet", "--locked", "--package", "keyrotor", "--bin", "keyrotor"]);
         cargo.args(["--message-format", "json-render-diagnostics"]);
-        if !cfg!(debug_assertions) {
-            cargo.arg("--release");
-        }
         let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output()?;
         let messages = String::from_utf8_lossy(&built.stdout);
         let executable = messages
