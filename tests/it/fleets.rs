@@ -18,7 +18,7 @@ use keyrotor::rotation::port::SecretStore;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::github::{
-    App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Place, Transport, time_for,
+    App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Place, Shadows, Transport, time_for,
 };
 use keyrotor_fake::http::{Ending, Inbound, exchange};
 use keyrotor_fake::{Access, Answered, Server, World};
@@ -97,6 +97,11 @@ impl Fleet {
         self.scene.targets.iter().map(place).collect()
     }
 
+    fn github(&self, credential: Credential) -> Rc<GitHub> {
+        let (transport, url) = (InProcess(self.world().clone()), Url::parse(self.url).unwrap());
+        Rc::new(GitHub::over(Box::new(transport), url, credential, Redactor::new()).unwrap())
+    }
+
     /// One rotation with a token, and the time that it took.
     async fn rotate(&self, meanwhile: impl FnOnce(Trigger)) -> (Outcome, Duration) {
         self.rotate_with(Credential::Token(Secret::new(TOKEN.into())), meanwhile).await
@@ -104,9 +109,7 @@ impl Fleet {
 
     async fn rotate_with(&self, credential: Credential, meanwhile: impl FnOnce(Trigger)) -> (Outcome, Duration) {
         let world = self.world();
-        let url = Url::parse(self.url).unwrap();
-        let github =
-            Rc::new(GitHub::over(Box::new(InProcess(world.clone())), url, credential, Redactor::new()).unwrap());
+        let github = self.github(credential);
         let places = self.places();
         let all = Rc::new(Cell::new(places.len()));
         let store = |place| {
@@ -195,6 +198,17 @@ async fn a_server_that_shows_limits_is_held_to_points_from_then_on() {
     let at_once =
         |from: &Timestamp| later.iter().filter(|at| *at >= from && at.duration_since(*from) < latency).count();
     assert!(later.iter().map(at_once).max().unwrap() <= 100 + 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_hides_a_secret_is_looked_for_side_by_side() {
+    let fleet = Fleet::new(9, ENTERPRISE);
+    let github = fleet.github(Credential::Token(Secret::new(TOKEN.into())));
+    let targets = fleet.places().into_iter().map(|place| (place, SECRET.to_owned())).collect();
+    let began = Instant::now();
+    Shadows::new(github, targets).look().await;
+    // One of each kind tells whether the token may; then there are sixteen, four at once.
+    assert_eq!((fleet.points().len(), began.elapsed()), (18, 5 * LATENCY));
 }
 
 /// When the `nth` answer with this status was given, and the arrivals behind it.

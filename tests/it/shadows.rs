@@ -157,6 +157,16 @@ fn what_the_token_may_not_see_is_passed_over_after_one_try() {
 }
 
 #[test]
+fn what_the_token_may_not_see_in_one_repository_hides_nothing_in_another() {
+    let stage = stage(&["repo:acme/app", "repo:acme/api", "repo:acme/web"]);
+    plant(&stage, "env:acme/app/production");
+    stage.world.fault("github:GET~/repos/acme/api/environments:1x99:status=403");
+    let ran = stage.action().secret("github-token", CLASSIC).input("dry-run", "true").run();
+    tells(&ran, &[("repo:acme/app", "env:acme/app/production")]);
+    assert!(ran.took.as_secs() < 4, "{:?}", ran.took);
+}
+
+#[test]
 fn looking_has_an_end() {
     let stage = stage(&["repo:acme/app"]);
     for nth in 0..25 {
@@ -179,7 +189,7 @@ fn looking_has_an_end() {
 #[test]
 fn a_look_that_goes_wrong_changes_nothing() {
     for fault in ["status=500", "status=429,retry-after=1", "status=401", "garbage", "hang=5s", "drop-before"] {
-        let stage = stage(&["repo:acme/app"]);
+        let stage = stage(&["repo:acme/app", "repo:acme/api", "repo:acme/web"]);
         plant(&stage, "env:acme/app/production");
         stage.world.fault(&format!("github:GET~/environments:1x99:{fault}"));
         let ran = stage.action().secret("github-token", CLASSIC).run();

@@ -38,13 +38,20 @@ pub struct Shadows {
     left: Cell<usize>,
     /// There was more to look at than was looked at.
     cut_short: Cell<bool>,
-    /// What is known of each kind of read.
-    access: RefCell<BTreeMap<&'static str, Rc<Mutex<Access>>>>,
+    /// The server is in trouble, or asks to wait.
+    given_up: Cell<bool>,
+    kinds: RefCell<BTreeMap<&'static str, Rc<Kind>>>,
     found: RefCell<Vec<String>>,
 }
 
-/// Whether this token may do a kind of read. The first one tells, and the others of its kind wait for it.
-#[derive(Clone, Copy, Default)]
+/// A kind of read. The first one tells whether this token may do it, and the others wait for that.
+#[derive(Default)]
+struct Kind {
+    access: Cell<Access>,
+    first: Mutex<()>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Access {
     #[default]
     Unknown,
@@ -67,7 +74,8 @@ impl Shadows {
             permits: Semaphore::new(AT_ONCE),
             left: Cell::new(MOST_REQUESTS),
             cut_short: Cell::default(),
-            access: RefCell::default(),
+            given_up: Cell::default(),
+            kinds: RefCell::default(),
             found: RefCell::default(),
         }
     }
@@ -193,33 +201,29 @@ impl Shadows {
     /// One read, if there is still one to spend. What is denied once is not asked again, and a server that is in trouble
     /// or asks to wait is left alone.
     async fn ask<T>(&self, kind: &'static str, read: impl Future<Output = Result<T, Failure>>) -> Option<T> {
-        let access = Rc::clone(self.access.borrow_mut().entry(kind).or_default());
-        let first = access.lock().await;
-        let first = match *first {
-            Access::Unknown => Some(first),
-            Access::Granted => None,
-            Access::Denied => return None,
-        };
+        let kind = Rc::clone(self.kinds.borrow_mut().entry(kind).or_default());
+        let mut first = Some(kind.first.lock().await);
+        if kind.access.get() != Access::Unknown {
+            first = None;
+        }
         let _permit = self.permits.acquire().await.ok()?;
+        if kind.access.get() == Access::Denied || self.given_up.get() {
+            return None;
+        }
         let Some(left) = self.left.get().checked_sub(1) else {
             self.cut_short.set(true);
             return None;
         };
         self.left.set(left);
         let answer = read.await;
-        let granted = match &answer {
-            Ok(_) | Err(Failure::Refused(Refusal { status: Some(404), .. })) => Access::Granted,
-            Err(Failure::Refused(Refusal { status: Some(403), .. })) => Access::Denied,
-            Err(_) => {
-                self.left.set(0);
-                return None;
+        match &answer {
+            Ok(_) | Err(Failure::Refused(Refusal { status: Some(404), .. })) => {
+                kind.access.set(kind.access.get().max(Access::Granted));
             }
-        };
-        match (first, granted) {
-            (Some(mut first), granted) => *first = granted,
-            (None, Access::Denied) => *access.lock().await = Access::Denied,
-            (None, _) => {}
+            Err(Failure::Refused(Refusal { status: Some(403), .. })) => kind.access.set(Access::Denied),
+            Err(_) => self.given_up.set(true),
         }
+        drop(first);
         answer.ok()
     }
 }
