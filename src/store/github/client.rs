@@ -58,8 +58,8 @@ pub struct Pass {
 
 impl GitHub {
     /// A client of `api_url` (`https://api.github.com`, `https://ghe.example/api/v3`) that signs with `credential`, which
-    /// the redactor learns. The `client` must not follow redirects and must bound the time of a request. Must be called
-    /// inside a Tokio runtime.
+    /// the redactor learns. The `client` must neither follow redirects nor repeat requests, and must bound the time of a
+    /// request.
     ///
     /// # Errors
     /// Refused where a token can't stand in a header.

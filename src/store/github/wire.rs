@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT};
-use ::http::{HeaderValue, Method, StatusCode};
+use ::http::{HeaderValue, Method, StatusCode, Uri};
 use async_trait::async_trait;
 use reqwest::{Request, Response};
 use serde_json::Value;
@@ -131,6 +131,10 @@ impl Wire {
     ) -> Result<Answer, Failure> {
         let asked = format!("{method} {}", url.path());
         let call = call_of(method);
+        // The one thing of a request that may be no request: reqwest would find it while sending.
+        if url.as_str().parse::<Uri>().is_err() {
+            return Err(Failure::refused(format!("{asked}: the request could not be put together")));
+        }
         let telling = self.trace.begin(&asked);
         let response = match self.transport.carry(request(signed, method, url, body)).await {
             Ok(response) => response,
