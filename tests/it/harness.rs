@@ -779,9 +779,12 @@ pub(crate) fn ensure(well: bool, wrong: impl FnOnce() -> String) -> Check {
     if well { Ok(()) } else { Err(wrong()) }
 }
 
-/// The one that `KEYROTOR_TEST_PROGRAM` names, else the one that Cargo built beside the tests.
+/// The one that `KEYROTOR_TEST_PROGRAM` names by its whole path, else the one that Cargo built beside the tests.
 fn program() -> PathBuf {
-    std::env::var_os("KEYROTOR_TEST_PROGRAM").map_or_else(|| env!("CARGO_BIN_EXE_keyrotor").into(), PathBuf::from)
+    let named = std::env::var_os("KEYROTOR_TEST_PROGRAM").map(PathBuf::from);
+    let program = named.unwrap_or_else(|| env!("CARGO_BIN_EXE_keyrotor").into());
+    assert!(program.is_absolute(), "KEYROTOR_TEST_PROGRAM is no whole path: {}", program.display());
+    program
 }
 
 fn names(keys: &[Key]) -> String {
