@@ -204,7 +204,7 @@ impl Run<'_> {
         fixed: bool,
     ) -> Result<Timestamp, Cause> {
         let value = self.read(&store.name(), async || store.read_back().await).await?;
-        let Some(value) = value else { return Ok(Timestamp::UNIX_EPOCH) };
+        let Some(value) = value.filter(|value| !value.expose().is_empty()) else { return Ok(Timestamp::UNIX_EPOCH) };
         let known = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(&value)).cloned();
         let known = match known {
             Some(known) => known,
