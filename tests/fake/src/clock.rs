@@ -1,7 +1,7 @@
 //! The world's time: a base, plus tokio's elapsed time (real or paused), plus the jumps that tests make.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,8 @@ pub struct Clock {
     base: Timestamp,
     started: Instant,
     jumped_ms: Arc<AtomicI64>,
+    /// Nanoseconds from `started` to the time at which this clock stands, and one more; 0: it goes.
+    stopped_ns: Arc<AtomicU64>,
     /// How many seconds this clock is ahead of the world's (behind, when negative).
     pub skew: i64,
 }
@@ -21,7 +23,7 @@ impl Clock {
     /// A clock that shows `base` now.
     #[must_use]
     pub fn at(base: Timestamp) -> Self {
-        Self { base, started: Instant::now(), jumped_ms: Arc::default(), skew: 0 }
+        Self { base, started: Instant::now(), jumped_ms: Arc::default(), stopped_ns: Arc::default(), skew: 0 }
     }
 
     /// The time on this clock.
@@ -39,14 +41,33 @@ impl Clock {
     /// The world's time, whatever this clock's skew.
     #[must_use]
     pub fn true_now(&self) -> Timestamp {
-        let jumped = SignedDuration::from_millis(self.jumped_ms.load(Ordering::SeqCst));
-        self.base + signed(self.started.elapsed()) + jumped
+        let jumped = SignedDuration::from_millis(self.jumped_ms.load(Ordering::Relaxed));
+        self.base + signed(self.instant() - self.started) + jumped
+    }
+
+    /// The world's time, without its jumps.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        match self.stopped_ns.load(Ordering::Relaxed) {
+            0 => Instant::now(),
+            ns => self.started + Duration::from_nanos(ns - 1),
+        }
+    }
+
+    pub(crate) fn stands(&self) -> bool {
+        self.stopped_ns.load(Ordering::Relaxed) != 0
+    }
+
+    /// Lets all clones stand at this time, or go again.
+    pub(crate) fn stop(&self, at: Option<Instant>) {
+        let ns = at.map_or(0, |at| u64::try_from((at - self.started).as_nanos()).map_or(0, |ns| ns + 1));
+        self.stopped_ns.store(ns, Ordering::Relaxed);
     }
 
     /// Jumps ahead, for all clones.
     pub fn advance(&self, by: Duration) {
         let ms = i64::try_from(by.as_millis()).expect("a jump of less than 292 million years");
-        self.jumped_ms.fetch_add(ms, Ordering::SeqCst);
+        self.jumped_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
     /// The time on this clock in the form of an HTTP `Date` header.

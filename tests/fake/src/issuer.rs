@@ -79,7 +79,7 @@ impl Key {
     pub fn masked(&self) -> String {
         let body = self.value.len().saturating_sub(BODY_LENGTH);
         let tail = self.value.len().saturating_sub(4);
-        format!("{}...{}", &self.value[..(body + 3).min(tail)], &self.value[tail..])
+        [&self.value[..(body + 3).min(tail)], "...", &self.value[tail..]].concat()
     }
 }
 
@@ -353,9 +353,12 @@ impl Issuer {
     /// # Errors
     /// Unknown, disabled, expired and not yet active values are refused.
     pub fn check(&self, value: Option<&str>) -> Result<&Key, Refused> {
+        self.check_at(value, self.clock.now())
+    }
+
+    fn check_at(&self, value: Option<&str>, now: Timestamp) -> Result<&Key, Refused> {
         let value = value.ok_or(Refused::NoKey)?;
         let key = self.keys.iter().find(|key| key.value == value).ok_or(Refused::UnknownKey)?;
-        let now = self.clock.now();
         if key.disabled {
             Err(Refused::Disabled)
         } else if key.rights.expires_at.is_some_and(|end| end <= now) {
@@ -371,6 +374,12 @@ impl Issuer {
     #[must_use]
     pub fn authorize(&self, value: &str) -> Option<&Key> {
         self.check(Some(value)).ok()
+    }
+
+    /// As [`authorize`](Self::authorize), at this time on the issuer's clock.
+    #[must_use]
+    pub fn authorize_at(&self, value: &str, now: Timestamp) -> Option<&Key> {
+        self.check_at(Some(value), now).ok()
     }
 
     /// The key that may manage keys with this value: a management key, or any live one in the dialect `Guide`.

@@ -13,7 +13,8 @@
 //! * [`outage`]: the judge of "a place that held a live key holds a live key at every moment".
 //! * [`fault`]: what goes wrong and at which request, as data and as text.
 //! * [`journal`]: every request that was made.
-//! * [`world`]: all of that behind one shared handle. Tests on virtual time work on it directly.
+//! * [`world`]: all of that behind one shared handle. Tests on virtual time work on it directly; what they send takes effect
+//!   in its own time without a timer, before whoever looks next.
 //! * [`http`]: thin routes over the state, and [`Fakes`], the servers on loopback.
 //!
 //! ```no_run
@@ -56,6 +57,7 @@ pub mod journal;
 pub mod kubernetes;
 pub mod outage;
 pub mod runner;
+mod underway;
 pub mod vault;
 pub mod world;
 

@@ -59,7 +59,8 @@ impl Outages {
         let mut touched = github.take_touched();
         touched.extend(elsewhere.keys().cloned());
         touched.extend(std::mem::replace(&mut self.elsewhere, elsewhere.keys().cloned().collect()));
-        if self.values.iter().any(|(value, id)| live_key(issuer, value) != *id) {
+        let now = issuer.clock.now();
+        if self.values.iter().any(|(value, id)| live_key(issuer, value, now) != id.as_deref()) {
             let slots: BTreeSet<Slot> = slots_of(github).chain(self.live.keys().cloned()).chain(touched).collect();
             self.values.clear();
             self.look_at(slots, issuer, (github, elsewhere), cause);
@@ -75,21 +76,21 @@ impl Outages {
         held: (&GitHub, &Holdings),
         cause: &str,
     ) {
-        let now = issuer.clock.true_now();
         for slot in slots {
             let (place, name) = &slot;
             let value = value_at(&slot, held);
             match value.and_then(|value| self.live_key(issuer, value)) {
                 Some(id) => {
                     let open = |it: &&mut Outage| it.until.is_none() && it.place == *place && it.secret == *name;
+                    let now = issuer.clock.true_now();
                     self.seen.iter_mut().filter(open).for_each(|outage| outage.until = Some(now));
                     self.live.insert(slot, id);
                 }
                 None => {
                     if let Some(held) = self.live.remove(&slot) {
                         let what = describe(issuer, value, &held);
-                        let ((place, secret), cause) = (slot, cause.to_owned());
-                        self.seen.push(Outage { place, secret, when: now, until: None, cause, what });
+                        let ((place, secret), cause, when) = (slot, cause.to_owned(), issuer.clock.true_now());
+                        self.seen.push(Outage { place, secret, when, until: None, cause, what });
                     }
                 }
             }
@@ -113,16 +114,16 @@ impl Outages {
         if let Some(known) = self.values.get(value) {
             return known.clone();
         }
-        let id = live_key(issuer, value);
+        let id = live_key(issuer, value, issuer.clock.now()).map(str::to_owned);
         self.values.insert(value.to_owned(), id.clone());
         id
     }
 }
 
-/// The id of the live key that a value is.
-fn live_key(issuer: &Issuer, value: &str) -> Option<String> {
-    let key = issuer.authorize(value).filter(|key| key.kind == Kind::Regular)?;
-    Some(key.id.clone())
+/// The id of the live key that a value is at this time on the issuer's clock.
+fn live_key<'a>(issuer: &'a Issuer, value: &str, now: Timestamp) -> Option<&'a str> {
+    let key = issuer.authorize_at(value, now).filter(|key| key.kind == Kind::Regular)?;
+    Some(&key.id)
 }
 
 fn value_at<'a>(slot: &Slot, (github, elsewhere): (&'a GitHub, &'a Holdings)) -> Option<&'a str> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use rustix::process::{Pid, kill_process};
+use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::behaviour::{Behaviour, Dialect};
@@ -17,6 +18,7 @@ use crate::journal::{Answered, Journal, Request};
 use crate::kubernetes::Kubernetes;
 use crate::outage::{Holdings, Outage, Outages};
 use crate::runner::Runner;
+use crate::underway::Underway;
 use crate::vault::Vault;
 
 /// When worlds begin, unless a test says otherwise: a Tuesday morning.
@@ -50,16 +52,18 @@ pub struct State {
     /// How long every request takes.
     pub latency: Duration,
     client: Option<Pid>,
+    underway: Underway,
 }
 
 impl State {
     /// The live regular keys whose names begin so, oldest first.
     #[must_use]
     pub fn live_keys(&self, name_prefix: &str) -> Vec<Key> {
+        let now = self.issuer.clock.now();
         let live = |key: &&Key| {
             key.kind == Kind::Regular
                 && key.name.starts_with(name_prefix)
-                && self.issuer.authorize(&key.value).is_some()
+                && self.issuer.authorize_at(&key.value, now).is_some()
         };
         self.issuer.keys.iter().filter(live).cloned().collect()
     }
@@ -147,7 +151,11 @@ impl State {
             let [namespace, name, key] = [namespace, name, key].map(str::to_owned);
             ((Place::Kubernetes { namespace, name, key }, String::new()), value)
         });
-        in_vault.chain(in_files).chain(at_aws).chain(in_cluster).collect()
+        let mut held: Holdings = in_vault.collect();
+        held.extend(in_files);
+        held.extend(at_aws);
+        held.extend(in_cluster);
+        held
     }
 
     fn judge(&mut self, cause: &str) {
@@ -210,11 +218,44 @@ impl World {
             journal: Journal::default(),
             latency: Duration::ZERO,
             client: None,
+            underway: Underway::default(),
         })))
     }
 
+    /// The state, as it is when all has happened that should have by now.
     fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.as_it_was();
+        // One after the other: what takes effect looks at the state too.
+        while !state.underway.is_empty() && !state.clock.stands() {
+            let now = state.clock.instant();
+            let Some((at, effect)) = state.underway.due(now) else { break };
+            state.clock.stop(Some(at));
+            drop(state);
+            effect(self);
+            state = self.as_it_was();
+            state.clock.stop(None);
+        }
+        state
+    }
+
+    /// Lets happen what should have happened by now.
+    pub fn catch_up(&self) {
+        drop(self.lock());
+    }
+
+    /// The world's time, without its jumps.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        self.as_it_was().clock.instant()
+    }
+
+    fn as_it_was(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something that was sent takes effect at this time, on whatever it finds then: for in-memory ports on virtual time.
+    pub fn later(&self, time: Instant, effect: impl FnOnce(&Self) + Send + 'static) {
+        self.as_it_was().underway.add(time, effect);
     }
 
     /// Looks at the state.

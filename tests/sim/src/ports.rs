@@ -14,17 +14,14 @@ use keyrotor::rotation::port::{
 };
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Patch;
+use keyrotor_fake::outage::Slot;
 use keyrotor_fake::{Dialect, Key, Kind, Place, Rights, World};
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::script::{Call, Fault, Script};
 
 const MODELS: Endpoint = Endpoint("GET /v1/models");
 const KEY: Endpoint = Endpoint("GET /api/v1/key");
-
-/// What a request does when it arrives.
-type Effect<T> = Box<dyn FnOnce(&World) -> Result<T, Failure> + Send>;
 
 /// A call to one of the two servers.
 #[derive(Clone)]
@@ -34,14 +31,31 @@ struct Wire {
     latency: Duration,
 }
 
+/// What the server says, once the request has arrived.
+struct Answer<T>(Arc<Mutex<Option<Result<T, Failure>>>>);
+
+impl<T> Answer<T> {
+    fn read(&self, world: &World) -> Result<T, Failure> {
+        world.catch_up();
+        let answer = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        answer.unwrap_or_else(|| panic!("nothing has arrived"))
+    }
+}
+
 impl Wire {
     /// A request goes its own way once it was sent: it arrives although the process stands still or is killed meanwhile.
-    fn send<T: Send + 'static>(&self, arrives: Duration, effect: Effect<T>) -> JoinHandle<Result<T, Failure>> {
-        let world = self.world.clone();
-        tokio::spawn(async move {
-            tokio::time::sleep(arrives).await;
-            effect(&world)
-        })
+    fn send<T: Send + 'static>(
+        &self,
+        arrives: Duration,
+        effect: impl FnOnce(&World) -> Result<T, Failure> + Send + 'static,
+    ) -> Answer<T> {
+        let answer = Arc::new(Mutex::new(None));
+        let says = Arc::clone(&answer);
+        self.world.later(Instant::now() + arrives, move |world| {
+            let said = effect(world);
+            *says.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
+        });
+        Answer(answer)
     }
 
     async fn call<T: Send + 'static>(
@@ -51,7 +65,6 @@ impl Wire {
         effect: impl FnOnce(&World) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
         let way = self.latency / 2;
-        let effect: Effect<T> = Box::new(effect);
         let lost = || {
             let message = format!("{call:?}: no answer");
             Err(match write {
@@ -87,10 +100,13 @@ impl Wire {
             Some(Fault::Slow(by)) => (way + by, None),
             other => (way, other),
         };
-        let answer = match self.send(arrives, effect).await {
-            Ok(answer) => answer,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
-        };
+        let answer = self.send(arrives, effect);
+        if fault.is_none() {
+            tokio::time::sleep(arrives + way).await;
+            return answer.read(&self.world);
+        }
+        tokio::time::sleep(arrives).await;
+        let answer = answer.read(&self.world);
         match fault {
             Some(Fault::LoseAfter) => return lost(),
             Some(Fault::Kill { .. }) => return self.die().await,
@@ -330,8 +346,9 @@ pub struct Rollout {
 pub struct SimStore {
     wire: Wire,
     nth: usize,
-    place: Place,
-    secret: String,
+    /// Its place and the secret's name.
+    slot: Arc<Slot>,
+    name: String,
     rollout: Option<Rollout>,
     jobs: Jobs,
     /// When the last restart that was asked for will be over.
@@ -346,8 +363,8 @@ impl SimStore {
         Self {
             wire,
             nth,
-            place,
-            secret: secret.to_owned(),
+            name: format!("{place} {secret}"),
+            slot: Arc::new((place, secret.to_owned())),
             rollout: None,
             jobs: Jobs::default(),
             restarted_at: Arc::default(),
@@ -367,11 +384,11 @@ impl SimStore {
     }
 
     async fn look(&self, call: Call) -> Result<Sighting, Failure> {
-        let (place, secret) = (self.place.clone(), self.secret.clone());
+        let slot = Arc::clone(&self.slot);
         self.wire
             .call(call, false, move |world| {
                 Ok(world.read(|state| Sighting {
-                    held: state.github.last_write(&place, &secret).map_or(Held::Nothing, Held::Since),
+                    held: state.github.last_write(&slot.0, &slot.1).map_or(Held::Nothing, Held::Since),
                     date: state.github.clock.now_in_seconds(),
                 }))
             })
@@ -416,17 +433,18 @@ pub(crate) fn start_process(world: &World, place: &Place, secret: &str, process:
 #[async_trait(?Send)]
 impl SecretStore for SimStore {
     fn name(&self) -> String {
-        format!("{} {}", self.place, self.secret)
+        self.name.clone()
     }
 
     async fn unfinished(&self) -> Result<Vec<Unfinished>, Failure> {
-        let (jobs, place) = (Arc::clone(&self.jobs), self.place.clone());
+        let (jobs, slot) = (Arc::clone(&self.jobs), Arc::clone(&self.slot));
         let look = move |world: &World| {
+            let (place, _) = &*slot;
             let (now, jobs) = (world.now(), jobs.lock().unwrap_or_else(PoisonError::into_inner));
             let (over, here): (Vec<_>, Vec<_>) =
-                jobs.iter().filter(|job| job.place == place).partition(|job| job.ends <= now);
+                jobs.iter().filter(|job| job.place == *place).partition(|job| job.ends <= now);
             // One that is over holds nothing any more.
-            over.iter().for_each(|job| _ = world.by_hand(|state| state.github.remove(&place, &job.slot())));
+            over.iter().for_each(|job| _ = world.by_hand(|state| state.github.remove(place, &job.slot())));
             Ok(here.iter().map(|job| Unfinished { what: job.slot(), began: Some(job.began) }).collect())
         };
         self.wire.call(Call::Unfinished(self.nth), false, look).await
@@ -439,16 +457,13 @@ impl SecretStore for SimStore {
 
     async fn take_up(&self) -> Result<(), Failure> {
         let Some(Rollout { takes, .. }) = self.rollout else { return Ok(()) };
-        let (place, secret, over) = (self.place.clone(), self.secret.clone(), Arc::clone(&self.restarted_at));
+        let (slot, over) = (Arc::clone(&self.slot), Arc::clone(&self.restarted_at));
         let effect = move |world: &World| {
             let [first, last] = PROCESSES;
-            start_process(world, &place, &secret, first);
-            *over.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + takes);
-            let world = world.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(takes).await;
-                start_process(&world, &place, &secret, last);
-            });
+            start_process(world, &slot.0, &slot.1, first);
+            let end = world.instant() + takes;
+            *over.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
+            world.later(end, move |world| start_process(world, &slot.0, &slot.1, last));
             Ok(())
         };
         self.wire.call(Call::TakeUp(self.nth), true, effect).await
@@ -456,10 +471,10 @@ impl SecretStore for SimStore {
 
     async fn taken_up(&self) -> Result<TakenUp, Failure> {
         let over = Arc::clone(&self.restarted_at);
-        let look = move |_: &World| {
+        let look = move |world: &World| {
             let over = *over.lock().unwrap_or_else(PoisonError::into_inner);
             Ok(match over {
-                Some(over) if over <= Instant::now() => TakenUp::Yes(None),
+                Some(over) if over <= world.instant() => TakenUp::Yes(None),
                 _ => TakenUp::NotYet("the last process runs with what it read before".into()),
             })
         };
@@ -471,10 +486,10 @@ impl SecretStore for SimStore {
     }
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
-        let (place, secret, value) = (self.place.clone(), self.secret.clone(), value.expose().to_owned());
+        let (slot, value) = (Arc::clone(&self.slot), value.expose().to_owned());
         self.wire
             .call(Call::Write(self.nth), true, move |world| {
-                world.change("write", |state| state.github.write_secret(&place, &secret, &value));
+                world.change("write", |state| state.github.write_secret(&slot.0, &slot.1, &value));
                 Ok(Written { date: world.read(|state| state.github.clock.now_in_seconds()) })
             })
             .await
@@ -485,10 +500,10 @@ impl SecretStore for SimStore {
     }
 
     async fn remove(&self) -> Result<(), Failure> {
-        let (place, secret) = (self.place.clone(), self.secret.clone());
+        let slot = Arc::clone(&self.slot);
         self.wire
             .call(Call::Remove(self.nth), true, move |world| {
-                world.change("remove", |state| state.github.remove(&place, &secret));
+                world.change("remove", |state| state.github.remove(&slot.0, &slot.1));
                 Ok(())
             })
             .await

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::{OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -235,12 +234,7 @@ impl Scene {
         let (trigger, interrupt) = interrupt::channel();
         script.arm(trigger);
         let context = self.context(interrupt);
-        let run = freezing(&script, rotate(&issuer, &targets, &self.policy, &context));
-        tokio::select! {
-            biased;
-            outcome = run => Ended::Came(Box::new(outcome)),
-            () = script.killed() => Ended::Killed,
-        }
+        in_process(&script, rotate(&issuer, &targets, &self.policy, &context)).await
     }
 
     /// Takes back a `retire: disable`, in a process of its own.
@@ -249,11 +243,7 @@ impl Scene {
         let (trigger, interrupt) = interrupt::channel();
         script.arm(trigger);
         let (id, context) = (KeyId(id.to_owned()), self.context(interrupt));
-        tokio::select! {
-            biased;
-            outcome = reenable(&issuer, &id, false, &context) => Ended::Came(Box::new(outcome)),
-            () = script.killed() => Ended::Killed,
-        }
+        in_process(&script, reenable(&issuer, &id, false, &context)).await
     }
 
     fn context(&self, interrupt: Interrupt) -> Context<'static> {
@@ -304,20 +294,22 @@ impl Scene {
     }
 }
 
-/// Does not poll the run while its process stands still.
-async fn freezing<T>(script: &Script, run: impl Future<Output = T>) -> T {
-    let mut run = pin!(run);
+/// Does not poll the run while its process stands still, nor any more when it was killed.
+async fn in_process(script: &Script, run: impl Future<Output = Outcome>) -> Ended {
+    // It is large, and would be moved with each of the futures around it.
+    let mut run = Box::pin(run);
     loop {
         if let Some(until) = script.frozen_until() {
             tokio::time::sleep_until(until).await;
         }
-        let step = poll_fn(|context| match (script.frozen_until(), run.as_mut().poll(context)) {
-            (_, Poll::Ready(out)) => Poll::Ready(Some(out)),
-            _ if script.frozen_until().is_some() => Poll::Ready(None),
-            _ => Poll::Pending,
+        let step = poll_fn(|context| match run.as_mut().poll(context) {
+            Poll::Ready(outcome) => Poll::Ready(Some(Ended::Came(Box::new(outcome)))),
+            Poll::Pending if script.is_killed() => Poll::Ready(Some(Ended::Killed)),
+            Poll::Pending if script.frozen_until().is_some() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         });
-        if let Some(out) = step.await {
-            return out;
+        if let Some(ended) = step.await {
+            return ended;
         }
     }
 }

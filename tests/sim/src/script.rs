@@ -1,7 +1,7 @@
 //! What goes wrong at which call of a run, as data.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -84,9 +84,9 @@ pub struct Script(Rc<Inner>);
 
 #[derive(Default)]
 struct Inner {
-    faults: RefCell<Vec<(Call, usize, Fault)>>,
-    counts: RefCell<HashMap<Call, usize>>,
-    killed: Notify,
+    /// At which of these calls (0: at each) what happens, and how many there were.
+    faults: RefCell<Vec<(Call, usize, usize, Fault)>>,
+    killed: Cell<bool>,
     trigger: RefCell<Option<Trigger>>,
     frozen_until: Cell<Option<Instant>>,
     terminated_at: Cell<Option<Instant>>,
@@ -113,7 +113,7 @@ impl Script {
     /// At the `nth` (from 1) call of this kind, this happens.
     #[must_use]
     pub fn at(self, call: Call, nth: usize, fault: Fault) -> Self {
-        self.0.faults.borrow_mut().push((call, nth, fault));
+        self.0.faults.borrow_mut().push((call, nth, 0, fault));
         self
     }
 
@@ -125,22 +125,18 @@ impl Script {
 
     /// Counts a call, and says what befalls it.
     pub(crate) fn next(&self, call: Call) -> Option<Fault> {
-        let mut counts = self.0.counts.borrow_mut();
-        let mut count = |call| {
-            let count = counts.entry(call).or_insert(0);
-            *count += 1;
-            *count
-        };
-        let (own, any) = (count(call), count(Call::Any));
-        let hit = |(kind, nth, _): &&(Call, usize, Fault)| {
-            (*kind == call && (*nth == own || *nth == 0)) || (*kind == Call::Any && *nth == any)
-        };
-        let fault = self.0.faults.borrow().iter().find(hit).map(|(_, _, fault)| *fault);
-        self.0.made.borrow_mut().push(Made { call, sent: Instant::now(), faulty: fault.is_some() });
-        if fault.is_some() {
+        let mut hit = None;
+        for (kind, nth, seen, fault) in self.0.faults.borrow_mut().iter_mut() {
+            if *kind == call || *kind == Call::Any {
+                *seen += 1;
+                hit = hit.or_else(|| (*nth == *seen || *nth == 0).then_some(*fault));
+            }
+        }
+        self.0.made.borrow_mut().push(Made { call, sent: Instant::now(), faulty: hit.is_some() });
+        if hit.is_some() {
             self.0.moved.notify_waiters();
         }
-        fault
+        hit
     }
 
     /// Waits until something befalls a call; `false`: the run is over, and nothing did.
@@ -196,7 +192,7 @@ impl Script {
     /// How many calls were made.
     #[must_use]
     pub fn calls(&self) -> usize {
-        self.0.counts.borrow().get(&Call::Any).copied().unwrap_or(0)
+        self.0.made.borrow().len()
     }
 
     pub(crate) fn arm(&self, trigger: Trigger) {
@@ -219,11 +215,11 @@ impl Script {
     }
 
     pub(crate) fn kill(&self) {
-        self.0.killed.notify_one();
+        self.0.killed.set(true);
     }
 
-    pub(crate) async fn killed(&self) {
-        self.0.killed.notified().await;
+    pub(crate) fn is_killed(&self) -> bool {
+        self.0.killed.get()
     }
 
     pub(crate) fn freeze(&self, time: Duration) {

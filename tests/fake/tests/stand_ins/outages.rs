@@ -1,8 +1,10 @@
 //! The judge, on virtual time and without sockets.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use keyrotor_fake::{Place, Rights, World};
+use tokio::time::Instant;
 
 use crate::SECRET;
 
@@ -89,6 +91,48 @@ async fn an_expiry_that_a_later_write_would_hide_is_seen() {
     world.change("write", |state| state.github.write_secret(&app, SECRET, &new));
     assert!(only_outage(&world).ends_with("API key has expired"));
     assert_eq!(world.outages()[0].cause, "time passed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_sent_takes_effect_in_its_own_time_and_not_when_somebody_looks() {
+    let (world, app, old, value) = world();
+    let new = world.change("create", |state| state.issuer.create("new", Rights::default()).clone());
+    let (began, sent) = (world.now(), Instant::now());
+    let seconds = jiff::SignedDuration::from_secs;
+    let write = |value: &str| {
+        let (app, value) = (app.clone(), value.to_owned());
+        move |world: &World| _ = world.change("write", |state| state.github.write_secret(&app, SECRET, &value))
+    };
+    let delete = |id: &str| {
+        let id = id.to_owned();
+        move |world: &World| _ = world.change("delete", |state| state.issuer.delete(&id))
+    };
+    // In this order nothing is out; in the order in which they were sent it would be.
+    world.later(sent + Duration::from_secs(2), delete(&old));
+    world.later(sent + Duration::from_secs(1), write(&new.value));
+    world.later(sent + Duration::from_secs(5), delete(&new.id));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!((world.outages(), world.live_keys("").len()), (vec![], 1));
+    assert_eq!(world.read(|state| state.github.last_write(&app, SECRET)), Some(began + seconds(1)));
+    assert_eq!(world.now(), began + seconds(4), "time goes on");
+    // Two at once, in the order in which they were sent; and something that was sent by something that was sent.
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    for nth in [1, 2] {
+        let seen = Arc::clone(&seen);
+        world.later(sent + Duration::from_secs(6), move |world| {
+            let now = [world.now(), world.now()];
+            seen.lock().unwrap().push((nth, now));
+        });
+    }
+    let again = write(&value);
+    world.later(sent + Duration::from_secs(6), move |world| {
+        world.later(world.instant() + Duration::from_secs(1), again)
+    });
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(world.outages()[0].when, began + seconds(5));
+    assert_eq!(*seen.lock().unwrap(), [1, 2].map(|nth| (nth, [began + seconds(6); 2])));
+    assert_eq!(world.read(|state| state.github.last_write(&app, SECRET)), Some(began + seconds(7)));
+    assert_eq!(world.now(), began + seconds(64));
 }
 
 #[test]
