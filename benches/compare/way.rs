@@ -86,10 +86,11 @@ impl Way {
 
 /// What can't be faster with so many targets: requests that have to wait for each other.
 pub(crate) fn floor(way: Way, targets: u32) -> Duration {
-    let rounds = targets.div_ceil(PARALLEL);
-    // Each target is read and written. The guide makes, verifies and deletes; this program also proves before it writes.
-    let others = if way == Way::Keyrotor { 4 } else { 3 };
-    LATENCY * (others + 2 * rounds)
+    let writes = targets.div_ceil(PARALLEL);
+    // Each target is read and written. The guide makes, verifies and deletes; this program also proves before it writes, and
+    // reads eight times as many targets at once as it writes.
+    let (others, reads) = if way == Way::Keyrotor { (4, targets.div_ceil(8 * PARALLEL)) } else { (3, writes) };
+    LATENCY * (others + reads + writes)
 }
 
 /// The stand-ins with a key in use, and what a rotation is given of them.
