@@ -82,10 +82,19 @@ pub enum Fault {
 #[derive(Clone, Default)]
 pub struct Script(Rc<Inner>);
 
+/// A fault that waits for its call.
+struct Planned {
+    call: Call,
+    /// At which of these calls, from 1; 0: at each.
+    nth: usize,
+    /// How many of them there were.
+    seen: usize,
+    fault: Fault,
+}
+
 #[derive(Default)]
 struct Inner {
-    /// At which of these calls (0: at each) what happens, and how many there were.
-    faults: RefCell<Vec<(Call, usize, usize, Fault)>>,
+    faults: RefCell<Vec<Planned>>,
     killed: Cell<bool>,
     trigger: RefCell<Option<Trigger>>,
     frozen_until: Cell<Option<Instant>>,
@@ -113,7 +122,7 @@ impl Script {
     /// At the `nth` (from 1) call of this kind, this happens.
     #[must_use]
     pub fn at(self, call: Call, nth: usize, fault: Fault) -> Self {
-        self.0.faults.borrow_mut().push((call, nth, 0, fault));
+        self.0.faults.borrow_mut().push(Planned { call, nth, seen: 0, fault });
         self
     }
 
@@ -126,11 +135,10 @@ impl Script {
     /// Counts a call, and says what befalls it.
     pub(crate) fn next(&self, call: Call) -> Option<Fault> {
         let mut hit = None;
-        for (kind, nth, seen, fault) in self.0.faults.borrow_mut().iter_mut() {
-            if *kind == call || *kind == Call::Any {
-                *seen += 1;
-                hit = hit.or_else(|| (*nth == *seen || *nth == 0).then_some(*fault));
-            }
+        for planned in self.0.faults.borrow_mut().iter_mut().filter(|it| [call, Call::Any].contains(&it.call)) {
+            planned.seen += 1;
+            let now = planned.nth == planned.seen || planned.nth == 0;
+            hit = hit.or(now.then_some(planned.fault));
         }
         self.0.made.borrow_mut().push(Made { call, sent: Instant::now(), faulty: hit.is_some() });
         if hit.is_some() {
