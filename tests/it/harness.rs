@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use keyrotor::cli::INPUTS;
@@ -80,7 +80,7 @@ impl Setting {
     /// management key; in the dialect `Guide`, which knows none, another live key manages.
     pub(crate) fn new(dialect: Dialect) -> Self {
         let mut inputs = BTreeMap::from(
-            [("key-name", FAMILY), ("request-timeout", "1s"), ("verify-timeout", "2s")]
+            [("key-name", FAMILY), ("request-timeout", "2s"), ("verify-timeout", "2s")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned())),
         );
         if dialect == Dialect::Guide {
@@ -536,16 +536,20 @@ impl Invocation<'_> {
         stage.world.set_client_pid(child.id());
         let cmdline = fs::read(format!("/proc/{}/cmdline", child.id())).unwrap_or_default();
         let (stdout, stderr) = (child.stdout.take().map(drain), child.stderr.take().map(drain));
-        let status = wait(&mut child, began);
-        stage.world.forget_client();
-        let read = |stream: Option<JoinHandle<String>>, name: &str| match stream {
-            Some(stream) => stream.join().unwrap(),
-            None => files.read(name),
+        let mut read = |stream: Option<Receiver<String>>, name: &str| match stream {
+            Some(stream) => all_of(&stream, &mut child, began),
+            None => {
+                wait(&mut child, began);
+                files.read(name)
+            }
         };
+        let (stdout, stderr) = (read(stdout, "stdout"), read(stderr, "stderr"));
+        let exit = wait(&mut child, began);
+        stage.world.forget_client();
         let ran = Ran {
-            exit: status,
-            stdout: read(stdout, "stdout"),
-            stderr: read(stderr, "stderr"),
+            exit,
+            stdout,
+            stderr,
             outputs: parse_outputs(&files.read("output")),
             summary: files.read("summary"),
             requests: stage.world.requests_after(requests_before),
@@ -792,11 +796,23 @@ fn names(keys: &[Key]) -> String {
     format!("[{}]", names.join(", "))
 }
 
-fn drain(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+fn drain(mut stream: impl Read + Send + 'static) -> Receiver<String> {
+    let (all, read) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         stream.read_to_end(&mut bytes).unwrap();
-        String::from_utf8_lossy(&bytes).into_owned()
+        // Nobody reads it where the test has failed meanwhile.
+        let _ = all.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    read
+}
+
+/// What a stream carries until it ends, which it does with the process. To ask again and again whether that has ended would
+/// keep a processor busy where many run at once.
+fn all_of(stream: &Receiver<String>, child: &mut Child, began: Instant) -> String {
+    stream.recv_timeout(PATIENCE.saturating_sub(began.elapsed())).unwrap_or_else(|_| {
+        child.kill().unwrap();
+        stream.recv().unwrap()
     })
 }
 
@@ -809,7 +825,7 @@ fn wait(child: &mut Child, began: Instant) -> ExitStatus {
             child.kill().unwrap();
             return child.wait().unwrap();
         }
-        std::thread::sleep(Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -845,8 +861,10 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 impl Scratch {
     fn new() -> Self {
-        let name = format!("stage-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let name = format!("keyrotor-stage-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        // In memory where there is a place for it: thousands of files are made and removed.
+        let memory = Some(Path::new("/dev/shm")).filter(|path| path.is_dir());
+        let path = memory.unwrap_or(Path::new(env!("CARGO_TARGET_TMPDIR"))).join(name);
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
