@@ -1,5 +1,5 @@
-//! What keyrotor is built from: each dependency has a reason, there is one TLS stack, nothing is built but what is locked,
-//! and it builds with the Rust that it says. `./test` asks `cargo deny` and `cargo machete` as well.
+//! What keyrotor is built from: each dependency has a reason and is used, there is one TLS stack, nothing is built but what
+//! is locked, and it builds with the Rust that it says. `./test` asks `cargo deny` as well.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
@@ -10,6 +10,8 @@ use std::process::Command;
 use serde_json::Value;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Not named in the code: kube wants a version of it chosen.
+const CHOSEN_FOR_ANOTHER: [&str; 1] = ["k8s-openapi"];
 /// How far the number of dependencies in ARCHITECTURE.md may be off before it has to be mended.
 const TOLERANCE: usize = 15;
 /// What cargo resolves dependencies for.
@@ -66,6 +68,42 @@ fn each_dependency_has_its_reason_in_the_architecture() {
     let all: BTreeSet<_> = tree.lines().filter_map(|line| line.split(" (").next()).collect();
     let stated: usize = part.split(" crates").next().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
     assert!(stated.abs_diff(all.len() - 1) <= TOLERANCE, "it says {stated} crates, and {} are linked", all.len() - 1);
+}
+
+/// The code below a folder, without what packages of their own hold.
+fn code(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|it| it == "rs") {
+            all += &std::fs::read_to_string(&path).unwrap();
+        } else if path.is_dir() && path != Path::new(ROOT).join("target") && !path.join("Cargo.toml").exists() {
+            all += &code(&path);
+        }
+    }
+    all
+}
+
+#[test]
+fn each_dependency_is_used() {
+    let fuzz = packages(&["--no-deps", "--manifest-path", "fuzz/Cargo.toml"]);
+    let (mut unused, mut seen) = (Vec::new(), 0);
+    for package in packages(&["--no-deps"]).iter().chain(&fuzz) {
+        let folder = Path::new(package["manifest_path"].as_str().unwrap()).parent().unwrap();
+        let code = code(folder);
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let name = dependency["rename"].as_str().or(dependency["name"].as_str()).unwrap();
+            let path = format!("{}::", name.replace('-', "_"));
+            let is_word = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+            let is_used = code.match_indices(&path).any(|(at, _)| is_word(at));
+            if is_used == CHOSEN_FOR_ANOTHER.contains(&name) {
+                unused.push(format!("{}: {name}", package["name"]));
+            }
+            seen += 1;
+        }
+    }
+    assert!(unused.is_empty(), "not used, or named here and used: {unused:#?}");
+    assert!(seen > 50, "only {seen} dependencies were found");
 }
 
 #[test]
