@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use keyrotor::rotation::outcome::{TargetState, Verdict};
-use keyrotor::rotation::policy::Wish;
+use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::AllowList;
 use keyrotor::secret::Secret;
+use keyrotor_sim::play::play;
 use keyrotor_sim::scene::{FAMILY, SECRET};
+use keyrotor_sim::schedule::{Act, RunPlan, Schedule};
 use keyrotor_sim::{Call, Fault, Scene, Script};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -423,4 +425,23 @@ async fn a_key_that_a_person_names_like_the_family_does_not_end_the_deployed_one
         scene.clean_run().await;
         scene.assert_healed();
     }
+}
+
+/// A run that keeps what it replaced says so, also of a key in grace that comes to its own end while the run waits for the
+/// new one to work.
+#[test]
+fn a_key_that_expires_while_it_is_kept_is_no_lie() {
+    let run = |plan: RunPlan| Act::Runs { runs: vec![plan], deeds: Vec::new(), settle: true };
+    let schedule = Schedule {
+        lifetime: Some(45 * DAY),
+        activation: 50 * SECOND,
+        acts: vec![
+            Act::Wait(5 * DAY - 150 * SECOND),
+            run(RunPlan { grace: HOUR, ..RunPlan::plain() }),
+            run(RunPlan { retire: Retire::Keep, ..RunPlan::plain() }),
+        ],
+        ..Schedule::plain(1)
+    };
+    let played = play(&schedule);
+    assert!(played.broke.is_empty(), "{:?}", played.broke);
 }

@@ -63,6 +63,11 @@ pub fn lies(scene: &Scene, before: &Before, outcome: &Outcome, asked: &Asked) ->
         values: values(scene),
         live: scene.world.live_keys("").into_iter().map(|key| (key.id.clone(), key)).collect(),
         there: scene.world.read(|state| state.issuer.keys.iter().map(|key| key.id.clone()).collect()),
+        expired: scene.world.read(|state| {
+            let now = state.issuer.clock.now();
+            let expired = |key: &&Key| key.rights.expires_at.is_some_and(|end| end <= now);
+            state.issuer.keys.iter().filter(expired).map(|key| key.id.clone()).collect()
+        }),
         family: format!("{}-", scene.policy.key_name),
         now: scene.world.read(|state| state.issuer.clock.now()),
     };
@@ -88,6 +93,8 @@ struct Judge<'a> {
     live: BTreeMap<String, Key>,
     /// Every key that the issuer lists, dead ones too.
     there: BTreeSet<String>,
+    /// Those of them that are over by their own date.
+    expired: BTreeSet<String>,
     family: String,
     now: Timestamp,
 }
@@ -156,6 +163,8 @@ impl Judge<'_> {
             let may_be_dead = match key.fate {
                 KeyFate::Deleted | KeyFate::Disabled | KeyFate::NewRevoked | KeyFate::Stray { .. } => true,
                 KeyFate::Pending { until, .. } => until <= self.now,
+                // It was kept, and came to its own end since.
+                KeyFate::Kept if self.expired.contains(&key.id.0) => true,
                 // A current key that has ended is not alive, and not replaced yet.
                 KeyFate::Current | KeyFate::Kept => self.outcome.old_key.as_ref().is_some_and(|(id, _)| *id == key.id),
                 _ => false,
