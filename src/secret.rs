@@ -94,7 +94,8 @@ impl Redactor {
             places.extend(at..at + c.len_utf8());
         }
         let mut hidden: Vec<(usize, usize)> = Vec::new();
-        for form in self.0.borrow().iter() {
+        // Most lines are shorter than most forms, and to look for one costs something even then.
+        for form in self.0.borrow().iter().filter(|form| form.len() <= seen.len()) {
             let found = seen.match_indices(form.as_str()).map(|(at, _)| (at, at + form.len() - 1));
             hidden.extend(found.filter_map(|(first, last)| Some((*places.get(first)?, *places.get(last)? + 1))));
         }
