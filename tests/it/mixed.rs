@@ -13,8 +13,9 @@ const PLACES: [&str; 5] = [
     "file:.env#AROUTER_API_KEY",
 ];
 
+/// Five servers and moto, which answers one request after the other: the lease has to last where the machine is busy.
 fn stage() -> Stage {
-    Setting::new(Dialect::Mgmt).places(&PLACES).with_current_key().stage()
+    Setting::new(Dialect::Mgmt).places(&PLACES).input("request-timeout", "10s").with_current_key().stage()
 }
 
 #[test]
