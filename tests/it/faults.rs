@@ -24,7 +24,7 @@ use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Server, Signal};
 
 use crate::harness::{Check, Ran, Setting, Stage, ensure};
 
-/// Cases at once: most of them wait. With more, timeouts of a second are too short for the tests beside this one.
+/// Cases at once: most of them wait. With more, timeouts of a second are too short.
 const AT_ONCE: usize = 64;
 /// So many of those that ask moto, which answers one request after the other: with more, a run may end before it comes to
 /// the request that goes wrong. And so many of those that are tried again, for which the machine is quiet then.

@@ -13,7 +13,7 @@ const PLACES: [&str; 5] = [
     "file:.env#AROUTER_API_KEY",
 ];
 
-/// Five servers and moto, which answers one request after the other: the lease has to last where the machine is busy.
+/// Behind one of the servers is moto, which answers one request after the other: on a busy machine the lease has to last.
 fn stage() -> Stage {
     Setting::new(Dialect::Mgmt).places(&PLACES).input("request-timeout", "10s").with_current_key().stage()
 }
