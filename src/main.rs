@@ -7,6 +7,7 @@ use keyrotor::cli::Surroundings;
 use keyrotor::rotation::interrupt;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Instant;
 
 fn main() -> ExitCode {
     let runtime = match Builder::new_current_thread().enable_all().build() {
@@ -30,7 +31,7 @@ async fn run() -> ExitCode {
             let trigger = trigger.clone();
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
-                    trigger.pull();
+                    trigger.pull(Instant::now());
                 }
             });
         }

@@ -239,10 +239,11 @@ impl Fleet<'_> {
     async fn leave(&self) -> Vec<String> {
         let Some(connected) = self.connections.borrow().values().next().cloned() else { return Vec::new() };
         let Some(github) = connected.stores.github() else { return Vec::new() };
+        let clock = Clock::system();
         tokio::select! {
             biased;
             left = github.leave() => left,
-            () = self.interrupt.closing() => {
+            () = self.interrupt.closing(&clock) => {
                 vec!["the GitHub App's tokens were not all revoked before the run had to end: they end by themselves within \
                       the hour".to_owned()]
             }

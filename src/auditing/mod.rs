@@ -16,6 +16,7 @@ use crate::http::{self, Failure, Retry, Trace};
 use crate::issuer::Flights;
 use crate::issuing;
 use crate::report;
+use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer as _, Problem};
 use crate::rotation::policy::Retire;
@@ -59,12 +60,13 @@ pub(crate) async fn run(
     let mut audit = Audit { criteria, fail_on: settings.fail_on, accounts: Vec::new(), problems: Vec::new() };
     match http::client(request.request_timeout) {
         Ok(client) => {
-            let pruning = pruning(settings);
+            let (pruning, clock) = (pruning(settings), Clock::system());
             let shears = pruning.as_ref().map(|pruning| Shears {
                 pruning,
                 criteria: &audit.criteria,
                 dry_run: request.dry_run,
                 interrupt,
+                clock: &clock,
                 runner,
             });
             let mut accounts = Vec::new();

@@ -8,6 +8,7 @@ use super::{Reached, assess, listing, persistently};
 use crate::audit::prune::{Candidate, Fate, How, Pruned, Pruning, candidates};
 use crate::audit::{AuditedAccount, Criteria};
 use crate::http::{Failure, Retry};
+use crate::rotation::clock::Clock;
 use crate::rotation::identity::provably;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer as _, Problem};
@@ -26,6 +27,7 @@ pub(super) struct Shears<'a> {
     pub(super) criteria: &'a Criteria,
     pub(super) dry_run: bool,
     pub(super) interrupt: &'a Interrupt,
+    pub(super) clock: &'a Clock,
     pub(super) runner: &'a Runner,
 }
 
@@ -130,7 +132,7 @@ impl Shears<'_> {
         let touched = tokio::select! {
             biased;
             touched = self.touch(issuer, &candidate.id) => touched,
-            () = self.interrupt.in_flight_over() => return Fate::Failed(
+            () = self.interrupt.in_flight_over(self.clock) => return Fate::Failed(
                 format!("{STOPPED}, and it was not answered before the run had to end"),
             ),
         };
@@ -170,7 +172,7 @@ impl Shears<'_> {
         let read = tokio::select! {
             biased;
             read = persistently(issuer, self.runner) => read.map_err(|failure| failure.to_string()),
-            () = self.interrupt.deadline() => Err(STOPPED.to_owned()),
+            () = self.interrupt.deadline(self.clock) => Err(STOPPED.to_owned()),
         };
         let listing = match read {
             Ok(listing) => listing,

@@ -1,7 +1,10 @@
-//! The run's own clock, and the clocks of servers seen through it.
+//! The run's own clock, by which it also waits, and the clocks of servers seen through it.
 
+use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::LocalBoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -19,63 +22,144 @@ pub struct Mark {
     wall: Timestamp,
 }
 
-/// Where the run takes its time from.
-#[derive(Clone, Copy, Debug)]
-pub struct Clock {
-    began: Instant,
-    wall: Wall,
+/// What a run takes its time from, and waits by. The simulation brings its own.
+pub trait Time {
+    /// Time that never goes back, and may stand still while the machine is suspended.
+    fn instant(&self) -> Instant;
+
+    /// The time of day.
+    fn wall(&self) -> Timestamp;
+
+    /// Resolves at this instant, or at once where it is over.
+    fn sleep_until(&self, at: Instant) -> LocalBoxFuture<'static, ()>;
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Wall {
-    System,
-    Virtual(Timestamp),
+/// The machine's.
+struct Machine;
+
+impl Time for Machine {
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn sleep_until(&self, at: Instant) -> LocalBoxFuture<'static, ()> {
+        Box::pin(tokio::time::sleep_until(at))
+    }
+}
+
+/// A time of day that follows tokio's time, so that a paused runtime drives it.
+struct Tokio {
+    began: Instant,
+    epoch: Timestamp,
+}
+
+impl Time for Tokio {
+    fn instant(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn wall(&self) -> Timestamp {
+        later(self.epoch, self.began.elapsed())
+    }
+
+    fn sleep_until(&self, at: Instant) -> LocalBoxFuture<'static, ()> {
+        Machine.sleep_until(at)
+    }
+}
+
+/// The run's clock.
+#[derive(Clone)]
+pub struct Clock {
+    began: Instant,
+    time: Rc<dyn Time>,
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({:?})", self.elapsed())
+    }
 }
 
 impl Clock {
     /// The machine's clocks.
     #[must_use]
     pub fn system() -> Self {
-        Self { began: Instant::now(), wall: Wall::System }
+        Self::by(Rc::new(Machine))
     }
 
     /// A clock that shows `epoch` now and follows tokio's time, so that a paused runtime drives it.
     #[must_use]
     pub fn starting_at(epoch: Timestamp) -> Self {
-        Self { began: Instant::now(), wall: Wall::Virtual(epoch) }
+        Self::by(Rc::new(Tokio { began: Instant::now(), epoch }))
+    }
+
+    /// A clock that goes by this time.
+    #[must_use]
+    pub fn by(time: Rc<dyn Time>) -> Self {
+        Self { began: time.instant(), time }
     }
 
     /// This instant.
     #[must_use]
     pub fn now(&self) -> Mark {
-        Mark { monotonic: Instant::now(), wall: self.wall_time() }
+        Mark { monotonic: self.instant(), wall: self.wall_time() }
+    }
+
+    /// This instant, by the monotonic clock alone.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        self.time.instant()
     }
 
     /// The time of day, for servers that compare it with their own.
     #[must_use]
     pub fn wall_time(&self) -> Timestamp {
-        match self.wall {
-            Wall::System => Timestamp::now(),
-            Wall::Virtual(epoch) => later(epoch, self.elapsed()),
-        }
+        self.time.wall()
     }
 
     /// Time since the run began.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
-        self.began.elapsed()
+        self.instant().saturating_duration_since(self.began)
+    }
+
+    /// Resolves after so long; never, where that lies beyond every clock.
+    pub fn sleep(&self, time: Duration) -> LocalBoxFuture<'static, ()> {
+        match self.instant().checked_add(time) {
+            Some(at) => self.sleep_until(at),
+            None => Box::pin(std::future::pending()),
+        }
+    }
+
+    /// Resolves at this instant, or at once where it is over.
+    pub fn sleep_until(&self, at: Instant) -> LocalBoxFuture<'static, ()> {
+        self.time.sleep_until(at)
+    }
+
+    /// What the work comes to, if it does so in time.
+    pub async fn timeout<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let over = self.sleep(time);
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = over => None,
+        }
     }
 
     /// At least this much time has passed since the mark, whatever was done to the wall clock.
     #[must_use]
     pub fn at_least_since(&self, mark: Mark) -> Duration {
-        self.now().monotonic.saturating_duration_since(mark.monotonic)
+        self.instant().saturating_duration_since(mark.monotonic)
     }
 
     /// At most this much time has passed: a machine that was suspended stops the monotonic clock, not the wall's.
     #[must_use]
     pub fn at_most_since(&self, mark: Mark) -> Duration {
-        let wall = Duration::try_from(self.now().wall.duration_since(mark.wall)).unwrap_or_default();
+        let wall = Duration::try_from(self.wall_time().duration_since(mark.wall)).unwrap_or_default();
         self.at_least_since(mark).max(wall)
     }
 }
@@ -178,6 +262,26 @@ pub fn span(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_done_in_time_comes_to_nothing() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let second = Duration::from_secs(1);
+        let slow = async |takes: u32| {
+            clock.sleep(second * takes).await;
+            takes
+        };
+        assert_eq!(clock.timeout(second * 3, slow(2)).await, Some(2));
+        assert_eq!(clock.timeout(second * 3, slow(4)).await, None);
+        assert_eq!(clock.elapsed(), second * 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_beyond_every_clock_is_a_wait() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        assert_eq!(clock.timeout(Duration::from_secs(60), clock.sleep(Duration::MAX)).await, None);
+        assert_eq!(clock.elapsed(), Duration::from_secs(60));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_servers_time_is_translated_through_both_dates() {

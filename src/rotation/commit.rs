@@ -159,8 +159,8 @@ impl Run<'_> {
             let what = format!("rename the new key to {name}");
             let entry = self.enter(Act::Rename { id: new.id.clone() }, self.clock().now());
             let rename = self.issuer.rename(&new.id, &name);
-            let answer = tokio::time::timeout(renewal_every(self.policy.request_timeout), rename).await;
-            let answer = answer.unwrap_or_else(|_| {
+            let answer = self.clock().timeout(renewal_every(self.policy.request_timeout), rename).await;
+            let answer = answer.unwrap_or_else(|| {
                 Err(Failure::Unknown { message: "no answer to the rename in time".into(), retry_after: None })
             });
             self.answered(entry, &answer);

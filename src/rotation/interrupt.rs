@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::rotation::clock::Clock;
+
 /// Calls under way when the signal came may still be answered for this long: an answer is worth more than a guess.
 const IN_FLIGHT: Duration = Duration::from_millis(2_500);
 
@@ -32,12 +34,12 @@ pub fn channel() -> (Trigger, Interrupt) {
 }
 
 impl Trigger {
-    /// Told to stop; the first time counts.
-    pub fn pull(&self) {
+    /// Told to stop at this instant; the first time counts.
+    pub fn pull(&self, at: Instant) {
         self.0.send_if_modified(|since| {
             let first = since.is_none();
             if first {
-                *since = Some(Instant::now());
+                *since = Some(at);
             }
             first
         });
@@ -57,21 +59,21 @@ impl Interrupt {
     }
 
     /// Resolves when calls under way are no longer waited for.
-    pub async fn in_flight_over(&self) {
+    pub async fn in_flight_over(&self, clock: &Clock) {
         let since = self.since().await;
-        tokio::time::sleep_until(since + IN_FLIGHT).await;
+        clock.sleep_until(since + IN_FLIGHT).await;
     }
 
     /// Resolves when the run has to be over.
-    pub async fn deadline(&self) {
+    pub async fn deadline(&self, clock: &Clock) {
         let since = self.since().await;
-        tokio::time::sleep_until(since + DEADLINE).await;
+        clock.sleep_until(since + DEADLINE).await;
     }
 
     /// Resolves when nothing but the report may still be made.
-    pub async fn closing(&self) {
+    pub async fn closing(&self, clock: &Clock) {
         let since = self.since().await;
-        tokio::time::sleep_until(since + CLOSING).await;
+        clock.sleep_until(since + CLOSING).await;
     }
 
     async fn since(&self) -> Instant {

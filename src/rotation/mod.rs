@@ -71,7 +71,7 @@ pub async fn dry_run(
     let observed = tokio::select! {
         biased;
         observed = run.step(Step::Observe, run.look(false)) => observed,
-        () = context.interrupt.in_flight_over() => Err(Cause::Interrupted),
+        () = context.interrupt.in_flight_over(&context.clock) => Err(Cause::Interrupted),
     };
     let seen = match observed {
         Ok(seen) => seen,
@@ -99,7 +99,7 @@ impl Run<'_> {
             let observed = tokio::select! {
                 biased;
                 observed = self.step(Step::Observe, self.observe(fixed)) => observed,
-                () = self.around.interrupt.in_flight_over() => Err(Cause::Interrupted),
+                () = self.around.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
             };
             let (seen, mode) = match observed {
                 Ok(observed) => observed,
@@ -168,7 +168,7 @@ impl Run<'_> {
         let forward = tokio::select! {
             biased;
             forward = Box::pin(self.forward(seen, &rotate, plan.mode)) => forward,
-            () = self.around.interrupt.in_flight_over() => Err(Cause::Interrupted),
+            () = self.around.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
         };
         let ended = match forward {
             Ok(()) => {
@@ -195,7 +195,7 @@ impl Run<'_> {
         let settled = tokio::select! {
             biased;
             settled = settling => settled,
-            () = self.around.interrupt.in_flight_over() => Err(Cause::Interrupted),
+            () = self.around.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
         };
         match settled {
             Err(Cause::BeginAgain(again)) => Err(again),

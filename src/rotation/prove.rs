@@ -111,7 +111,7 @@ impl Run<'_> {
 
     /// Three acceptances and one refusal at one endpoint, within `verify-timeout`.
     async fn works(&self, value: &Secret) -> Result<Endpoint, Cause> {
-        let until = tokio::time::Instant::now() + self.policy.verify_timeout;
+        let until = self.clock().instant() + self.policy.verify_timeout;
         for at in self.issuer.endpoints() {
             let mut refused = false;
             let mut wait = FIRST_WAIT;
@@ -123,7 +123,7 @@ impl Run<'_> {
                         break;
                     }
                     Round::Absent => break,
-                    Round::NotYet(why) if tokio::time::Instant::now() + wait > until => {
+                    Round::NotYet(why) if self.clock().instant() + wait > until => {
                         return Err(failed(
                             format!("the new key was not proved within {}: {why}", span(self.policy.verify_timeout)),
                             "run it again; raise verify-timeout if the issuer needs longer",
@@ -179,7 +179,7 @@ impl Run<'_> {
             Chat::Auto => None,
             Chat::Model(model) => Some(model.as_str()),
         };
-        let until = tokio::time::Instant::now() + self.policy.verify_timeout;
+        let until = self.clock().instant() + self.policy.verify_timeout;
         loop {
             self.checkpoint()?;
             match self.issuer.chat(value, model).await {
@@ -191,7 +191,7 @@ impl Run<'_> {
                     self.notice(format!("verify-chat proved nothing either way: {why}"));
                     return Ok(());
                 }
-                ChatVerdict::Refused(why) if tokio::time::Instant::now() + LONGEST_WAIT > until => {
+                ChatVerdict::Refused(why) if self.clock().instant() + LONGEST_WAIT > until => {
                     return Err(failed(
                         format!("a chat completion under the new key was refused: {why}"),
                         "check that the new key's allow-lists hold the model of verify-chat",

@@ -135,14 +135,14 @@ impl Wanted<'_> {
 
     /// Asks until there is an answer: every call here may be repeated.
     async fn again<T>(&self, what: &str, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Problem> {
-        let Context { interrupt, retry, rng, observer, .. } = self.context;
+        let Context { clock, interrupt, retry, rng, observer } = self.context;
         let stopped = || Problem { what: format!("{what}: told to stop"), next: Some("run it again".into()) };
         let mut made = 0;
         loop {
             let answer = tokio::select! {
                 biased;
                 answer = ask() => answer,
-                () = interrupt.in_flight_over() => return Err(stopped()),
+                () = interrupt.in_flight_over(clock) => return Err(stopped()),
             };
             let failure = match answer {
                 Ok(answer) => return Ok(answer),
@@ -155,7 +155,7 @@ impl Wanted<'_> {
             tokio::select! {
                 biased;
                 () = interrupt.wait() => return Err(stopped()),
-                () = tokio::time::sleep(wait) => {}
+                () = clock.sleep(wait) => {}
             }
         }
     }

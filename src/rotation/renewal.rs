@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use tokio::time::Instant;
+
 use crate::http::{Failure, Refusal};
 use crate::rotation::clock::Mark;
 use crate::rotation::lease::Mode;
@@ -33,7 +35,7 @@ impl Run<'_> {
             tokio::select! {
                 biased;
                 out = &mut work => return out,
-                () = tokio::time::sleep_until(due) => {}
+                () = self.clock().sleep_until(due) => {}
             }
             let renewal = self.renew();
             tokio::pin!(renewal);
@@ -48,10 +50,10 @@ impl Run<'_> {
         }
     }
 
-    fn renewal_due(&self) -> Option<tokio::time::Instant> {
+    fn renewal_due(&self) -> Option<Instant> {
         let memory = self.memory.borrow();
         let due = memory.lease?.next_renewal()?;
-        Some(if memory.renewals == 0 { tokio::time::Instant::now() } else { due })
+        Some(if memory.renewals == 0 { self.clock().instant() } else { due })
     }
 
     /// Gives the own key new digits. The first renewal also shows whether this issuer can rename at all.
@@ -68,7 +70,7 @@ impl Run<'_> {
             let entry = self.enter(Act::Rename { id: new.id.clone() }, sent);
             let asked = name.to_string();
             let rename = self.rename(&new.id, &asked, &unseen);
-            let answer = tokio::time::timeout(lease.renewal_timeout(), rename).await.unwrap_or_else(|_| {
+            let answer = self.clock().timeout(lease.renewal_timeout(), rename).await.unwrap_or_else(|| {
                 Err(Failure::Unknown { message: "no answer to the renewal in time".into(), retry_after: None })
             });
             self.answered(entry, &answer);
@@ -80,7 +82,7 @@ impl Run<'_> {
                 Err(failure @ Failure::Refused(_)) => {
                     return Err(Cause::GiveWay(problem("the new key could not be renewed", &failure)));
                 }
-                Err(_) => tokio::time::sleep(lease.renewal_timeout() / 8).await,
+                Err(_) => self.clock().sleep(lease.renewal_timeout() / 8).await,
             }
         }
     }

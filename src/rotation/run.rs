@@ -225,20 +225,20 @@ impl<'a> Run<'a> {
         tokio::select! {
             biased;
             done = work => Some(done),
-            () = self.around.interrupt.deadline() => None,
+            () = self.around.interrupt.deadline(self.clock()) => None,
         }
     }
 
     /// Waits, unless the run is told to stop.
     pub(super) async fn pause(&self, time: Duration) -> Result<(), Cause> {
         if self.unstoppable.get() {
-            tokio::time::sleep(time).await;
+            self.clock().sleep(time).await;
             return Ok(());
         }
         tokio::select! {
             biased;
             () = self.around.interrupt.wait() => Err(Cause::Interrupted),
-            () = tokio::time::sleep(time) => Ok(()),
+            () = self.clock().sleep(time) => Ok(()),
         }
     }
 

@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::time::Instant;
 
 use crate::rotation::clock::span;
 use crate::rotation::ledger::Act;
@@ -86,14 +85,14 @@ impl Run<'_> {
         what: &str,
         within: Duration,
     ) -> Result<Option<String>, Cause> {
-        let until = Instant::now() + within;
+        let until = self.clock().instant() + within;
         let mut wait = FIRST_LOOK;
         loop {
             let waits_for = match self.read(what, async || store.taken_up().await).await? {
                 TakenUp::Yes(told) => return Ok(told),
                 TakenUp::NotYet(waits_for) => waits_for,
             };
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(self.clock().instant());
             if left.is_zero() {
                 return Err(Cause::Failed(Problem {
                     what: format!("{what}: not done within {}: {waits_for}", span(within)),

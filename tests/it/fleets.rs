@@ -117,7 +117,7 @@ impl Fleet {
             Box::new(store) as Box<dyn SecretStore>
         };
         let targets: Vec<_> = places.into_iter().map(store).collect();
-        let issuer = SimIssuer::new(world, &Script::default(), LATENCY);
+        let issuer = SimIssuer::new(&self.scene, &Script::default());
         let (trigger, interrupt) = interrupt::channel();
         let context = Context {
             clock: Clock::starting_at(world.now()),
@@ -273,7 +273,7 @@ async fn a_run_that_waits_for_points_stops_in_time() {
             .rotate(|trigger| {
                 tokio::spawn(async move {
                     tokio::time::sleep(told).await;
-                    trigger.pull();
+                    trigger.pull(Instant::now());
                 });
             })
             .await;

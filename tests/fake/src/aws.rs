@@ -147,6 +147,12 @@ impl Aws {
         self.look();
     }
 
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// What is held, as it was after the last change: secret, field, value.
     pub fn holdings(&self) -> impl Iterator<Item = (&str, Option<&str>, &str)> {
         self.held.iter().map(|((id, field), value)| (id.as_str(), field.as_deref(), value.as_str()))

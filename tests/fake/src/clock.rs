@@ -1,4 +1,5 @@
-//! The world's time: a base, plus tokio's elapsed time (real or paused), plus the jumps that tests make.
+//! The world's time: a base, plus the time that has passed (tokio's, real or paused, or one that is set by hand), plus the
+//! jumps that tests make.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -7,11 +8,46 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
+/// A time that goes on when it is told to. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Hand {
+    began: Instant,
+    ns: Arc<AtomicU64>,
+}
+
+impl Default for Hand {
+    fn default() -> Self {
+        Self { began: Instant::now(), ns: Arc::default() }
+    }
+}
+
+impl Hand {
+    /// When it began.
+    #[must_use]
+    pub fn began(&self) -> Instant {
+        self.began
+    }
+
+    /// What it shows.
+    #[must_use]
+    pub fn instant(&self) -> Instant {
+        self.began + Duration::from_nanos(self.ns.load(Ordering::Relaxed))
+    }
+
+    /// Moves it on to this instant; never back.
+    pub fn move_to(&self, at: Instant) {
+        let ns = u64::try_from((at - self.began).as_nanos()).expect("less than 584 years");
+        self.ns.fetch_max(ns, Ordering::Relaxed);
+    }
+}
+
 /// A clock. Clones share its jumps; each has its own skew.
 #[derive(Clone, Debug)]
 pub struct Clock {
     base: Timestamp,
     started: Instant,
+    /// What it goes by, in place of tokio's time.
+    hand: Option<Hand>,
     jumped_ms: Arc<AtomicI64>,
     /// Nanoseconds from `started` to the time at which this clock stands, and one more; 0: it goes.
     stopped_ns: Arc<AtomicU64>,
@@ -23,7 +59,17 @@ impl Clock {
     /// A clock that shows `base` now.
     #[must_use]
     pub fn at(base: Timestamp) -> Self {
-        Self { base, started: Instant::now(), jumped_ms: Arc::default(), stopped_ns: Arc::default(), skew: 0 }
+        Self::starting(base, Instant::now(), None)
+    }
+
+    /// A clock that shows `base` now and goes by this time.
+    #[must_use]
+    pub fn by(hand: Hand, base: Timestamp) -> Self {
+        Self::starting(base, hand.instant(), Some(hand))
+    }
+
+    fn starting(base: Timestamp, started: Instant, hand: Option<Hand>) -> Self {
+        Self { base, started, hand, jumped_ms: Arc::default(), stopped_ns: Arc::default(), skew: 0 }
     }
 
     /// The time on this clock.
@@ -49,7 +95,7 @@ impl Clock {
     #[must_use]
     pub fn instant(&self) -> Instant {
         match self.stopped_ns.load(Ordering::Relaxed) {
-            0 => Instant::now(),
+            0 => self.hand.as_ref().map_or_else(Instant::now, Hand::instant),
             ns => self.started + Duration::from_nanos(ns - 1),
         }
     }

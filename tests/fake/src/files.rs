@@ -59,6 +59,12 @@ impl Files {
         }
     }
 
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.known.is_empty()
+    }
+
     /// Path, variable and value of every variable that has one.
     pub fn holdings(&self) -> impl Iterator<Item = (&str, &str, String)> {
         let held = |(path, variable): &'_ (String, String)| self.value(path, variable);

@@ -132,6 +132,12 @@ impl Kubernetes {
         Some(String::from_utf8_lossy(secret.data.get(key)?).into_owned())
     }
 
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.secrets.is_empty()
+    }
+
     /// Namespace, name, key and value of all that is held.
     pub fn holdings(&self) -> impl Iterator<Item = (&str, &str, &str, String)> {
         self.secrets.iter().flat_map(|((namespace, name), secret)| {

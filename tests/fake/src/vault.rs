@@ -288,6 +288,12 @@ impl Vault {
         self.secret(path)?.newest()?.data.get(field)?.as_str()
     }
 
+    /// Whether nothing is held.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.mounts.values().all(|mount| mount.secrets.is_empty())
+    }
+
     /// Every field that holds text: the secret's path, the field, what it holds.
     pub fn holdings(&self) -> impl Iterator<Item = (String, &str, &str)> {
         self.mounts.iter().flat_map(|(mount, it)| {

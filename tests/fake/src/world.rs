@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::aws::Aws;
 use crate::behaviour::{Behaviour, Dialect};
-use crate::clock::Clock;
+use crate::clock::{Clock, Hand};
 use crate::fault::{Action, Fault, Plan, Server, Signal};
 use crate::files::Files;
 use crate::github::{GitHub, Place};
@@ -135,6 +135,9 @@ impl State {
 
     /// What the places hold that are none of GitHub's.
     fn elsewhere(&self) -> Holdings {
+        if self.vault.is_empty() && self.files.is_empty() && self.aws.is_empty() && self.kubernetes.is_empty() {
+            return Holdings::new();
+        }
         let in_vault = self.vault.holdings().map(|(path, field, value)| {
             let place = Place::Vault { path, field: field.to_owned() };
             ((place, String::new()), value.to_owned())
@@ -203,7 +206,16 @@ impl World {
     /// A world whose time begins so.
     #[must_use]
     pub fn at(base: Timestamp) -> Self {
-        let clock = Clock::at(base);
+        Self::with_clock(Clock::at(base))
+    }
+
+    /// A world at [`DAWN`] that goes by this time.
+    #[must_use]
+    pub fn by(hand: Hand) -> Self {
+        Self::with_clock(Clock::by(hand, DAWN.parse().expect("DAWN is a timestamp")))
+    }
+
+    fn with_clock(clock: Clock) -> Self {
         Self(Arc::new(Mutex::new(State {
             issuer: Issuer::new(clock.clone()),
             github: GitHub::new(clock.clone()),

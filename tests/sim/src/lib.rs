@@ -2,6 +2,7 @@
 //!
 //! * [`script`]: what goes wrong at which call, as data.
 //! * [`ports`]: the issuer and the stores, over a [`keyrotor_fake::World`].
+//! * [`time`]: how time passes.
 //! * [`scene`]: a world with targets and a policy, and runs in it.
 //! * [`schedule`]: how a world begins and what happens in it, as data: from a seed, and made small.
 //! * [`play`]: plays a schedule; [`judge`] holds what runs say against the world.
@@ -18,6 +19,7 @@ pub mod ports;
 pub mod scene;
 pub mod schedule;
 pub mod script;
+pub mod time;
 
 pub use assumption::Assumption;
 pub use scene::{Ended, Scene};

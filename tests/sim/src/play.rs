@@ -21,6 +21,7 @@ use crate::ports::{PROCESSES, Rollout};
 use crate::scene::{Ended, FAMILY, SECRET, Scene};
 use crate::schedule::{Act, DAY, Deed, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
 use crate::script::{Call, Fault, Made, Script};
+use crate::time::{Flow, Timeline};
 
 /// The second family of the account.
 const STAGING: &str = "staging";
@@ -39,6 +40,9 @@ const STAMPS_WITHIN: Duration = Duration::from_secs(4);
 
 /// A write so soon behind a commit passes for the run's own: three seconds, and two that were cut off from whole seconds.
 const COMMIT_WITHIN: Duration = Duration::from_secs(6);
+
+/// Bytes of most outcomes, as text.
+const OUTCOME: usize = 16 * 1024;
 
 /// No run takes longer, whatever fails.
 const LONGEST_RUN: Duration = Duration::from_secs(2 * 3600);
@@ -70,16 +74,26 @@ impl Played {
 /// Plays a schedule to its end, or until it breaks a promise.
 #[must_use]
 pub fn play(schedule: &Schedule) -> Played {
+    let timeline = Timeline::default();
+    caught(|| timeline.play(play_on(Flow::Own(timeline.clone()), schedule)))
+}
+
+/// As [`play`], on tokio's paused time, which takes longer.
+#[must_use]
+pub fn play_on_tokio(schedule: &Schedule) -> Played {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else { panic!("no runtime could be made") };
-    let playing = std::panic::AssertUnwindSafe(|| {
-        runtime.block_on(async {
-            let mut play = Play::new(schedule);
-            play.all().await;
-            play.played
-        })
-    });
-    std::panic::catch_unwind(playing).unwrap_or_else(|_| {
+    caught(|| runtime.block_on(play_on(Flow::Tokio, schedule)))
+}
+
+async fn play_on(time: Flow, schedule: &Schedule) -> Played {
+    let mut play = Play::new(time, schedule);
+    play.all().await;
+    play.played
+}
+
+fn caught(playing: impl FnOnce() -> Played) -> Played {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(playing)).unwrap_or_else(|_| {
         let broke = Broke { promise: Promise::Panic, what: "the message stands on stderr".into() };
         Played { broke: vec![broke], ..Played::default() }
     })
@@ -122,13 +136,14 @@ struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    fn new(schedule: &'a Schedule) -> Self {
+    fn new(time: Flow, schedule: &'a Schedule) -> Self {
         let names: Vec<_> = (0..schedule.repos).map(|n| format!("acme/app{n}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
+        let scene = Scene::on(time, &names);
         let mut main = match schedule.start {
-            Start::Rotated => Scene::rotated_before(&names),
-            Start::HandMade => Scene::hand_made(&names),
-            Start::Empty => first_key(Scene::empty(&names)),
+            Start::Rotated => scene.with_rotated_key(),
+            Start::HandMade => scene.with_hand_made_key(),
+            Start::Empty => first_key(scene),
         };
         main = match schedule.renames {
             Renames::Work => main,
@@ -170,7 +185,7 @@ impl<'a> Play<'a> {
             put_back: BTreeSet::new(),
             taken_back: BTreeSet::new(),
             unsettled: false,
-            told: String::new(),
+            told: String::with_capacity(OUTCOME),
             played: Played::default(),
         }
     }
@@ -192,7 +207,7 @@ impl<'a> Play<'a> {
     async fn wait(&self, time: Duration) {
         // What was sent must have settled before the servers' clocks jump.
         let slept = time.min(self.schedule.settles_within);
-        tokio::time::sleep(slept).await;
+        self.main.time.sleep(slept).await;
         self.main.world.advance(time - slept);
     }
 
@@ -207,7 +222,7 @@ impl<'a> Play<'a> {
             Act::Deed(deed) => {
                 // A person's write within 3 s of a commit can't be told from the run's own, nor one that a late write of
                 // the run follows.
-                tokio::time::sleep(self.schedule.settles_within).await;
+                self.main.time.sleep(self.schedule.settles_within).await;
                 match deed {
                     Deed::Reenable => self.reenable().await,
                     other => self.deed(*other),
@@ -220,9 +235,11 @@ impl<'a> Play<'a> {
     }
 
     fn learn_values(&mut self) {
-        let world = &self.main.world;
-        let held =
-            world.read(|state| state.github.holdings().map(|(_, _, value)| value.to_owned()).collect::<Vec<_>>());
+        let unknown = |value: &&str| !self.known.contains(*value);
+        let held = self.main.world.read(|state| {
+            let values = state.github.holdings().map(|(_, _, value)| value);
+            values.filter(unknown).map(str::to_owned).collect::<Vec<_>>()
+        });
         self.known.extend(held);
         let now = self.main.world.now();
         let values = judge::values(&self.main);
@@ -363,7 +380,12 @@ impl<'a> Play<'a> {
         let tells = |plan: &&RunPlan| plan.side != Side::Neighbour || can_tell;
         let runs: Vec<_> = runs.iter().filter(tells).cloned().collect();
         let runs = runs.as_slice();
-        let before: Vec<_> = runs.iter().map(|plan| Before::of(self.scene(plan.side))).collect();
+        // Only of a run that is alone with the world can be said what should have come of it.
+        let alone = settle && deeds.is_empty() && !self.unsettled && self.raced.is_empty();
+        let before = match runs {
+            [plan] if alone => Some(Before::of(self.scene(plan.side))),
+            _ => None,
+        };
         let scenes: Vec<_> = runs.iter().enumerate().map(|(nth, plan)| self.run_scene(plan, nth)).collect();
         let slow = |script: Script| match self.schedule.slow_lists {
             Some(by) => script.always(Call::List, Fault::Lag(by)),
@@ -376,12 +398,12 @@ impl<'a> Play<'a> {
             let mut written = Vec::new();
             for (when, deed) in deeds {
                 match (when, scripts.first()) {
-                    (When::After(time), _) => tokio::time::sleep(*time).await,
-                    (When::Behind(time), Some(first)) if first.goes_wrong().await => tokio::time::sleep(*time).await,
+                    (When::After(time), _) => main.time.sleep(*time).await,
+                    (When::Behind(time), Some(first)) if first.goes_wrong().await => main.time.sleep(*time).await,
                     (When::Behind(_), _) => continue,
                 }
                 if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::Job { .. }) {
-                    written.extend(by_hand(main, known, *deed).map(|id| (id, *deed, Instant::now())));
+                    written.extend(by_hand(main, known, *deed).map(|id| (id, *deed, main.time.now())));
                 }
             }
             written
@@ -400,14 +422,13 @@ impl<'a> Play<'a> {
             }
         }
         if settle {
-            tokio::time::sleep(self.schedule.settles_within).await;
+            self.main.time.sleep(self.schedule.settles_within).await;
         }
-        let alone = settle && runs.len() == 1 && deeds.is_empty() && !self.unsettled && self.raced.is_empty();
         self.unsettled = !settle;
         self.put_back.extend(scripts.iter().flat_map(Script::uncommitted));
         self.played.runs += runs.len();
         self.played.calls = scripts.last().map(Script::calls).unwrap_or_default();
-        for (((ended, stopped_in), plan), before) in ended.iter().zip(runs).zip(&before) {
+        for ((ended, stopped_in), plan) in ended.into_iter().zip(runs) {
             let frozen = plan.faults.iter().any(|(_, _, fault)| matches!(fault, Fault::Freeze(_)));
             if let Some(took) = stopped_in.filter(|took| *took > STOPS_WITHIN && !frozen) {
                 self.broke(Promise::Stops, format!("told to stop, it took {took:?}"));
@@ -415,21 +436,25 @@ impl<'a> Play<'a> {
             match ended {
                 None => self.broke(Promise::Ends, "a run took longer than two hours"),
                 Some(Ended::Killed) => {}
-                Some(Ended::Came(outcome)) => {
+                Some(Ended::Came(mut outcome)) => {
                     if plan.side == Side::Neighbour && outcome.rotated && alive {
                         self.broke(Promise::Lie, format!("a family that was never there was rotated\n{outcome:#?}"));
                     }
-                    self.came(plan, before, outcome, alone);
+                    self.came(plan, &mut outcome, before.as_ref());
                 }
             }
         }
         self.no_wider_key();
     }
 
-    fn came(&mut self, plan: &RunPlan, before: &Before, outcome: &Outcome, alone: bool) {
+    /// With the world before it, where the run was alone with it.
+    fn came(&mut self, plan: &RunPlan, outcome: &mut Outcome, before: Option<&Before>) {
         self.told.clear();
+        // Durations show no key's value, and are what takes longest to write.
+        let steps = std::mem::take(&mut outcome.steps);
         // A `String` takes whatever is written to it.
         let _ = write!(self.told, "{outcome:?}");
+        outcome.steps = steps;
         let told = &self.told;
         let shown = |state: &keyrotor_fake::world::State| {
             // All values begin so: mostly one search tells.
@@ -438,9 +463,7 @@ impl<'a> Play<'a> {
         if self.main.world.read(shown) {
             self.broke(Promise::Leak, "the outcome shows a key's value");
         }
-        if !alone {
-            return;
-        }
+        let Some(before) = before else { return };
         if plan.side == Side::Main {
             self.look_for_cut_grace(plan, before);
         }
@@ -594,15 +617,15 @@ fn every(state: &keyrotor_fake::world::State) -> impl Iterator<Item = &Key> {
 }
 
 async fn one_run(scene: &Scene, script: &Script, plan: &RunPlan) -> (Option<Ended>, Option<Duration>) {
-    tokio::time::sleep(plan.after).await;
+    scene.time.sleep(plan.after).await;
     let longest = plan.dies_after.unwrap_or(LONGEST_RUN).min(LONGEST_RUN);
-    let ended = match tokio::time::timeout(longest, scene.run(script.clone())).await {
-        Ok(ended) => Some(ended),
-        Err(_) if longest < LONGEST_RUN => Some(Ended::Killed),
-        Err(_) => None,
+    let ended = match scene.time.timeout(longest, scene.run(script.clone())).await {
+        Some(ended) => Some(ended),
+        None if longest < LONGEST_RUN => Some(Ended::Killed),
+        None => None,
     };
     script.end();
-    (ended, script.terminated_at().map(|at| at.elapsed()))
+    (ended, script.terminated_at().map(|at| scene.time.now() - at))
 }
 
 fn first_key(mut scene: Scene) -> Scene {

@@ -18,7 +18,9 @@ use keyrotor_fake::outage::Slot;
 use keyrotor_fake::{Dialect, Key, Kind, Place, Rights, World};
 use tokio::time::Instant;
 
+use crate::scene::Scene;
 use crate::script::{Call, Fault, Script};
+use crate::time::Flow;
 
 const MODELS: Endpoint = Endpoint("GET /v1/models");
 const KEY: Endpoint = Endpoint("GET /api/v1/key");
@@ -28,6 +30,7 @@ const KEY: Endpoint = Endpoint("GET /api/v1/key");
 struct Wire {
     world: World,
     script: Script,
+    time: Flow,
     latency: Duration,
 }
 
@@ -43,6 +46,11 @@ impl<T> Answer<T> {
 }
 
 impl Wire {
+    fn of(scene: &Scene, script: &Script) -> Self {
+        let Scene { world, time, latency, .. } = scene;
+        Self { world: world.clone(), script: script.clone(), time: time.clone(), latency: *latency }
+    }
+
     /// A request goes its own way once it was sent: it arrives although the process stands still or is killed meanwhile.
     fn send<T: Send + 'static>(
         &self,
@@ -51,7 +59,7 @@ impl Wire {
     ) -> Answer<T> {
         let answer = Arc::new(Mutex::new(None));
         let says = Arc::clone(&answer);
-        self.world.later(Instant::now() + arrives, move |world| {
+        self.world.later(self.time.now() + arrives, move |world| {
             let said = effect(world);
             *says.lock().unwrap_or_else(PoisonError::into_inner) = Some(said);
         });
@@ -72,10 +80,10 @@ impl Wire {
                 false => Failure::Transient { message, retry_after: None },
             })
         };
-        let fault = self.script.next(call);
+        let fault = self.script.next(call, self.time.now());
         let (arrives, fault) = match fault {
             Some(Fault::Refuse | Fault::Transient | Fault::LoseBefore | Fault::Kill { applied: false }) => {
-                tokio::time::sleep(way).await;
+                self.time.sleep(way).await;
                 return match fault {
                     Some(Fault::Refuse) => Err(refused(403, format!("{call:?}: refused"))),
                     Some(Fault::Transient) => {
@@ -87,14 +95,14 @@ impl Wire {
             }
             Some(Fault::Late(by)) => {
                 drop(self.send(way + by, effect));
-                tokio::time::sleep(way).await;
+                self.time.sleep(way).await;
                 return lost();
             }
             Some(Fault::TimeOut { after, lands }) => {
                 if let Some(lands) = lands {
                     drop(self.send(way + lands, effect));
                 }
-                tokio::time::sleep(way + after).await;
+                self.time.sleep(way + after).await;
                 return lost();
             }
             Some(Fault::Slow(by)) => (way + by, None),
@@ -102,20 +110,20 @@ impl Wire {
         };
         let answer = self.send(arrives, effect);
         if fault.is_none() {
-            tokio::time::sleep(arrives + way).await;
+            self.time.sleep(arrives + way).await;
             return answer.read(&self.world);
         }
-        tokio::time::sleep(arrives).await;
+        self.time.sleep(arrives).await;
         let answer = answer.read(&self.world);
         match fault {
             Some(Fault::LoseAfter) => return lost(),
             Some(Fault::Kill { .. }) => return self.die().await,
-            Some(Fault::Terminate) => self.script.terminate(),
-            Some(Fault::Freeze(time)) => self.script.freeze(time),
-            Some(Fault::Lag(by)) => tokio::time::sleep(by).await,
+            Some(Fault::Terminate) => self.script.terminate(self.time.now()),
+            Some(Fault::Freeze(time)) => self.script.freeze(self.time.now() + time),
+            Some(Fault::Lag(by)) => self.time.sleep(by).await,
             _ => {}
         }
-        tokio::time::sleep(way).await;
+        self.time.sleep(way).await;
         answer
     }
 
@@ -132,10 +140,10 @@ pub struct SimIssuer {
 }
 
 impl SimIssuer {
-    /// An issuer over this world, with this run's faults.
+    /// An issuer over this scene's world, with this run's faults.
     #[must_use]
-    pub fn new(world: &World, script: &Script, latency: Duration) -> Self {
-        Self { wire: Wire { world: world.clone(), script: script.clone(), latency }, spelling: Cell::new(0) }
+    pub fn new(scene: &Scene, script: &Script) -> Self {
+        Self { wire: Wire::of(scene, script), spelling: Cell::new(0) }
     }
 
     fn dialect(&self) -> Dialect {
@@ -148,7 +156,7 @@ impl KeyIssuer for SimIssuer {
     async fn list(&self) -> Result<Listing, Failure> {
         let dialect = self.dialect();
         let guide = dialect == Dialect::Guide;
-        let asked = Instant::now();
+        let asked = self.wire.time.now();
         let listing = self
             .wire
             .call(Call::List, false, move |world| {
@@ -161,7 +169,7 @@ impl KeyIssuer for SimIssuer {
                 }))
             })
             .await;
-        listing.map(|listing| Listing { dated_within: asked.elapsed(), ..listing })
+        listing.map(|listing| Listing { dated_within: self.wire.time.now() - asked, ..listing })
     }
 
     async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
@@ -185,7 +193,7 @@ impl KeyIssuer for SimIssuer {
     async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
         let (id, name) = (id.0.clone(), name.to_owned());
         if !name.ends_with("-unconfirmed") {
-            self.wire.script.names_finally(&id);
+            self.wire.script.names_finally(&id, self.wire.time.now());
         }
         self.wire
             .call(Call::Rename, true, move |world| {
@@ -200,7 +208,7 @@ impl KeyIssuer for SimIssuer {
 
     async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure> {
         let id = id.0.clone();
-        self.wire.script.commits();
+        self.wire.script.commits(self.wire.time.now());
         self.wire
             .call(Call::Delete, true, move |world| {
                 let deleted = world.change("delete", |state| state.issuer.delete(&id));
@@ -211,7 +219,7 @@ impl KeyIssuer for SimIssuer {
 
     async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
         let id = id.0.clone();
-        self.wire.script.commits();
+        self.wire.script.commits(self.wire.time.now());
         self.wire
             .call(Call::Disable, true, move |world| {
                 let patch = Patch { disabled: Some(disabled), ..Patch::default() };
@@ -358,10 +366,9 @@ pub struct SimStore {
 impl SimStore {
     /// The `nth` target of a run.
     #[must_use]
-    pub fn new(world: &World, script: &Script, latency: Duration, nth: usize, place: Place, secret: &str) -> Self {
-        let wire = Wire { world: world.clone(), script: script.clone(), latency };
+    pub fn new(scene: &Scene, script: &Script, nth: usize, place: Place, secret: &str) -> Self {
         Self {
-            wire,
+            wire: Wire::of(scene, script),
             nth,
             name: format!("{place} {secret}"),
             slot: Arc::new((place, secret.to_owned())),

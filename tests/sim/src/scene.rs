@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
 use keyrotor::http::Retry;
-use keyrotor::rotation::clock::Clock;
 use keyrotor::rotation::interrupt::{self, Interrupt};
 use keyrotor::rotation::outcome::{Event, Observer, Outcome};
 use keyrotor::rotation::policy::{Policy, Retire, Wish};
@@ -20,6 +20,7 @@ use keyrotor_fake::{Dialect, Key, Place, Rename, World};
 use crate::judge;
 use crate::ports::{Job, Jobs, PROCESSES, Rollout, SimIssuer, SimStore, start_process};
 use crate::script::Script;
+use crate::time::Flow;
 
 /// The secret's name in every target.
 pub const SECRET: &str = "AROUTER_API_KEY";
@@ -91,6 +92,8 @@ pub struct Scene {
     pub targets: Vec<Place>,
     /// What runs are asked.
     pub policy: Policy,
+    /// How time passes.
+    pub time: Flow,
     /// Time of one request.
     pub latency: Duration,
     /// Of the run's digits and jitter.
@@ -105,39 +108,56 @@ impl Scene {
     /// Repositories whose secret holds a key of the family that was rotated 40 days ago.
     #[must_use]
     pub fn rotated_before(repos: &[&str]) -> Self {
-        let scene = Self::empty(repos);
-        let value = scene.world.by_hand(|state| state.issuer.seed_key("production-2026-08-01-aaaaaa", |_| {}).1);
-        scene.deploy(&value);
-        scene.world.advance(Duration::from_secs(40 * 24 * 3600));
-        scene
+        Self::empty(repos).with_rotated_key()
     }
 
     /// Repositories whose secret holds a key that a person made and named.
     #[must_use]
     pub fn hand_made(repos: &[&str]) -> Self {
-        let mut scene = Self::empty(repos);
-        let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Peter's key", |_| {}));
-        scene.deploy(&value);
-        scene.policy.replace_key_id = Some(KeyId(id));
-        scene.world.advance(Duration::from_secs(40 * 24 * 3600));
-        scene
+        Self::empty(repos).with_hand_made_key()
     }
 
     /// Repositories without a secret, an issuer without a live key.
     #[must_use]
     pub fn empty(repos: &[&str]) -> Self {
-        let world = World::new();
+        Self::on(Flow::Tokio, repos)
+    }
+
+    /// As [`empty`](Self::empty), where time passes so.
+    #[must_use]
+    pub fn on(time: Flow, repos: &[&str]) -> Self {
+        let world = time.world();
         let targets: Vec<_> = repos.iter().map(|repo| world.by_hand(|state| state.github.add_repo(repo))).collect();
         world.by_hand(|state| state.issuer.seed_management("root"));
         Self {
             world,
             targets,
             policy: policy(),
+            time,
             latency: Duration::from_millis(50),
             seed: 1,
             rollout: None,
             jobs: Jobs::default(),
         }
+    }
+
+    /// The same scene, 40 days after a rotation.
+    #[must_use]
+    pub fn with_rotated_key(self) -> Self {
+        let value = self.world.by_hand(|state| state.issuer.seed_key("production-2026-08-01-aaaaaa", |_| {}).1);
+        self.deploy(&value);
+        self.world.advance(Duration::from_secs(40 * 24 * 3600));
+        self
+    }
+
+    /// The same scene, 40 days after a person deployed a key that they made and named.
+    #[must_use]
+    pub fn with_hand_made_key(mut self) -> Self {
+        let (id, value) = self.world.by_hand(|state| state.issuer.seed_key("Peter's key", |_| {}));
+        self.deploy(&value);
+        self.policy.replace_key_id = Some(KeyId(id));
+        self.world.advance(Duration::from_secs(40 * 24 * 3600));
+        self
     }
 
     /// The same scene with an issuer whose documentation says that it can't rename.
@@ -221,38 +241,57 @@ impl Scene {
 
     /// One run, in a process of its own.
     pub async fn run(&self, script: Script) -> Ended {
-        let issuer = SimIssuer::new(&self.world, &script, self.latency);
+        let issuer = SimIssuer::new(self, &script);
         let targets: Vec<Box<dyn SecretStore>> = self
             .targets
             .iter()
             .enumerate()
             .map(|(nth, place)| {
-                let store = SimStore::new(&self.world, &script, self.latency, nth, place.clone(), SECRET);
+                let store = SimStore::new(self, &script, nth, place.clone(), SECRET);
                 Box::new(store.rolled_out(self.rollout).read_by(&self.jobs)) as Box<dyn SecretStore>
             })
             .collect();
         let (trigger, interrupt) = interrupt::channel();
         script.arm(trigger);
         let context = self.context(interrupt);
-        in_process(&script, rotate(&issuer, &targets, &self.policy, &context)).await
+        self.in_process(&script, Box::pin(rotate(&issuer, &targets, &self.policy, &context))).await
     }
 
     /// Takes back a `retire: disable`, in a process of its own.
     pub async fn reenable(&self, id: &str, script: Script) -> Ended {
-        let issuer = SimIssuer::new(&self.world, &script, self.latency);
+        let issuer = SimIssuer::new(self, &script);
         let (trigger, interrupt) = interrupt::channel();
         script.arm(trigger);
         let (id, context) = (KeyId(id.to_owned()), self.context(interrupt));
-        in_process(&script, reenable(&issuer, &id, false, &context)).await
+        self.in_process(&script, Box::pin(reenable(&issuer, &id, false, &context))).await
     }
 
     fn context(&self, interrupt: Interrupt) -> Context<'static> {
         Context {
-            clock: Clock::starting_at(self.world.now()),
+            clock: self.time.clock(self.world.now()),
             rng: RefCell::new(fastrand::Rng::with_seed(self.seed ^ self.world.now().as_millisecond().unsigned_abs())),
             retry: Retry::default(),
             interrupt,
             observer: &Silent,
+        }
+    }
+
+    /// Does not poll the run while its process stands still, nor any more when it was killed. The run comes boxed: it is
+    /// large, and would be moved with each of the futures around it.
+    async fn in_process(&self, script: &Script, mut run: Pin<Box<impl Future<Output = Outcome>>>) -> Ended {
+        loop {
+            if let Some(until) = script.frozen_until(self.time.now()) {
+                self.time.sleep_until(until).await;
+            }
+            let step = poll_fn(|context| match run.as_mut().poll(context) {
+                Poll::Ready(outcome) => Poll::Ready(Some(Ended::Came(Box::new(outcome)))),
+                Poll::Pending if script.is_killed() => Poll::Ready(Some(Ended::Killed)),
+                Poll::Pending if script.frozen_until(self.time.now()).is_some() => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            });
+            if let Some(ended) = step.await {
+                return ended;
+            }
         }
     }
 
@@ -291,26 +330,6 @@ impl Scene {
     pub fn assert_no_outage(&self) {
         let outages: Vec<_> = self.world.outages().iter().map(ToString::to_string).collect();
         assert!(outages.is_empty(), "{outages:#?}");
-    }
-}
-
-/// Does not poll the run while its process stands still, nor any more when it was killed.
-async fn in_process(script: &Script, run: impl Future<Output = Outcome>) -> Ended {
-    // It is large, and would be moved with each of the futures around it.
-    let mut run = Box::pin(run);
-    loop {
-        if let Some(until) = script.frozen_until() {
-            tokio::time::sleep_until(until).await;
-        }
-        let step = poll_fn(|context| match run.as_mut().poll(context) {
-            Poll::Ready(outcome) => Poll::Ready(Some(Ended::Came(Box::new(outcome)))),
-            Poll::Pending if script.is_killed() => Poll::Ready(Some(Ended::Killed)),
-            Poll::Pending if script.frozen_until().is_some() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        });
-        if let Some(ended) = step.await {
-            return ended;
-        }
     }
 }
 

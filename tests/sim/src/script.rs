@@ -132,15 +132,15 @@ impl Script {
         self.at(call, 0, fault)
     }
 
-    /// Counts a call, and says what befalls it.
-    pub(crate) fn next(&self, call: Call) -> Option<Fault> {
+    /// Counts a call that is sent now, and says what befalls it.
+    pub(crate) fn next(&self, call: Call, sent: Instant) -> Option<Fault> {
         let mut hit = None;
         for planned in self.0.faults.borrow_mut().iter_mut().filter(|it| [call, Call::Any].contains(&it.call)) {
             planned.seen += 1;
             let now = planned.nth == planned.seen || planned.nth == 0;
             hit = hit.or(now.then_some(planned.fault));
         }
-        self.0.made.borrow_mut().push(Made { call, sent: Instant::now(), faulty: hit.is_some() });
+        self.0.made.borrow_mut().push(Made { call, sent, faulty: hit.is_some() });
         if hit.is_some() {
             self.0.moved.notify_waiters();
         }
@@ -172,17 +172,17 @@ impl Script {
         self.0.made.borrow().clone()
     }
 
-    pub(crate) fn commits(&self) {
-        self.0.commits.borrow_mut().push(Instant::now());
+    pub(crate) fn commits(&self, sent: Instant) {
+        self.0.commits.borrow_mut().push(sent);
     }
 
     pub(crate) fn makes(&self, id: &str) {
         self.0.uncommitted.borrow_mut().insert(id.to_owned());
     }
 
-    pub(crate) fn names_finally(&self, id: &str) {
+    pub(crate) fn names_finally(&self, id: &str, sent: Instant) {
         self.0.uncommitted.borrow_mut().remove(id);
-        self.commits();
+        self.commits(sent);
     }
 
     /// The keys that the run made and did not give their final name.
@@ -213,12 +213,12 @@ impl Script {
         self.0.terminated_at.get()
     }
 
-    pub(crate) fn terminate(&self) {
+    pub(crate) fn terminate(&self, now: Instant) {
         if self.0.terminated_at.get().is_none() {
-            self.0.terminated_at.set(Some(Instant::now()));
+            self.0.terminated_at.set(Some(now));
         }
         if let Some(trigger) = self.0.trigger.borrow().as_ref() {
-            trigger.pull();
+            trigger.pull(now);
         }
     }
 
@@ -230,11 +230,12 @@ impl Script {
         self.0.killed.get()
     }
 
-    pub(crate) fn freeze(&self, time: Duration) {
-        self.0.frozen_until.set(Some(Instant::now() + time));
+    pub(crate) fn freeze(&self, until: Instant) {
+        self.0.frozen_until.set(Some(until));
     }
 
-    pub(crate) fn frozen_until(&self) -> Option<Instant> {
-        self.0.frozen_until.get().filter(|until| *until > Instant::now())
+    /// Until when the process stands still, if it does so now.
+    pub(crate) fn frozen_until(&self, now: Instant) -> Option<Instant> {
+        self.0.frozen_until.get().filter(|until| *until > now)
     }
 }

@@ -39,7 +39,9 @@ impl Schedule {
         let mut world = world(&mut dice, seed);
         // What takes several faults of one kind is found sooner where there is no other.
         dice.only = dice.one_in(3).then(|| kind(&mut dice));
-        let acts = dice.rng.usize(2..=5);
+        // In the same time, many short schedules notice a mutant as often as few long ones, in which more comes together.
+        let most = if dice.one_in(6) { 5 } else { 2 };
+        let acts = dice.rng.usize(1..=most);
         world.acts = (0..acts).flat_map(|_| acts_of(&mut dice, &world)).collect();
         world
     }
