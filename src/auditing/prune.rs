@@ -162,7 +162,7 @@ impl Shears<'_> {
             tokio::select! {
                 biased;
                 () = self.interrupt.wait() => return Err(failure),
-                () = tokio::time::sleep(wait) => {}
+                () = self.clock.sleep(wait) => {}
             }
         }
     }

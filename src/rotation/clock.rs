@@ -1,7 +1,6 @@
 //! The run's own clock, by which it also waits, and the clocks of servers seen through it.
 
 use std::fmt;
-use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
@@ -72,10 +71,9 @@ impl Time for Tokio {
 }
 
 /// The run's clock.
-#[derive(Clone)]
 pub struct Clock {
     began: Instant,
-    time: Rc<dyn Time>,
+    time: Box<dyn Time>,
 }
 
 impl fmt::Debug for Clock {
@@ -88,18 +86,18 @@ impl Clock {
     /// The machine's clocks.
     #[must_use]
     pub fn system() -> Self {
-        Self::by(Rc::new(Machine))
+        Self::by(Box::new(Machine))
     }
 
     /// A clock that shows `epoch` now and follows tokio's time, so that a paused runtime drives it.
     #[must_use]
     pub fn starting_at(epoch: Timestamp) -> Self {
-        Self::by(Rc::new(Tokio { began: Instant::now(), epoch }))
+        Self::by(Box::new(Tokio { began: Instant::now(), epoch }))
     }
 
     /// A clock that goes by this time.
     #[must_use]
-    pub fn by(time: Rc<dyn Time>) -> Self {
+    pub fn by(time: Box<dyn Time>) -> Self {
         Self { began: time.instant(), time }
     }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use jiff::Timestamp;
-use keyrotor::rotation::clock::{self, later};
+use keyrotor::rotation::clock::{Clock, Time, later};
 use keyrotor_fake::{Hand, World};
 use tokio::time::Instant;
 
@@ -20,10 +20,9 @@ use tokio::time::Instant;
 const TICK: u128 = 1_000_000;
 
 /// How time passes in a scene. Clones share it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub enum Flow {
     /// As tokio's does.
-    #[default]
     Tokio,
     /// On a timeline.
     Own(Timeline),
@@ -57,9 +56,7 @@ impl Flow {
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         match self {
             Self::Tokio => Sleep::Tokio(Box::pin(tokio::time::sleep_until(at))),
-            Self::Own(timeline) => {
-                Sleep::Own(Sleeper { timeline: timeline.clone(), at: timeline.tick(at), place: None })
-            }
+            Self::Own(timeline) => Sleep::Own(timeline.sleep_until(at)),
         }
     }
 
@@ -75,21 +72,27 @@ impl Flow {
 
     /// The clock of a run that begins now, when it is `epoch`.
     #[must_use]
-    pub fn clock(&self, epoch: Timestamp) -> clock::Clock {
-        clock::Clock::by(Rc::new(Machine { flow: self.clone(), began: self.now(), epoch }))
+    pub fn clock(&self, epoch: Timestamp) -> Clock {
+        match self {
+            Self::Tokio => Clock::starting_at(epoch),
+            Self::Own(timeline) => {
+                let timeline = timeline.clone();
+                Clock::by(Box::new(Dated { began: timeline.now(), timeline, epoch }))
+            }
+        }
     }
 }
 
-/// The clocks of the machine that a run is on.
-struct Machine {
-    flow: Flow,
+/// A timeline, with a time of day.
+struct Dated {
+    timeline: Timeline,
     began: Instant,
     epoch: Timestamp,
 }
 
-impl clock::Time for Machine {
+impl Time for Dated {
     fn instant(&self) -> Instant {
-        self.flow.now()
+        self.timeline.now()
     }
 
     fn wall(&self) -> Timestamp {
@@ -97,7 +100,7 @@ impl clock::Time for Machine {
     }
 
     fn sleep_until(&self, at: Instant) -> LocalBoxFuture<'static, ()> {
-        Box::pin(self.flow.sleep_until(at))
+        Box::pin(self.timeline.sleep_until(at))
     }
 }
 
@@ -141,10 +144,12 @@ impl Timeline {
         let woken = Arc::new(Woken::default());
         let waker = Waker::from(Arc::clone(&woken));
         loop {
+            // What woke it last is answered by this poll.
+            woken.0.store(false, Ordering::Relaxed);
             if let Poll::Ready(done) = work.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return done;
             }
-            if !woken.0.swap(false, Ordering::Relaxed) {
+            if !woken.0.load(Ordering::Relaxed) {
                 self.go_on();
             }
         }
@@ -152,6 +157,10 @@ impl Timeline {
 
     fn now(&self) -> Instant {
         self.0.now.get()
+    }
+
+    fn sleep_until(&self, at: Instant) -> Sleeper {
+        Sleeper { timeline: self.clone(), at: self.tick(at), place: None }
     }
 
     /// The first tick that is not before an instant.
@@ -202,7 +211,7 @@ impl Future for Sleep {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         match self.get_mut() {
             Self::Tokio(sleep) => sleep.as_mut().poll(context),
-            Self::Own(sleeper) => sleeper.poll(context),
+            Self::Own(sleeper) => Pin::new(sleeper).poll(context),
         }
     }
 }
@@ -216,22 +225,25 @@ pub struct Sleeper {
     place: Option<(Place, Waker)>,
 }
 
-impl Sleeper {
-    fn poll(&mut self, context: &Context<'_>) -> Poll<()> {
-        let Inner { passed, sleepers, count, .. } = &*self.timeline.0;
-        if self.at <= passed.get() {
+impl Future for Sleeper {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Self { timeline, at, place } = self.get_mut();
+        let Inner { passed, sleepers, count, .. } = &*timeline.0;
+        if *at <= passed.get() {
             return Poll::Ready(());
         }
-        let place = match &self.place {
+        let here = match place {
             Some((_, waker)) if waker.will_wake(context.waker()) => return Poll::Pending,
-            Some((place, _)) => *place,
+            Some((here, _)) => *here,
             None => {
                 count.set(count.get() + 1);
-                (self.at, count.get())
+                (*at, count.get())
             }
         };
-        sleepers.borrow_mut().insert(place, context.waker().clone());
-        self.place = Some((place, context.waker().clone()));
+        sleepers.borrow_mut().insert(here, context.waker().clone());
+        *place = Some((here, context.waker().clone()));
         Poll::Pending
     }
 }

@@ -39,7 +39,7 @@ impl Schedule {
         let mut world = world(&mut dice, seed);
         // What takes several faults of one kind is found sooner where there is no other.
         dice.only = dice.one_in(3).then(|| kind(&mut dice));
-        // In the same time, many short schedules notice a mutant as often as few long ones, in which more comes together.
+        // Short ones notice as much in the same time; some things come together only in a long one.
         let most = if dice.one_in(6) { 5 } else { 2 };
         let acts = dice.rng.usize(1..=most);
         world.acts = (0..acts).flat_map(|_| acts_of(&mut dice, &world)).collect();
