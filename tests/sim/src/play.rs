@@ -619,7 +619,7 @@ fn every(state: &keyrotor_fake::world::State) -> impl Iterator<Item = &Key> {
 async fn one_run(scene: &Scene, script: &Script, plan: &RunPlan) -> (Option<Ended>, Option<Duration>) {
     scene.time.sleep(plan.after).await;
     let longest = plan.dies_after.unwrap_or(LONGEST_RUN).min(LONGEST_RUN);
-    let ended = match scene.time.timeout(longest, scene.run(script.clone())).await {
+    let ended = match scene.time.clock(Timestamp::UNIX_EPOCH).timeout(longest, scene.run(script.clone())).await {
         Some(ended) => Some(ended),
         None if longest < LONGEST_RUN => Some(Ended::Killed),
         None => None,

@@ -60,16 +60,6 @@ impl Flow {
         }
     }
 
-    /// What the work comes to, if it does so in time.
-    pub async fn timeout<T>(&self, time: Duration, work: impl Future<Output = T>) -> Option<T> {
-        let over = self.sleep(time);
-        tokio::select! {
-            biased;
-            done = work => Some(done),
-            () = over => None,
-        }
-    }
-
     /// The clock of a run that begins now, when it is `epoch`.
     #[must_use]
     pub fn clock(&self, epoch: Timestamp) -> Clock {
@@ -286,7 +276,7 @@ mod tests {
     fn whoever_stops_waiting_holds_nobody_up() {
         let (done, took) = on_a_timeline(async |flow: Flow| {
             let began = flow.now();
-            let done = flow.timeout(SECOND, flow.sleep(60 * SECOND)).await;
+            let done = flow.clock(Timestamp::UNIX_EPOCH).timeout(SECOND, flow.sleep(60 * SECOND)).await;
             flow.sleep(SECOND).await;
             (done, flow.now() - began)
         });
