@@ -21,12 +21,13 @@ const STAMP_TOLERANCE: Duration = Duration::from_secs(1);
 impl Run<'_> {
     /// Writes every target: the one not written for longest alone, so that a refusal finds nothing written; then the
     /// rest, `parallel` at a time. After a failure nothing more is begun; what is under way is waited for.
-    pub(super) async fn distribute(&self, rotate: &Rotate) -> Result<(), Cause> {
+    pub(super) async fn distribute(&self, seen: &Observation, rotate: &Rotate) -> Result<(), Cause> {
         let Some(new) = self.new_key() else { return Ok(()) };
+        let empty = |target: usize| seen.targets.get(target).is_some_and(|seen| seen.held == Held::Nothing);
         let mut queue = rotate.order.iter().copied();
         let mut writes = FuturesUnordered::new();
         if let Some(first) = queue.next() {
-            self.write_target(first, &new).await?;
+            self.write_target(first, &new, empty(first)).await?;
         }
         let mut trouble = None;
         loop {
@@ -34,7 +35,7 @@ impl Run<'_> {
                 && trouble.is_none()
                 && let Some(target) = queue.next()
             {
-                writes.push(self.write_target(target, &new));
+                writes.push(self.write_target(target, &new, empty(target)));
             }
             match writes.next().await {
                 None => break,
@@ -47,11 +48,18 @@ impl Run<'_> {
         trouble.map_or(Ok(()), Err)
     }
 
-    async fn write_target(&self, target: usize, new: &NewKey) -> Result<(), Cause> {
+    async fn write_target(&self, target: usize, new: &NewKey, empty: bool) -> Result<(), Cause> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let name = store.name();
         let began = self.clock().elapsed();
-        let gate = async || self.may_write(&name, store.as_ref(), Some(&new.value)).await;
+        let looked = Cell::new(!empty);
+        let gate = async || {
+            self.read(&name, async || store.ready().await).await?;
+            if !looked.replace(true) {
+                self.is_still_empty(target, store.as_ref()).await.inspect_err(|_| store.stand_down())?;
+            }
+            self.may_write(&name, store.as_ref(), Some(&new.value)).await
+        };
         let written = self.write(Act::Write { target }, &name, gate, async || store.write(&new.value).await).await;
         let took = self.clock().elapsed().saturating_sub(began);
         let done = {
@@ -80,9 +88,20 @@ impl Run<'_> {
         }
     }
 
-    /// Whatever a write has to wait for comes first, and then the lease.
+    /// Putting back removes a secret where there was none. What someone else writes there while the new key is proved could
+    /// be put back by nobody, so that this run leaves it alone.
+    async fn is_still_empty(&self, target: usize, store: &dyn SecretStore) -> Result<(), Cause> {
+        let name = store.name();
+        let Held::Since(at) = self.read(&name, async || store.last_write().await).await?.held else { return Ok(()) };
+        self.detail(target, "it was written meanwhile");
+        Err(Cause::Failed(Problem {
+            what: format!("{name}: it held nothing when this run began, and was written at {at}, not by this run"),
+            next: Some("find out who else writes this secret; the next run writes it".into()),
+        }))
+    }
+
+    /// Whatever a write has to wait for was waited for; the lease comes last.
     async fn may_write(&self, name: &str, store: &dyn SecretStore, value: Option<&Secret>) -> Result<(), Cause> {
-        self.read(name, async || store.ready().await).await?;
         if let Some(value) = value {
             self.read(name, async || store.stage(value).await).await?;
         }
@@ -185,7 +204,10 @@ impl Run<'_> {
     pub(super) async fn put_back_target(&self, target: usize, old: Option<&Secret>) -> Result<(), Cause> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let name = format!("{}: put back", store.name());
-        let gate = async || self.may_write(&name, store.as_ref(), old).await;
+        let gate = async || {
+            self.read(&name, async || store.ready().await).await?;
+            self.may_write(&name, store.as_ref(), old).await
+        };
         let send = async || match old {
             Some(value) => store.write_back(value).await,
             None => store.remove().await.map(|()| Written { date: jiff::Timestamp::UNIX_EPOCH }),

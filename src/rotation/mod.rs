@@ -215,7 +215,7 @@ impl Run<'_> {
         self.step(Step::Create, self.create(seen, rotate, mode)).await?;
         self.while_renewing(async {
             self.step(Step::Prove, self.prove(seen, rotate, mode)).await?;
-            self.step(Step::Distribute, self.distribute(rotate)).await?;
+            self.step(Step::Distribute, self.distribute(seen, rotate)).await?;
             self.take_up().await
         })
         .await?;

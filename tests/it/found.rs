@@ -151,6 +151,32 @@ async fn putting_back_does_not_hide_what_someone_else_wrote() {
     scene.assert_healed();
 }
 
+/// Putting back removes the secret where there was none, and nobody could put back what someone else wrote there while the
+/// new key was proved.
+#[tokio::test(start_paused = true)]
+async fn what_someone_else_wrote_where_nothing_was_is_not_removed() {
+    for first in [0, 1] {
+        let mut scene = Scene::rotated_before(&["acme/app"]).with_current_key();
+        let old = scene.deployed().unwrap();
+        let added = scene.world.by_hand(|state| state.github.add_repo("acme/added"));
+        scene.targets.insert(first, added.clone());
+        scene.world.by_hand(|state| state.issuer.behaviour.activation_delay = 20 * SECOND);
+        let by_hand = async {
+            tokio::time::sleep(10 * SECOND).await;
+            scene.world.by_hand(|state| state.github.write_secret(&added, SECRET, &old));
+        };
+        let refused = Script::default().always(Call::Write(1 - first), Fault::Refuse);
+        let (ended, ()) = tokio::join!(scene.run(refused), by_hand);
+        let outcome = ended.outcome();
+        assert_eq!(scene.world.value_at(&added, SECRET), Some(old), "{outcome:#?}");
+        assert!(outcome.problems.iter().any(|problem| problem.what.contains("acme/added")), "{outcome:#?}");
+        scene.assert_no_outage();
+        scene.world.advance(LONG_AFTER);
+        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+        scene.assert_healed();
+    }
+}
+
 /// Between the last look and the commit nothing is waited for, or a person who puts the old value back meanwhile has it
 /// deleted under them.
 #[tokio::test(start_paused = true)]
@@ -251,7 +277,8 @@ async fn putting_back_does_not_confirm_a_key_that_no_run_committed() {
     let value = scene.world.live_keys(FAMILY)[0].value.clone();
     let mut failing = scene.clone();
     failing.policy.current_key = Some(Secret::new(value));
-    assert_eq!(failing.run(Script::default().always(Call::LastWrite(0), Fault::Refuse)).await.status(), 3);
+    // The first look is before the write.
+    assert_eq!(failing.run(Script::default().at(Call::LastWrite(0), 2, Fault::Refuse)).await.status(), 3);
     scene.world.advance(LONG_AFTER);
     assert_eq!(scene.clean_run().await.status(), 0);
     scene.assert_healed();
