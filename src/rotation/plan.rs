@@ -136,7 +136,7 @@ impl<'a> Situation<'a> {
         if let Some(stop) = self.too_many() {
             return Decision::Rest { reason: "too many runs have failed".to_owned(), attention: vec![stop] };
         }
-        let source = current.or_else(|| self.of_dead_runs().max_by_key(|row| row.created_at));
+        let source = self.source_of_rights(current);
         match rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now()) {
             Err(inputs) => Decision::Stop(self.rights_unknown(source, &inputs)),
             Ok(rights) => {
@@ -149,6 +149,21 @@ impl<'a> Situation<'a> {
                 Decision::Rotate(Box::new(Rotate { in_use, ..self.rotate(current, due, rights) }))
             }
         }
+    }
+
+    /// Whose rights are inherited: the current key's, else the newest dead run's. That of a dead run may do more than was asked
+    /// for, which the run did not live to see; where it can't be told from a deployed one, an older key that may do less says
+    /// what was there before.
+    fn source_of_rights(&self, current: Option<&'a KeyRow>) -> Option<&'a KeyRow> {
+        let newest = current.or_else(|| self.of_dead_runs().max_by_key(|row| row.created_at))?;
+        if self.mode == Mode::Renaming && current.is_some() {
+            return Some(newest);
+        }
+        let mut older: Vec<_> = self.family.all().chain(self.family.traces.iter().copied()).collect();
+        older.retain(|row| row.created_at < newest.created_at);
+        older.sort_by_key(|row| std::cmp::Reverse(row.created_at));
+        let narrower = |source, row| if rights::exceeds(self.policy, source, row) { row } else { source };
+        Some(older.into_iter().fold(newest, narrower))
     }
 
     /// The rights can't be inherited.

@@ -75,6 +75,21 @@ pub fn left_over(policy: &Policy, old: Option<&KeyRow>) -> Option<LeftOver> {
     (stays && left < of).then(|| LeftOver { usd: left.max(0.0), of })
 }
 
+/// Whether a key would hand on more than another one, as far as the issuer shows both: what is left of a limit for life, and
+/// how long they live, not until when.
+#[must_use]
+pub fn exceeds(policy: &Policy, key: &KeyRow, other: &KeyRow) -> bool {
+    let limit = |row: &KeyRow| left_over(policy, Some(row)).map_or(row.rights.limit, |left| Some(Some(left.usd)));
+    let end = |row: &KeyRow| {
+        let alive = |end| row.created_at.map(|made| later(Timestamp::UNIX_EPOCH, between(made, end)));
+        row.rights.expires_at.and_then(|end| end.map_or(Some(None), |end| alive(end).map(Some)))
+    };
+    let ShownRights { providers, models, reset, other: others, .. } = other.rights.clone();
+    let least = Rights { providers, models, limit: limit(other), reset, expires_at: end(other), other: others };
+    let shown = ShownRights { limit: limit(key), expires_at: end(key), ..key.rights.clone() };
+    !compare(&least, &shown).wider.is_empty()
+}
+
 /// A limit whose reset the issuer does not show is for life where the inputs say that the new key's is.
 fn is_for_life(policy: &Policy, old: &KeyRow) -> bool {
     match old.rights.reset {
@@ -280,6 +295,31 @@ mod tests {
         );
         (old.rights.reset, old.rights.limit) = (Some(Reset::Never), Some(None));
         assert_eq!((limit(&policy(), &old), told(&policy(), &old)), (Some(None), String::new()));
+    }
+
+    #[test]
+    fn a_key_exceeds_another_in_what_it_hands_on() {
+        let mut old = row("production-2026-11-01", "2026-11-01T00:00:00Z");
+        (old.rights.limit, old.limit_remaining) = (Some(Some(100.0)), Some(37.5));
+        old.rights.expires_at = Some(Some("2026-12-01T00:00:00Z".parse().unwrap()));
+        let mut new = row("production-2026-11-20", "2026-11-20T00:00:00Z");
+        (new.rights.limit, new.limit_remaining) = (Some(Some(37.5)), Some(37.5));
+        new.rights.expires_at = Some(Some("2026-12-20T00:00:00Z".parse().unwrap()));
+        assert!(!exceeds(&policy(), &new, &old), "it lives as long, not as early");
+        assert!(exceeds(
+            &policy(),
+            &KeyRow { limit_remaining: Some(75.0), rights: limited(75.0, &new), ..new.clone() },
+            &old
+        ));
+        assert!(!exceeds(&policy(), &old, &new), "it has spent what it may spend more");
+        new.rights.expires_at = Some(Some("2027-01-20T00:00:00Z".parse().unwrap()));
+        assert!(exceeds(&policy(), &new, &old));
+        new.rights.expires_at = Some(None);
+        assert!(exceeds(&policy(), &new, &old));
+    }
+
+    fn limited(usd: f64, row: &KeyRow) -> ShownRights {
+        ShownRights { limit: Some(Some(usd)), ..row.rights.clone() }
     }
 
     #[test]

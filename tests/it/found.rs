@@ -6,6 +6,7 @@ use keyrotor::rotation::outcome::{TargetState, Verdict};
 use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::AllowList;
 use keyrotor::secret::Secret;
+use keyrotor_fake::Wider;
 use keyrotor_sim::play::play;
 use keyrotor_sim::scene::{FAMILY, SECRET};
 use keyrotor_sim::schedule::{Act, RunPlan, Schedule};
@@ -174,6 +175,36 @@ async fn what_someone_else_wrote_where_nothing_was_is_not_removed() {
         scene.world.advance(LONG_AFTER);
         assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
         scene.assert_healed();
+    }
+}
+
+/// A run that is killed right after an issuer gave its key more than was asked for has not held that against anything. No
+/// later run may take the key for the one that is deployed and hand its rights on.
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_runs_key_may_do_is_not_inherited() {
+    let scenes: [fn(Scene) -> Scene; 2] = [Scene::without_renames, Scene::with_renames_ignored];
+    for wider in [Wider::DoublesLimit, Wider::IgnoresLimit, Wider::ResetsDaily, Wider::IgnoresProviders] {
+        for without_names in scenes {
+            let scene = without_names(Scene::rotated_before(&["acme/app"]));
+            scene.world.by_hand(|state| {
+                state.issuer.behaviour.wider = vec![wider];
+                let key = state.issuer.keys.iter_mut().find(|key| key.name.starts_with(FAMILY)).unwrap();
+                (key.rights.limit, key.rights.limit_reset) = (Some(100.0), Some("monthly".into()));
+                key.rights.allowed_providers = vec!["openai".into()];
+            });
+            let before = scene.world.live_keys(FAMILY)[0].rights.clone();
+            // Where renames are ignored, the first key is made to find that out.
+            let killed = [1, 2].map(|nth| Script::default().at(Call::Create, nth, Fault::Kill { applied: true }));
+            for script in killed {
+                scene.run(script).await;
+                scene.world.advance(LONG_AFTER);
+            }
+            scene.world.by_hand(|state| state.issuer.behaviour.wider.clear());
+            let scene = scene.with_current_key();
+            assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated, "{wider:?}");
+            scene.assert_healed();
+            assert_eq!(scene.world.live_keys(FAMILY)[0].rights, before, "{wider:?}");
+        }
     }
 }
 
