@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::rotation::clock::{CLOCK_MARGIN, between, earlier, later, span};
+use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later, span};
 use crate::rotation::lease::Mode;
-use crate::rotation::observation::has_expired;
-use crate::rotation::pending::{Pending, Standing, not_since};
+use crate::rotation::observation::{commit, has_expired};
+use crate::rotation::pending::{Pending, Standing, deployed_together, not_since};
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::KeyRow;
 
@@ -44,6 +44,9 @@ impl Situation<'_> {
         if self.mode == Mode::Fixed && self.family.confirmed.len() > 1 {
             return Some("the family has more than one live key".to_owned());
         }
+        if self.mode == Mode::Fixed && self.seen.held.as_ref().is_some_and(|held| held.alive == Some(false)) {
+            return Some("current-key is dead, and this issuer's names do not say which key is deployed".to_owned());
+        }
         if age >= self.policy.rotate_after {
             return Some(format!("the current key is {} old", span(age)));
         }
@@ -58,12 +61,22 @@ impl Situation<'_> {
         if let Some(name) = early.or_else(holds_another) {
             return Some(format!("{name} was last written before the current key was made"));
         }
+        if let Some(dead) = self.dead_since(current) {
+            return Some(format!("{} is dead, and a target may hold it", dead.name));
+        }
         match current.rights.expires_at {
             Some(Some(end)) if between(now, end) < between(made, end) / 5 => {
                 Some(format!("the current key expires in {}", span(between(now, end))))
             }
             _ => None,
         }
+    }
+
+    /// A dead key that was not made before the current one: a run that did not finish, or one beside another, may have left it
+    /// in a target.
+    fn dead_since(&self, current: &KeyRow) -> Option<&KeyRow> {
+        let mut dead = self.family.traces.iter().filter(|row| self.mode == Mode::Renaming && row.id != current.id);
+        dead.find(|row| deployed_together(row, current, self.policy)).copied()
     }
 
     pub(super) fn rest_reason(&self, current: Option<&KeyRow>) -> String {
@@ -78,7 +91,10 @@ impl Situation<'_> {
         let undated = |row: &&KeyRow| self.mode == Mode::Fixed || row.updated_at.is_none();
         let known = self.family.current().filter(undated).is_some_and(|row| held == Some(&row.id));
         let newest = match self.mode {
-            Mode::Renaming => self.family.newest_commit().map(|at| later(at, CLOCK_MARGIN)),
+            Mode::Renaming => self.family.current().and_then(|row| {
+                let margin = if row.updated_at.is_some() { SAME_WRITE_MARGIN } else { CLOCK_MARGIN };
+                commit(row).map(|at| later(at, margin))
+            }),
             Mode::Fixed => self.family.current().and_then(|row| self.deployments(row)?.pop()).map(|(_, end)| end),
         };
         for target in &self.seen.targets {

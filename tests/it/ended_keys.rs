@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use keyrotor::rotation::outcome::{OldKeyStatus, Verdict};
 use keyrotor::rotation::port::KeyId;
 use keyrotor_fake::Key;
-use keyrotor_sim::scene::FAMILY;
+use keyrotor_sim::scene::{FAMILY, SECRET};
 use keyrotor_sim::{Call, Fault, Scene, Script};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -60,6 +60,63 @@ async fn a_live_key_that_waits_in_grace_behind_it_does_not_become_current_again(
         assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
         assert_eq!(ended.outcome().old_key.as_ref().map(|(id, _)| id.0.clone()), Some(newest));
         scene.assert_healed();
+    }
+}
+
+/// It says nothing more of itself than that it was made when, or after, the current one was.
+#[tokio::test(start_paused = true)]
+async fn a_dead_key_that_a_dead_run_left_in_the_target_is_replaced_whatever_the_age_of_the_current_one() {
+    for end in ENDS {
+        let mut scene = Scene::rotated_before(&["acme/app"]);
+        let killed = Script::default().at(Call::Write(0), 1, Fault::Kill { applied: true });
+        assert_eq!(scene.run(killed).await.status(), 137);
+        let deployed = scene.world.key_at(&scene.targets[0], SECRET).unwrap().id;
+        scene.world.advance(DAY);
+        scene.world.by_hand(|state| end(state.issuer.key_mut(&deployed).unwrap()));
+        scene.policy.rotate_after = 90 * DAY;
+        let ended = scene.clean_run().await;
+        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        scene.assert_healed();
+        scene.world.advance(DAY);
+        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::NotDue, "once is enough");
+    }
+}
+
+/// Nothing was put back but a key that came to its end: the names of keys say nothing there, the value in hand does.
+#[tokio::test(start_paused = true)]
+async fn so_is_a_dead_value_in_hand_where_names_say_nothing() {
+    for end in ENDS {
+        let mut scene = Scene::rotated_before(&["acme/app"]).without_renames().with_current_key();
+        let old = scene.world.live_keys(FAMILY)[0].id.clone();
+        let script = Script::default().always(Call::LastWrite(0), Fault::Refuse).always(Call::Delete, Fault::Refuse);
+        assert_eq!(scene.run(script).await.status(), 3);
+        assert_eq!(scene.world.key_at(&scene.targets[0], SECRET).unwrap().id, old, "it was put back");
+        scene.world.by_hand(|state| end(state.issuer.key_mut(&old).unwrap()));
+        scene.world.advance(DAY);
+        scene.policy.rotate_after = 90 * DAY;
+        let ended = scene.clean_run().await;
+        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        scene.assert_healed();
+    }
+}
+
+/// The key that a person wrote back a minute after the rotation is held as long as it lives. Once it has come to its end the
+/// target is as dead, and no run may say that all is well.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_was_written_soon_after_the_rotation_stays_named_when_the_key_it_holds_has_ended() {
+    let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+    let (id, old) = scene.world.read(|state| (state.issuer.keys[1].id.clone(), state.issuer.keys[1].value.clone()));
+    scene.policy.grace = DAY;
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.world.advance(Duration::from_secs(60));
+    scene.world.by_hand(|state| state.github.write_secret(&scene.targets[1], SECRET, &old));
+    scene.policy.rotate_after = 90 * DAY;
+    for _ in 0..2 {
+        scene.world.advance(2 * DAY);
+        let ended = scene.clean_run().await;
+        assert_eq!(ended.status(), 3, "{:#?}", ended.outcome());
+        assert!(ended.outcome().problems.iter().any(|problem| problem.what.contains("acme/api")));
+        scene.world.by_hand(|state| state.issuer.key_mut(&id).unwrap().disabled = true);
     }
 }
 
