@@ -17,6 +17,8 @@ pub struct Outage {
     pub place: Place,
     /// The secret's name.
     pub secret: String,
+    /// The id of the live key that it held.
+    pub key: String,
     /// When it was seen, on the world's clock.
     pub when: Timestamp,
     /// When the place held a live key again.
@@ -90,7 +92,7 @@ impl Outages {
                     if let Some(held) = self.live.remove(&slot) {
                         let what = describe(issuer, value, &held);
                         let ((place, secret), cause, when) = (slot, cause.to_owned(), issuer.clock.true_now());
-                        self.seen.push(Outage { place, secret, when, until: None, cause, what });
+                        self.seen.push(Outage { place, secret, key: held, when, until: None, cause, what });
                     }
                 }
             }

@@ -18,6 +18,8 @@ pub enum Promise {
     NotHealed,
     /// 6: a key has more rights than the ones before it.
     Wider,
+    /// 2: a key was ended before the one in its place was proved again.
+    Unproved,
     /// A replaced key stays alive for as long as `grace-period` says.
     Grace,
     /// A run that is told to stop ends within 7 seconds.

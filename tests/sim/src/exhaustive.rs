@@ -3,6 +3,8 @@
 //! A tree: below a run lie the runs in which one more thing goes wrong at a later call. A run that was killed has no
 //! later calls.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::play::{Played, play};
@@ -37,43 +39,40 @@ pub fn variants() -> Vec<Schedule> {
     all
 }
 
-/// One branch of the tree: everything below a first fault, or nothing but the run without one.
-#[derive(Clone, Debug)]
-pub struct Branch(Schedule);
+/// A schedule of the tree, and how many faults it has.
+struct Node(Schedule, usize);
 
-/// The branches of one variant.
-#[must_use]
-pub fn branches(variant: &Schedule) -> Vec<Branch> {
-    let undisturbed = play(variant);
-    let first = (1..=undisturbed.calls).flat_map(|nth| FAULTS.map(|fault| Branch(with(variant, nth, fault))));
-    std::iter::once(Branch(variant.clone())).chain(first).collect()
-}
-
-impl Branch {
-    /// Plays every schedule of the branch with at most `faults` faults, and shows each what it came to.
-    pub fn explore(&self, faults: usize, seen: &mut impl FnMut(&Schedule, &Played)) {
-        let made = self.0.acts.iter().map(|act| if let Act::Runs { runs, .. } = act { of(runs) } else { 0 }).sum();
-        below(&self.0, made, faults, seen);
-    }
-}
-
-fn of(runs: &[RunPlan]) -> usize {
-    runs.iter().map(|run| run.faults.len()).sum()
-}
-
-fn below(schedule: &Schedule, made: usize, most: usize, seen: &mut impl FnMut(&Schedule, &Played)) {
-    let played = play(schedule);
-    seen(schedule, &played);
-    let last = last(schedule);
-    if made == 0 || made >= most || matches!(last, Some((_, Fault::Kill { .. }))) {
-        return;
-    }
-    let from = last.map_or(1, |(nth, _)| nth + 1);
-    for nth in from..=played.calls {
-        for fault in FAULTS {
-            below(&with(schedule, nth, fault), made + 1, most, seen);
+/// Plays every schedule of these variants with at most `faults` faults, on so many threads, and shows each what it came to.
+pub fn explore(variants: Vec<Schedule>, faults: usize, threads: usize, seen: &(impl Fn(&Schedule, &Played) + Sync)) {
+    let open = AtomicUsize::new(variants.len());
+    let nodes = Mutex::new(variants.into_iter().map(|variant| Node(variant, 0)).collect::<Vec<_>>());
+    let work = || {
+        while open.load(Ordering::Acquire) > 0 {
+            let next = nodes.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let Some(Node(schedule, made)) = next else {
+                std::thread::yield_now();
+                continue;
+            };
+            let played = play(&schedule);
+            seen(&schedule, &played);
+            let below = if made < faults { below(&schedule, &played) } else { Vec::new() };
+            open.fetch_add(below.len(), Ordering::AcqRel);
+            let below = below.into_iter().map(|schedule| Node(schedule, made + 1));
+            nodes.lock().unwrap_or_else(PoisonError::into_inner).extend(below);
+            open.fetch_sub(1, Ordering::AcqRel);
         }
-    }
+    };
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+}
+
+/// The schedules with one fault more, at a later call.
+fn below(schedule: &Schedule, played: &Played) -> Vec<Schedule> {
+    let from = match last(schedule) {
+        Some((_, Fault::Kill { .. })) => return Vec::new(),
+        Some((nth, _)) => nth + 1,
+        None => 1,
+    };
+    (from..=played.calls).flat_map(|nth| FAULTS.map(|fault| with(schedule, nth, fault))).collect()
 }
 
 fn run_of(schedule: &Schedule) -> Option<&RunPlan> {

@@ -80,10 +80,41 @@ pub fn lies(scene: &Scene, before: &Before, outcome: &Outcome, asked: &Asked) ->
     lies
 }
 
+/// What is not as it should be where a run that goes by a key's age says that all is well. `over`: the grace of whatever was
+/// replaced is over too. Of the `raced` targets nobody can say what they hold.
+#[must_use]
+pub fn not_well(scene: &Scene, raced: &BTreeSet<&Place>, over: bool) -> Option<String> {
+    let mut live = scene.live_family();
+    live.sort_by_key(|key| key.created_at);
+    let Some(current) = live.last() else { return Some("no key of the family is alive".into()) };
+    let holds_another =
+        |(place, value): &(&Place, &Option<String>)| !raced.contains(place) && value.as_ref() != Some(&current.value);
+    if let Some((place, _)) = values(scene).iter().find(holds_another) {
+        return Some(format!("{place} does not hold {}", current.name));
+    }
+    let now = scene.world.read(|state| state.issuer.clock.now());
+    let ends_soon = current.rights.expires_at.is_some_and(|end| {
+        let (whole, left) = (end.duration_since(current.created_at), end.duration_since(now));
+        left.as_secs() * 5 < whole.as_secs() - 60
+    });
+    if ends_soon {
+        return Some(format!("{} ends soon", current.name));
+    }
+    (over && live.len() > 1).then(|| format!("{} keys are alive", live.len()))
+}
+
 /// Whether `reenable` took a key out of its family.
 #[must_use]
 pub fn was_taken_back(key: &Key) -> bool {
     key.name.ends_with("-reenabled")
+}
+
+/// Whether an outcome names a key.
+#[must_use]
+pub fn names(outcome: &Outcome, key: &Key) -> bool {
+    let said = |text: &str| text.contains(&key.name) || text.contains(&key.id);
+    let reported = outcome.keys.iter().any(|report| report.id.0 == key.id);
+    reported || outcome.problems.iter().any(|problem| said(&problem.what))
 }
 
 struct Judge<'a> {
@@ -108,11 +139,6 @@ impl Judge<'_> {
         self.outcome.keys.iter().find(|key| key.id.0 == id).map(|key| &key.fate)
     }
 
-    fn is_told(&self, key: &Key) -> bool {
-        let said = |text: &str| text.contains(&key.name) || text.contains(&key.id);
-        self.fate(&key.id).is_some() || self.outcome.problems.iter().any(|problem| said(&problem.what))
-    }
-
     fn family(&self) -> impl Iterator<Item = &Key> {
         self.live.values().filter(|key| key.name.starts_with(&self.family) && !was_taken_back(key))
     }
@@ -128,7 +154,7 @@ impl Judge<'_> {
             let (name, was_there) = (&key.name, self.before.keys.contains(&key.id));
             let fate = self.fate(&key.id);
             let untouched = stopped && was_there;
-            if !self.is_told(key) && !untouched {
+            if !names(self.outcome, key) && !untouched {
                 lies.push(format!("{name} is alive and not named"));
             }
             if matches!(fate, Some(KeyFate::Deleted | KeyFate::Disabled | KeyFate::NewRevoked)) {
@@ -163,8 +189,8 @@ impl Judge<'_> {
             let may_be_dead = match key.fate {
                 KeyFate::Deleted | KeyFate::Disabled | KeyFate::NewRevoked | KeyFate::Stray { .. } => true,
                 KeyFate::Pending { until, .. } => until <= self.now,
-                // It was kept, and came to its own end since.
-                KeyFate::Kept if self.expired.contains(&key.id.0) => true,
+                // It came to its own end since.
+                KeyFate::Kept | KeyFate::Foreign if self.expired.contains(&key.id.0) => true,
                 // A current key that has ended is not alive, and not replaced yet.
                 KeyFate::Current | KeyFate::Kept => self.outcome.old_key.as_ref().is_some_and(|(id, _)| *id == key.id),
                 _ => false,

@@ -5,6 +5,7 @@
 //! * [`time`]: how time passes.
 //! * [`scene`]: a world with targets and a policy, and runs in it.
 //! * [`schedule`]: how a world begins and what happens in it, as data: from a seed, and made small.
+//! * [`grant`]: what its keys may do.
 //! * [`play`]: plays a schedule; [`judge`] holds what runs say against the world.
 //! * [`exhaustive`]: every rotation with up to so many faults.
 //! * [`assumption`], [`broke`]: what may not hold, and what is lost then.
@@ -13,6 +14,7 @@
 pub mod assumption;
 pub mod broke;
 pub mod exhaustive;
+pub mod grant;
 pub mod judge;
 pub mod play;
 pub mod ports;

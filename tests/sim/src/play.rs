@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use keyrotor::rotation::outcome::{Outcome, Verdict};
 use keyrotor::rotation::policy::{Retire, Wish};
-use keyrotor::rotation::port::{AllowList, KeyId, Reset};
+use keyrotor::rotation::port::KeyId;
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Rights;
 use keyrotor_fake::{Key, Place};
@@ -16,10 +17,11 @@ use tokio::time::Instant;
 
 use crate::assumption::Assumption;
 use crate::broke::{Broke, Promise};
+use crate::grant::Grant;
 use crate::judge::{self, Asked, Before};
-use crate::ports::{PROCESSES, Rollout};
+use crate::ports::{PROCESSES, PUT_BACK, Rollout};
 use crate::scene::{Ended, FAMILY, SECRET, Scene};
-use crate::schedule::{Act, DAY, Deed, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
+use crate::schedule::{Act, DAY, Deed, HOUR, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
 use crate::script::{Call, Fault, Made, Script};
 use crate::time::{Flow, Timeline};
 
@@ -46,6 +48,12 @@ const OUTCOME: usize = 16 * 1024;
 
 /// No run takes longer, whatever fails.
 const LONGEST_RUN: Duration = Duration::from_secs(2 * 3600);
+
+/// What is told takes longer to write than the rest to play: one in so many is listened to.
+const HEARD: u64 = 16;
+
+/// So many daily runs come before a world has to heal, where they do.
+const DAYS_BY_AGE: u64 = 2;
 
 /// Clean runs in which a broken world must heal. More than one only where a person has to say which key is deployed.
 const HEALS_WITHIN: u64 = 3;
@@ -99,16 +107,6 @@ fn caught(playing: impl FnOnce() -> Played) -> Played {
     })
 }
 
-/// The rights of every key that a schedule begins with; no later key may have more.
-fn rights() -> Rights {
-    Rights {
-        limit: Some(100.0),
-        limit_reset: Some("monthly".into()),
-        allowed_providers: vec!["openai".into()],
-        ..Rights::default()
-    }
-}
-
 struct Play<'a> {
     schedule: &'a Schedule,
     main: Scene,
@@ -116,8 +114,8 @@ struct Play<'a> {
     neighbour: Option<Scene>,
     hand_made: Option<KeyId>,
     added: usize,
-    /// Where a person wrote while a run was at work, when it could not see that.
-    raced: BTreeSet<Place>,
+    /// Where a person wrote while a run was at work, when it could not see that, and which keys.
+    raced: BTreeMap<Place, BTreeSet<String>>,
     /// Values that some place has held: nobody has the value of a key that was never deployed.
     known: BTreeSet<String>,
     /// The ids of confirmed keys, with the time at which some target held them last.
@@ -143,7 +141,7 @@ impl<'a> Play<'a> {
         let mut main = match schedule.start {
             Start::Rotated => scene.with_rotated_key(),
             Start::HandMade => scene.with_hand_made_key(),
-            Start::Empty => first_key(scene),
+            Start::Empty => first_key(scene, schedule.grant),
         };
         main = match schedule.renames {
             Renames::Work => main,
@@ -151,6 +149,8 @@ impl<'a> Play<'a> {
             Renames::Ignored => main.with_renames_ignored(),
         };
         main.latency = schedule.latency;
+        main.hears_apart = schedule.hears_apart;
+        main.heard = schedule.seed.is_multiple_of(HEARD).then(Rc::default);
         if let Some(takes) = schedule.rollout {
             main = main.with_processes(Rollout { takes, within: longest_rollout(schedule.renames) });
         }
@@ -162,9 +162,12 @@ impl<'a> Play<'a> {
             state.issuer.behaviour.list_lag = schedule.list_lag;
             state.issuer.behaviour.shows_last_used = schedule.shows_used;
             state.issuer.behaviour.shows_updated = schedule.shows_updated;
+            state.issuer.behaviour.masked_labels = schedule.masked_labels;
+            state.issuer.behaviour.wider = schedule.wider.into_iter().collect();
             for key in &mut state.issuer.keys {
                 let expires_at = schedule.lifetime.filter(|_| key.name != "root").map(|time| key.created_at + time);
-                key.rights = Rights { expires_at, ..rights() };
+                key.rights = Rights { expires_at, ..schedule.grant.rights() };
+                key.label = schedule.masked_labels.then(|| key.masked());
             }
         });
         if schedule.start == Start::Empty {
@@ -178,7 +181,7 @@ impl<'a> Play<'a> {
             neighbour,
             hand_made,
             added: 0,
-            raced: BTreeSet::new(),
+            raced: BTreeMap::new(),
             known: BTreeSet::new(),
             deployed: BTreeMap::new(),
             written_by_hand: BTreeSet::new(),
@@ -252,7 +255,7 @@ impl<'a> Play<'a> {
     fn look_for_cut_grace(&mut self, plan: &RunPlan, before: &Before) {
         let ends_otherwise =
             self.schedule.ends_keys_by_hand() || self.schedule.lifetime.is_some() || self.schedule.drains;
-        if plan.leaked || ends_otherwise || self.schedule.renames != Renames::Work {
+        if plan.leaked || ends_otherwise || !self.schedule.records_commits() {
             return;
         }
         let now = self.main.world.now();
@@ -386,6 +389,7 @@ impl<'a> Play<'a> {
             [plan] if alone => Some(Before::of(self.scene(plan.side))),
             _ => None,
         };
+        let together = (settle && runs.len() > 1).then(|| self.every_id());
         let scenes: Vec<_> = runs.iter().enumerate().map(|(nth, plan)| self.run_scene(plan, nth)).collect();
         let slow = |script: Script| match self.schedule.slow_lists {
             Some(by) => script.always(Call::List, Fault::Lag(by)),
@@ -400,7 +404,8 @@ impl<'a> Play<'a> {
                 match (when, scripts.first()) {
                     (When::After(time), _) => main.time.sleep(*time).await,
                     (When::Behind(time), Some(first)) if first.goes_wrong().await => main.time.sleep(*time).await,
-                    (When::Behind(_), _) => continue,
+                    (When::Made(time), Some(first)) if first.makes_one().await => main.time.sleep(*time).await,
+                    (When::Behind(_) | When::Made(_), _) => continue,
                 }
                 if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::Job { .. }) {
                     written.extend(by_hand(main, known, *deed).map(|id| (id, *deed, main.time.now())));
@@ -410,14 +415,14 @@ impl<'a> Play<'a> {
         };
         let (ended, written) = tokio::join!(join_all(all), people);
         for (id, deed, at) in written {
-            self.written_by_hand.insert(id);
+            self.written_by_hand.insert(id.clone());
             if let Deed::Write { target, .. } = deed {
                 let seen = match scripts.as_slice() {
                     [alone] => !self.unsettled && is_seen(alone, target, at, self.schedule),
                     _ => false,
                 };
-                if !seen {
-                    self.raced.extend(self.main.targets.get(target).cloned());
+                if let Some(place) = self.main.targets.get(target).filter(|_| !seen) {
+                    self.raced.entry(place.clone()).or_default().insert(id);
                 }
             }
         }
@@ -426,8 +431,14 @@ impl<'a> Play<'a> {
         }
         self.unsettled = !settle;
         self.put_back.extend(scripts.iter().flat_map(Script::uncommitted));
+        for id in scripts.iter().flat_map(Script::ended_unproved) {
+            self.broke(Promise::Unproved, format!("{id} was ended before the new key was proved again"));
+        }
         self.played.runs += runs.len();
         self.played.calls = scripts.last().map(Script::calls).unwrap_or_default();
+        if let Some(there) = together {
+            self.look_for_strays(&there, ended.iter().map(|(ended, _)| ended.as_ref()));
+        }
         for ((ended, stopped_in), plan) in ended.into_iter().zip(runs) {
             let frozen = plan.faults.iter().any(|(_, _, fault)| matches!(fault, Fault::Freeze(_)));
             if let Some(took) = stopped_in.filter(|took| *took > STOPS_WITHIN && !frozen) {
@@ -447,6 +458,24 @@ impl<'a> Play<'a> {
         self.no_wider_key();
     }
 
+    fn every_id(&self) -> BTreeSet<String> {
+        self.main.world.read(|state| every(state).map(|key| key.id.clone()).collect())
+    }
+
+    /// A key that one of several runs made and that lives is named by one of them, unless one was killed.
+    fn look_for_strays<'e>(&mut self, there: &BTreeSet<String>, ended: impl Iterator<Item = Option<&'e Ended>>) {
+        let mut outcomes = Vec::new();
+        for ended in ended {
+            let Some(Ended::Came(outcome)) = ended else { return };
+            outcomes.push(outcome);
+        }
+        let mut new = self.main.world.live_keys("");
+        new.retain(|key| !there.contains(&key.id) && !judge::was_taken_back(key));
+        if let Some(stray) = new.iter().find(|key| !outcomes.iter().any(|outcome| judge::names(outcome, key))) {
+            self.broke(Promise::Lie, format!("{} was made, is alive, and no run names it", stray.name));
+        }
+    }
+
     /// With the world before it, where the run was alone with it.
     fn came(&mut self, plan: &RunPlan, outcome: &mut Outcome, before: Option<&Before>) {
         self.told.clear();
@@ -462,6 +491,13 @@ impl<'a> Play<'a> {
         };
         if self.main.world.read(shown) {
             self.broke(Promise::Leak, "the outcome shows a key's value");
+        }
+        if let Some(heard) = &self.main.heard {
+            let heard = std::mem::take(&mut *heard.borrow_mut());
+            let value = |state: &keyrotor_fake::world::State| every(state).any(|key| heard.contains(&key.value));
+            if self.main.world.read(value) {
+                self.broke(Promise::Leak, format!("a run told a key's value\n{heard}"));
+            }
         }
         let Some(before) = before else { return };
         if plan.side == Side::Main {
@@ -494,13 +530,17 @@ impl<'a> Play<'a> {
         let told: Vec<_> = outages
             .iter()
             // Putting back removes a secret where there was none; keys that nobody rotates in time expire.
-            .filter(|outage| outage.cause != "remove" && !outage.what.ends_with("has expired"))
+            .filter(|outage| outage.cause != PUT_BACK)
+            .filter(|outage| !(outage.what.starts_with("still holds") && outage.what.ends_with("has expired")))
             // A process that starts with what a person has switched off under its target.
             .filter(|outage| outage.secret == SECRET || !self.schedule.ends_keys_by_hand())
             // A process that began between the writing of a new key and its putting back.
             .filter(|outage| outage.secret == SECRET || !outage.what.contains("-unconfirmed, which is dead"))
             .filter(|outage| outage.secret == SECRET || !put_back.iter().any(|name| outage.what.contains(name)))
-            .filter(|outage| !self.raced.contains(&outage.place))
+            .filter(|outage| {
+                let raced = self.raced.get(&outage.place).is_some_and(|keys| keys.contains(&outage.key));
+                !(raced && outage.what.starts_with("still holds"))
+            })
             .map(ToString::to_string)
             .collect();
         for outage in told {
@@ -509,13 +549,17 @@ impl<'a> Play<'a> {
     }
 
     fn no_wider_key(&mut self) {
-        let lives_longer = |key: &Key| match (key.rights.expires_at, self.schedule.lifetime) {
-            (_, None) => false,
-            (None, Some(_)) => true,
-            (Some(end), Some(lifetime)) => end > key.created_at + lifetime + SECOND,
-        };
-        let wider = |key: &Key| Rights { expires_at: None, ..key.rights.clone() } != rights() || lives_longer(key);
-        let found = self.main.world.read(|state| every(state).find(|key| wider(key)).cloned());
+        let Schedule { grant, lifetime, wider, .. } = self.schedule;
+        // An issuer that grants more than was asked has made such a key before anybody can see it.
+        let found = self.main.world.read(|state| {
+            let named = |key: &Key| {
+                let lasts = state.issuer.key(&key.id).is_some() && !key.name.ends_with("-unconfirmed");
+                lasts && self.schedule.renames == Renames::Work
+            };
+            let in_use = |key: &Key| named(key) || state.github.holdings().any(|(_, _, value)| value == key.value);
+            let mut wider_ones = every(state).filter(|key| grant.is_wider(key, *lifetime));
+            wider_ones.find(|key| wider.is_none() || in_use(key)).cloned()
+        });
         if let Some(key) = found {
             self.broke(Promise::Wider, format!("{key:?}"));
         }
@@ -530,12 +574,42 @@ impl<'a> Play<'a> {
     }
 
     async fn heal(&mut self) {
+        self.main.world.by_hand(|state| state.issuer.behaviour.wider.clear());
         self.wait(2 * DAY).await;
         self.main.policy.replace_key_id.clone_from(&self.hand_made);
         let main = self.main.clone();
+        if self.schedule.by_age {
+            self.go_on_by_age(main.clone()).await;
+        }
         self.heal_one(main).await;
         if let Some(staging) = self.staging.clone() {
             self.heal_one(staging).await;
+        }
+    }
+
+    /// What the documentation's workflow does day after day. A run that says that all is well must be right.
+    async fn go_on_by_age(&mut self, mut scene: Scene) {
+        scene.end_jobs(true);
+        scene.rollout = scene.rollout.map(|rollout| Rollout { takes: SECOND, ..rollout });
+        scene.policy.rotate_after = 30 * DAY;
+        scene.policy.grace = if self.schedule.renames == Renames::Work { DAY } else { Duration::ZERO };
+        for day in 0..DAYS_BY_AGE {
+            if !self.schedule.records_commits() {
+                scene = scene.with_current_key();
+            }
+            scene.seed = self.schedule.seed ^ (day << 32);
+            let ended = scene.clean_run().await;
+            self.played.runs += 1;
+            self.look_for_outages();
+            self.look_for_keys_taken_back();
+            if ended.status() == 0 {
+                let raced = scene.targets.iter().filter(|target| self.raced.contains_key(target)).collect();
+                if let Some(lie) = judge::not_well(&scene, &raced, day + 1 == DAYS_BY_AGE) {
+                    self.broke(Promise::Lie, format!("exit 0 although {lie}\n{ended:#?}"));
+                    return;
+                }
+            }
+            self.wait(25 * HOUR).await;
         }
     }
 
@@ -562,7 +636,7 @@ impl<'a> Play<'a> {
                 return;
             }
             // Where names say nothing a run may have to ask which key is deployed, and a person does what it says.
-            let asks = key_to_name(&scene, &ended).filter(|_| self.may_ask());
+            let asks = key_to_name(&scene, &ended, self.schedule.grant).filter(|_| self.may_ask());
             told = format!("{ended:#?}");
             match asks {
                 Some(id) => {
@@ -586,6 +660,16 @@ fn is_seen(script: &Script, target: usize, at: Instant, schedule: &Schedule) -> 
     let writes = |made: &&Made| [Call::Write(target), Call::Remove(target)].contains(&made.call);
     let ends = |made: &&Made| matches!(made.call, Call::Delete | Call::Disable);
     let faulty = |which: &dyn Fn(&&Made) -> bool| made.iter().filter(which).any(|made| made.faulty);
+    // A target without the secret is looked at once more right before its first write.
+    let first = made.iter().find(writes).map(|write| write.sent);
+    let looked = first.and_then(|first| {
+        made.iter()
+            .rfind(|made| made.call == Call::LastWrite(target) && made.sent <= first)
+            .map(|look| look.sent..=first)
+    });
+    if looked.is_some_and(|between| between.contains(&at)) {
+        return false;
+    }
     if faulty(&writes) || faulty(&ends) {
         return false;
     }
@@ -628,11 +712,8 @@ async fn one_run(scene: &Scene, script: &Script, plan: &RunPlan) -> (Option<Ende
     (ended, script.terminated_at().map(|at| scene.time.now() - at))
 }
 
-fn first_key(mut scene: Scene) -> Scene {
-    scene.policy.providers = Wish::Stated(AllowList::Only(["openai".to_owned()].into()));
-    scene.policy.models = Wish::Stated(AllowList::All);
-    scene.policy.limit = Wish::Stated(Some(100.0));
-    scene.policy.reset = Wish::Stated(Reset::Monthly);
+fn first_key(mut scene: Scene, grant: Grant) -> Scene {
+    grant.state(&mut scene.policy);
     scene
 }
 
@@ -700,11 +781,11 @@ fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) -> Option<String
 }
 
 /// What a run asks for where the targets hold a dead key.
-fn deploy_by_hand(scene: &Scene) -> String {
+fn deploy_by_hand(scene: &Scene, grant: Grant) -> String {
     let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Peter's other key", |_| {}));
     scene.world.by_hand(|state| {
         if let Some(key) = state.issuer.key_mut(&id) {
-            key.rights = rights();
+            key.rights = grant.rights();
         }
     });
     scene.deploy(&value);
@@ -712,14 +793,16 @@ fn deploy_by_hand(scene: &Scene) -> String {
 }
 
 /// The key that a person names in `replace-key-id` after a run that stopped asked for it.
-fn key_to_name(scene: &Scene, ended: &Ended) -> Option<KeyId> {
+fn key_to_name(scene: &Scene, ended: &Ended, grant: Grant) -> Option<KeyId> {
     let Ended::Came(outcome) = ended else { return None };
     let next = outcome.problems.first()?.next.as_deref()?;
-    let (_, id) = next.split_once("set replace-key-id to ").filter(|_| outcome.verdict == Verdict::Unchanged)?;
+    let (_, id) = next
+        .split_once("set replace-key-id to ")
+        .filter(|_| matches!(outcome.verdict, Verdict::Unchanged | Verdict::Attention))?;
     if id.starts_with("the id of the live key that the targets hold now") {
         let held = scene.targets.first().and_then(|place| scene.world.key_at(place, SECRET))?;
         let alive = scene.world.live_keys("").iter().any(|key| key.id == held.id);
-        return Some(KeyId(if alive { held.id } else { deploy_by_hand(scene) }));
+        return Some(KeyId(if alive { held.id } else { deploy_by_hand(scene, grant) }));
     }
     let id: String = id.chars().take_while(char::is_ascii_alphanumeric).collect();
     (id.len() > 20).then_some(KeyId(id))

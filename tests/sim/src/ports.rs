@@ -15,7 +15,7 @@ use keyrotor::rotation::port::{
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Patch;
 use keyrotor_fake::outage::Slot;
-use keyrotor_fake::{Dialect, Key, Kind, Place, Rights, World};
+use keyrotor_fake::{Behaviour, Dialect, Key, Kind, Place, Rights, World};
 use tokio::time::Instant;
 
 use crate::scene::Scene;
@@ -127,6 +127,12 @@ impl Wire {
         answer
     }
 
+    /// A request that ends a key is sent.
+    fn ends(&self, id: &str) {
+        let name = self.world.read(|state| state.issuer.key(id).map(|key| key.name.clone()));
+        self.script.ends(id, name.as_deref(), self.time.now());
+    }
+
     async fn die<T>(&self) -> T {
         self.script.kill();
         std::future::pending().await
@@ -137,13 +143,17 @@ impl Wire {
 pub struct SimIssuer {
     wire: Wire,
     spelling: Cell<usize>,
+    /// One server in two hears of a new key at once, the others when it works everywhere.
+    hears_apart: bool,
+    tries: Cell<usize>,
 }
 
 impl SimIssuer {
     /// An issuer over this scene's world, with this run's faults.
     #[must_use]
     pub fn new(scene: &Scene, script: &Script) -> Self {
-        Self { wire: Wire::of(scene, script), spelling: Cell::new(0) }
+        let hears_apart = scene.hears_apart;
+        Self { wire: Wire::of(scene, script), spelling: Cell::new(0), hears_apart, tries: Cell::new(0) }
     }
 
     fn dialect(&self) -> Dialect {
@@ -161,7 +171,7 @@ impl KeyIssuer for SimIssuer {
             .wire
             .call(Call::List, false, move |world| {
                 Ok(world.read(|state| Listing {
-                    keys: state.issuer.list().into_iter().map(|key| row(key, dialect)).collect(),
+                    keys: state.issuer.list().into_iter().map(|key| row(key, &state.issuer.behaviour)).collect(),
                     date: state.issuer.clock.now_in_seconds(),
                     dated_within: Duration::ZERO,
                     may_rename: dialect == Dialect::Mgmt,
@@ -173,13 +183,14 @@ impl KeyIssuer for SimIssuer {
     }
 
     async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
-        let (spec, dialect) = (spec.clone(), self.dialect());
+        let spec = spec.clone();
+        self.wire.script.asks_for(&spec.name);
         let made = self
             .wire
             .call(Call::Create, true, move |world| {
                 Ok(world.change("create", |state| {
                     let key = state.issuer.create(&spec.name, rights(&spec)).clone();
-                    let shown = row(&key, dialect).rights;
+                    let shown = row(&key, &state.issuer.behaviour).rights;
                     let first = state.issuer.keys.iter().find(|key| key.kind == Kind::Regular);
                     let first = first.filter(|_| state.issuer.behaviour.create_answers_first_id);
                     let id = first.unwrap_or(&key).id.clone();
@@ -197,10 +208,14 @@ impl KeyIssuer for SimIssuer {
         }
         self.wire
             .call(Call::Rename, true, move |world| {
-                let renamed = world.change("rename", |state| state.issuer.rename(&id, &name).cloned());
+                let renamed = world.change("rename", |state| {
+                    let shows_use = state.issuer.behaviour.shows_last_used;
+                    let key = state.issuer.rename(&id, &name)?;
+                    Ok(Renamed { name: Some(key.name.clone()), used: shows_use.then(|| key.last_used_at.is_some()) })
+                });
                 match renamed {
-                    Ok(key) => Ok(Renamed { name: Some(key.name), used: Some(key.last_used_at.is_some()) }),
-                    Err(no) => Err(refused(no.status(), no.to_string())),
+                    Ok(renamed) => Ok(renamed),
+                    Err::<_, keyrotor_fake::issuer::Refused>(no) => Err(refused(no.status(), no.to_string())),
                 }
             })
             .await
@@ -208,7 +223,7 @@ impl KeyIssuer for SimIssuer {
 
     async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure> {
         let id = id.0.clone();
-        self.wire.script.commits(self.wire.time.now());
+        self.wire.ends(&id);
         self.wire
             .call(Call::Delete, true, move |world| {
                 let deleted = world.change("delete", |state| state.issuer.delete(&id));
@@ -219,7 +234,9 @@ impl KeyIssuer for SimIssuer {
 
     async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
         let id = id.0.clone();
-        self.wire.script.commits(self.wire.time.now());
+        if disabled {
+            self.wire.ends(&id);
+        }
         self.wire
             .call(Call::Disable, true, move |world| {
                 let patch = Patch { disabled: Some(disabled), ..Patch::default() };
@@ -240,6 +257,9 @@ impl KeyIssuer for SimIssuer {
 
     async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict {
         let value = value.expose().to_owned();
+        let asked = self.tries.replace(self.tries.get() + 1);
+        let heard_of_it = self.hears_apart && asked.is_multiple_of(2);
+        let accepted = self.wire.world.read(|state| state.issuer.key_of_value(&value).map(|key| key.id.clone()));
         let verdict = self
             .wire
             .call(Call::Try, false, move |world| {
@@ -248,9 +268,13 @@ impl KeyIssuer for SimIssuer {
                     if at == KEY && !issuer.behaviour.has_key_endpoint {
                         return Verdict::NoSuchEndpoint;
                     }
-                    match issuer.authorize(&value) {
+                    let early = || {
+                        let key = issuer.key_of_value(&value).filter(|_| heard_of_it)?;
+                        issuer.authorize_at(&value, issuer.clock.now().max(key.active_from))
+                    };
+                    match issuer.authorize(&value).or_else(early) {
                         Some(key) if at == KEY => {
-                            Verdict::Accepted(About { label: Some(key.masked()), ..About::default() })
+                            Verdict::Accepted(About { label: key.label.clone(), ..About::default() })
                         }
                         Some(_) => Verdict::Accepted(About::default()),
                         None if at == MODELS && issuer.behaviour.models_open => Verdict::Accepted(About::default()),
@@ -259,7 +283,16 @@ impl KeyIssuer for SimIssuer {
                 }))
             })
             .await;
-        verdict.unwrap_or_else(|failure| Verdict::Undecided(failure.to_string()))
+        match verdict {
+            Ok(verdict) => {
+                if let (Verdict::Accepted(_), Some(id)) = (&verdict, accepted) {
+                    self.wire.script.accepts(&id);
+                }
+                verdict
+            }
+            Err(Failure::Refused(_)) => Verdict::Refused,
+            Err(failure) => Verdict::Undecided(failure.to_string()),
+        }
     }
 
     async fn chat(&self, _value: &Secret, _model: Option<&str>) -> ChatVerdict {
@@ -280,8 +313,8 @@ fn refused(status: u16, message: String) -> Failure {
     Failure::Refused(Refusal { status: Some(status), message, hint: None })
 }
 
-fn row(key: &Key, dialect: Dialect) -> KeyRow {
-    let guide = dialect == Dialect::Guide;
+fn row(key: &Key, shows: &Behaviour) -> KeyRow {
+    let guide = shows.dialect == Dialect::Guide;
     let list = |names: &Vec<String>| match names.as_slice() {
         [] => AllowList::All,
         names => AllowList::Only(names.iter().cloned().collect()),
@@ -295,12 +328,12 @@ fn row(key: &Key, dialect: Dialect) -> KeyRow {
     KeyRow {
         id: KeyId(key.id.clone()),
         name: key.name.clone(),
-        label: (!guide).then(|| key.masked()),
+        label: key.label.clone().filter(|_| !guide),
         kind: if key.kind == Kind::Management { KeyKind::Management } else { KeyKind::Regular },
         disabled: key.disabled,
         created_at: Some(key.created_at),
-        updated_at: (dialect == Dialect::Mgmt).then_some(key.updated_at),
-        last_used_at: key.last_used_at,
+        updated_at: (shows.dialect == Dialect::Mgmt && shows.shows_updated).then_some(key.updated_at),
+        last_used_at: key.last_used_at.filter(|_| shows.shows_last_used),
         usage_daily: None,
         usage_weekly: None,
         usage_monthly: None,
@@ -350,6 +383,9 @@ pub struct Rollout {
     pub within: Duration,
 }
 
+/// What removes a secret that a run itself put where there was none.
+pub const PUT_BACK: &str = "remove";
+
 /// A target, as a run sees it.
 pub struct SimStore {
     wire: Wire,
@@ -359,6 +395,8 @@ pub struct SimStore {
     name: String,
     rollout: Option<Rollout>,
     jobs: Jobs,
+    /// Whether anything stood there when the run's first write arrived.
+    stood: Arc<Mutex<Option<bool>>>,
     /// When the last restart that was asked for will be over.
     restarted_at: Arc<Mutex<Option<Instant>>>,
 }
@@ -374,6 +412,7 @@ impl SimStore {
             slot: Arc::new((place, secret.to_owned())),
             rollout: None,
             jobs: Jobs::default(),
+            stood: Arc::default(),
             restarted_at: Arc::default(),
         }
     }
@@ -431,7 +470,7 @@ pub type Jobs = Arc<Mutex<Vec<Job>>>;
 /// A process starts with what the target holds.
 pub(crate) fn start_process(world: &World, place: &Place, secret: &str, process: &str) {
     let held = world.value_at(place, secret);
-    world.change(if held.is_some() { "restart" } else { "remove" }, |state| match held {
+    world.change(if held.is_some() { "restart" } else { PUT_BACK }, |state| match held {
         Some(value) => _ = state.github.write_secret(place, process, &value),
         None => _ = state.github.remove(place, process),
     });
@@ -494,8 +533,11 @@ impl SecretStore for SimStore {
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
         let (slot, value) = (Arc::clone(&self.slot), value.expose().to_owned());
+        let stood = Arc::clone(&self.stood);
         self.wire
             .call(Call::Write(self.nth), true, move |world| {
+                let held = world.read(|state| state.github.secret(&slot.0, &slot.1).is_some());
+                stood.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(held);
                 world.change("write", |state| state.github.write_secret(&slot.0, &slot.1, &value));
                 Ok(Written { date: world.read(|state| state.github.clock.now_in_seconds()) })
             })
@@ -507,12 +549,47 @@ impl SecretStore for SimStore {
     }
 
     async fn remove(&self) -> Result<(), Failure> {
-        let slot = Arc::clone(&self.slot);
+        let (slot, stood) = (Arc::clone(&self.slot), Arc::clone(&self.stood));
         self.wire
             .call(Call::Remove(self.nth), true, move |world| {
-                world.change("remove", |state| state.github.remove(&slot.0, &slot.1));
+                let stood = *stood.lock().unwrap_or_else(PoisonError::into_inner);
+                let cause = if stood == Some(false) { PUT_BACK } else { "remove what someone else wrote" };
+                world.change(cause, |state| state.github.remove(&slot.0, &slot.1));
                 Ok(())
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_issuer_does_not_show_is_not_listed() {
+        let switches: [fn(&mut Behaviour); 4] = [
+            |shows| shows.shows_updated = false,
+            |shows| shows.shows_last_used = false,
+            |shows| shows.masked_labels = false,
+            |shows| shows.dialect = Dialect::Guide,
+        ];
+        let mut seen = Vec::new();
+        for nth in 0..=switches.len() {
+            let scene = Scene::empty(&["acme/app"]);
+            scene.world.by_hand(|state| {
+                switches.iter().take(nth).for_each(|hide| hide(&mut state.issuer.behaviour));
+                let (id, _) = state.issuer.seed_key("production-2026-08-01-aaaaaa", |_| {});
+                state.issuer.mark_used(&id, 0.01);
+            });
+            let listing = SimIssuer::new(&scene, &Script::default()).list().await;
+            let Ok(Listing { keys, .. }) = listing else { panic!("nothing is listed: {listing:?}") };
+            let shown = keys.iter().find(|row| row.name.starts_with("production"));
+            let shown = shown.map(|KeyRow { label, updated_at, last_used_at, .. }| {
+                [label.is_some(), updated_at.is_some(), last_used_at.is_some()]
+            });
+            seen.push(shown);
+        }
+        let expected = [[true; 3], [true, false, true], [true, false, false], [false; 3], [false; 3]];
+        assert_eq!(seen, expected.map(Some));
     }
 }

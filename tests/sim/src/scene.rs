@@ -1,8 +1,10 @@
 //! A world with targets and a policy, and runs in it.
 
 use std::cell::RefCell;
+use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::{OnceLock, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
@@ -69,11 +71,16 @@ pub fn tell_stories() {
     let _ = STORIES.set(true);
 }
 
-struct Silent;
+/// Keeps what a run tells, where anybody wants to know.
+struct Listener<'a>(Option<&'a RefCell<String>>);
 
-impl Observer for Silent {
+impl Observer for Listener<'_> {
     fn mask(&self, _secret: &Secret) {}
     fn event(&self, event: &Event<'_>) {
+        if let Some(heard) = self.0 {
+            // A `String` takes whatever is written to it.
+            let _ = writeln!(heard.borrow_mut(), "{event:?}");
+        }
         if *STORIES.get_or_init(|| std::env::var_os("KEYROTOR_SIM_STORY").is_some()) {
             #[allow(clippy::print_stderr, reason = "asked for by the person who debugs a trace")]
             {
@@ -96,12 +103,16 @@ pub struct Scene {
     pub time: Flow,
     /// Time of one request.
     pub latency: Duration,
+    /// Whether one of the issuer's servers hears of a new key at once, and the other when it works everywhere.
+    pub hears_apart: bool,
     /// Of the run's digits and jitter.
     pub seed: u64,
     /// Of the processes that use the targets, where runs restart them.
     pub rollout: Option<Rollout>,
     /// What reads the targets when it is queued.
     pub jobs: Jobs,
+    /// What runs tell while they are at work, where it is kept.
+    pub heard: Option<Rc<RefCell<String>>>,
 }
 
 impl Scene {
@@ -117,7 +128,7 @@ impl Scene {
         Self::empty(repos).with_hand_made_key()
     }
 
-    /// Repositories without a secret, an issuer without a live key.
+    /// Repositories without a secret, an issuer without a live key that shows whatever an issuer can.
     #[must_use]
     pub fn empty(repos: &[&str]) -> Self {
         Self::on(Flow::Tokio, repos)
@@ -128,16 +139,22 @@ impl Scene {
     pub fn on(time: Flow, repos: &[&str]) -> Self {
         let world = time.world();
         let targets: Vec<_> = repos.iter().map(|repo| world.by_hand(|state| state.github.add_repo(repo))).collect();
-        world.by_hand(|state| state.issuer.seed_management("root"));
+        world.by_hand(|state| {
+            state.issuer.behaviour.masked_labels = true;
+            state.issuer.behaviour.shows_last_used = true;
+            state.issuer.seed_management("root");
+        });
         Self {
             world,
             targets,
             policy: policy(),
             time,
             latency: Duration::from_millis(50),
+            hears_apart: false,
             seed: 1,
             rollout: None,
             jobs: Jobs::default(),
+            heard: None,
         }
     }
 
@@ -253,7 +270,8 @@ impl Scene {
             .collect();
         let (trigger, interrupt) = interrupt::channel();
         script.arm(trigger);
-        let context = self.context(interrupt);
+        let listener = Listener(self.heard.as_deref());
+        let context = self.context(interrupt, &listener);
         self.in_process(&script, Box::pin(rotate(&issuer, &targets, &self.policy, &context))).await
     }
 
@@ -262,17 +280,18 @@ impl Scene {
         let issuer = SimIssuer::new(self, &script);
         let (trigger, interrupt) = interrupt::channel();
         script.arm(trigger);
-        let (id, context) = (KeyId(id.to_owned()), self.context(interrupt));
+        let listener = Listener(self.heard.as_deref());
+        let (id, context) = (KeyId(id.to_owned()), self.context(interrupt, &listener));
         self.in_process(&script, Box::pin(reenable(&issuer, &id, false, &context))).await
     }
 
-    fn context(&self, interrupt: Interrupt) -> Context<'static> {
+    fn context<'a>(&self, interrupt: Interrupt, observer: &'a Listener<'_>) -> Context<'a> {
         Context {
             clock: self.time.clock(self.world.now()),
             rng: RefCell::new(fastrand::Rng::with_seed(self.seed ^ self.world.now().as_millisecond().unsigned_abs())),
             retry: Retry::default(),
             interrupt,
-            observer: &Silent,
+            observer,
         }
     }
 

@@ -6,8 +6,10 @@ mod shrink;
 use std::time::Duration;
 
 use keyrotor::rotation::policy::Retire;
+use keyrotor_fake::Wider;
 
 use crate::assumption::Assumption;
+use crate::grant::Grant;
 use crate::script::{Call, Fault, Script};
 
 pub use shrink::shrunk;
@@ -18,6 +20,12 @@ pub const SECOND: Duration = Duration::from_secs(1);
 pub const HOUR: Duration = Duration::from_secs(3600);
 /// One day.
 pub const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// What is sent takes effect so long after it at the latest: a request timeout of 30 s, less the way.
+const LATEST: Duration = Duration::from_secs(29);
+
+/// Whatever was sent has taken effect by then, or never will.
+const SETTLED: Duration = Duration::from_secs(65);
 
 /// How the family of the main repositories begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +125,8 @@ pub enum When {
     After(Duration),
     /// So long after something first went wrong in the first run, if it does.
     Behind(Duration),
+    /// So long after the first run made a key, if it does.
+    Made(Duration),
 }
 
 /// One run.
@@ -204,14 +214,22 @@ pub struct Schedule {
     pub shows_updated: bool,
     /// Whether it shows when a key was used.
     pub shows_used: bool,
+    /// Whether it shows a key's label, which is its masked value.
+    pub masked_labels: bool,
     /// How many seconds the issuer's clock is ahead.
     pub skew: i64,
     /// How long a new key takes to work.
     pub activation: Duration,
+    /// Whether one of the issuer's servers hears of it at once.
+    pub hears_apart: bool,
     /// How far the list lags behind (breaks A2).
     pub list_lag: Duration,
     /// How long every answer with a list takes, beside the time of a request.
     pub slow_lists: Option<Duration>,
+    /// What its keys may do.
+    pub grant: Grant,
+    /// What the issuer grants beyond what it is asked for, until everything has to heal.
+    pub wider: Option<Wider>,
     /// How long keys live.
     pub lifetime: Option<Duration>,
     /// Whether `replace-key-id` stays in the workflow for ever.
@@ -228,6 +246,8 @@ pub struct Schedule {
     pub rollout: Option<Duration>,
     /// What was sent has taken effect, or never will, so long after it.
     pub settles_within: Duration,
+    /// Whether runs that replace a key by its age, with a grace, come before those that replace it at once.
+    pub by_age: bool,
     /// What happens.
     pub acts: Vec<Act>,
 }
@@ -244,10 +264,14 @@ impl Schedule {
             renames: Renames::Work,
             shows_updated: true,
             shows_used: false,
+            masked_labels: true,
             skew: 0,
             activation: Duration::ZERO,
+            hears_apart: false,
             list_lag: Duration::ZERO,
             slow_lists: None,
+            grant: Grant::Monthly,
+            wider: None,
             lifetime: None,
             replace_left_in: true,
             staging: false,
@@ -255,9 +279,32 @@ impl Schedule {
             latency: Duration::from_millis(50),
             drains: false,
             rollout: None,
-            settles_within: 65 * SECOND,
+            settles_within: SETTLED,
+            by_age: false,
             acts: Vec::new(),
         }
+    }
+
+    /// The same schedule where every assumption holds.
+    #[must_use]
+    pub fn mended(&self) -> Self {
+        let mut mended = Self { broken: None, list_lag: Duration::ZERO, ..self.clone() };
+        mended.settles_within = mended.settles_within.min(SETTLED);
+        for act in &mut mended.acts {
+            match act {
+                Act::Deed(Deed::SetClock(seconds)) => *seconds = 0,
+                Act::Runs { runs, .. } => {
+                    let faults = runs.iter_mut().flat_map(|run| &mut run.faults);
+                    for (_, _, fault) in faults {
+                        if let Fault::Late(by) | Fault::TimeOut { lands: Some(by), .. } = fault {
+                            *by = (*by).min(LATEST);
+                        }
+                    }
+                }
+                Act::Deed(_) | Act::Wait(_) => {}
+            }
+        }
+        mended
     }
 
     /// Whether two runs of one family are ever at work at once.

@@ -102,7 +102,13 @@ struct Inner {
     made: RefCell<Vec<Made>>,
     commits: RefCell<Vec<Instant>>,
     uncommitted: RefCell<BTreeSet<String>>,
-    /// Something befell a call, or the run is over.
+    /// The keys that it made, and the names that it asked for.
+    own: RefCell<BTreeSet<String>>,
+    /// Whether a key of its own was accepted since its last write to a target; `None` before the first.
+    proved: Cell<Option<bool>>,
+    unproved: RefCell<Vec<String>>,
+    made_one: Cell<bool>,
+    /// Something befell a call, a key was made, or the run is over.
     moved: Notify,
     over: Cell<bool>,
 }
@@ -141,6 +147,9 @@ impl Script {
             hit = hit.or(now.then_some(planned.fault));
         }
         self.0.made.borrow_mut().push(Made { call, sent, faulty: hit.is_some() });
+        if matches!(call, Call::Write(_)) {
+            self.0.proved.set(Some(false));
+        }
         if hit.is_some() {
             self.0.moved.notify_waiters();
         }
@@ -149,9 +158,18 @@ impl Script {
 
     /// Waits until something befalls a call; `false`: the run is over, and nothing did.
     pub async fn goes_wrong(&self) -> bool {
+        self.comes_to(|| self.0.made.borrow().iter().any(|made| made.faulty)).await
+    }
+
+    /// Waits until the run has made a key; `false`: it is over, and made none.
+    pub async fn makes_one(&self) -> bool {
+        self.comes_to(|| self.0.made_one.get()).await
+    }
+
+    async fn comes_to(&self, it: impl Fn() -> bool) -> bool {
         loop {
             let moved = self.0.moved.notified();
-            if self.0.made.borrow().iter().any(|made| made.faulty) {
+            if it() {
                 return true;
             }
             if self.0.over.get() {
@@ -178,6 +196,35 @@ impl Script {
 
     pub(crate) fn makes(&self, id: &str) {
         self.0.uncommitted.borrow_mut().insert(id.to_owned());
+        self.0.own.borrow_mut().insert(id.to_owned());
+        self.0.made_one.set(true);
+        self.0.moved.notify_waiters();
+    }
+
+    /// A lost key has no other handle.
+    pub(crate) fn asks_for(&self, name: &str) {
+        self.0.own.borrow_mut().insert(name.to_owned());
+    }
+
+    pub(crate) fn accepts(&self, id: &str) {
+        if self.0.own.borrow().contains(id) {
+            self.0.proved.set(self.0.proved.get().map(|_| true));
+        }
+    }
+
+    pub(crate) fn ends(&self, id: &str, name: Option<&str>, sent: Instant) {
+        self.commits(sent);
+        let own = self.0.own.borrow();
+        let is_own = own.contains(id) || name.is_some_and(|name| own.contains(name));
+        if self.0.proved.get() == Some(false) && !is_own {
+            self.0.unproved.borrow_mut().push(id.to_owned());
+        }
+    }
+
+    /// The keys of others that were ended behind the run's last write before its own key was accepted once more.
+    #[must_use]
+    pub fn ended_unproved(&self) -> Vec<String> {
+        self.0.unproved.borrow().clone()
     }
 
     pub(crate) fn names_finally(&self, id: &str, sent: Instant) {

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use super::{Act, DAY, Deed, HOUR, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
 use keyrotor::rotation::policy::Retire;
+use keyrotor_fake::Wider;
 
 use crate::assumption::Assumption;
+use crate::grant::Grant;
 use crate::script::{Call, Fault};
 
 /// What the parts of a schedule depend on.
@@ -42,7 +44,8 @@ impl Schedule {
         // Short ones notice as much in the same time; some things come together only in a long one.
         let most = if dice.one_in(6) { 5 } else { 2 };
         let acts = dice.rng.usize(1..=most);
-        world.acts = (0..acts).flat_map(|_| acts_of(&mut dice, &world)).collect();
+        let added = dice.one_in(6).then_some(Act::Deed(Deed::AddTarget));
+        world.acts = added.into_iter().chain((0..acts).flat_map(|_| acts_of(&mut dice, &world))).collect();
         world
     }
 }
@@ -61,15 +64,19 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         _ => &[Neighbour::Nobody],
     };
     let neighbour = if dice.one_in(4) { dice.pick(neighbours) } else { Neighbour::Nobody };
-    // What is waited for must be told by when it began, and nothing else may end its key.
-    let drains = works && lifetime.is_none() && dice.broken.is_none() && dice.one_in(4);
+    let shows_updated = !works || !dice.one_in(8);
+    // What is waited for must be told by when it began, and nothing else may end its key. Where renames are not dated, the
+    // grace counts from a dead run's key: SECURITY.md, known limits.
+    let drains = works && shows_updated && lifetime.is_none() && dice.broken.is_none() && dice.one_in(4);
+    let grant = dice.pick(&[Grant::Monthly, Grant::Monthly, Grant::ForLife, Grant::Unlimited]);
     Schedule {
         broken: dice.broken,
         start,
         repos: dice.rng.usize(1..=3),
         renames,
-        shows_updated: !works || !dice.one_in(8),
+        shows_updated,
         shows_used: dice.rng.bool(),
+        masked_labels: dice.rng.bool(),
         skew: dice.pick(&[0, 0, -300, 300, -7, 90]),
         // What is waited for long is asked for often: few such worlds take as long as all the others.
         activation: if dice.one_in(8) {
@@ -77,11 +84,14 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         } else {
             dice.pick(&[Duration::ZERO, Duration::ZERO, SECOND, 3 * SECOND])
         },
+        hears_apart: dice.rng.bool(),
         list_lag: match dice.broken {
             Some(Assumption::A2) => dice.pick(&[SECOND / 2, SECOND, 2 * SECOND]),
             _ => Duration::ZERO,
         },
         slow_lists: dice.one_in(8).then(|| dice.pick(&[8 * SECOND, 25 * SECOND])),
+        grant,
+        wider: dice.one_in(24).then(|| wider(dice, grant, lifetime)),
         lifetime,
         replace_left_in: dice.rng.bool(),
         staging: dice.one_in(4),
@@ -94,9 +104,22 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
             4..=31 => Some(dice.pick(&[SECOND, 20 * SECOND, 50 * SECOND])),
             _ => None,
         },
+        by_age: dice.one_in(4),
         settles_within: if dice.broken == Some(Assumption::A1) { 190 * SECOND } else { 65 * SECOND },
         ..Schedule::plain(seed)
     }
+}
+
+/// What an issuer grants beyond a right that was asked for.
+fn wider(dice: &mut Dice, grant: Grant, lifetime: Option<Duration>) -> Wider {
+    if lifetime.is_some() && dice.rng.bool() {
+        return Wider::IgnoresExpiry;
+    }
+    dice.pick(match grant {
+        Grant::Monthly => &[Wider::IgnoresProviders, Wider::DoublesLimit, Wider::IgnoresLimit, Wider::ResetsDaily][..],
+        Grant::ForLife => &[Wider::IgnoresModels, Wider::DoublesLimit, Wider::IgnoresLimit, Wider::ResetsDaily],
+        Grant::Unlimited => &[Wider::IgnoresProviders, Wider::IgnoresModels],
+    })
 }
 
 fn acts_of(dice: &mut Dice, world: &Schedule) -> Vec<Act> {
@@ -106,7 +129,7 @@ fn acts_of(dice: &mut Dice, world: &Schedule) -> Vec<Act> {
     if let Some(first) = runs.first_mut() {
         first.after = Duration::ZERO;
     }
-    let deeds = if dice.one_in(4) { vec![(when(dice), deed(dice, world))] } else { Vec::new() };
+    let deeds = if dice.one_in(4) { vec![(when(dice), deed_beside_runs(dice, world))] } else { Vec::new() };
     acts.push(Act::Runs { runs, deeds, settle: dice.rng.bool() });
     if !dice.one_in(3) {
         acts.push(Act::Wait(wait(dice)));
@@ -122,7 +145,11 @@ fn acts_of(dice: &mut Dice, world: &Schedule) -> Vec<Act> {
 
 fn when(dice: &mut Dice) -> When {
     let soon = [Duration::from_millis(10), Duration::from_millis(300), SECOND, 5 * SECOND, 20 * SECOND];
-    if dice.rng.bool() { When::Behind(dice.pick(&soon)) } else { When::After(dice.seconds(0, 70)) }
+    match dice.rng.u8(..3) {
+        0 => When::Behind(dice.pick(&soon)),
+        1 => When::Made(dice.pick(&soon)),
+        _ => When::After(dice.seconds(0, 70)),
+    }
 }
 
 fn wait(dice: &mut Dice) -> Duration {
@@ -143,8 +170,18 @@ fn wait(dice: &mut Dice) -> Duration {
     ])
 }
 
+/// What people do while runs are at work.
+fn deed_beside_runs(dice: &mut Dice, world: &Schedule) -> Deed {
+    loop {
+        let deed = deed(dice, world);
+        if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::Job { .. }) {
+            return deed;
+        }
+    }
+}
+
 fn deed(dice: &mut Dice, world: &Schedule) -> Deed {
-    let target = dice.rng.usize(1..3);
+    let target = dice.rng.usize(1..=world.repos.max(2));
     // A neighbour that names its own key takes a family whose current key is dead for a family without one.
     let may_disable = world.renames == Renames::Work && world.neighbour != Neighbour::Naming && !world.drains;
     if world.drains && dice.rng.bool() {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use keyrotor::rotation::policy::Retire;
 
+use crate::grant::Grant;
+
 use super::{Act, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
 
 /// A change to one run.
@@ -21,12 +23,17 @@ const PLAINER: [Plainer; 7] = [
 ];
 
 /// What makes a world plainer, one thing each.
-const SIMPLER: [fn(&mut Schedule); 13] = [
+const SIMPLER: [fn(&mut Schedule); 18] = [
     |world| world.skew = 0,
     |world| world.activation = Duration::ZERO,
+    |world| world.hears_apart = false,
     |world| world.shows_used = false,
+    |world| world.masked_labels = true,
     |world| world.shows_updated = true,
     |world| world.slow_lists = None,
+    |world| world.grant = Grant::Monthly,
+    |world| world.wider = None,
+    |world| world.by_age = false,
     |world| world.lifetime = None,
     |world| {
         world.staging = false;
