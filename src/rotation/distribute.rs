@@ -18,6 +18,12 @@ use crate::secret::Secret;
 /// GitHub shows whole seconds, and the server that stamps a write need not be the one that answers it.
 const STAMP_TOLERANCE: Duration = Duration::from_secs(1);
 
+/// What a look showed so long ago may have changed since; what a write waits for may take longer.
+const LOOK_IS_NEWS: Duration = Duration::from_secs(10);
+
+/// So often an empty target is looked at before its write, where that has to wait.
+const MOST_LOOKS: usize = 3;
+
 impl Run<'_> {
     /// Writes every target: the one not written for longest alone, so that a refusal finds nothing written; then the
     /// rest, `parallel` at a time. After a failure nothing more is begun; what is under way is waited for.
@@ -52,11 +58,12 @@ impl Run<'_> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let name = store.name();
         let began = self.clock().elapsed();
-        let looked = Cell::new(!empty);
         let gate = async || {
-            self.read(&name, async || store.ready().await).await?;
-            if !looked.replace(true) {
-                self.is_still_empty(target, store.as_ref()).await.inspect_err(|_| store.stand_down())?;
+            let untouched = !self.memory.borrow().ledger.targets_touched().contains(&target);
+            if empty && untouched {
+                self.ready_for_an_empty_target(target, store.as_ref()).await?;
+            } else {
+                self.read(&name, async || store.ready().await).await?;
             }
             self.may_write(&name, store.as_ref(), Some(&new.value)).await
         };
@@ -88,16 +95,32 @@ impl Run<'_> {
         }
     }
 
-    /// Putting back removes a secret where there was none. What someone else writes there while the new key is proved could
-    /// be put back by nobody, so that this run leaves it alone.
-    async fn is_still_empty(&self, target: usize, store: &dyn SecretStore) -> Result<(), Cause> {
+    /// Putting back removes a secret where there was none. What someone else wrote there while the new key was proved could be
+    /// put back by nobody, so that it is left alone. The look has to be over before a write's turn is taken: a turn may not
+    /// wait for another.
+    async fn ready_for_an_empty_target(&self, target: usize, store: &dyn SecretStore) -> Result<(), Cause> {
         let name = store.name();
-        let Held::Since(at) = self.read(&name, async || store.last_write().await).await?.held else { return Ok(()) };
-        self.detail(target, "it was written meanwhile");
-        Err(Cause::Failed(Problem {
-            what: format!("{name}: it held nothing when this run began, and was written at {at}, not by this run"),
-            next: Some("find out who else writes this secret; the next run writes it".into()),
-        }))
+        let mut looks = 0;
+        loop {
+            if let Held::Since(_) = self.read(&name, async || store.last_write().await).await?.held {
+                self.detail(target, "it was written meanwhile");
+                return Err(Cause::Failed(Problem {
+                    what: format!("{name}: it held nothing when this run began, and holds a secret now, not by this run"),
+                    next: Some(
+                        "find out who else writes this secret, then run once with rotate-after: 0s; for a first key, remove \
+                         it or name its key in replace-key-id"
+                            .into(),
+                    ),
+                }));
+            }
+            looks += 1;
+            let looked = self.clock().elapsed();
+            self.read(&name, async || store.ready().await).await?;
+            if looks == MOST_LOOKS || self.clock().elapsed().saturating_sub(looked) < LOOK_IS_NEWS {
+                return Ok(());
+            }
+            store.stand_down();
+        }
     }
 
     /// Whatever a write has to wait for was waited for; the lease comes last.

@@ -68,7 +68,7 @@ impl Stores {
     /// The stores for the targets of one rotation. Nothing is contacted yet.
     #[must_use]
     pub fn open(&self, targets: &[Target]) -> Vec<Box<dyn SecretStore>> {
-        let at_github = Rc::new(Cell::new(targets.iter().filter_map(Target::at_github).count()));
+        let at_github = Rc::default();
         targets.iter().map(|target| self.open_one(target, &at_github)).collect()
     }
 

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -111,7 +111,7 @@ impl Fleet {
         let world = self.world();
         let github = self.github(credential);
         let places = self.places();
-        let all = Rc::new(Cell::new(places.len()));
+        let all = Rc::default();
         let store = |place| {
             let store = GitHubSecret::new(Rc::clone(&github), place, SECRET).one_of(&all);
             Box::new(store) as Box<dyn SecretStore>
@@ -249,16 +249,23 @@ async fn a_limit_without_a_time_is_waited_for_twice_as_long_the_second_time() {
 
 #[tokio::test(start_paused = true)]
 async fn too_few_requests_for_the_hour_stop_the_run_before_anything_is_written() {
-    for (requests, enough) in [(201, false), (402, true)] {
+    for (requests, lacking, enough) in
+        [(201, 0, Err("200 are needed")), (402, 0, Ok(())), (402, 99, Err("299 are needed"))]
+    {
         let fleet = Fleet::new(100, ENTERPRISE);
-        fleet.world().by_hand(|state| state.github.rate_limit_remaining = Some(requests));
+        fleet.world().by_hand(|state| {
+            state.github.rate_limit_remaining = Some(requests);
+            fleet.scene.targets.iter().rev().take(lacking).for_each(|place| _ = state.github.remove(place, SECRET));
+        });
         let (outcome, _) = fleet.rotate(stand_by).await;
         let told = format!("{:?}", outcome.problems);
-        let expected = if enough { Verdict::Rotated } else { Verdict::RolledBack };
+        let expected = if enough.is_ok() { Verdict::Rotated } else { Verdict::RolledBack };
         assert_eq!(outcome.verdict, expected, "{told}");
-        assert!(enough || told.contains("200 are needed") && told.contains("Run it again after 20"), "{told}");
+        if let Err(needed) = enough {
+            assert!(told.contains(needed) && told.contains("Run it again after 20"), "{told}");
+        }
         let puts = fleet.world().requests().iter().filter(|it| it.method == "PUT").count();
-        assert_eq!(puts, if enough { 100 } else { 0 });
+        assert_eq!(puts, if enough.is_ok() { 100 } else { 0 });
         assert_eq!(fleet.world().live_keys("production").len(), 1);
         fleet.scene.assert_no_outage();
     }

@@ -200,13 +200,13 @@ impl GitHub {
         Ok(answer)
     }
 
-    /// Whether the hour's requests last for so many targets: each takes two more, the write, and a look behind it. Tokens
-    /// of an App are counted by account, so that nothing is known of theirs.
+    /// Whether the hour's requests last for so many more. Tokens of an App are counted by account, so that nothing is known of
+    /// theirs.
     ///
     /// # Errors
     /// Where they do not.
-    pub(super) fn lasts_for(&self, targets: usize) -> Result<(), Failure> {
-        let needed = 2 * u64::try_from(targets).unwrap_or(u64::MAX / 2);
+    pub(super) fn lasts_for(&self, requests: usize) -> Result<(), Failure> {
+        let needed = u64::try_from(requests).unwrap_or(u64::MAX);
         let left = self.wire.pace.left().filter(|left| left.requests < needed);
         let (Some(left), Signer::Token(_)) = (left, &self.signer) else { return Ok(()) };
         Err(Failure::Refused(Refusal {

@@ -30,6 +30,12 @@ use crate::secret::Secret;
 /// GitHub's limit for one value: page "Using secrets in GitHub Actions".
 pub const LONGEST_VALUE: usize = 48 * 1024;
 
+/// A write, and the look behind it.
+const REQUESTS_OF_A_WRITE: usize = 2;
+
+/// Where there was no secret, one more comes right before the write.
+const REQUESTS_OF_A_LOOK: usize = 1;
+
 /// A scope that was read longer ago is read again before it is written.
 const SCOPE_IS_NEWS: Duration = Duration::from_secs(10);
 
@@ -51,8 +57,10 @@ pub struct GitHubSecret {
     /// Known for an organisation's secret once it was observed.
     scopes: RefCell<Option<Scopes>>,
     canary: Option<Canary>,
-    /// How many targets of its rotation lie at GitHub, until one of them is written.
+    /// How many requests the writes of its rotation take at GitHub, until one of them is made.
     rotation: Rc<Cell<usize>>,
+    /// Whether it was seen to lack the secret.
+    lacking: Cell<bool>,
     /// Leave for the two requests of a look: the key, the secret's row.
     looks: RefCell<Option<[Pass; 2]>>,
     /// Leave for the next write: what it has to wait for is waited for before the run asks whether it may still write.
@@ -98,6 +106,7 @@ impl GitHubSecret {
             scopes: RefCell::default(),
             canary: None,
             rotation: Rc::default(),
+            lacking: Cell::default(),
             looks: RefCell::default(),
             pass: RefCell::default(),
         }
@@ -110,11 +119,12 @@ impl GitHubSecret {
         self
     }
 
-    /// As one of the targets of a rotation, which share the number of those at GitHub. The first write of all is refused where
-    /// the hour's requests would not last for every one of them: nothing is written then yet, and a rotation that ends halfway
-    /// for want of requests can't be undone either.
+    /// As one of the targets of a rotation, which share the number of requests that their writes take. The first write of all
+    /// is refused where what the hour has left would not last for every one of them: nothing is written then yet, and a rotation
+    /// that ends halfway for want of requests can't be undone either.
     #[must_use]
     pub fn one_of(mut self, rotation: &Rc<Cell<usize>>) -> Self {
+        rotation.set(rotation.get() + REQUESTS_OF_A_WRITE);
         self.rotation = Rc::clone(rotation);
         self
     }
@@ -337,6 +347,9 @@ impl SecretStore for GitHubSecret {
         };
         let (asked, seen) = join!(reach, self.look_closely(for_row));
         let (asked, (sighting, found)) = (asked?, seen?);
+        if sighting.held == Held::Nothing && !self.lacking.replace(true) {
+            self.rotation.set(self.rotation.get() + REQUESTS_OF_A_LOOK);
+        }
         if self.place.organisation().is_some() {
             *self.scopes.borrow_mut() = Some(Scopes::new(self.asked.as_ref(), asked, found)?);
         }
