@@ -2,6 +2,8 @@
 //!
 //! Which key is replaced is decided in `choice`, whether it is due in `due`.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, span};
@@ -137,6 +139,7 @@ impl<'a> Situation<'a> {
             return Decision::Rest { reason: "too many runs have failed".to_owned(), attention: vec![stop] };
         }
         let source = self.source_of_rights(current);
+        let source = source.as_deref();
         match rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now()) {
             Err(inputs) => Decision::Stop(self.rights_unknown(source, &inputs)),
             Ok(rights) => {
@@ -151,19 +154,29 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// Whose rights are inherited: the current key's, else the newest dead run's. That of a dead run may do more than was asked
-    /// for, which the run did not live to see; where it can't be told from a deployed one, an older key that may do less says
-    /// what was there before.
-    fn source_of_rights(&self, current: Option<&'a KeyRow>) -> Option<&'a KeyRow> {
+    /// Whose rights are inherited: the current key's, else the newest dead run's. A dead run's may be more than was asked for,
+    /// which it did not live to see; behind that look it would have written targets. Where it can't be told from a deployed
+    /// one, and not every target was written since it was made, no right reaches further than those of the other live keys;
+    /// where none was, than those of the dead ones.
+    fn source_of_rights(&self, current: Option<&'a KeyRow>) -> Option<Cow<'a, KeyRow>> {
         let newest = current.or_else(|| self.of_dead_runs().max_by_key(|row| row.created_at))?;
-        if self.mode == Mode::Renaming && current.is_some() {
-            return Some(newest);
+        let named = FamilyName::parse(&self.policy.key_name, &newest.name).is_none();
+        if named || (self.mode == Mode::Renaming && current.is_some()) {
+            return Some(Cow::Borrowed(newest));
         }
-        let mut older: Vec<_> = self.family.all().chain(self.family.traces.iter().copied()).collect();
-        older.retain(|row| row.created_at < newest.created_at);
-        older.sort_by_key(|row| std::cmp::Reverse(row.created_at));
-        let narrower = |source, row| if rights::exceeds(self.policy, source, row) { row } else { source };
-        Some(older.into_iter().fold(newest, narrower))
+        let from = newest.created_at.map(|made| earlier(made, SAME_WRITE_MARGIN));
+        let since = |target: &SeenTarget| target.last_write.map(|at| Some(at) >= from);
+        let written: Vec<_> = self.seen.targets.iter().filter_map(since).collect();
+        if !written.is_empty() && written.iter().all(|since| *since) {
+            return Some(Cow::Borrowed(newest));
+        }
+        let others = |row: &&KeyRow| row.id != newest.id && row.created_at <= newest.created_at;
+        let mut by: Vec<_> = self.family.all().filter(others).collect();
+        if by.is_empty() && !written.contains(&true) {
+            by = self.family.traces.iter().copied().filter(others).collect();
+        }
+        let least = by.into_iter().fold(newest.clone(), |row, other| rights::narrowed(self.policy, &row, other));
+        Some(Cow::Owned(least))
     }
 
     /// The rights can't be inherited.

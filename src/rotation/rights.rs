@@ -75,19 +75,49 @@ pub fn left_over(policy: &Policy, old: Option<&KeyRow>) -> Option<LeftOver> {
     (stays && left < of).then(|| LeftOver { usd: left.max(0.0), of })
 }
 
-/// Whether a key would hand on more than another one, as far as the issuer shows both: what is left of a limit for life, and
-/// how long they live, not until when.
+/// A key with no right that reaches further than another one's, as far as the issuer shows both: what is left of a limit for
+/// life counts, and how long a key lives, not until when.
 #[must_use]
-pub fn exceeds(policy: &Policy, key: &KeyRow, other: &KeyRow) -> bool {
-    let limit = |row: &KeyRow| left_over(policy, Some(row)).map_or(row.rights.limit, |left| Some(Some(left.usd)));
-    let end = |row: &KeyRow| {
-        let alive = |end| row.created_at.map(|made| later(Timestamp::UNIX_EPOCH, between(made, end)));
-        row.rights.expires_at.and_then(|end| end.map_or(Some(None), |end| alive(end).map(Some)))
+pub fn narrowed(policy: &Policy, key: &KeyRow, by: &KeyRow) -> KeyRow {
+    let mut narrow = key.clone();
+    narrower_list(&mut narrow.rights.providers, by.rights.providers.as_ref());
+    narrower_list(&mut narrow.rights.models, by.rights.models.as_ref());
+    let left = |row: &KeyRow| {
+        let limit = left_over(policy, Some(row)).map_or(row.rights.limit, |left| Some(Some(left.usd)));
+        limit.map(|limit| limit.unwrap_or(f64::INFINITY))
     };
-    let ShownRights { providers, models, reset, other: others, .. } = other.rights.clone();
-    let least = Rights { providers, models, limit: limit(other), reset, expires_at: end(other), other: others };
-    let shown = ShownRights { limit: limit(key), expires_at: end(key), ..key.rights.clone() };
-    !compare(&least, &shown).wider.is_empty()
+    if let (Some(mine), Some(least)) = (left(key), left(by))
+        && least < mine
+    {
+        (narrow.rights.limit, narrow.limit_remaining) = (by.rights.limit, by.limit_remaining);
+    }
+    narrow.rights.reset = match (narrow.rights.reset, by.rights.reset) {
+        (Some(mine), Some(least)) => Some(mine.min(least)),
+        (mine, _) => mine,
+    };
+    let lifetime = |row: &KeyRow| Some(row.rights.expires_at?.map(|end| row.created_at.map(|made| between(made, end))));
+    if let (Some(mine), Some(Some(Some(least))), Some(made)) = (lifetime(key), lifetime(by), key.created_at)
+        && mine.flatten().is_none_or(|mine| least + EXPIRY_ROUNDING < mine)
+    {
+        narrow.rights.expires_at = Some(Some(later(made, least)));
+    }
+    for (name, value) in &by.rights.other {
+        match narrow.rights.other.get(name) {
+            Some(mine) if !wider_value(value, mine) => {}
+            _ => _ = narrow.rights.other.insert(name.clone(), value.clone()),
+        }
+    }
+    narrow
+}
+
+/// What both allow; of two lists that share nothing, the other one.
+fn narrower_list(mine: &mut Option<AllowList>, by: Option<&AllowList>) {
+    let (Some(has), Some(AllowList::Only(least))) = (&*mine, by) else { return };
+    let shared = match has {
+        AllowList::All => least.clone(),
+        AllowList::Only(has) => has.intersection(least).cloned().collect(),
+    };
+    *mine = Some(AllowList::Only(if shared.is_empty() { least.clone() } else { shared }));
 }
 
 /// A limit whose reset the issuer does not show is for life where the inputs say that the new key's is.
@@ -298,28 +328,38 @@ mod tests {
     }
 
     #[test]
-    fn a_key_exceeds_another_in_what_it_hands_on() {
+    fn each_right_is_narrowed_by_itself() {
         let mut old = row("production-2026-11-01", "2026-11-01T00:00:00Z");
-        (old.rights.limit, old.limit_remaining) = (Some(Some(100.0)), Some(37.5));
+        old.rights.models = Some(only(&["a", "b"]));
+        (old.rights.limit, old.rights.reset) = (Some(Some(100.0)), Some(Reset::Weekly));
         old.rights.expires_at = Some(Some("2026-12-01T00:00:00Z".parse().unwrap()));
+        old.rights.other.insert("rate_limit".into(), serde_json::json!({"requests_per_minute": 60}));
         let mut new = row("production-2026-11-20", "2026-11-20T00:00:00Z");
-        (new.rights.limit, new.limit_remaining) = (Some(Some(37.5)), Some(37.5));
-        new.rights.expires_at = Some(Some("2026-12-20T00:00:00Z".parse().unwrap()));
-        assert!(!exceeds(&policy(), &new, &old), "it lives as long, not as early");
-        assert!(exceeds(
-            &policy(),
-            &KeyRow { limit_remaining: Some(75.0), rights: limited(75.0, &new), ..new.clone() },
-            &old
-        ));
-        assert!(!exceeds(&policy(), &old, &new), "it has spent what it may spend more");
-        new.rights.expires_at = Some(Some("2027-01-20T00:00:00Z".parse().unwrap()));
-        assert!(exceeds(&policy(), &new, &old));
-        new.rights.expires_at = Some(None);
-        assert!(exceeds(&policy(), &new, &old));
+        new.rights.providers = Some(only(&["openai"]));
+        (new.rights.limit, new.rights.reset) = (Some(Some(200.0)), Some(Reset::Monthly));
+        let least = narrowed(&policy(), &new, &old).rights;
+        assert_eq!((least.providers, least.models), (Some(only(&["openai"])), Some(only(&["a", "b"]))));
+        assert_eq!((least.limit, least.reset), (Some(Some(100.0)), Some(Reset::Monthly)));
+        assert_eq!(least.expires_at, Some(Some("2026-12-20T00:00:00Z".parse().unwrap())), "as long, not until then");
+        assert!(least.other.contains_key("rate_limit"));
+        assert_eq!(narrowed(&policy(), &old, &row("a", "2026-11-01T00:00:00Z")), old, "no restriction narrows nothing");
+        (old.rights.providers, new.rights.models) = (Some(only(&["google"])), Some(only(&["b", "c"])));
+        let least = narrowed(&policy(), &new, &old).rights;
+        assert_eq!((least.providers, least.models), (Some(only(&["google"])), Some(only(&["b"]))));
     }
 
-    fn limited(usd: f64, row: &KeyRow) -> ShownRights {
-        ShownRights { limit: Some(Some(usd)), ..row.rights.clone() }
+    #[test]
+    fn of_a_limit_for_life_what_is_left_decides() {
+        let limited = |limit: f64, left: f64| {
+            let mut row = row("production-2026-11-01", "2026-11-01T00:00:00Z");
+            (row.rights.limit, row.limit_remaining) = (Some(Some(limit)), Some(left));
+            row
+        };
+        let handed_on = |key: &KeyRow, by: &KeyRow| {
+            asked(&policy(), Some(&narrowed(&policy(), key, by)), ALL, now()).unwrap().limit.flatten()
+        };
+        assert_eq!(handed_on(&limited(75.0, 75.0), &limited(100.0, 37.5)), Some(37.5));
+        assert_eq!(handed_on(&limited(37.5, 30.0), &limited(100.0, 37.5)), Some(30.0));
     }
 
     #[test]
