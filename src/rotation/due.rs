@@ -44,9 +44,6 @@ impl Situation<'_> {
         if self.mode == Mode::Fixed && self.family.confirmed.len() > 1 {
             return Some("the family has more than one live key".to_owned());
         }
-        if self.mode == Mode::Fixed && self.seen.held.as_ref().is_some_and(|held| held.alive == Some(false)) {
-            return Some("current-key is dead, and this issuer's names do not say which key is deployed".to_owned());
-        }
         if age >= self.policy.rotate_after {
             return Some(format!("the current key is {} old", span(age)));
         }
@@ -75,7 +72,8 @@ impl Situation<'_> {
     /// A dead key that was not made before the current one: a run that did not finish, or one beside another, may have left it
     /// in a target.
     fn dead_since(&self, current: &KeyRow) -> Option<&KeyRow> {
-        let mut dead = self.family.traces.iter().filter(|row| self.mode == Mode::Renaming && row.id != current.id);
+        let others = |row: &&&KeyRow| row.id != current.id && row.created_at.is_some();
+        let mut dead = self.family.traces.iter().filter(|_| self.mode == Mode::Renaming).filter(others);
         dead.find(|row| deployed_together(row, current, self.policy)).copied()
     }
 
@@ -92,14 +90,16 @@ impl Situation<'_> {
         let known = self.family.current().filter(undated).is_some_and(|row| held == Some(&row.id));
         let newest = match self.mode {
             Mode::Renaming => self.family.current().and_then(|row| {
-                let margin = if row.updated_at.is_some() { SAME_WRITE_MARGIN } else { CLOCK_MARGIN };
+                // Whoever made the key by hand wrote it some time later.
+                let renamed = row.updated_at.is_some_and(|at| Some(at) > row.created_at);
+                let margin = if renamed { SAME_WRITE_MARGIN } else { CLOCK_MARGIN };
                 commit(row).map(|at| later(at, margin))
             }),
             Mode::Fixed => self.family.current().and_then(|row| self.deployments(row)?.pop()).map(|(_, end)| end),
         };
         for target in &self.seen.targets {
             if let (Some(at), Some(newest)) = (target.last_write, newest)
-                && at > newest
+                && earlier(at, target.clock.took()) > newest
                 && !known
             {
                 found.push(Stop::new(
