@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::assumption::Assumption;
-use crate::schedule::Schedule;
+use crate::schedule::{Renames, Schedule};
 
 /// A kind of broken promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +42,8 @@ impl Promise {
             (Some(Assumption::A2), Self::Lie) => true,
             // One of them deploys the key that later counts as replaced long ago.
             (Some(Assumption::A2), Self::Outage | Self::Grace) => schedule.has_runs_at_once(),
+            // The new key is not listed when its rename is answered with "no such call", and counts as deleted.
+            (Some(Assumption::A2), Self::NotHealed) => schedule.renames == Renames::NoSuchCall,
             // A write is attributed to the wrong key, so that a person's own write is not noticed.
             (Some(Assumption::A3), Self::Outage) => schedule.has_writes_by_hand(),
             // Whose a dead key was can't be told any more: a person makes one by hand.

@@ -80,16 +80,25 @@ pub fn lies(scene: &Scene, before: &Before, outcome: &Outcome, asked: &Asked) ->
     lies
 }
 
-/// What is not as it should be where a run that goes by a key's age says that all is well. `over`: the grace of whatever was
-/// replaced is over too. Of the `raced` targets nobody can say what they hold.
+/// What is not as it should be where a run that goes by a key's age says that all is well. Of the `raced` targets nobody can say
+/// what they hold. Where names and dates do not tell which key is deployed, it has to be one of `own`. `over`: the grace of
+/// whatever was replaced is over.
 #[must_use]
-pub fn not_well(scene: &Scene, raced: &BTreeSet<&Place>, over: bool) -> Option<String> {
+pub fn not_well(
+    scene: &Scene,
+    raced: &BTreeSet<&Place>,
+    names_tell: bool,
+    own: &BTreeSet<String>,
+    over: bool,
+) -> Option<String> {
     let mut live = scene.live_family();
     live.sort_by_key(|key| key.created_at);
     let Some(current) = live.last() else { return Some("no key of the family is alive".into()) };
-    let holds_another =
-        |(place, value): &(&Place, &Option<String>)| !raced.contains(place) && value.as_ref() != Some(&current.value);
-    if let Some((place, _)) = values(scene).iter().find(holds_another) {
+    let tells = names_tell && current.updated_at > current.created_at;
+    let right = |value: &String| if tells { *value == current.value } else { own.contains(value) };
+    let wrong =
+        |(place, value): &(&Place, &Option<String>)| !raced.contains(place) && !value.as_ref().is_some_and(right);
+    if let Some((place, _)) = values(scene).iter().find(wrong) {
         return Some(format!("{place} does not hold {}", current.name));
     }
     let now = scene.world.read(|state| state.issuer.clock.now());

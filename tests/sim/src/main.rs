@@ -75,8 +75,10 @@ impl Tally {
         self.runs.fetch_add(u64::try_from(played.runs).unwrap_or(0), Ordering::Relaxed);
         self.asked.fetch_add(u64::from(played.asked_a_person), Ordering::Relaxed);
         let Some(promise) = played.first() else { return };
+        let mended = schedule.mended();
         // Without the assumption's breach the same must keep every promise.
-        let expected = promise.may_break(schedule) && play(&schedule.mended()).first().is_none();
+        let excused = promise.may_break(schedule);
+        let expected = excused && play(&mended).first().is_none();
         let times = {
             let mut broken = self.broken.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let times = broken.entry((promise, expected)).or_insert(0);
@@ -86,7 +88,12 @@ impl Tally {
         if options.first && !expected {
             self.over.store(true, Ordering::Relaxed);
         } else if times <= options.show && !expected {
-            let same = |less: &Schedule| play(less).first() == Some(promise) && !promise.may_break(less);
+            let schedule = if excused { &mended } else { schedule };
+            let promise = play(schedule).first();
+            let same = |less: &Schedule| {
+                let breaks = play(less).first();
+                breaks == promise && breaks.is_some_and(|breaks| !breaks.may_break(less))
+            };
             let least = shrunk(schedule, same);
             show(&least, &play(&least));
         }

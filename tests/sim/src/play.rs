@@ -19,7 +19,7 @@ use crate::assumption::Assumption;
 use crate::broke::{Broke, Promise};
 use crate::grant::Grant;
 use crate::judge::{self, Asked, Before};
-use crate::ports::{PROCESSES, PUT_BACK, Rollout};
+use crate::ports::{PROCESSES, PUT_BACK, REMOVE_ANOTHERS, Rollout};
 use crate::scene::{Ended, FAMILY, SECRET, Scene};
 use crate::schedule::{Act, DAY, Deed, HOUR, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
 use crate::script::{Call, Fault, Made, Script};
@@ -33,6 +33,9 @@ const NEIGHBOURS: &str = "Paul's key";
 
 /// A run told to stop is over by then.
 const STOPS_WITHIN: Duration = Duration::from_secs(7);
+
+/// A request arrives within it or never.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Dates have whole seconds, and a run asks two servers for them.
 const GRACE_MARGIN: Duration = Duration::from_secs(5);
@@ -116,6 +119,8 @@ struct Play<'a> {
     added: usize,
     /// Where a person wrote while a run was at work, when it could not see that, and which keys.
     raced: BTreeMap<Place, BTreeSet<String>>,
+    /// Where a person wrote between a run's look at a target without the secret and its write.
+    overtaken: BTreeSet<Place>,
     /// Values that some place has held: nobody has the value of a key that was never deployed.
     known: BTreeSet<String>,
     /// The ids of confirmed keys, with the time at which some target held them last.
@@ -147,6 +152,7 @@ impl<'a> Play<'a> {
             Renames::Work => main,
             Renames::KnownMissing => main.without_renames(),
             Renames::Ignored => main.with_renames_ignored(),
+            Renames::NoSuchCall => main.with_no_call_to_rename(),
         };
         main.latency = schedule.latency;
         main.hears_apart = schedule.hears_apart;
@@ -162,6 +168,7 @@ impl<'a> Play<'a> {
             state.issuer.behaviour.list_lag = schedule.list_lag;
             state.issuer.behaviour.shows_last_used = schedule.shows_used;
             state.issuer.behaviour.shows_updated = schedule.shows_updated;
+            state.issuer.behaviour.models_open = schedule.open_models;
             state.issuer.behaviour.masked_labels = schedule.masked_labels;
             state.issuer.behaviour.wider = schedule.wider.into_iter().collect();
             for key in &mut state.issuer.keys {
@@ -182,6 +189,7 @@ impl<'a> Play<'a> {
             hand_made,
             added: 0,
             raced: BTreeMap::new(),
+            overtaken: BTreeSet::new(),
             known: BTreeSet::new(),
             deployed: BTreeMap::new(),
             written_by_hand: BTreeSet::new(),
@@ -389,7 +397,7 @@ impl<'a> Play<'a> {
             [plan] if alone => Some(Before::of(self.scene(plan.side))),
             _ => None,
         };
-        let together = (settle && runs.len() > 1).then(|| self.every_id());
+        let together = (settle && runs.len() > 1 && !self.unsettled).then(|| self.every_id());
         let scenes: Vec<_> = runs.iter().enumerate().map(|(nth, plan)| self.run_scene(plan, nth)).collect();
         let slow = |script: Script| match self.schedule.slow_lists {
             Some(by) => script.always(Call::List, Fault::Lag(by)),
@@ -422,6 +430,9 @@ impl<'a> Play<'a> {
                     _ => false,
                 };
                 if let Some(place) = self.main.targets.get(target).filter(|_| !seen) {
+                    if scripts.iter().any(|script| overtakes_a_look(script, target, at)) {
+                        self.overtaken.insert(place.clone());
+                    }
                     self.raced.entry(place.clone()).or_default().insert(id);
                 }
             }
@@ -525,7 +536,7 @@ impl<'a> Play<'a> {
         };
         let put_back: Vec<String> = match self.schedule.renames {
             Renames::Work => self.main.world.read(by_name),
-            Renames::KnownMissing | Renames::Ignored => Vec::new(),
+            _ => Vec::new(),
         };
         let told: Vec<_> = outages
             .iter()
@@ -541,6 +552,7 @@ impl<'a> Play<'a> {
                 let raced = self.raced.get(&outage.place).is_some_and(|keys| keys.contains(&outage.key));
                 !(raced && outage.what.starts_with("still holds"))
             })
+            .filter(|outage| !(outage.cause == REMOVE_ANOTHERS && self.overtaken.contains(&outage.place)))
             .map(ToString::to_string)
             .collect();
         for outage in told {
@@ -549,14 +561,18 @@ impl<'a> Play<'a> {
     }
 
     fn no_wider_key(&mut self) {
+        // A dead run's key that outlived all others, and a target that was written since: SECURITY.md, known limits.
+        let passes_for_deployed = self.schedule.wider.is_some()
+            && self.schedule.renames != Renames::Work
+            && self.schedule.lifetime.is_some()
+            && !self.written_by_hand.is_empty();
+        if passes_for_deployed {
+            return;
+        }
         let Schedule { grant, lifetime, wider, .. } = self.schedule;
         // An issuer that grants more than was asked has made such a key before anybody can see it.
         let found = self.main.world.read(|state| {
-            let named = |key: &Key| {
-                let lasts = state.issuer.key(&key.id).is_some() && !key.name.ends_with("-unconfirmed");
-                lasts && self.schedule.renames == Renames::Work
-            };
-            let in_use = |key: &Key| named(key) || state.github.holdings().any(|(_, _, value)| value == key.value);
+            let in_use = |key: &Key| state.github.holdings().any(|(_, _, value)| value == key.value);
             let mut wider_ones = every(state).filter(|key| grant.is_wider(key, *lifetime));
             wider_ones.find(|key| wider.is_none() || in_use(key)).cloned()
         });
@@ -587,6 +603,15 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// The values of this repository's keys that nobody has switched off.
+    fn own_values(&self) -> BTreeSet<String> {
+        let own = |key: &&Key| !key.name.starts_with(STAGING) && key.name != NEIGHBOURS && !key.disabled;
+        let listed = |state: &keyrotor_fake::world::State| {
+            state.issuer.keys.iter().filter(own).map(|key| key.value.clone()).collect()
+        };
+        self.main.world.read(listed)
+    }
+
     /// What the documentation's workflow does day after day. A run that says that all is well must be right.
     async fn go_on_by_age(&mut self, mut scene: Scene) {
         scene.end_jobs(true);
@@ -602,9 +627,12 @@ impl<'a> Play<'a> {
             self.played.runs += 1;
             self.look_for_outages();
             self.look_for_keys_taken_back();
+            self.no_wider_key();
             if ended.status() == 0 {
                 let raced = scene.targets.iter().filter(|target| self.raced.contains_key(target)).collect();
-                if let Some(lie) = judge::not_well(&scene, &raced, day + 1 == DAYS_BY_AGE) {
+                let names_tell = self.schedule.records_commits();
+                let own = self.own_values();
+                if let Some(lie) = judge::not_well(&scene, &raced, names_tell, &own, day + 1 == DAYS_BY_AGE) {
                     self.broke(Promise::Lie, format!("exit 0 although {lie}\n{ended:#?}"));
                     return;
                 }
@@ -629,6 +657,7 @@ impl<'a> Play<'a> {
             self.played.runs += 1;
             self.look_for_outages();
             self.look_for_keys_taken_back();
+            self.no_wider_key();
             let live = scene.live_family();
             let values = judge::values(&scene);
             let held = values.values().all(|value| value.as_ref() == live.first().map(|key| &key.value));
@@ -660,17 +689,7 @@ fn is_seen(script: &Script, target: usize, at: Instant, schedule: &Schedule) -> 
     let writes = |made: &&Made| [Call::Write(target), Call::Remove(target)].contains(&made.call);
     let ends = |made: &&Made| matches!(made.call, Call::Delete | Call::Disable);
     let faulty = |which: &dyn Fn(&&Made) -> bool| made.iter().filter(which).any(|made| made.faulty);
-    // A target without the secret is looked at once more right before its first write.
-    let first = made.iter().find(writes).map(|write| write.sent);
-    let looked = first.and_then(|first| {
-        made.iter()
-            .rfind(|made| made.call == Call::LastWrite(target) && made.sent <= first)
-            .map(|look| look.sent..=first)
-    });
-    if looked.is_some_and(|between| between.contains(&at)) {
-        return false;
-    }
-    if faulty(&writes) || faulty(&ends) {
+    if overtakes_a_look(script, target, at) || faulty(&writes) || faulty(&ends) {
         return false;
     }
     let commits = script.committed_at();
@@ -688,6 +707,15 @@ fn is_seen(script: &Script, target: usize, at: Instant, schedule: &Schedule) -> 
     let looks = |made: &&Made| made.call == Call::LastWrite(target) && made.sent > since && made.sent < *commit;
     let in_view = made.iter().rfind(looks).is_none_or(|look| look.sent > at);
     in_view && told_apart && at + STAMPS_WITHIN <= *commit
+}
+
+/// Whether a person's write came between the look at a target without the secret, right before its first write, and the
+/// arrival of that.
+fn overtakes_a_look(script: &Script, target: usize, at: Instant) -> bool {
+    let made = script.made();
+    let Some(first) = made.iter().find(|made| made.call == Call::Write(target)) else { return false };
+    let look = made.iter().rfind(|made| made.call == Call::LastWrite(target) && made.sent <= first.sent);
+    look.is_some_and(|look| look.sent <= at && at <= first.sent + REQUEST_TIMEOUT)
 }
 
 /// An issuer that can't rename leaves no time for more.

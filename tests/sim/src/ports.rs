@@ -156,6 +156,10 @@ impl SimIssuer {
         Self { wire: Wire::of(scene, script), spelling: Cell::new(0), hears_apart, tries: Cell::new(0) }
     }
 
+    fn models_open(&self) -> bool {
+        self.wire.world.read(|state| state.issuer.behaviour.models_open)
+    }
+
     fn dialect(&self) -> Dialect {
         self.wire.world.read(|state| state.issuer.behaviour.dialect)
     }
@@ -285,10 +289,14 @@ impl KeyIssuer for SimIssuer {
             .await;
         match verdict {
             Ok(verdict) => {
-                if let (Verdict::Accepted(_), Some(id)) = (&verdict, accepted) {
-                    self.wire.script.accepts(&id);
+                if let (Verdict::Accepted(_), Some(id)) = (&verdict, &accepted) {
+                    self.wire.script.accepts(id);
                 }
                 verdict
+            }
+            // An open door that happens to refuse a key that was never issued: SECURITY.md, known limits.
+            Err(Failure::Refused(_)) if at == MODELS && accepted.is_none() && self.models_open() => {
+                Verdict::Undecided("nobody can tell".into())
             }
             Err(Failure::Refused(_)) => Verdict::Refused,
             Err(failure) => Verdict::Undecided(failure.to_string()),
@@ -385,6 +393,9 @@ pub struct Rollout {
 
 /// What removes a secret that a run itself put where there was none.
 pub const PUT_BACK: &str = "remove";
+
+/// What removes a secret that someone else had put there.
+pub const REMOVE_ANOTHERS: &str = "remove what someone else wrote";
 
 /// A target, as a run sees it.
 pub struct SimStore {
@@ -553,7 +564,7 @@ impl SecretStore for SimStore {
         self.wire
             .call(Call::Remove(self.nth), true, move |world| {
                 let stood = *stood.lock().unwrap_or_else(PoisonError::into_inner);
-                let cause = if stood == Some(false) { PUT_BACK } else { "remove what someone else wrote" };
+                let cause = if stood == Some(false) { PUT_BACK } else { REMOVE_ANOTHERS };
                 world.change(cause, |state| state.github.remove(&slot.0, &slot.1));
                 Ok(())
             })

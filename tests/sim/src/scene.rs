@@ -194,6 +194,13 @@ impl Scene {
         self
     }
 
+    /// The same scene with an issuer that has no call to rename a key, and whose documentation does not say so.
+    #[must_use]
+    pub fn with_no_call_to_rename(self) -> Self {
+        self.world.by_hand(|state| state.issuer.behaviour.rename = Rename::NoSuchCall(405));
+        self
+    }
+
     /// The same scene with processes that hold what their targets do, and have to be restarted to take up another key.
     #[must_use]
     pub fn with_processes(mut self, rollout: Rollout) -> Self {

@@ -47,6 +47,8 @@ pub enum Renames {
     KnownMissing,
     /// The issuer answers with success and renames nothing.
     Ignored,
+    /// The issuer says that there is no such call.
+    NoSuchCall,
 }
 
 /// Another repository that uses the same `key-name` in the same account.
@@ -226,6 +228,8 @@ pub struct Schedule {
     pub list_lag: Duration,
     /// How long every answer with a list takes, beside the time of a request.
     pub slow_lists: Option<Duration>,
+    /// Whether anyone may list its models.
+    pub open_models: bool,
     /// What its keys may do.
     pub grant: Grant,
     /// What the issuer grants beyond what it is asked for, until everything has to heal.
@@ -270,6 +274,7 @@ impl Schedule {
             hears_apart: false,
             list_lag: Duration::ZERO,
             slow_lists: None,
+            open_models: false,
             grant: Grant::Monthly,
             wider: None,
             lifetime: None,

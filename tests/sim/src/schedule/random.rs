@@ -52,7 +52,12 @@ impl Schedule {
 
 fn world(dice: &mut Dice, seed: u64) -> Schedule {
     let start = dice.pick(&[Start::Rotated, Start::Rotated, Start::Rotated, Start::HandMade, Start::Empty]);
-    let renames = dice.pick(&[Renames::Work, Renames::Work, Renames::Work, Renames::KnownMissing, Renames::Ignored]);
+    let renames = match dice.rng.u8(..16) {
+        0..10 => Renames::Work,
+        10..13 => Renames::KnownMissing,
+        13..15 => Renames::Ignored,
+        _ => Renames::NoSuchCall,
+    };
     let works = renames == Renames::Work;
     // A hand-made key that ends before it was ever replaced is a person's to replace.
     let lifetime = (start != Start::HandMade && dice.one_in(6)).then(|| dice.pick(&[45 * DAY, 90 * DAY]));
@@ -90,6 +95,7 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
             _ => Duration::ZERO,
         },
         slow_lists: dice.one_in(8).then(|| dice.pick(&[8 * SECOND, 25 * SECOND])),
+        open_models: dice.one_in(6),
         grant,
         wider: dice.one_in(24).then(|| wider(dice, grant, lifetime)),
         lifetime,

@@ -23,7 +23,7 @@ const PLAINER: [Plainer; 7] = [
 ];
 
 /// What makes a world plainer, one thing each.
-const SIMPLER: [fn(&mut Schedule); 18] = [
+const SIMPLER: [fn(&mut Schedule); 19] = [
     |world| world.skew = 0,
     |world| world.activation = Duration::ZERO,
     |world| world.hears_apart = false,
@@ -31,6 +31,7 @@ const SIMPLER: [fn(&mut Schedule); 18] = [
     |world| world.masked_labels = true,
     |world| world.shows_updated = true,
     |world| world.slow_lists = None,
+    |world| world.open_models = false,
     |world| world.grant = Grant::Monthly,
     |world| world.wider = None,
     |world| world.by_age = false,
