@@ -91,9 +91,11 @@ pub fn narrowed(policy: &Policy, key: &KeyRow, by: &KeyRow) -> KeyRow {
     {
         (narrow.rights.limit, narrow.limit_remaining) = (by.rights.limit, by.limit_remaining);
     }
-    narrow.rights.reset = match (narrow.rights.reset, by.rights.reset) {
-        (Some(mine), Some(least)) => Some(mine.min(least)),
-        (mine, _) => mine,
+    // Without a limit its reset says nothing.
+    narrow.rights.reset = match (key.rights.limit, by.rights.limit) {
+        (_, None | Some(None)) => key.rights.reset,
+        (Some(None), _) => by.rights.reset,
+        _ => key.rights.reset.zip(by.rights.reset).map(|(mine, least)| mine.min(least)).or(key.rights.reset),
     };
     let lifetime = |row: &KeyRow| Some(row.rights.expires_at?.map(|end| row.created_at.map(|made| between(made, end))));
     if let (Some(mine), Some(Some(Some(least))), Some(made)) = (lifetime(key), lifetime(by), key.created_at)
@@ -342,7 +344,13 @@ mod tests {
         assert_eq!((least.limit, least.reset), (Some(Some(100.0)), Some(Reset::Monthly)));
         assert_eq!(least.expires_at, Some(Some("2026-12-20T00:00:00Z".parse().unwrap())), "as long, not until then");
         assert!(least.other.contains_key("rate_limit"));
-        assert_eq!(narrowed(&policy(), &old, &row("a", "2026-11-01T00:00:00Z")), old, "no restriction narrows nothing");
+        let free = row("a", "2026-11-01T00:00:00Z");
+        assert_eq!(narrowed(&policy(), &old, &free), old, "no restriction narrows nothing");
+        assert_eq!(
+            narrowed(&policy(), &free, &old).rights.reset,
+            Some(Reset::Weekly),
+            "nor does the reset of no limit"
+        );
         (old.rights.providers, new.rights.models) = (Some(only(&["google"])), Some(only(&["b", "c"])));
         let least = narrowed(&policy(), &new, &old).rights;
         assert_eq!((least.providers, least.models), (Some(only(&["google"])), Some(only(&["b"]))));
