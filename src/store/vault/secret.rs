@@ -85,9 +85,6 @@ impl VaultSecret {
 
     /// The secret at its newest version, or at an older one; of a token that may not read it, the fields' names.
     async fn read(&self, version: Option<u64>) -> Result<Document, Failure> {
-        if version.is_none() {
-            self.turn.reads(&self.vault.turns, &self.target.path);
-        }
         let mount = self.mount().await?;
         let whole = self.get(&mount, "data", version).await?;
         if whole.status != StatusCode::FORBIDDEN || !mount.versioned {
@@ -272,6 +269,7 @@ impl SecretStore for VaultSecret {
         let path = mount.path("data");
         let rights = Rights::ask(&self.vault, &token, &path).await?;
         self.rights.set(Rights { patch: rights.patch && mount.versioned, ..rights });
+        self.turn.reads(&self.vault.turns, &self.target.path);
         let (document, sighting) = self.look().await?;
         self.rights.get().check(&path, document.fields.is_some())?;
         *self.known.borrow_mut() = Some(document);
@@ -283,6 +281,7 @@ impl SecretStore for VaultSecret {
         let (turn, is_old) = self.turn.wait(&self.vault.turns, &self.target.path).await;
         // Without check-and-set whatever was read is written back whole: what others wrote since must be in it.
         if is_old || self.known.borrow().is_none() || !self.is_versioned() {
+            self.turn.reads(&self.vault.turns, &self.target.path);
             let document = self.read(None).await?;
             *self.known.borrow_mut() = Some(document);
         }
