@@ -250,7 +250,7 @@ async fn a_limit_without_a_time_is_waited_for_twice_as_long_the_second_time() {
 #[tokio::test(start_paused = true)]
 async fn too_few_requests_for_the_hour_stop_the_run_before_anything_is_written() {
     for (requests, lacking, enough) in
-        [(201, 0, Err("200 are needed")), (402, 0, Ok(())), (402, 99, Err("299 are needed"))]
+        [(201, 0, Err("200 are needed")), (402, 0, Ok(())), (402, 99, Err("298 are needed"))]
     {
         let fleet = Fleet::new(100, ENTERPRISE);
         fleet.world().by_hand(|state| {

@@ -363,7 +363,9 @@ impl SecretStore for GitHubSecret {
         } else if !self.knows_key() {
             self.fetch_key(None).await?;
         }
-        self.github.lasts_for(self.rotation.take())?;
+        // Its own look, where it lacks the secret, lies behind it.
+        let looked = if self.lacking.get() { REQUESTS_OF_A_LOOK } else { 0 };
+        self.github.lasts_for(self.rotation.take().saturating_sub(looked))?;
         for _ in 0..MOST_LOOKS {
             self.look_at_scope().await?;
             let asked = Instant::now();
