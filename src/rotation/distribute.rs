@@ -125,10 +125,13 @@ impl Run<'_> {
 
     /// Whatever a write has to wait for was waited for; the lease comes last.
     async fn may_write(&self, name: &str, store: &dyn SecretStore, value: Option<&Secret>) -> Result<(), Cause> {
-        if let Some(value) = value {
-            self.read(name, async || store.stage(value).await).await?;
-        }
-        self.lease_gate().inspect_err(|_| store.stand_down())
+        let staged = async {
+            match value {
+                Some(value) => self.read(name, async || store.stage(value).await).await,
+                None => Ok(()),
+            }
+        };
+        staged.await.and_then(|()| self.lease_gate()).inspect_err(|_| store.stand_down())
     }
 
     fn note_of(&self, target: usize, store: &dyn SecretStore) {

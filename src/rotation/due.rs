@@ -90,8 +90,9 @@ impl Situation<'_> {
         let known = self.family.current().filter(undated).is_some_and(|row| held == Some(&row.id));
         let newest = match self.mode {
             Mode::Renaming => self.family.current().and_then(|row| {
-                // Whoever made the key by hand wrote it some time later.
-                let renamed = row.updated_at.is_some_and(|at| Some(at) > row.created_at);
+                // Whoever made the key by hand wrote it some time later, and not every issuer dates a rename.
+                let made = row.created_at.map(|made| later(made, SAME_WRITE_MARGIN));
+                let renamed = row.updated_at.is_some_and(|at| Some(at) > made);
                 let margin = if renamed { SAME_WRITE_MARGIN } else { CLOCK_MARGIN };
                 commit(row).map(|at| later(at, margin))
             }),

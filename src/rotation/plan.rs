@@ -156,16 +156,21 @@ impl<'a> Situation<'a> {
 
     /// Whose rights are inherited: the current key's, else the newest dead run's. A dead run's may be more than was asked for,
     /// which it did not live to see; behind that look it would have written targets. Where it can't be told from a deployed
-    /// one, and not every target was written since it was made, no right reaches further than those of the other live keys;
-    /// where none was, than those of the dead ones.
+    /// one, and not every target was written soon after it was made, no right reaches further than those of the other live
+    /// keys; where none was, than those of the dead ones.
     fn source_of_rights(&self, current: Option<&'a KeyRow>) -> Option<Cow<'a, KeyRow>> {
         let newest = current.or_else(|| self.of_dead_runs().max_by_key(|row| row.created_at))?;
         let named = FamilyName::parse(&self.policy.key_name, &newest.name).is_none();
         if named || (self.mode == Mode::Renaming && current.is_some()) {
             return Some(Cow::Borrowed(newest));
         }
-        let from = newest.created_at.map(|made| earlier(made, SAME_WRITE_MARGIN));
-        let since = |target: &SeenTarget| target.last_write.map(|at| Some(at) >= from);
+        let lease = 2 * self.policy.request_timeout + self.policy.verify_timeout;
+        let soon = |at: Timestamp, target: &SeenTarget| {
+            let made = newest.created_at?;
+            let earliest = earlier(at, target.clock.took());
+            Some(earlier(made, SAME_WRITE_MARGIN) <= earliest && at <= later(made, lease))
+        };
+        let since = |target: &SeenTarget| target.last_write.map(|at| soon(at, target) == Some(true));
         let written: Vec<_> = self.seen.targets.iter().filter_map(since).collect();
         if !written.is_empty() && written.iter().all(|since| *since) {
             return Some(Cow::Borrowed(newest));

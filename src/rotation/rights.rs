@@ -86,9 +86,8 @@ pub fn narrowed(policy: &Policy, key: &KeyRow, by: &KeyRow) -> KeyRow {
         let limit = left_over(policy, Some(row)).map_or(row.rights.limit, |left| Some(Some(left.usd)));
         limit.map(|limit| limit.unwrap_or(f64::INFINITY))
     };
-    if let (Some(mine), Some(least)) = (left(key), left(by))
-        && least < mine
-    {
+    let least_is_mine = left(key).zip(left(by)).is_none_or(|(mine, least)| mine <= least);
+    if !least_is_mine {
         (narrow.rights.limit, narrow.limit_remaining) = (by.rights.limit, by.limit_remaining);
     }
     // Without a limit its reset says nothing.
@@ -97,6 +96,10 @@ pub fn narrowed(policy: &Policy, key: &KeyRow, by: &KeyRow) -> KeyRow {
         (Some(None), _) => by.rights.reset,
         _ => key.rights.reset.zip(by.rights.reset).map(|(mine, least)| mine.min(least)).or(key.rights.reset),
     };
+    if narrow.rights.reset != key.rights.reset && least_is_mine {
+        // What is left of a month is not what is left of a life.
+        narrow.limit_remaining = None;
+    }
     let lifetime = |row: &KeyRow| Some(row.rights.expires_at?.map(|end| row.created_at.map(|made| between(made, end))));
     if let (Some(mine), Some(Some(Some(least))), Some(made)) = (lifetime(key), lifetime(by), key.created_at)
         && mine.flatten().is_none_or(|mine| least + EXPIRY_ROUNDING < mine)
