@@ -69,8 +69,8 @@ impl Situation<'_> {
         }
     }
 
-    /// A dead key that was not made before the current one: a run that did not finish, or one beside another, may have left it
-    /// in a target.
+    /// A dead key that was made no more than a lease before the current one: a run that did not finish, or one beside another,
+    /// may have left it in a target.
     fn dead_since(&self, current: &KeyRow) -> Option<&KeyRow> {
         let others = |row: &&&KeyRow| row.id != current.id && row.created_at.is_some();
         let mut dead = self.family.traces.iter().filter(|_| self.mode == Mode::Renaming).filter(others);
