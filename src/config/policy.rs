@@ -1,5 +1,6 @@
 //! The inputs of one rotation -> its [`Policy`].
 
+use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -49,8 +50,12 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
         expires_after: expires_after?,
         rotate_after: rotate_after?,
         grace: grace?.0,
+        grace_is_stated: true,
         drain: grace?.1,
         retire: retire?,
+        accept_unconfirmed: BTreeSet::new(),
+        targets_of_others: BTreeSet::new(),
+        credentials: Vec::new(),
         leaked: leaked?,
         verify_chat,
         verify_timeout: verify_timeout?,

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{Mark, ServerClock};
 use crate::rotation::name::FamilyName;
-use crate::rotation::port::{Endpoint, Held, KeyId, KeyKind, KeyRow, Listing, Unfinished, Uptake};
+use crate::rotation::port::{Contents, Endpoint, Held, KeyId, KeyKind, KeyRow, Listing, Unfinished, Uptake};
 
 /// One target as it was seen.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct SeenTarget {
     pub in_use: Option<SeenUse>,
     /// What has to happen there before a new key counts as in use.
     pub uptake: Option<Uptake>,
+    /// What the place shows beside that.
+    pub contents: Contents,
 }
 
 /// What was seen to be unfinished at a target, or why that could not be seen.

@@ -156,6 +156,7 @@ impl Run<'_> {
                 clock: own,
                 in_use: None,
                 uptake: store.uptake(),
+                contents: store.contents(),
             });
         }
         let (targets, ended) = (seen, self.clock().now());

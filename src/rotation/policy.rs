@@ -1,5 +1,6 @@
 //! What the user asked of one rotation, validated.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::rotation::port::{AllowList, KeyId, Reset};
@@ -69,10 +70,19 @@ pub struct Policy {
     pub rotate_after: Duration,
     /// How long a replaced key stays alive.
     pub grace: Duration,
+    /// Whether an input says how long that is.
+    pub grace_is_stated: bool,
     /// The grace ends before that, once nothing is unfinished that began before the key was replaced.
     pub drain: bool,
     /// What becomes of a replaced key.
     pub retire: Retire,
+    /// Rights and fields of a new key that need no confirmation by the issuer (`accept-unconfirmed`).
+    pub accept_unconfirmed: BTreeSet<String>,
+    /// Every target of this run's other rotations, as [`SecretStore::name`](crate::rotation::port::SecretStore::name) calls
+    /// it.
+    pub targets_of_others: BTreeSet<String>,
+    /// Every credential of the run: no new key may have one of these values.
+    pub credentials: Vec<Secret>,
     /// The key is known to others.
     pub leaked: bool,
     /// Also prove the new key with a chat completion.
@@ -138,8 +148,12 @@ pub(crate) mod tests {
             expires_after: Wish::Inherit,
             rotate_after: Duration::ZERO,
             grace: Duration::ZERO,
+            grace_is_stated: true,
             drain: false,
             retire: Retire::Delete,
+            accept_unconfirmed: BTreeSet::new(),
+            targets_of_others: BTreeSet::new(),
+            credentials: Vec::new(),
             leaked: false,
             verify_chat: None,
             verify_timeout: Duration::from_secs(60),

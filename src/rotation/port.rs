@@ -332,6 +332,34 @@ pub struct Sighting {
     pub date: Timestamp,
 }
 
+/// What a place shows beside the time of a target's last write: what the target holds, and what lies around it.
+#[derive(Clone, Debug, Default)]
+pub struct Contents {
+    /// The target's own value as it is stored, white space included; `None` where it is empty or can't be read.
+    pub value: Option<Secret>,
+    /// What else lies in the same container: the other secrets of a repository, keys of a Secret, fields, variables.
+    pub others: Vec<Entry>,
+    /// Why the others could not be listed.
+    pub unlisted: Option<String>,
+    /// Names of entries that the user knows to be no misspelling of the target (`accept=`).
+    pub accepted: Vec<String>,
+    /// What a person should know of the place: a Helm release owns it.
+    pub notices: Vec<String>,
+}
+
+/// A named value that lies near a target.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its name in its container: `AROUTER_API_KEY`, `api-key`.
+    pub name: String,
+    /// How a target that names it is called: `repo:acme/app AROUTER_API_KEY`.
+    pub target: String,
+    /// Its value, where it can be read and is not empty.
+    pub value: Option<Secret>,
+    /// When it was last written, on the place's own clock, where that is shown.
+    pub written: Option<Timestamp>,
+}
+
 /// A write that was answered with success.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Written {
@@ -394,6 +422,21 @@ pub trait SecretStore {
     /// # Errors
     /// [`Failure::Refused`] where the place does not exist or the credential may not see it.
     async fn observe(&self) -> Result<Sighting, Failure>;
+
+    /// What the last [`observe`](Self::observe) saw in the place. Nothing is asked for it.
+    fn contents(&self) -> Contents {
+        Contents::default()
+    }
+
+    /// What lies in other containers that the user may have meant: secrets of the organisation and of environments, other
+    /// Secrets of the namespace, other `.env` files of the folder. Asked only where the target holds nothing. A read: safe
+    /// to repeat.
+    ///
+    /// # Errors
+    /// As any read; [`Failure::Refused`] where the credential may not list them.
+    async fn elsewhere(&self) -> Result<Vec<Entry>, Failure> {
+        Ok(Vec::new())
+    }
 
     /// Fetches whatever [`write`](Self::write) needs and does not have (a public key), so that the write itself is one
     /// request. A read: safe to repeat.

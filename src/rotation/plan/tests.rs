@@ -12,7 +12,7 @@ use crate::rotation::pending::Standing;
 use crate::rotation::policy::Wish;
 use crate::rotation::policy::tests::policy;
 use crate::rotation::port::tests::row;
-use crate::rotation::port::{Held, KeyKind, Listing, RightsTaken};
+use crate::rotation::port::{Contents, Held, KeyKind, Listing, RightsTaken};
 use crate::secret::Secret;
 
 const NOW: &str = "2026-12-01T12:00:00Z";
@@ -31,6 +31,7 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
     let targets = written.iter().enumerate().map(|(nth, written)| SeenTarget {
         in_use: None,
         uptake: None,
+        contents: Contents::default(),
         name: format!("repo:acme/app{nth}"),
         held: written.map(at).map_or(Held::Nothing, Held::Since),
         last_write: written.map(at),

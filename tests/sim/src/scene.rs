@@ -1,6 +1,7 @@
 //! A world with targets and a policy, and runs in it.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -373,8 +374,12 @@ pub fn policy() -> Policy {
         expires_after: Wish::Inherit,
         rotate_after: Duration::ZERO,
         grace: Duration::ZERO,
+        grace_is_stated: true,
         drain: false,
         retire: Retire::Delete,
+        accept_unconfirmed: BTreeSet::new(),
+        targets_of_others: BTreeSet::new(),
+        credentials: Vec::new(),
         leaked: false,
         verify_chat: None,
         verify_timeout: Duration::from_secs(60),
