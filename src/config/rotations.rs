@@ -4,7 +4,7 @@
 //! input says what the file leaves open, for all; where both speak and differ that is an error, never a question of
 //! precedence. `dry-run: true` is the exception, since it can do no harm: wherever it stands it holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::{Inputs, Surroundings, Task};
 use crate::config::audit::Listed;
@@ -130,7 +130,19 @@ pub(super) fn read(
     let drafts = drafts(config, beside, Task::Rotate, problems, warnings);
     beside.check_token(drafts.iter().flat_map(|draft| &draft.targets).map(|placed| &placed.target), problems);
     warnings.extend(drafts.iter().filter_map(spans_environments));
-    drafts.into_iter().filter_map(|draft| draft.request).collect()
+    let mut requests: Vec<_> = drafts.into_iter().filter_map(|draft| draft.request).collect();
+    tell_of_others(&mut requests);
+    requests
+}
+
+/// A name beside a target that is another rotation's target is no misspelling.
+fn tell_of_others(requests: &mut [RotationRequest]) {
+    let labels = |request: &RotationRequest| request.targets.iter().map(Target::label).collect::<BTreeSet<_>>();
+    let all: Vec<_> = requests.iter().map(labels).collect();
+    for (nth, request) in requests.iter_mut().enumerate() {
+        let others = all.iter().enumerate().filter(|(other, _)| *other != nth);
+        request.policy.targets_of_others = others.flat_map(|(_, labels)| labels.iter().cloned()).collect();
+    }
 }
 
 /// Reads every rotation for an audit: nothing is written then, so what only writing needs may be missing. What is odd

@@ -178,6 +178,10 @@ impl KeyIssuer for OpenRouterIssuer {
     /// Keys that call models never manage keys here.
     fn hand_over(&self, _successor: &Secret) {}
 
+    fn may_have_made(&self, value: &Secret) -> bool {
+        value.expose().starts_with("sk-or-")
+    }
+
     fn endpoints(&self) -> &'static [Endpoint] {
         &ENDPOINTS
     }

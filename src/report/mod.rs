@@ -217,6 +217,7 @@ impl Cleaner<'_> {
     fn target(&self, target: &TargetReport) -> TargetReport {
         TargetReport {
             name: self.name(&target.name),
+            before: target.before,
             state: target.state,
             took: target.took,
             detail: target.detail.as_ref().map(|detail| self.sentence(detail)),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::facts::Single;
+use crate::rotation::holdings::Holding;
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, TargetState, Verdict};
 
 /// One rotation.
@@ -34,6 +35,7 @@ pub(super) struct RotationRow<'a> {
 pub(super) struct TargetRow<'a> {
     rotation: &'a str,
     name: &'a str,
+    held_before: Option<&'a str>,
     state: &'a str,
     took_ms: Option<u64>,
     detail: Option<&'a str>,
@@ -106,7 +108,15 @@ pub(super) fn target<'a>(rotation: &'a str, row: &'a TargetReport) -> TargetRow<
         TargetState::Old => "old",
         TargetState::Either => "either",
     };
-    TargetRow { rotation, name: &row.name, state, took_ms: row.took.map(millis), detail: row.detail.as_deref() }
+    let held_before = row.before.map(Holding::word);
+    TargetRow {
+        rotation,
+        name: &row.name,
+        held_before,
+        state,
+        took_ms: row.took.map(millis),
+        detail: row.detail.as_deref(),
+    }
 }
 
 pub(super) fn key<'a>(rotation: &'a str, row: &'a KeyReport) -> KeyRow<'a> {

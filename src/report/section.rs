@@ -109,6 +109,8 @@ fn time(time: Option<Timestamp>) -> String {
 fn targets(page: &mut Page, outcome: &Outcome) {
     let timed = outcome.targets.iter().any(|target| target.took.is_some());
     let noted = outcome.targets.iter().any(|target| target.detail.is_some());
+    let known = outcome.targets.iter().any(|target| target.before.is_some());
+    let before = |text: &str| if known { format!(" {text} |") } else { String::new() };
     let columns = |took: &str, note: &str| {
         let (took, note) = (timed.then(|| format!("{took}|")), noted.then(|| format!("{note}|")));
         took.unwrap_or_default() + &note.unwrap_or_default()
@@ -117,10 +119,12 @@ fn targets(page: &mut Page, outcome: &Outcome) {
         let took = target.took.map(duration).unwrap_or_default();
         let note = target.detail.as_deref().map(escape).unwrap_or_default();
         let holds = if outcome.verdict == Verdict::Planned { "not written" } else { holds(target.state) };
-        format!("| {} | {holds} |{}\n", code(&target.name), columns(&format!(" {took} "), &format!(" {note} ")))
+        let held = before(&target.before.map(|holding| holding.to_string()).unwrap_or_default());
+        format!("| {} |{held} {holds} |{}\n", code(&target.name), columns(&format!(" {took} "), &format!(" {note} ")))
     };
-    let head = format!("| Target | Holds now |{}\n|---|---|{}\n", columns(" Took ", " Note "), columns("---", "---"));
-    let rest = |count| format!("| … and {count} more | |{}\n", columns(" ", " "));
+    let (names, lines) = (columns(" Took ", " Note "), columns("---", "---"));
+    let head = format!("| Target |{} Holds now |{names}\n|---|{}---|{lines}\n", before("Held before"), before("---"));
+    let rest = |count| format!("| … and {count} more |{} |{}\n", before(""), columns(" ", " "));
     let rows = words::failing_first(&outcome.targets);
     page.list(&head, rows.len(), rows.into_iter().map(row), rest);
 }

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use crate::rotation::clock::{CLOCK_MARGIN, earlier, later};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::{FamilyName, was_taken_back};
-use crate::rotation::observation::commit;
+use crate::rotation::observation::{SeenTarget, commit};
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::{KeyId, KeyKind, KeyRow};
 
 const NAME_IT: &str = "set replace-key-id to the id of the live key that the targets hold now; if they hold a dead one, \
-                       make a key by hand and name that";
+                       make a key by hand, store it there and name that";
 
 impl<'a> Situation<'a> {
     /// The key being replaced; `Ok(None)` means that this is the first key.
@@ -59,6 +59,9 @@ impl<'a> Situation<'a> {
     /// A key outside the family is not brought into it beside live keys that may be another repository's: the rotation
     /// would retire them. Nor, unless a person `named` it, beside dead ones: that repository would go on with ours.
     fn adoptable(&self, row: &'a KeyRow, named: bool) -> Result<&'a KeyRow, Stop> {
+        if let Some(stop) = self.of_another_family(row, named) {
+            return Err(stop);
+        }
         let nobodys = self.family.all().next().is_none() && (named || self.family.traces.is_empty());
         if nobodys || self.family.has(&row.id) || self.mode == Mode::Fixed || self.wrote_a_target() {
             return Ok(row);
@@ -124,7 +127,13 @@ impl<'a> Situation<'a> {
                 ),
             ));
         }
-        if self.is_ours(current, held) { Ok(current) } else { Err(self.not_ours(current)) }
+        match self.is_ours(current, held) {
+            true => Ok(current),
+            false if self.seen.targets.iter().all(|target| target.last_write.is_none()) => {
+                Err(self.held_nowhere(current))
+            }
+            false => Err(self.not_ours(current)),
+        }
     }
 
     /// At least one target was last written while a key of the family was being deployed. Keys of dead runs count too:
@@ -146,10 +155,12 @@ impl<'a> Situation<'a> {
     }
 
     fn wrote_a_target(&self) -> bool {
-        let keys = self.family.all().chain(self.family.traces.iter().copied());
-        keys.filter_map(|row| self.deployments(row)).flatten().any(|(from, to)| {
-            self.seen.targets.iter().filter_map(|target| target.last_write).any(|at| from <= at && at <= to)
-        })
+        let by_time = |target: &SeenTarget| target.last_write.is_some_and(|at| self.deployed_at(at).is_some());
+        let by_value = |target: &SeenTarget| {
+            let id = target.contents.value.as_ref().and_then(|value| self.key_of(value));
+            id.and_then(|id| self.seen.row(&id)).is_some_and(|row| self.is_family(row))
+        };
+        self.seen.targets.iter().any(|target| by_time(target) || by_value(target))
     }
 
     /// The value in hand is a key of the family, and putting it back may have left no trace. That moves a target's last

@@ -269,6 +269,9 @@ impl Run<'_> {
         if let Some(id) = rotate.ended.as_ref().filter(|_| self.policy.retire() != Retire::Keep) {
             self.retire(std::slice::from_ref(id)).await;
         }
+        if let Some(id) = &rotate.stays {
+            self.memory.borrow_mut().fates.insert(id.clone(), KeyFate::Kept);
+        }
         for id in &rotate.replaces {
             let fate = waiting(id);
             let mut memory = self.memory.borrow_mut();

@@ -29,6 +29,7 @@ impl Plan {
                 Standing::Held(reason) | Standing::InUse(reason) => format!("leave {} alive: {reason}", name(&key.id)),
             });
         }
+        lines.extend(self.found.iter().map(|found| format!("found: {found}")));
         match &self.decision {
             Decision::Stop(stop) => lines.push(format!("stop: {}", stop.what)),
             Decision::Rest { reason, attention } => {
@@ -65,6 +66,9 @@ impl Rotate {
         lines.push("prove it again and look at every target".to_owned());
         if mode == Mode::Renaming {
             lines.push("rename it to its final name".to_owned());
+        }
+        if let Some(id) = &self.stays {
+            lines.push(format!("leave {} alone: no target holds it", name(id)));
         }
         for id in &self.replaces {
             let retire = policy.retire().word();

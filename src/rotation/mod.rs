@@ -8,6 +8,7 @@ mod create;
 pub mod describe;
 mod distribute;
 mod due;
+pub mod holdings;
 pub mod identity;
 pub mod interrupt;
 pub mod lease;
@@ -26,10 +27,13 @@ pub mod reenable;
 mod renewal;
 pub mod rights;
 mod run;
+mod safeguards;
+mod similar;
 pub mod step;
 mod tell;
 mod undo;
 mod uptake;
+pub mod value;
 
 use crate::rotation::lease::Mode;
 use crate::rotation::observation::Observation;
@@ -139,6 +143,7 @@ impl Run<'_> {
         }
         let mut memory = self.memory.borrow_mut();
         memory.current.clone_from(&plan.current);
+        memory.found.clone_from(&plan.found);
         let live = |id: &KeyId| seen.live().iter().any(|row| row.id == *id);
         memory.ended = plan.current.as_ref().is_some_and(|id| !live(id));
         memory.targets.resize_with(self.targets.len(), Default::default);
@@ -181,9 +186,20 @@ impl Run<'_> {
             Err(cause) => Err(cause),
         };
         match ended {
-            Ok(()) => Ok(End::Rotated { reason: rotate.due.clone() }),
+            Ok(()) => {
+                self.report_leaks(&rotate);
+                Ok(End::Rotated { reason: rotate.due.clone() })
+            }
             Err(Cause::BeginAgain(again)) => self.undo_to_begin_again(again).await,
             Err(cause) => Ok(End::Undone(self.undo_in_time(cause, seen, &rotate).await)),
+        }
+    }
+
+    /// A leaked key is retired although another place may hold it: a person has to look there.
+    fn report_leaks(&self, rotate: &Rotate) {
+        for report in &rotate.reports {
+            self.memory.borrow_mut().unfinished = true;
+            self.trouble(Problem { what: report.what.clone(), next: Some(report.next.clone()) });
         }
     }
 

@@ -84,7 +84,8 @@ pub fn was_taken_back(name: &str) -> bool {
     name.strip_suffix(REENABLED).is_some_and(is_of_any_family)
 }
 
-fn is_of_any_family(name: &str) -> bool {
+/// Whether a name is one that some rotation made, or looks like it.
+pub(super) fn is_of_any_family(name: &str) -> bool {
     // A family's name may hold anything, dates too: what counts is the end.
     let families = name.match_indices('-').filter_map(|(at, _)| name.get(..at));
     families.into_iter().any(|family| FamilyName::parse(family, name).is_some())

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{Mark, ServerClock};
 use crate::rotation::name::FamilyName;
-use crate::rotation::port::{Contents, Endpoint, Held, KeyId, KeyKind, KeyRow, Listing, Unfinished, Uptake};
+use crate::rotation::port::{Contents, Endpoint, Entry, Held, KeyId, KeyKind, KeyRow, Listing, Unfinished, Uptake};
 
 /// One target as it was seen.
 #[derive(Clone, Debug)]
@@ -23,8 +23,14 @@ pub struct SeenTarget {
     pub in_use: Option<SeenUse>,
     /// What has to happen there before a new key counts as in use.
     pub uptake: Option<Uptake>,
+    /// Whether the place shows when it was written.
+    pub dated: bool,
     /// What the place shows beside that.
     pub contents: Contents,
+    /// The listed key that its value provably is, where that was found out.
+    pub value_is: Option<KeyId>,
+    /// What lies in other containers near it, or why that could not be listed; asked only where it holds nothing.
+    pub elsewhere: Option<Result<Vec<Entry>, String>>,
 }
 
 /// What was seen to be unfinished at a target, or why that could not be seen.

@@ -17,6 +17,7 @@ use crate::rotation::outcome::Event;
 use crate::rotation::port::{About, Endpoint, Held, KeyId, KeyRow, Listing, SecretStore, Verdict};
 use crate::rotation::prove::never_issued;
 use crate::rotation::run::{Cause, Run};
+use crate::rotation::value::not_a_key;
 use crate::secret::Secret;
 
 /// How often the list is asked for while another run may be at work.
@@ -27,6 +28,9 @@ const TOO_SLOW_FOR_CLOCKS: Duration = Duration::from_secs(5);
 
 /// So often it is asked in the hope of a quick answer. Behind it the run goes on and is careful.
 const MOST_FOR_CLOCKS: usize = 3;
+
+/// Near so many targets that hold nothing a run looks for what a person may have meant.
+const MAX_ELSEWHERE: usize = 16;
 
 /// What the one try of `current-key` said, before it is held against the list.
 struct Tried {
@@ -141,9 +145,11 @@ impl Run<'_> {
         };
         let mut seen = Vec::new();
         for (store, (held_there, own)) in self.targets.iter().zip(targets) {
+            let (dated, mut value_is) = (store.shows_times(), None);
             let written = match held_there.since() {
-                Some(_) if !store.shows_times() => {
-                    let at = self.written_by_value(store.as_ref(), &listing, held.as_ref(), fixed).await?;
+                Some(_) if !dated => {
+                    let at;
+                    (at, value_is) = self.written_by_value(store.as_ref(), &listing, held.as_ref(), fixed).await?;
                     Some((at, at))
                 }
                 since => since.map(|at| (own.translate(at, &clock), own.translate_latest(at, &clock))),
@@ -156,19 +162,23 @@ impl Run<'_> {
                 clock: own,
                 in_use: None,
                 uptake: store.uptake(),
+                dated,
                 contents: store.contents(),
+                value_is,
+                elsewhere: None,
             });
         }
         let (targets, ended) = (seen, self.clock().now());
         let mut seen = Observation { listing, clock, targets, held, ended, use_asked: None };
-        self.read_doubtful(&mut seen).await?;
+        self.read_doubtful(&mut seen, fixed).await?;
+        self.look_elsewhere(&mut seen).await?;
         Ok(Observation { ended: self.clock().now(), ..seen })
     }
 
     /// A place may have one time for all that is in it. Where that time is not one at which the current key was deployed, and
-    /// the place can be read, the key that it holds says more. What it holds may be a stranger's, so that no value is shown
-    /// to the issuer: it has to be `current-key`, or a masked label has to tell whose it is.
-    async fn read_doubtful(&self, seen: &mut Observation) -> Result<(), Cause> {
+    /// the place can be read, the key that it holds says more. What it holds may be a stranger's: only what looks like a key
+    /// of this issuer is shown to it, where neither `current-key` nor a masked label tells whose it is.
+    async fn read_doubtful(&self, seen: &mut Observation, fixed: bool) -> Result<(), Cause> {
         let family = seen.family(&self.policy.key_name);
         let made = family.current().and_then(|current| current.created_at);
         let (Some(made), Some(committed)) = (made, family.newest_commit()) else { return Ok(()) };
@@ -176,23 +186,44 @@ impl Run<'_> {
         let mut found = Vec::new();
         for (nth, (store, target)) in self.targets.iter().zip(&seen.targets).enumerate() {
             let (Some(at), Some(latest)) = (target.last_write, target.last_write_at_latest) else { continue };
-            if !store.shows_times() || (from <= at && latest <= to) {
+            if !target.dated || (from <= at && latest <= to) {
                 continue;
             }
             let Some(value) = self.read(&store.name(), async || store.read_back().await).await? else { continue };
-            let id = match seen.held.as_ref().filter(|_| self.policy.current_key.as_ref() == Some(&value)) {
-                Some(held) => self.certainly(held, &value).await,
-                None => provably(&seen.listing.keys, &seen.live(), &value, &About::default(), false),
+            let Some(id) = self.whose(&trimmed(&value), &seen.listing, seen.held.as_ref(), fixed).await? else {
+                continue;
             };
-            let row = id.and_then(|id| family.committed().find(|row| row.id == id));
-            found.extend(row.and_then(commit).map(|at| (nth, at)));
+            let row = family.committed().find(|row| row.id == id);
+            found.push((nth, id, row.and_then(commit)));
         }
-        for (nth, at) in found {
-            if let Some(target) = seen.targets.get_mut(nth) {
-                (target.last_write, target.last_write_at_latest) = (Some(at), Some(at));
+        for (nth, id, deployed) in found {
+            let Some(target) = seen.targets.get_mut(nth) else { continue };
+            target.value_is = Some(id);
+            if deployed.is_some() {
+                (target.last_write, target.last_write_at_latest) = (deployed, deployed);
             }
         }
         Ok(())
+    }
+
+    /// The listed key that a value is, if it can be told.
+    async fn whose(
+        &self,
+        value: &Secret,
+        listing: &Listing,
+        in_hand: Option<&HeldKey>,
+        fixed: bool,
+    ) -> Result<Option<KeyId>, Cause> {
+        if let Some(held) = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(value)) {
+            return Ok(self.certainly(held, value).await);
+        }
+        let by_label = provably(&listing.keys, &live(&listing.keys, listing.date), value, &About::default(), false);
+        if by_label.is_some() || not_a_key(value.expose()).is_some() || !self.issuer.may_have_made(value) {
+            return Ok(by_label);
+        }
+        let tried = self.try_value(value).await?;
+        let known = self.identify(listing, value, tried, fixed).await;
+        Ok(self.certainly(&known, value).await)
     }
 
     /// When a place that shows no time was written: when the key was deployed that it holds, if the issuer knows the value
@@ -203,21 +234,48 @@ impl Run<'_> {
         listing: &Listing,
         in_hand: Option<&HeldKey>,
         fixed: bool,
-    ) -> Result<Timestamp, Cause> {
+    ) -> Result<(Timestamp, Option<KeyId>), Cause> {
         let value = self.read(&store.name(), async || store.read_back().await).await?;
-        let Some(value) = value.filter(|value| !value.expose().is_empty()) else { return Ok(Timestamp::UNIX_EPOCH) };
-        let known = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(&value)).cloned();
-        let known = match known {
-            Some(known) => known,
-            None => self.identify(listing, &value, self.try_value(&value).await?, fixed).await,
+        let value = value.map(|value| trimmed(&value)).filter(|value| !value.expose().is_empty());
+        let id = match value {
+            Some(value) => self.whose(&value, listing, in_hand, fixed).await?,
+            None => None,
         };
-        let id = self.certainly(&known, &value).await;
-        let row = id.and_then(|id| listing.keys.iter().find(|row| row.id == id));
+        let row = id.as_ref().and_then(|id| listing.keys.iter().find(|row| row.id == *id));
         let deployed = row.and_then(|row| match FamilyName::parse(&self.policy.key_name, &row.name) {
             Some(name) if name.is_confirmed() => commit(row),
             _ => row.created_at,
         });
-        Ok(deployed.unwrap_or(Timestamp::UNIX_EPOCH))
+        Ok((deployed.unwrap_or(Timestamp::UNIX_EPOCH), id))
+    }
+
+    /// What lies near targets that hold nothing: a person may have meant that. Where there is no key yet that could be
+    /// retired, nobody asks.
+    async fn look_elsewhere(&self, seen: &mut Observation) -> Result<(), Cause> {
+        let is_held = seen.held.as_ref().is_some_and(|held| held.is.is_some());
+        let replaces = self.policy.replace_key_id.is_some() || seen.family(&self.policy.key_name).current().is_some();
+        if !is_held && !replaces {
+            return Ok(());
+        }
+        let empty =
+            seen.targets.iter().enumerate().filter(|(_, target)| target.held == Held::Nothing).map(|(nth, _)| nth);
+        let empty: Vec<_> = empty.take(MAX_ELSEWHERE).collect();
+        let looks = empty.iter().filter_map(|nth| self.targets.get(*nth)).map(async |store| {
+            let what = format!("{}: what is near it", store.name());
+            match self.read(&what, async || store.elsewhere().await).await {
+                Ok(entries) => Ok(Ok(entries)),
+                Err(Cause::Failed(problem)) => Ok(Err(problem.what)),
+                Err(cause) => Err(cause),
+            }
+        });
+        let looks: Vec<_> = looks.collect();
+        let looks: Vec<_> = stream::iter(looks).buffered(self.policy.parallel).try_collect().await?;
+        for (nth, entries) in empty.into_iter().zip(looks) {
+            if let Some(target) = seen.targets.get_mut(nth) {
+                target.elsewhere = Some(entries);
+            }
+        }
+        Ok(())
     }
 
     /// The key that a value is, the only live one only where others are refused.
@@ -356,4 +414,9 @@ impl Run<'_> {
         let verdicts = join_all(tries.iter().map(|value| self.issuer.try_key(value, at))).await;
         matches!(verdicts.as_slice(), [Verdict::Accepted(_), Verdict::Refused])
     }
+}
+
+/// White space around a value does not make it another one.
+fn trimmed(value: &Secret) -> Secret {
+    Secret::new(value.expose().trim().to_owned())
 }

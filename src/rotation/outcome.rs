@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::rotation::holdings::Holding;
 use crate::rotation::port::KeyId;
 use crate::rotation::step::Step;
 use crate::secret::Secret;
@@ -102,6 +103,8 @@ pub enum TargetState {
 pub struct TargetReport {
     /// As the user wrote it, with the secret's name.
     pub name: String,
+    /// What it held before, where that was decided on.
+    pub before: Option<Holding>,
     /// What it holds at the end.
     pub state: TargetState,
     /// How long its write took.

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, span};
+use crate::rotation::holdings::Found;
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Family, Observation, SeenTarget, commit};
@@ -14,6 +15,7 @@ use crate::rotation::pending::{self, Pending, Standing};
 use crate::rotation::policy::{Policy, Retire, Wish};
 use crate::rotation::port::{KeyId, KeyRow, Rights};
 use crate::rotation::rights;
+use crate::rotation::safeguards::Guarded;
 
 /// What a run is going to do.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct Plan {
     pub decision: Decision,
     /// What the user should know.
     pub notices: Vec<String>,
+    /// What each target holds, in the user's order.
+    pub found: Vec<Found>,
     /// The key that `replace-key-id` names, where the plan stops and would not on an issuer that ignores renames.
     pub try_renames_on: Option<KeyId>,
 }
@@ -80,6 +84,24 @@ pub struct Rotate {
     pub ended: Option<KeyId>,
     /// The targets that provably held the current key, or nothing: these can be put back.
     pub can_put_back: Vec<bool>,
+    /// The key that is neither adopted nor replaced, since no target holds it and `retire: keep` leaves it alone.
+    pub stays: Option<KeyId>,
+    /// Why the leaked key would not be retired if it had not leaked.
+    pub reports: Vec<Stop>,
+}
+
+impl Rotate {
+    fn guarded(mut self, guarded: Guarded) -> Self {
+        match guarded {
+            Guarded::Retires => {}
+            Guarded::Reported(reports) => self.reports = reports,
+            Guarded::StaysOutside => {
+                self.stays = self.adopt.take();
+                self.replaces.retain(|id| self.stays.as_ref() != Some(id));
+            }
+        }
+        self
+    }
 }
 
 impl Stop {
@@ -112,14 +134,15 @@ pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
         Mode::Fixed => Vec::new(),
     };
     let (current, decision) = match current {
-        Err(stop) => (None, Decision::Stop(stop)),
+        Err(stop) => (None, Decision::Stop(situation.overwrites_no_key().unwrap_or(stop))),
         Ok(current) => (current, situation.decide(current, &pending, &mut notices)),
     };
+    let found = situation.found(current);
     let try_renames_on = match decision {
         Decision::Stop(_) => situation.doubtful_renames(),
         _ => None,
     };
-    Plan { mode, current: current.map(|row| row.id.clone()), pending, decision, notices, try_renames_on }
+    Plan { mode, current: current.map(|row| row.id.clone()), pending, decision, notices, found, try_renames_on }
 }
 
 impl<'a> Situation<'a> {
@@ -138,6 +161,11 @@ impl<'a> Situation<'a> {
         if let Some(stop) = self.too_many() {
             return Decision::Rest { reason: "too many runs have failed".to_owned(), attention: vec![stop] };
         }
+        let guarded = match self.guard(current, &self.found(current)) {
+            Ok(guarded) => guarded,
+            Err(stop) => return Decision::Stop(stop),
+        };
+        notices.extend(self.told_of_targets(current));
         let source = self.source_of_rights(current);
         let source = source.as_deref();
         match rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now()) {
@@ -149,7 +177,7 @@ impl<'a> Situation<'a> {
                 }
                 let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
                 let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
-                Decision::Rotate(Box::new(Rotate { in_use, ..self.rotate(current, due, rights) }))
+                Decision::Rotate(Box::new(Rotate { in_use, ..self.rotate(current, due, rights) }.guarded(guarded)))
             }
         }
     }
@@ -261,6 +289,8 @@ impl<'a> Situation<'a> {
             unconfirmed: self.family.unconfirmed.iter().map(|row| row.id.clone()).collect(),
             ended: current.filter(|row| self.family.has_ended(&row.id)).map(|row| row.id.clone()),
             can_put_back: self.seen.targets.iter().map(|target| self.held_current_key(current, target)).collect(),
+            stays: None,
+            reports: Vec::new(),
         }
     }
 

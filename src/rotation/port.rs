@@ -287,6 +287,11 @@ pub trait KeyIssuer {
         false
     }
 
+    /// Whether a value looks like a key that this issuer makes. No other one is shown to it: it may be a stranger's.
+    fn may_have_made(&self, _: &Secret) -> bool {
+        true
+    }
+
     /// Where a key can be tried, best first.
     fn endpoints(&self) -> &'static [Endpoint];
 

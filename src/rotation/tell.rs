@@ -158,6 +158,7 @@ impl Run<'_> {
             .enumerate()
             .map(|(at, (store, progress))| TargetReport {
                 name: store.name(),
+                before: memory.found.get(at).map(|found| found.holding),
                 state: if rotated {
                     TargetState::New
                 } else if progress.put_back.is_some() {

@@ -113,6 +113,10 @@ impl KeyIssuer for InTurn<'_, '_> {
         self.issuer.manages_itself()
     }
 
+    fn may_have_made(&self, value: &Secret) -> bool {
+        self.issuer.may_have_made(value)
+    }
+
     fn endpoints(&self) -> &'static [Endpoint] {
         self.issuer.endpoints()
     }

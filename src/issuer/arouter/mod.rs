@@ -138,6 +138,10 @@ impl KeyIssuer for ArouterIssuer {
         self.management.is_none()
     }
 
+    fn may_have_made(&self, value: &Secret) -> bool {
+        value.expose().starts_with("lr_")
+    }
+
     fn endpoints(&self) -> &'static [Endpoint] {
         &prove::ENDPOINTS
     }

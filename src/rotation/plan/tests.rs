@@ -12,7 +12,7 @@ use crate::rotation::pending::Standing;
 use crate::rotation::policy::Wish;
 use crate::rotation::policy::tests::policy;
 use crate::rotation::port::tests::row;
-use crate::rotation::port::{Contents, Held, KeyKind, Listing, RightsTaken};
+use crate::rotation::port::{Contents, Entry, Held, KeyKind, Listing, RightsTaken};
 use crate::secret::Secret;
 
 const NOW: &str = "2026-12-01T12:00:00Z";
@@ -31,7 +31,10 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
     let targets = written.iter().enumerate().map(|(nth, written)| SeenTarget {
         in_use: None,
         uptake: None,
+        dated: true,
         contents: Contents::default(),
+        value_is: None,
+        elsewhere: None,
         name: format!("repo:acme/app{nth}"),
         held: written.map(at).map_or(Held::Nothing, Held::Since),
         last_write: written.map(at),
@@ -259,4 +262,111 @@ async fn a_current_key_renamed_beside_a_dead_runs_beginning_was_not_put_back_by_
     };
     assert_eq!(renamed("2026-12-01T11:00:15Z"), [false]);
     assert_eq!(renamed("2026-12-01T11:10:00Z"), [true], "put back since");
+}
+
+fn entry(name: &str, value: Option<&str>, written: &str) -> Entry {
+    Entry {
+        name: name.into(),
+        target: format!("repo:acme/app0 {name}"),
+        value: value.map(|value| Secret::new(value.into())),
+        written: Some(at(written)),
+    }
+}
+
+/// The current key in one target, and this beside it.
+fn beside(target: Option<&str>, entry: Entry) -> Observation {
+    let mut seen = deployed();
+    let first = &mut seen.targets[0];
+    first.name = "repo:acme/app0 AROUTER_API_KEY".into();
+    if target.is_none() {
+        (first.held, first.last_write, first.last_write_at_latest) = (Held::Nothing, None, None);
+        let holds = SeenTarget { name: "repo:acme/app1 AROUTER_API_KEY".into(), ..deployed().targets[0].clone() };
+        seen.targets.push(holds);
+    }
+    let first = &mut seen.targets[0];
+    first.contents.value = target.filter(|value| !value.is_empty()).map(|value| Secret::new(value.into()));
+    first.contents.others.push(entry);
+    seen
+}
+
+const OLD: &str = "lr_live_0123456789abcdef0123456789abcdef";
+const SINCE: &str = "2026-11-02T12:00:00Z";
+const BEFORE: &str = "2026-10-02T12:00:00Z";
+
+#[tokio::test]
+async fn a_similar_name_that_was_written_since_stops_where_the_target_can_not_be_told_to_be_right() {
+    let stops = |seen: &Observation| match plan(seen, &policy(), Mode::Renaming).decision {
+        Decision::Stop(stop) => Some(stop.what),
+        _ => None,
+    };
+    for target in [None, Some("")] {
+        let slip = beside(target, entry("AROUTER_APIKEY", None, SINCE));
+        assert!(stops(&slip).is_some_and(|what| what.contains("AROUTER_APIKEY has a similar name")), "{target:?}");
+        assert_eq!(stops(&beside(target, entry("AROUTER_APIKEY", None, BEFORE))), None, "older than the key");
+        assert_eq!(stops(&beside(target, entry("OPENAI_API_KEY", None, SINCE))), None);
+        let mut accepted = slip.clone();
+        accepted.targets[0].contents.accepted.push("arouter_apikey".into());
+        assert_eq!(stops(&accepted), None);
+        let mut another = Policy { ..policy() };
+        another.targets_of_others.insert("repo:acme/app0 AROUTER_APIKEY".into());
+        assert!(matches!(plan(&slip, &another, Mode::Renaming).decision, Decision::Rotate(_)));
+    }
+    assert_eq!(stops(&beside(Some(OLD), entry("AROUTER_APIKEY", Some("{}"), SINCE))), None, "the target was read");
+}
+
+#[tokio::test]
+async fn a_second_holder_stops_whether_its_value_is_the_key_or_has_it_inside() {
+    for (text, stops) in [
+        (OLD.to_owned(), true),
+        (format!(" {OLD}\n"), true),
+        (format!(r#"{{"key":"{OLD}"}}"#), true),
+        ("${AROUTER_API_KEY}".to_owned(), false),
+        ("lr_live_another".to_owned(), false),
+    ] {
+        let seen = beside(Some(OLD), entry("LEGACY", Some(&text), SINCE));
+        let planned = plan(&seen, &policy(), Mode::Renaming);
+        assert_eq!(matches!(planned.decision, Decision::Stop(_)), stops, "{text}");
+        let kept = plan(&seen, &Policy { retire: Retire::Keep, ..policy() }, Mode::Renaming);
+        assert!(matches!(kept.decision, Decision::Rotate(_)), "nothing is retired");
+    }
+}
+
+#[tokio::test]
+async fn what_a_target_holds_is_told_with_its_evidence() {
+    let family = "a key of this family (last written when production-2026-11-01-aaaaaa was deployed)";
+    let cases = [
+        (beside(Some(""), entry("X", None, SINCE)), format!("repo:acme/app0 AROUTER_API_KEY holds {family}")),
+        (beside(None, entry("X", None, SINCE)), "repo:acme/app0 AROUTER_API_KEY holds nothing".to_owned()),
+        (beside(Some("{}"), entry("X", None, SINCE)), "repo:acme/app0 AROUTER_API_KEY holds JSON".to_owned()),
+    ];
+    for (seen, expected) in cases {
+        assert_eq!(plan(&seen, &policy(), Mode::Renaming).found[0].to_string(), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_named_key_that_no_target_holds_stays_outside_the_family_where_it_is_kept() {
+    let seen = seen(vec![row("by hand", "2026-11-01T12:00:00Z")], &[None]);
+    let named = Policy { replace_key_id: Some(KeyId("by hand".into())), ..policy() };
+    assert!(stop(&plan(&seen, &named, Mode::Renaming)).what.starts_with("no target holds by hand"));
+    let kept = plan(&seen, &Policy { retire: Retire::Keep, ..named.clone() }, Mode::Renaming);
+    let rotate = rotation(&kept);
+    assert_eq!((&rotate.adopt, &rotate.stays), (&None, &Some(KeyId("by hand".into()))));
+    assert!(rotate.replaces.is_empty());
+    let leaked = plan(&seen, &Policy { leaked: true, ..named }, Mode::Renaming);
+    assert_eq!((rotation(&leaked).replaces.len(), rotation(&leaked).reports.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_key_of_another_family_is_taken_over_only_where_it_is_named_and_was_deployed_here() {
+    for (name, written, expected) in [
+        ("staging-2026-11-01-abcdef", "2026-11-01T12:00:30Z", true),
+        ("staging-2026-11-01-abcdef", "2026-11-20T12:00:00Z", false),
+        ("staging-2026-11-01", "2026-11-20T12:00:00Z", true),
+    ] {
+        let seen = seen(vec![row(name, "2026-11-01T12:00:00Z")], &[Some(written)]);
+        let named = Policy { replace_key_id: Some(KeyId(name.into())), ..policy() };
+        let planned = plan(&seen, &named, Mode::Renaming);
+        assert_eq!(matches!(planned.decision, Decision::Rotate(_)), expected, "{name} {written}");
+    }
 }

@@ -59,6 +59,7 @@ fn took(u: &mut Unstructured<'_>) -> Result<Duration> {
 fn target(u: &mut Unstructured<'_>) -> Result<TargetReport> {
     Ok(TargetReport {
         name: echoing(u)?,
+        before: None,
         state: *u.choose(&STATES)?,
         took: maybe(u, took)?,
         detail: maybe(u, echoing)?,

@@ -660,6 +660,7 @@ impl<'a> Play<'a> {
             let asks = key_to_name(&scene, &ended, self.schedule.grant).filter(|_| self.may_ask());
             told = format!("{ended:#?}");
             match asks {
+                None if self.may_ask() && delete_as_told(&scene, &ended) => self.played.asked_a_person = true,
                 Some(id) => {
                     self.played.asked_a_person = true;
                     scene.policy.replace_key_id = Some(id);
@@ -810,6 +811,17 @@ fn deploy_by_hand(scene: &Scene, grant: Grant) -> String {
     });
     scene.deploy(&value);
     id
+}
+
+/// A person deletes the key that no target holds, where a run that stopped says so and nothing uses it.
+fn delete_as_told(scene: &Scene, ended: &Ended) -> bool {
+    let Ended::Came(outcome) = ended else { return false };
+    let unused = |key: &Key| !scene.world.read(|state| state.github.holdings().any(|(_, _, value)| value == key.value));
+    let told = |key: &Key| {
+        outcome.problems.iter().any(|problem| problem.what.starts_with(&format!("no target holds {} ", key.name)))
+    };
+    let key = scene.live_family().into_iter().find(|key| told(key) && unused(key));
+    key.is_some_and(|key| scene.world.by_hand(|state| state.issuer.delete(&key.id)))
 }
 
 /// The key that a person names in `replace-key-id` after a run that stopped asked for it.

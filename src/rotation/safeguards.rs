@@ -1,0 +1,320 @@
+//! What stops a rotation before a key is made: it could end a key where nobody looks, or overwrite what is no key.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::rotation::clock::{CLOCK_MARGIN, earlier};
+use crate::rotation::holdings::{Evidence, Found, Holding};
+use crate::rotation::lease::Mode;
+use crate::rotation::name::is_of_any_family;
+use crate::rotation::observation::SeenTarget;
+use crate::rotation::plan::{Situation, Stop};
+use crate::rotation::policy::Retire;
+use crate::rotation::port::{Entry, Held, KeyId, KeyRow};
+use crate::rotation::similar::{is_similar, nearest_first};
+use crate::rotation::value::not_a_key;
+use crate::secret::Secret;
+
+/// So many names are listed.
+const MAX_NAMES: usize = 12;
+
+/// A shorter value may stand inside another one by chance.
+const SHORTEST_INSIDE: usize = 16;
+
+/// What was decided about the key being replaced.
+pub(super) enum Guarded {
+    /// It is retired as asked.
+    Retires,
+    /// No target holds it, and `retire: keep`: it stays under its own name.
+    StaysOutside,
+    /// It leaked: it is retired all the same, and this is reported.
+    Reported(Vec<Stop>),
+}
+
+impl Situation<'_> {
+    /// Text that is no key is never replaced.
+    pub(super) fn overwrites_no_key(&self) -> Option<Stop> {
+        self.seen.targets.iter().find_map(|target| {
+            let kind = not_a_key(target.contents.value.as_ref()?.expose())?;
+            Some(Stop::new(format!("{} holds {kind}, not an API key", target.name), kind.remedy()))
+        })
+    }
+
+    /// Holds what was found against the rules: a key is retired only where it was, and nowhere else in sight.
+    pub(super) fn guard(&self, current: Option<&KeyRow>, found: &[Found]) -> Result<Guarded, Stop> {
+        if let Some(stop) = self.overwrites_no_key() {
+            return Err(stop);
+        }
+        let Some(current) = current else { return Ok(Guarded::Retires) };
+        if let Some(stop) = self.holds_another_key(found) {
+            return Err(stop);
+        }
+        if self.family.has_ended(&current.id) {
+            return Ok(Guarded::Retires);
+        }
+        let nowhere = !found.iter().any(Found::is_ours);
+        let keeps = self.policy.retire() == Retire::Keep;
+        if nowhere && keeps && !self.family.has(&current.id) {
+            return Ok(Guarded::StaysOutside);
+        }
+        let mut stops: Vec<_> = nowhere.then(|| self.held_nowhere(current)).into_iter().collect();
+        stops.extend(self.misspelt(current, found).filter(|_| !nowhere));
+        stops.extend(self.second_holder(current).filter(|_| !keeps));
+        let in_hand = self.seen.held.as_ref().and_then(|held| held.is.as_ref()) == Some(&current.id);
+        let is_named = in_hand || self.policy.replace_key_id.as_ref() == Some(&current.id);
+        match stops.into_iter().next() {
+            None => Ok(Guarded::Retires),
+            Some(stop) if self.policy.leaked && is_named => Ok(Guarded::Reported(vec![stop])),
+            Some(stop) => Err(stop),
+        }
+    }
+
+    /// A key that belongs to neither this family nor this run.
+    fn holds_another_key(&self, found: &[Found]) -> Option<Stop> {
+        let foreign = found.iter().find(|found| found.holding == Holding::AnotherKey)?;
+        let Evidence::Value(id) = &foreign.evidence else { return None };
+        let name = self.seen.row(id).map_or_else(|| id.to_string(), |row| format!("{} ({id})", row.name));
+        Some(Stop::new(
+            format!("{} holds another key, {name}", foreign.target),
+            "correct the target; if this rotation is to write there, empty it first",
+        ))
+    }
+
+    pub(super) fn held_nowhere(&self, current: &KeyRow) -> Stop {
+        let mut names = self.names();
+        let written: Vec<_> = self.seen.targets.iter().map(|target| target.name.as_str()).collect();
+        nearest_first(&written, &mut names);
+        let unlisted: Vec<_> = self.unlisted().collect();
+        let there = match (names.is_empty(), unlisted.first()) {
+            (true, Some(why)) => format!("; the names there could not be listed: {why}"),
+            (true, None) => "; nothing else is there".to_owned(),
+            (false, _) => format!("; the names there are {}", shown(&names)),
+        };
+        let what = format!("no target holds {} ({}), the key that would be retired{there}", current.name, current.id);
+        let notes: Vec<_> =
+            self.seen.targets.iter().flat_map(|target| target.contents.notices.iter().cloned()).collect();
+        let what = notes.into_iter().fold(what, |what, note| format!("{what}; {note}"));
+        let keep = if self.family.has(&current.id) || self.mode == Mode::Fixed {
+            ""
+        } else {
+            "; retire: keep makes a new key and leaves this one alone"
+        };
+        Stop::new(
+            what,
+            format!(
+                "correct the target's name, or store the key there by hand first{keep}. If nothing uses the key, delete it by \
+                 hand"
+            ),
+        )
+    }
+
+    /// The names near the targets: in the same container as they are, elsewhere as a target would be written.
+    fn names(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for target in &self.seen.targets {
+            names.extend(target.contents.others.iter().map(|entry| entry.target.clone()));
+            names.extend(elsewhere(target).map(|entry| entry.target.clone()));
+        }
+        names.retain(|name| !self.is_target(name));
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// Why names could not be listed.
+    pub(super) fn unlisted(&self) -> impl Iterator<Item = String> + '_ {
+        self.seen.targets.iter().filter_map(|target| {
+            let why = target.contents.unlisted.as_ref().or(target.elsewhere.as_ref()?.as_ref().err())?;
+            Some(format!("{}: {why}", target.name))
+        })
+    }
+
+    fn is_target(&self, name: &str) -> bool {
+        let same = |target: &str| target.eq_ignore_ascii_case(name);
+        self.seen.targets.iter().any(|target| same(&target.name))
+            || self.policy.targets_of_others.iter().any(|it| same(it))
+    }
+
+    /// A similar name in the same place, where it can't be told that the target is the right one.
+    fn misspelt(&self, current: &KeyRow, found: &[Found]) -> Option<Stop> {
+        self.seen.targets.iter().zip(found).find_map(|(target, found)| {
+            let empty = target.held == Held::Nothing;
+            if !empty && target.contents.value.is_some() {
+                return None;
+            }
+            let mut near: Vec<_> =
+                target.contents.others.iter().filter(|entry| self.may_be_meant(entry, target, current)).collect();
+            let near_places = elsewhere(target).filter(|entry| empty && entry.value.is_some());
+            near.extend(near_places.filter(|entry| self.may_be_meant(entry, target, current)));
+            let near = near.first()?;
+            let holds = if empty { "does not exist" } else { "can't be read" };
+            let same_name =
+                same_name_elsewhere(target).map(|other| format!(" (and {other} exists)")).unwrap_or_default();
+            Some(Stop::new(
+                format!("{} {holds}, and {} has a similar name{same_name}", found.target, near.target),
+                format!("correct the target, or add accept={} to it if both names are right", near.name),
+            ))
+        })
+    }
+
+    /// Whether an entry may be the one that a person meant by a target.
+    fn may_be_meant(&self, entry: &Entry, target: &SeenTarget, current: &KeyRow) -> bool {
+        let accepted = &target.contents.accepted;
+        let is_accepted =
+            accepted.iter().any(|name| [&entry.name, &entry.target].iter().any(|it| it.eq_ignore_ascii_case(name)));
+        let since = |made| earlier(made, CLOCK_MARGIN);
+        let at = entry.written.map(|at| target.clock.translate_latest(at, &self.seen.clock));
+        let is_older = at.zip(current.created_at).is_some_and(|(at, made)| at < since(made));
+        let is_near = is_similar(&entry.name, own_name(target)) || is_similar(&entry.target, &target.name);
+        is_near
+            && !is_accepted
+            && !is_older
+            && !self.is_target(&entry.target)
+            && !self.is_something_else(entry, current)
+    }
+
+    /// Whether an entry's value is provably no key that this rotation retires.
+    fn is_something_else(&self, entry: &Entry, current: &KeyRow) -> bool {
+        let Some(value) = &entry.value else { return false };
+        not_a_key(value.expose()).is_some()
+            || self.key_of(value).is_some_and(|id| id != current.id && !self.family.has(&id))
+    }
+
+    /// The value that is to be retired lies under another name too.
+    fn second_holder(&self, current: &KeyRow) -> Option<Stop> {
+        let values = self.values_to_retire(current);
+        let holds =
+            |entry: &&Entry| entry.value.as_ref().is_some_and(|text| values.iter().any(|value| is_in(value, text)));
+        let mut others: Vec<_> = self
+            .seen
+            .targets
+            .iter()
+            .flat_map(|target| target.contents.others.iter().chain(elsewhere(target)))
+            .filter(holds)
+            .map(|entry| entry.target.clone())
+            .filter(|name| !self.is_own_target(name))
+            .collect();
+        others.sort();
+        others.dedup();
+        let (is, them) = if others.len() == 1 { ("holds", "it") } else { ("hold", "them") };
+        (!others.is_empty()).then(|| {
+            Stop::new(
+                format!("{} also {is} the key that would be retired", shown(&others)),
+                format!("add {them} as a target, or take the key out there"),
+            )
+        })
+    }
+
+    fn is_own_target(&self, name: &str) -> bool {
+        self.seen.targets.iter().any(|target| target.name.eq_ignore_ascii_case(name))
+    }
+
+    /// Values that stop working with this rotation, as far as they are in hand.
+    fn values_to_retire(&self, current: &KeyRow) -> Vec<Secret> {
+        let retires = |value: &&Secret| match self.key_of(value) {
+            Some(id) => id == current.id || self.family.has(&id),
+            None => not_a_key(value.expose()).is_none(),
+        };
+        let held = self.seen.targets.iter().filter_map(|target| target.contents.value.as_ref());
+        let in_hand = self.policy.current_key.as_ref().filter(|value| self.key_of(value).is_some());
+        held.chain(in_hand).filter(retires).cloned().collect()
+    }
+
+    /// Where the value of a key lies that is no target, as far as that is in sight.
+    pub(super) fn holder_of(&self, id: &KeyId) -> Option<&str> {
+        let entries = self.seen.targets.iter().flat_map(|target| &target.contents.others);
+        let mut holders =
+            entries.filter(|entry| entry.value.as_ref().and_then(|value| self.key_of(value)).as_ref() == Some(id));
+        holders.find(|entry| !self.is_own_target(&entry.target)).map(|entry| entry.target.as_str())
+    }
+
+    /// A key that a rotation of another family made.
+    pub(super) fn of_another_family(&self, row: &KeyRow, is_named: bool) -> Option<Stop> {
+        if !is_of_any_family(&row.name) || !has_digits(&row.name) || self.family.has(&row.id) {
+            return None;
+        }
+        let windows = self.deployments(row).unwrap_or_default();
+        let written = self.seen.targets.iter().filter_map(|target| target.last_write);
+        let deployed = written.into_iter().any(|at| windows.iter().any(|(from, to)| *from <= at && at <= *to));
+        let by_value = self.seen.targets.iter().any(|target| target.value_is.as_ref() == Some(&row.id));
+        (!(is_named && (deployed || by_value))).then(|| {
+            Stop::listing(
+                format!("{} ({}) is the key of another rotation: two rotations would own one key", row.name, row.id),
+                "correct key-name or the target. To take the key over, stop the other rotation and set replace-key-id to it; \
+                 a target must hold it since it was deployed",
+            )
+        })
+    }
+}
+
+impl Situation<'_> {
+    /// What a person should know of the targets before a key is made.
+    pub(super) fn told_of_targets(&self, current: Option<&KeyRow>) -> Vec<String> {
+        let notices = self
+            .seen
+            .targets
+            .iter()
+            .flat_map(|target| target.contents.notices.iter().map(|notice| format!("{}: {notice}", target.name)));
+        let unlisted = self.unlisted().map(|why| format!("{why}; similar names there were not looked for"));
+        let in_hand = current.and_then(|current| self.told_of_current_key(current));
+        let mut all: Vec<_> = in_hand.into_iter().chain(notices).chain(unlisted).collect();
+        let more = all.len().saturating_sub(MAX_NAMES);
+        all.truncate(MAX_NAMES);
+        all.extend((more > 0).then(|| format!("the same is true of {more} more targets")));
+        all
+    }
+
+    /// Why `current-key` can't be written back if a later target refuses.
+    fn told_of_current_key(&self, current: &KeyRow) -> Option<String> {
+        let (held, value) = (self.seen.held.as_ref()?, self.policy.current_key.as_ref()?);
+        let what = match (held.alive, &held.is) {
+            (Some(false), _) if is_encoded(value) => "is the base64 of a key, not the key".to_owned(),
+            (Some(false), _) => "is not accepted: it is dead, cut short, or a key of another account".to_owned(),
+            (None, _) => "could not be tried".to_owned(),
+            (_, Some(id)) if *id != current.id => format!("is {id}, not the key being replaced"),
+            (_, None) if held.perhaps.is_none() => "can't be matched to a listed key".to_owned(),
+            _ => return None,
+        };
+        Some(format!("current-key {what}: if a target refuses the new key, the old one can't be written back"))
+    }
+}
+
+fn is_encoded(value: &Secret) -> bool {
+    let Ok(bytes) = STANDARD.decode(value.expose().trim()) else { return false };
+    let plain = |b: &u8| b.is_ascii_graphic() || *b == b'\n';
+    bytes.len() >= SHORTEST_INSIDE && bytes.iter().all(plain) && bytes.iter().any(|b| matches!(b, b'_' | b'-'))
+}
+
+/// A name with a date only counts as made by hand.
+fn has_digits(name: &str) -> bool {
+    let name = name.strip_suffix("-unconfirmed").unwrap_or(name);
+    name.rsplit('-').next().is_some_and(|last| last.len() == 6)
+}
+
+fn elsewhere(target: &SeenTarget) -> impl Iterator<Item = &Entry> {
+    target.elsewhere.iter().flatten().flatten()
+}
+
+/// The same name at another level: an organisation's secret, an environment's.
+fn same_name_elsewhere(target: &SeenTarget) -> Option<&str> {
+    elsewhere(target).find(|entry| entry.name.eq_ignore_ascii_case(own_name(target))).map(|entry| entry.target.as_str())
+}
+
+/// The target's name in its container.
+fn own_name(target: &SeenTarget) -> &str {
+    target.name.rsplit([' ', '#']).next().unwrap_or_default()
+}
+
+/// Whether a text is a value or has it inside.
+fn is_in(value: &Secret, text: &Secret) -> bool {
+    let (value, text) = (value.expose().trim(), text.expose());
+    !value.is_empty() && (text.trim() == value || (value.len() >= SHORTEST_INSIDE && text.contains(value)))
+}
+
+fn shown(names: &[String]) -> String {
+    let some: Vec<_> = names.iter().take(MAX_NAMES).map(String::as_str).collect();
+    match names.len().saturating_sub(MAX_NAMES) {
+        0 => some.join(", "),
+        more => format!("{} and {more} more", some.join(", ")),
+    }
+}
