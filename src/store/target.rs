@@ -1,5 +1,6 @@
 //! What a target is. How a user writes it is `grammar`'s; what stands behind the colon has a file for each system.
 
+mod accept;
 mod aws;
 mod canary;
 mod file;
@@ -12,6 +13,7 @@ mod vault;
 
 use std::fmt;
 
+use accept::Accepted;
 pub use aws::AwsSecret;
 pub use canary::Canary;
 pub use file::FileVariable;
@@ -96,6 +98,15 @@ pub struct GitHubTarget {
     own_name: bool,
     /// The workflow that is to succeed with the new key.
     pub canary: Option<Canary>,
+    accepted: Accepted,
+}
+
+impl GitHubTarget {
+    /// Names beside it that are no misspelling of its own (`accept=`).
+    #[must_use]
+    pub fn accepted(&self) -> &[String] {
+        self.accepted.names()
+    }
 }
 
 impl Target {
@@ -151,8 +162,8 @@ impl fmt::Display for Target {
             Self::GitHub(target) => write!(f, "{target}"),
             Self::Kubernetes(target) => write!(f, "{target}{}", target.words()),
             Self::Vault(target) => write!(f, "{target}{}", target.words()),
-            Self::Aws(target) => write!(f, "{target}"),
-            Self::File(target) => write!(f, "{target}"),
+            Self::Aws(target) => write!(f, "{target}{}", target.words()),
+            Self::File(target) => write!(f, "{target}{}", target.words()),
         }
     }
 }
@@ -166,6 +177,9 @@ impl fmt::Display for GitHubTarget {
         if self.own_name {
             write!(f, " secret={}", self.secret)?;
         }
-        self.canary.as_ref().map_or(Ok(()), |canary| write!(f, " {canary}"))
+        if let Some(canary) = &self.canary {
+            write!(f, " {canary}")?;
+        }
+        write!(f, "{}", self.accepted)
     }
 }

@@ -1,7 +1,9 @@
-//! `aws-secretsmanager:NAME_OR_ARN[#JSON_FIELD]`.
+//! `aws-secretsmanager:NAME_OR_ARN[#JSON_FIELD] [accept=NAME[,NAME]]`.
 
 use std::fmt;
 
+use super::accept::Accepted;
+use super::grammar::Words;
 use super::{Kind, is_a_value};
 
 const LONGEST_NAME: usize = 512;
@@ -15,6 +17,7 @@ pub struct AwsSecret {
     pub id: String,
     /// The field; `None`: the value is the whole secret.
     pub field: Option<String>,
+    accepted: Accepted,
 }
 
 impl AwsSecret {
@@ -22,6 +25,17 @@ impl AwsSecret {
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         self.id.strip_prefix("arn:")?.split(':').nth(2)
+    }
+
+    /// Names beside it that are no misspelling of its own (`accept=`).
+    #[must_use]
+    pub fn accepted(&self) -> &[String] {
+        self.accepted.names()
+    }
+
+    /// The words behind the locator, each with a space before it.
+    pub(super) fn words(&self) -> String {
+        self.accepted.to_string()
     }
 
     /// A secret's version is one however many fields are in it: two fields would each be moved to their own.
@@ -37,11 +51,12 @@ impl fmt::Display for AwsSecret {
     }
 }
 
-pub(super) fn read(locator: &str, problems: &mut Vec<String>) -> Option<AwsSecret> {
+pub(super) fn read(locator: &str, words: &Words<'_>, problems: &mut Vec<String>) -> Option<AwsSecret> {
     let (id, field) = match locator.split_once('#') {
         Some((id, field)) => (id, Some(field)),
         None => (locator, None),
     };
+    let accepted = Accepted::of_words(words, problems);
     let before = problems.len();
     let name = if id.starts_with("arn:") { name_of_arn(id) } else { Some(id) };
     if name.is_none_or(|name| !is_name(name)) {
@@ -55,7 +70,7 @@ pub(super) fn read(locator: &str, problems: &mut Vec<String>) -> Option<AwsSecre
     } else if field.is_some_and(|field| field.is_empty() || field.contains(char::is_control)) {
         problems.push("the field behind `#` is empty: leave `#` out where the key is the whole secret".to_owned());
     }
-    let secret = AwsSecret { id: id.to_owned(), field: field.map(ToOwned::to_owned) };
+    let secret = AwsSecret { id: id.to_owned(), field: field.map(ToOwned::to_owned), accepted };
     (problems.len() == before).then_some(secret)
 }
 

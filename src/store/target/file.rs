@@ -1,8 +1,9 @@
-//! `file:PATH[#VARIABLE[,VARIABLE]]`.
+//! `file:PATH[#VARIABLE[,VARIABLE]] [accept=NAME[,NAME]]`.
 
 use std::fmt;
 use std::path::{Component, Path};
 
+use super::accept::Accepted;
 use super::grammar::{Words, note};
 use super::{Kind, SecretName, is_a_value};
 
@@ -13,9 +14,21 @@ pub struct FileVariable {
     pub path: String,
     /// The variable.
     pub variable: String,
+    accepted: Accepted,
 }
 
 impl FileVariable {
+    /// Names beside it that are no misspelling of its own (`accept=`).
+    #[must_use]
+    pub fn accepted(&self) -> &[String] {
+        self.accepted.names()
+    }
+
+    /// The words behind the locator, each with a space before it.
+    pub(super) fn words(&self) -> String {
+        self.accepted.to_string()
+    }
+
     /// The same for every spelling of a path that needs no look at the disk.
     pub(super) fn identity(&self) -> String {
         let parts = Path::new(&self.path).components().filter(|part| *part != Component::CurDir);
@@ -37,6 +50,7 @@ pub(super) fn read(
     problems: &mut Vec<String>,
 ) -> Vec<FileVariable> {
     let own = words.get("secret");
+    let accepted = Accepted::of_words(words, problems);
     let (path, variables) = match (locator.rsplit_once('#'), own) {
         (Some((path, _)), Some(_)) => {
             problems.push("the variable is named twice: behind `#` and by `secret=`".to_owned());
@@ -47,8 +61,10 @@ pub(super) fn read(
     };
     let path = note(problems, check_path(path));
     let variables: Vec<_> = variables.into_iter().filter_map(|name| note(problems, check_variable(name))).collect();
-    let place = |path: &str, name: &str| FileVariable { path: path.to_owned(), variable: name.to_owned() };
-    path.into_iter().flat_map(|path| variables.iter().map(move |name| place(path, name))).collect()
+    let Some(path) = path else { return Vec::new() };
+    let place =
+        |name: &str| FileVariable { path: path.to_owned(), variable: name.to_owned(), accepted: accepted.clone() };
+    variables.into_iter().map(place).collect()
 }
 
 fn check_path(path: &str) -> Result<&str, String> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::accept::Accepted;
 use super::{Canary, GitHubTarget, Kind, SecretName, Target, aws, file, kubernetes, locator, vault};
 use crate::nearest::nearest;
 
@@ -55,7 +56,7 @@ fn parse_line(text: &str, secret: &SecretName, problems: &mut Vec<String>) -> Ve
     match kind {
         Kind::Kubernetes => kubernetes::read(locator, &words, problems).into_iter().map(Target::Kubernetes).collect(),
         Kind::Vault => vault::read(locator, &words, problems).into_iter().map(Target::Vault).collect(),
-        Kind::AwsSecretsManager => aws::read(locator, problems).into_iter().map(Target::Aws).collect(),
+        Kind::AwsSecretsManager => aws::read(locator, &words, problems).into_iter().map(Target::Aws).collect(),
         Kind::File => file::read(locator, &words, secret, problems).into_iter().map(Target::File).collect(),
         _ => at_github(kind, locator, &words, secret, problems),
     }
@@ -72,9 +73,15 @@ fn at_github(
     let reach = locator::reach(words.get("visibility").copied(), words.get("repos").copied(), problems);
     let canary = Canary::of_words(words.get("canary").copied(), words.get("canary-timeout").copied());
     let canary = note(problems, canary).flatten();
+    let accepted = Accepted::of_words(words, problems);
     let secret = own.as_ref().unwrap_or(secret);
-    let target =
-        |place| GitHubTarget { place, secret: secret.clone(), own_name: own.is_some(), canary: canary.clone() };
+    let target = |place| GitHubTarget {
+        place,
+        secret: secret.clone(),
+        own_name: own.is_some(),
+        canary: canary.clone(),
+        accepted: accepted.clone(),
+    };
     locator::places(kind, locator, reach.as_ref(), problems).into_iter().map(target).map(Target::GitHub).collect()
 }
 
@@ -128,12 +135,9 @@ fn read_words<'a>(kind: Kind, rest: &'a str, problems: &mut Vec<String>) -> Word
 }
 
 fn unknown_word(kind: Kind, key: &str) -> String {
-    let accepted = match kind.words() {
-        [] => "none is accepted".to_owned(),
-        words => format!("accepted: {}", words.join(", ")),
-    };
+    let accepted = kind.words().join(", ");
     let hint = nearest(key, kind.words().iter().copied()).map(|near| format!("; did you mean `{near}=`?"));
-    format!("`{key}=` is not a word of `{kind}` targets ({accepted}){}", hint.unwrap_or_default())
+    format!("`{key}=` is not a word of `{kind}` targets (accepted: {accepted}){}", hint.unwrap_or_default())
 }
 
 pub(super) fn note<T>(problems: &mut Vec<String>, read: Result<T, String>) -> Option<T> {

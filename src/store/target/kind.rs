@@ -81,12 +81,12 @@ impl Kind {
     #[must_use]
     pub fn words(self) -> &'static [&'static str] {
         match self {
-            Self::Repo | Self::Env => &["secret", "canary", "canary-timeout"],
-            Self::Dependabot | Self::Codespaces | Self::File => &["secret"],
-            Self::Org | Self::DependabotOrg | Self::CodespacesOrg => &["secret", "visibility", "repos"],
-            Self::Kubernetes => &["restart", "rollout-timeout"],
-            Self::Vault => &["role", "jwt-mount"],
-            Self::AwsSecretsManager => &[],
+            Self::Repo | Self::Env => &["secret", "canary", "canary-timeout", "accept"],
+            Self::Dependabot | Self::Codespaces | Self::File => &["secret", "accept"],
+            Self::Org | Self::DependabotOrg | Self::CodespacesOrg => &["secret", "visibility", "repos", "accept"],
+            Self::Kubernetes => &["restart", "rollout-timeout", "accept"],
+            Self::Vault => &["role", "jwt-mount", "accept"],
+            Self::AwsSecretsManager => &["accept"],
         }
     }
 

@@ -1,9 +1,10 @@
-//! `kubernetes:NAMESPACE/NAME#KEY[,KEY] [restart=deployment/X[,…]] [rollout-timeout=5m]`.
+//! `kubernetes:NAMESPACE/NAME#KEY[,KEY] [restart=deployment/X[,…]] [rollout-timeout=5m] [accept=KEY[,KEY]]`.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::accept::Accepted;
 use super::grammar::{Words, note};
 use super::{Kind, is_a_value};
 use crate::duration::duration_within;
@@ -27,9 +28,16 @@ pub struct KubernetesKey {
     /// What is rolled when it was written; in the Secret's namespace.
     pub restart: Vec<Workload>,
     rollout_timeout: Option<Duration>,
+    accepted: Accepted,
 }
 
 impl KubernetesKey {
+    /// Names beside it that are no misspelling of its own (`accept=`).
+    #[must_use]
+    pub fn accepted(&self) -> &[String] {
+        self.accepted.names()
+    }
+
     /// How long a rollout may take.
     #[must_use]
     pub fn rollout_timeout(&self) -> Duration {
@@ -46,7 +54,7 @@ impl KubernetesKey {
         if let Some(timeout) = self.rollout_timeout {
             words += &format!(" rollout-timeout={}s", timeout.as_secs());
         }
-        words
+        words + &self.accepted.to_string()
     }
 }
 
@@ -102,6 +110,7 @@ pub(super) fn read(locator: &str, words: &Words<'_>, problems: &mut Vec<String>)
     if words.contains_key("rollout-timeout") && !words.contains_key("restart") {
         problems.push("`rollout-timeout=` has no meaning without `restart=`".to_owned());
     }
+    let accepted = Accepted::of_words(words, problems);
     let Some(((namespace, name), keys)) =
         locator.split_once('#').and_then(|(object, keys)| Some((object.split_once('/')?, keys)))
     else {
@@ -118,6 +127,7 @@ pub(super) fn read(locator: &str, words: &Words<'_>, problems: &mut Vec<String>)
         key: key.to_owned(),
         rollout_timeout: timeout.filter(|_| !restart.is_empty()),
         restart: restart.clone(),
+        accepted: accepted.clone(),
     };
     keys.into_iter().map(place).collect()
 }

@@ -1,7 +1,8 @@
-//! `vault:MOUNT/PATH#FIELD[,FIELD] [role=NAME] [jwt-mount=PATH]`.
+//! `vault:MOUNT/PATH#FIELD[,FIELD] [role=NAME] [jwt-mount=PATH] [accept=NAME[,NAME]]`.
 
 use std::fmt;
 
+use super::accept::Accepted;
 use super::grammar::{Words, note};
 use super::{Kind, is_a_value};
 
@@ -16,13 +17,21 @@ pub struct VaultField {
     pub role: Option<String>,
     /// Where that way to log in is mounted; no slash at either end.
     pub jwt_mount: Option<String>,
+    accepted: Accepted,
 }
 
 impl VaultField {
+    /// Names beside it that are no misspelling of its own (`accept=`).
+    #[must_use]
+    pub fn accepted(&self) -> &[String] {
+        self.accepted.names()
+    }
+
     /// The words behind the locator, each with a space before it.
     pub(super) fn words(&self) -> String {
         let word = |name: &str, value: &Option<String>| value.as_ref().map(|value| format!(" {name}={value}"));
-        [word("role", &self.role), word("jwt-mount", &self.jwt_mount)].into_iter().flatten().collect()
+        let login = [word("role", &self.role), word("jwt-mount", &self.jwt_mount)];
+        login.into_iter().flatten().chain([self.accepted.to_string()]).collect()
     }
 }
 
@@ -38,6 +47,7 @@ pub(super) fn read(locator: &str, words: &Words<'_>, problems: &mut Vec<String>)
     if words.contains_key("jwt-mount") && !words.contains_key("role") {
         problems.push("`jwt-mount=` has no meaning without `role=`".to_owned());
     }
+    let accepted = Accepted::of_words(words, problems);
     let Some((path, fields)) = locator.split_once('#').filter(|(path, _)| path.contains('/')) else {
         problems.push("expected `vault:MOUNT/PATH#FIELD`, such as `vault:secret/arouter#api-key`".to_owned());
         return Vec::new();
@@ -50,6 +60,7 @@ pub(super) fn read(locator: &str, words: &Words<'_>, problems: &mut Vec<String>)
         field: field.to_owned(),
         role: role.map(ToOwned::to_owned),
         jwt_mount: role.and(mount).map(ToOwned::to_owned),
+        accepted: accepted.clone(),
     };
     fields.into_iter().map(place).collect()
 }
