@@ -113,7 +113,7 @@ fn github_secret(target: &GitHubTarget, github: &Rc<GitHub>) -> GitHubSecret {
     });
     let (place, secret) = place_and_name(target);
     let canary = target.canary.as_ref().map(|canary| (canary.workflow.as_str(), canary.within));
-    GitHubSecret::new(Rc::clone(github), place, secret).asking(asked).trying(canary)
+    GitHubSecret::new(Rc::clone(github), place, secret).asking(asked).trying(canary).accepting(target.accepted())
 }
 
 fn place_and_name(target: &GitHubTarget) -> (github::Place, String) {

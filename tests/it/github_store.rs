@@ -38,6 +38,16 @@ fn row() -> Reply {
     reply(200, "", &json!({ "name": NAME, "created_at": WRITTEN, "updated_at": WRITTEN }).to_string())
 }
 
+/// A page of a list of secrets, and how many there are.
+fn listed(total: usize, names: impl Iterator<Item = String>) -> Reply {
+    let row = |name| json!({ "name": name, "created_at": WRITTEN, "updated_at": WRITTEN, "visibility": "all" });
+    reply(200, "", &json!({ "total_count": total, "secrets": names.map(row).collect::<Vec<_>>() }).to_string())
+}
+
+fn is_list(request: &Seen) -> bool {
+    request.method == "GET" && request.target.split('?').next().is_some_and(|path| path.ends_with("/secrets"))
+}
+
 fn no_such_thing() -> Reply {
     reply(404, "", r#"{"message": "Not Found"}"#)
 }
@@ -46,6 +56,7 @@ fn no_such_thing() -> Reply {
 fn well_behaved(request: &Seen) -> Reply {
     match request.method.as_str() {
         "GET" if request.target.ends_with("/public-key") => public_key(),
+        "GET" if is_list(request) => listed(1, [NAME.to_owned()].into_iter()),
         "GET" => row(),
         _ => reply(204, "", ""),
     }
@@ -113,6 +124,9 @@ fn shared(request: &Seen) -> Reply {
             reply(200, "", &json!({ "total_count": 101, "repositories": rows }).to_string())
         }
         "GET" if path.starts_with("/orgs/") && path.ends_with(NAME) => reply(200, "", &row.to_string()),
+        "GET" if path.starts_with("/orgs/") && is_list(request) => {
+            reply(200, "", &json!({ "total_count": 1, "secrets": [row] }).to_string())
+        }
         _ => well_behaved(request),
     }
 }
@@ -193,7 +207,14 @@ async fn an_organisations_secret_is_not_written_before_its_scope_is_known() {
     assert!(server.seen().is_empty());
     store.ready().await.unwrap();
     store.write(&value()).await.unwrap();
-    let unshown = Canned::serve(well_behaved);
+    let unshown = Canned::serve(|it| {
+        let rows = json!([{ "name": NAME, "created_at": WRITTEN, "updated_at": WRITTEN }]);
+        if is_list(it) {
+            reply(200, "", &json!({ "total_count": 1, "secrets": rows }).to_string())
+        } else {
+            well_behaved(it)
+        }
+    });
     let store = GitHubSecret::new(github(&unshown.url), Place::Org { org: "acme".into() }, NAME);
     let failure = store.observe().await.unwrap_err();
     assert!(refusal(&failure).message.contains("does not show the secret's visibility"), "{failure}");
@@ -221,6 +242,138 @@ async fn a_404_is_an_absent_secret_only_where_the_public_key_can_be_read() {
     let failure = store(&unseen.url).observe().await.unwrap_err();
     assert_eq!(refusal(&failure).status, Some(404));
     assert!(failure.hint().unwrap().contains("cannot see"), "{failure:?}");
+}
+
+/// What lies beside a target in its place, shown by the list that shows the target itself.
+#[tokio::test]
+async fn a_look_shows_what_else_the_place_has() {
+    let names = || [NAME.to_lowercase(), "OTHER".into(), "AROUTER_APIKEY".into()].into_iter();
+    for place in places() {
+        let server = Canned::serve(move |it| if is_list(it) { listed(3, names()) } else { well_behaved(it) });
+        let accepted = ["Other".to_owned(), "GONE".to_owned()];
+        let store = GitHubSecret::new(github(&server.url), place.clone(), NAME).accepting(&accepted);
+        assert!(store.contents().others.is_empty(), "nothing was seen yet");
+        assert_eq!(store.observe().await.unwrap().held, Held::Since(WRITTEN.parse().unwrap()), "{place:?}");
+        assert_eq!(server.seen().len(), 2);
+        let contents = store.contents();
+        let others: Vec<_> = contents.others.iter().map(|it| it.target.clone()).collect();
+        assert_eq!(others, ["OTHER", "AROUTER_APIKEY"].map(|name| format!("{} {name}", place.target())));
+        assert_eq!(contents.others[0].name, "OTHER");
+        assert_eq!(contents.others[0].written, Some(WRITTEN.parse().unwrap()));
+        assert_eq!(contents.accepted, ["OTHER", "GONE"], "as GitHub writes them");
+        assert!(contents.value.is_none() && contents.unlisted.is_none());
+    }
+}
+
+#[tokio::test]
+async fn a_secret_that_a_whole_list_lacks_is_not_there() {
+    let server = Canned::serve(|it| if is_list(it) { listed(1, ["OTHER".into()].into_iter()) } else { public_key() });
+    let store = store(&server.url);
+    assert_eq!(store.observe().await.unwrap().held, Held::Nothing);
+    assert_eq!(server.seen().len(), 2);
+}
+
+/// An organisation may have 1,000 secrets.
+#[tokio::test]
+async fn every_page_of_a_list_is_read_and_what_is_in_none_is_asked_for_by_name() {
+    for (total, last, held) in [(250, "S249", true), (250, "NONE", false), (2_000, "S1999", false)] {
+        let server = Canned::serve(move |it| {
+            let page = it.target.split("page=").last().and_then(|page| page.parse().ok()).unwrap_or(1_usize);
+            let rows = (page - 1) * 100..(page * 100).min(total);
+            match it.target.as_str() {
+                path if path.ends_with("/public-key") => public_key(),
+                _ if is_list(it) => listed(total, rows.map(|n| format!("S{n}"))),
+                _ => no_such_thing(),
+            }
+        });
+        let org = Place::Org { org: "acme".into() };
+        let store = GitHubSecret::new(github(&server.url), org, last);
+        assert_eq!(store.observe().await.unwrap().held != Held::Nothing, held, "{last}");
+        let contents = store.contents();
+        assert_eq!(contents.others.len(), (total - usize::from(held)).min(1_000));
+        assert_eq!(contents.unlisted.is_some(), total > 1_000, "{:?}", contents.unlisted);
+        let by_name = server.seen().iter().filter(|it| it.target.ends_with(last)).count();
+        assert_eq!(by_name, usize::from(!held));
+    }
+}
+
+#[tokio::test]
+async fn where_the_list_is_refused_the_secret_is_asked_for_by_name() {
+    for status in [403, 404] {
+        let server =
+            Canned::serve(
+                move |it| {
+                    if is_list(it) { reply(status, "", r#"{"message": "No"}"#) } else { well_behaved(it) }
+                },
+            );
+        let store = store(&server.url);
+        assert_eq!(store.observe().await.unwrap().held, Held::Since(WRITTEN.parse().unwrap()));
+        let unlisted = store.contents().unlisted;
+        assert_eq!(unlisted.as_deref(), Some("the token may not list the secrets of repo:acme/app"));
+    }
+    let broken = Canned::serve(|it| if is_list(it) { reply(502, "", "") } else { well_behaved(it) });
+    assert!(matches!(store(&broken.url).observe().await, Err(Failure::Transient { .. })));
+}
+
+#[tokio::test]
+async fn targets_of_one_place_share_one_list() {
+    let server =
+        Canned::serve(|it| if is_list(it) { listed(2, ["A".into(), "B".into()].into_iter()) } else { public_key() });
+    let github = github(&server.url);
+    let place = Place::Repo { owner: "acme".into(), repo: "app".into() };
+    let stores = ["A", "B", "C"].map(|name| GitHubSecret::new(Rc::clone(&github), place.clone(), name));
+    let looks = join_all(stores.iter().map(|store| store.observe())).await;
+    let held: Vec<_> = looks.into_iter().map(|look| look.unwrap().held != Held::Nothing).collect();
+    assert_eq!((held, server.seen().len()), (vec![true, true, false], 2));
+    stores[0].observe().await.unwrap();
+    assert_eq!(server.seen().len(), 4, "a list that has come is not news");
+}
+
+#[tokio::test]
+async fn what_a_repository_sees_elsewhere_is_named_as_far_as_the_token_may_see_it() {
+    fn named(field: &str, name: &str) -> Reply {
+        let rows = json!([{ "name": name, "value": "v", "created_at": WRITTEN, "updated_at": WRITTEN }]);
+        reply(200, "", &json!({ "total_count": 1, field: rows }).to_string())
+    }
+    let everywhere = |it: &Seen| match it.target.split('?').next().unwrap_or_default() {
+        "/repos/acme/app/actions/secrets" => named("secrets", "OWN"),
+        "/repos/acme/app/actions/organization-secrets" => named("secrets", "SHARED"),
+        "/repos/acme/app/actions/variables" => named("variables", "VARIABLE"),
+        "/repos/acme/app/environments" => reply(
+            200,
+            "",
+            &json!({ "total_count": 2, "environments": [{ "name": "prod eu" }, { "name": "staging" }] }).to_string(),
+        ),
+        "/repos/acme/app/environments/prod%20eu/secrets" => named("secrets", "OF_PROD"),
+        "/repos/acme/app/environments/staging/secrets" => named("secrets", "OF_STAGING"),
+        "/orgs/acme/dependabot/secrets" => named("secrets", "OF_DEPENDABOT"),
+        _ => no_such_thing(),
+    };
+    let targets = async |place: &Place, server: &Canned| {
+        let store = GitHubSecret::new(github(&server.url), place.clone(), NAME);
+        store.elsewhere().await.map(|found| found.into_iter().map(|it| it.target).collect::<Vec<_>>())
+    };
+    let server = Canned::serve(everywhere);
+    let [repo, _, org, dependabot, ..] = places();
+    let own = Place::Env { owner: "acme".into(), repo: "app".into(), environment: "Staging".into() };
+    let (shared, variable) = ("org:acme SHARED", "the variable VARIABLE of acme/app");
+    let (prod, staging) = ("env:acme/app/prod eu OF_PROD", "env:acme/app/staging OF_STAGING");
+    assert_eq!(targets(&repo, &server).await.unwrap(), [shared, prod, staging, variable]);
+    assert_eq!(targets(&own, &server).await.unwrap(), ["repo:acme/app OWN", shared, prod, variable]);
+    assert_eq!(
+        targets(&dependabot, &server).await.unwrap(),
+        ["repo:acme/app OWN", "dependabot-org:acme OF_DEPENDABOT"]
+    );
+    assert_eq!(targets(&org, &server).await.unwrap(), [""; 0]);
+    for Seen { method, target, headers, body } in server.seen() {
+        OpenApi::github().request(&method, &target, &headers, &body).unwrap_or_else(|why| panic!("{target}: {why}"));
+    }
+
+    let little =
+        Canned::serve(move |it| if it.target.contains("variables") { everywhere(it) } else { no_such_thing() });
+    assert_eq!(targets(&repo, &little).await.unwrap(), [variable]);
+    let nothing = Canned::serve(|_| no_such_thing());
+    assert_eq!(refusal(&targets(&repo, &nothing).await.unwrap_err()).status, Some(404));
 }
 
 #[tokio::test]

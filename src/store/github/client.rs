@@ -9,7 +9,8 @@ use url::Url;
 use super::answer::{Answer, SignedBy};
 use super::app::{App, Minted};
 use super::expiry::Expiry;
-use super::keys::{PublicKeys, Shared};
+use super::keys::{PublicKeys, Shared, UnderWay};
+use super::listing::Listing;
 use super::pace::{Pace, Room};
 use super::wire::{Transport, Wire, bearer, call_of};
 use crate::http::{Failure, Refusal, Trace, server_text};
@@ -46,6 +47,7 @@ pub struct GitHub {
     pub expiry: Expiry,
     /// What targets that are looked at together need once.
     pub(super) keys: PublicKeys,
+    pub(super) listings: UnderWay<Listing>,
     pub(super) runs: Shared<Vec<Unfinished>>,
 }
 
@@ -90,8 +92,8 @@ impl GitHub {
             }
             Credential::App(app) => (Signer::App(app), false),
         };
-        let (expiry, keys, runs) = Default::default();
-        Ok(Self { wire: Wire::new(transport, api_url, redactor), signer, classic, expiry, keys, runs })
+        let (expiry, keys, listings, runs) = Default::default();
+        Ok(Self { wire: Wire::new(transport, api_url, redactor), signer, classic, expiry, keys, listings, runs })
     }
 
     /// The same, and this trace is told of every request.
@@ -125,7 +127,7 @@ impl GitHub {
     /// # Errors
     /// As of any read.
     pub async fn list(&self, path: &[&str], page: usize) -> Result<Answer, Failure> {
-        self.list_with(path, &[("per_page", PAGE.to_string()), ("page", page.to_string())]).await
+        self.list_with(path, &page_of(page)).await
     }
 
     /// A read with these parameters.
@@ -133,9 +135,23 @@ impl GitHub {
     /// # Errors
     /// As of any read.
     pub async fn list_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Failure> {
-        let mut url = self.wire.url(path)?;
-        url.query_pairs_mut().extend_pairs(query);
+        let url = self.wire.url_with(path, query)?;
         let pass = self.admit(&Method::GET, path).await?;
+        self.ask(pass, &Method::GET, url, None).await
+    }
+
+    /// [`list`](Self::list), where leave for it may have been given already.
+    ///
+    /// # Errors
+    /// As of any read.
+    pub(super) async fn list_admitted(
+        &self,
+        pass: Option<Pass>,
+        path: &[&str],
+        page: usize,
+    ) -> Result<Answer, Failure> {
+        let Some(pass) = pass else { return self.list(path, page).await };
+        let url = self.wire.url_with(path, &page_of(page))?;
         self.ask(pass, &Method::GET, url, None).await
     }
 
@@ -256,4 +272,8 @@ impl GitHub {
             Signer::App(app) => app.revoke(&self.wire).await,
         }
     }
+}
+
+fn page_of(page: usize) -> [(&'static str, String); 2] {
+    [("per_page", PAGE.to_string()), ("page", page.to_string())]
 }

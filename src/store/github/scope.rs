@@ -5,7 +5,6 @@ use ::http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::Answer;
 use super::client::GitHub;
 use super::place::Place;
 use crate::http::{Failure, Refusal};
@@ -102,19 +101,19 @@ impl Scope {
     }
 }
 
-/// The scope that a secret has, by the answer that shows it.
+/// The scope that a secret has, by what is shown of it; `asked` is the call that showed it.
 pub(super) async fn of_secret(
     github: &GitHub,
     place: &Place,
     secret: &str,
     visibility: Option<&str>,
-    shown: &Answer,
+    asked: &str,
 ) -> Result<Scope, Failure> {
     match visibility {
         Some("all") => Ok(Scope::All),
         Some("private") => Ok(Scope::Private),
         Some("selected") => selected(github, place, secret).await.map(Scope::Selected),
-        _ => Err(Failure::refused(format!("{}: the answer does not show the secret's visibility", shown.asked))),
+        _ => Err(Failure::refused(format!("{asked}: the answer does not show the secret's visibility"))),
     }
 }
 

@@ -19,12 +19,14 @@ use super::answer::Answer;
 use super::canary::Canary;
 use super::client::{GitHub, Pass};
 use super::denied;
+use super::elsewhere;
+use super::listing::{Listing, SecretAnswer};
 use super::place::Place;
 use super::runs;
 use super::scope::{self, Asked, Scope, Scopes};
 use super::seal::PublicKey;
 use crate::http::Failure;
-use crate::rotation::port::{Held, SecretStore, Sighting, TakenUp, Unfinished, Uptake, Written};
+use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, TakenUp, Unfinished, Uptake, Written};
 use crate::secret::Secret;
 
 /// GitHub's limit for one value: page "Using secrets in GitHub Actions".
@@ -57,11 +59,15 @@ pub struct GitHubSecret {
     /// Known for an organisation's secret once it was observed.
     scopes: RefCell<Option<Scopes>>,
     canary: Option<Canary>,
+    /// Names beside it that the user knows to be no misspelling.
+    accepted: Vec<String>,
+    /// What the last look saw in the place.
+    listing: RefCell<Option<Rc<Listing>>>,
     /// How many requests the writes of its rotation take at GitHub, until one of them is made.
     rotation: Rc<Cell<usize>>,
     /// Whether it was seen to lack the secret.
     lacking: Cell<bool>,
-    /// Leave for the two requests of a look: the key, the secret's row.
+    /// Leave for the two requests of a look: the key, the names of the place's secrets.
     looks: RefCell<Option<[Pass; 2]>>,
     /// Leave for the next write: what it has to wait for is waited for before the run asks whether it may still write.
     pass: RefCell<Option<Pass>>,
@@ -85,12 +91,6 @@ impl From<Failure> for NoKey {
     }
 }
 
-#[derive(Deserialize)]
-struct SecretAnswer {
-    updated_at: Timestamp,
-    visibility: Option<String>,
-}
-
 impl GitHubSecret {
     /// The secret of this name in this place.
     #[must_use]
@@ -105,6 +105,8 @@ impl GitHubSecret {
             asked: None,
             scopes: RefCell::default(),
             canary: None,
+            accepted: Vec::new(),
+            listing: RefCell::default(),
             rotation: Rc::default(),
             lacking: Cell::default(),
             looks: RefCell::default(),
@@ -134,6 +136,13 @@ impl GitHubSecret {
     pub fn trying(mut self, workflow: Option<(&str, Duration)>) -> Self {
         let canary = |((owner, repo), (workflow, within))| Canary::new(owner, repo, workflow, within);
         self.canary = self.place.repository().zip(workflow).map(canary);
+        self
+    }
+
+    /// With names beside it that are no misspelling of its own.
+    #[must_use]
+    pub fn accepting(mut self, names: &[String]) -> Self {
+        self.accepted = names.to_vec();
         self
     }
 
@@ -202,20 +211,35 @@ impl GitHubSecret {
 
     async fn look(&self) -> Result<Sighting, Failure> {
         let (row, answer) = self.row(None).await?;
-        sighting(row.as_ref(), &answer)
+        Ok(sighting(row.as_ref(), answer.date()?))
     }
 
     /// Looks, and at an organisation's secret also at its scope.
     async fn look_closely(&self, pass: Option<Pass>) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
         let (row, answer) = self.row(pass).await?;
-        let scope = match (&row, self.place.organisation()) {
-            (Some(row), Some(_)) => {
-                let visibility = row.visibility.as_deref();
-                scope::of_secret(&self.github, &self.place, &self.secret, visibility, &answer).await.map(Some)
-            }
-            _ => Ok(None),
+        let scope = self.scope_of(row.as_ref(), &answer.asked).await;
+        Ok((sighting(row.as_ref(), answer.date()?), scope))
+    }
+
+    /// The scope of an organisation's secret, by the row that this call showed.
+    async fn scope_of(&self, row: Option<&SecretAnswer>, asked: &str) -> Result<Option<Scope>, Failure> {
+        let (Some(row), Some(_)) = (row, self.place.organisation()) else { return Ok(None) };
+        let visibility = row.visibility.as_deref();
+        scope::of_secret(&self.github, &self.place, &self.secret, visibility, asked).await.map(Some)
+    }
+
+    /// Looks closely and around: one list shows the secret and what lies beside it. Where the list does not tell whether
+    /// the secret is there, it is asked for by its name.
+    async fn look_around(&self, pass: Option<Pass>) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
+        let send = |pass| Listing::of(&self.github, &self.place, pass);
+        let listing = self.github.listings.join(&self.place.path(), pass, send).await?;
+        let seen = match listing.find(&self.secret) {
+            Some((row, date)) => (sighting(Some(row), date), self.scope_of(Some(row), &listing.asked).await),
+            None if listing.has_all() => (sighting(None, listing.date), Ok(None)),
+            None => self.look_closely(None).await?,
         };
-        Ok((sighting(row.as_ref(), &answer)?, scope))
+        *self.listing.borrow_mut() = Some(listing);
+        Ok(seen)
     }
 
     fn knows_key(&self) -> bool {
@@ -299,9 +323,8 @@ impl GitHubSecret {
     }
 }
 
-fn sighting(row: Option<&SecretAnswer>, answer: &Answer) -> Result<Sighting, Failure> {
-    let held = row.map_or(Held::Nothing, |row| Held::Since(row.updated_at));
-    Ok(Sighting { held, date: answer.date()? })
+fn sighting(row: Option<&SecretAnswer>, date: Timestamp) -> Sighting {
+    Sighting { held: row.map_or(Held::Nothing, |row| Held::Since(row.updated_at)), date }
 }
 
 #[async_trait(?Send)]
@@ -338,14 +361,14 @@ impl SecretStore for GitHubSecret {
     }
 
     /// The public key is what proves access: GitHub answers 404 also for what the token may not see. Never more than
-    /// two requests are under way.
+    /// two requests are under way, except where the place has more secrets than a page shows.
     async fn observe(&self) -> Result<Sighting, Failure> {
-        let (for_key, for_row) = self.looks.take().map(<(Pass, Pass)>::from).unzip();
+        let (for_key, for_list) = self.looks.take().map(<(Pass, Pass)>::from).unzip();
         let reach = async {
             self.first_key(for_key).await?;
             scope::asked(&self.github, &self.place, self.asked.as_ref()).await
         };
-        let (asked, seen) = join!(reach, self.look_closely(for_row));
+        let (asked, seen) = join!(reach, self.look_around(for_list));
         let (asked, (sighting, found)) = (asked?, seen?);
         if sighting.held == Held::Nothing && !self.lacking.replace(true) {
             self.rotation.set(self.rotation.get() + REQUESTS_OF_A_LOOK);
@@ -354,6 +377,23 @@ impl SecretStore for GitHubSecret {
             *self.scopes.borrow_mut() = Some(Scopes::new(self.asked.as_ref(), asked, found)?);
         }
         Ok(sighting)
+    }
+
+    fn contents(&self) -> Contents {
+        let listing = self.listing.borrow();
+        let Some(listing) = listing.as_deref() else { return Contents::default() };
+        let others = listing.entries(&self.github, &self.place);
+        let accepted = self.accepted.iter().map(|name| listing.spelling(name).unwrap_or(name).to_owned());
+        Contents {
+            others: others.filter(|other| !other.name.eq_ignore_ascii_case(&self.secret)).collect(),
+            unlisted: listing.unlisted.clone(),
+            accepted: accepted.collect(),
+            ..Contents::default()
+        }
+    }
+
+    async fn elsewhere(&self) -> Result<Vec<Entry>, Failure> {
+        elsewhere::look(&self.github, &self.place).await
     }
 
     async fn ready(&self) -> Result<(), Failure> {

@@ -28,7 +28,7 @@ pub const AT_ONCE: usize = 4;
 const MOST_REQUESTS: usize = 100;
 
 /// Environments of one repository, and repositories of one organisation, that are looked at.
-const MOST_OF_ONE: usize = 20;
+pub(super) const MOST_OF_ONE: usize = 20;
 
 /// Looks for secrets that hide those of the targets.
 pub struct Shadows {

@@ -70,12 +70,15 @@ pub(super) struct Wire {
     pub(super) trace: Trace,
     /// Where permanent redirects led, so that a write after a read is one request although the repository was renamed.
     moved: RefCell<HashMap<Url, Url>>,
+    /// The same of repositories: the paths below which they were and are. What was read of one may be written elsewhere in it.
+    moved_repositories: RefCell<HashMap<String, String>>,
 }
 
 impl Wire {
     pub(super) fn new(transport: Box<dyn Transport>, api_url: Url, redactor: Redactor) -> Self {
         let pace = Rc::new(Pace::new(&api_url, Retry::default().longest_retry_after));
-        Self { transport, api_url, redactor, pace, trace: Trace::default(), moved: RefCell::default() }
+        let (trace, moved, moved_repositories) = Default::default();
+        Self { transport, api_url, redactor, pace, trace, moved, moved_repositories }
     }
 
     /// One call, signed so, which was admitted a moment ago. Redirects within the same host are followed for reads; a write
@@ -89,7 +92,7 @@ impl Wire {
         start: Url,
         body: Option<&Value>,
     ) -> Result<Answer, Failure> {
-        let mut url = self.moved.borrow().get(&start).unwrap_or(&start).clone();
+        let mut url = self.now_at(&start);
         let mut for_good = true;
         for _ in 0..=MOST_HOPS {
             let answer = self.send(signed, method, &url, body).await?;
@@ -97,6 +100,9 @@ impl Wire {
             for_good &= matches!(answer.status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
             if for_good || answer.call == Call::Write {
                 self.moved.borrow_mut().insert(start.clone(), next.clone());
+            }
+            if for_good {
+                self.learn_move(&start, &next);
             }
             if answer.call == Call::Write {
                 let message = format!("{}: it has moved to {}", answer.asked, next.path());
@@ -106,6 +112,36 @@ impl Wire {
             self.pace.spend(Call::Read).await?;
         }
         Err(Failure::refused(format!("{method} {}: GitHub redirected more than {MOST_HOPS} times", start.path())))
+    }
+
+    fn now_at(&self, start: &Url) -> Url {
+        if let Some(next) = self.moved.borrow().get(start) {
+            return next.clone();
+        }
+        let mut url = start.clone();
+        if let Some((repository, rest)) = self.in_repository(start)
+            && let Some(now) = self.moved_repositories.borrow().get(repository)
+        {
+            url.set_path(&format!("{now}{rest}"));
+        }
+        url
+    }
+
+    /// What lay below a repository lies below the new address under the same path.
+    fn learn_move(&self, start: &Url, next: &Url) {
+        if let Some((repository, rest)) = self.in_repository(start)
+            && let Some(now) = next.path().strip_suffix(rest)
+        {
+            self.moved_repositories.borrow_mut().insert(repository.to_owned(), now.to_owned());
+        }
+    }
+
+    /// The path of the repository that an address lies in, and what follows it.
+    fn in_repository<'a>(&self, url: &'a Url) -> Option<(&'a str, &'a str)> {
+        let path = url.path();
+        let below = path.strip_prefix(self.api_url.path().trim_end_matches('/'))?.strip_prefix("/repos/")?;
+        let (at, _) = below.match_indices('/').nth(1)?;
+        path.split_at_checked(path.len() - below.len() + at)
     }
 
     /// A path, given in plain segments below the API's address and encoded here.
@@ -119,6 +155,13 @@ impl Wire {
             Ok(mut segments) => segments.pop_if_empty().extend(path),
             Err(()) => return Err(Failure::refused("the address of GitHub's API is not one of a server")),
         };
+        Ok(url)
+    }
+
+    /// The same with these parameters.
+    pub(super) fn url_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Url, Failure> {
+        let mut url = self.url(path)?;
+        url.query_pairs_mut().extend_pairs(query);
         Ok(url)
     }
 

@@ -148,6 +148,8 @@ pub struct GitHub {
     pub secondary_limit: Option<SecondaryLimit>,
     /// GitHub Enterprise Server knows no Codespaces.
     pub has_codespaces: bool,
+    /// Variables of repositories, by name, with what a person gave them. They are no secrets.
+    pub variables: BTreeMap<Place, BTreeMap<String, String>>,
     /// Runs of workflows.
     pub runs: Vec<WorkflowRun>,
     /// Workflows that can be dispatched, by repository and file.
@@ -175,6 +177,7 @@ impl GitHub {
             rate_limit_remaining: None,
             secondary_limit: None,
             has_codespaces: true,
+            variables: BTreeMap::new(),
             runs: Vec::new(),
             workflows: BTreeMap::new(),
             tells_of_dispatched_runs: true,
@@ -405,6 +408,19 @@ impl GitHub {
         self.places.iter().flat_map(|(place, vault)| {
             vault.secrets.iter().map(move |(name, secret)| (place, name.as_str(), secret.value.as_str()))
         })
+    }
+
+    /// The Actions secrets of its organisation that a repository is shown: by name, in the order of their names. Every
+    /// repository is a private one.
+    pub fn shown_by_organisation<'a>(&'a self, full_name: &str) -> impl Iterator<Item = (&'a String, &'a Secret)> {
+        let id = self.places.get(&Place::repo(full_name)).map(|vault| vault.id);
+        let owner = Place::org(full_name.split('/').next().unwrap_or_default());
+        let is_shown = move |secret: &Secret| match (&secret.scope, id) {
+            (Some(Scope::Selected(ids)), Some(id)) => ids.contains(&id),
+            _ => true,
+        };
+        let all = self.places.get(&owner).into_iter().flat_map(|vault| &vault.secrets);
+        all.filter(move |(_, secret)| is_shown(secret))
     }
 
     /// The environments of a repository, by their names as they were given.

@@ -72,13 +72,15 @@ pub enum Permission {
     OrganizationCodespacesSecrets,
     /// Listing environments.
     Actions,
+    /// Variables of repositories.
+    Variables,
     /// Seeing that a repository exists.
     Metadata,
 }
 
 impl Permission {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Secrets,
         Self::Environments,
         Self::OrganizationSecrets,
@@ -87,6 +89,7 @@ impl Permission {
         Self::CodespacesSecrets,
         Self::OrganizationCodespacesSecrets,
         Self::Actions,
+        Self::Variables,
         Self::Metadata,
     ];
 
@@ -102,6 +105,7 @@ impl Permission {
             Self::CodespacesSecrets => "codespaces_secrets",
             Self::OrganizationCodespacesSecrets => "organization_codespaces_secrets",
             Self::Actions => "actions",
+            Self::Variables => "actions_variables",
             Self::Metadata => "metadata",
         }
     }

@@ -89,6 +89,10 @@ fn of_repository(github: &mut GitHub, asked: &Asked<'_>, full_name: &str, rest: 
             let rest: Vec<&str> = std::iter::once(*what).chain(rest.iter().copied()).collect();
             actions::answer(github, asked, full_name, &rest)
         }
+        ["actions", "organization-secrets"] if asked.request.method == "GET" => {
+            secrets::of_organisation(github, asked, full_name)
+        }
+        ["actions", "variables"] if asked.request.method == "GET" => variables(github, asked, full_name),
         ["dependabot", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Dependabot(lower), rest),
         ["codespaces", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Codespaces(lower), rest),
         [] if asked.request.method == "GET" => {
@@ -124,9 +128,32 @@ fn environments(github: &GitHub, asked: &Asked<'_>, full_name: &str, name: &[&st
     }
 }
 
+/// GitHub's page "List repository variables": 10 of them, or up to 30.
+fn variables(github: &GitHub, asked: &Asked<'_>, full_name: &str) -> Reply {
+    let place = Place::repo(full_name);
+    let token = &github.tokens[asked.token];
+    match token.access(&place, Permission::Variables) {
+        Some(access) if github.places.contains_key(&place) => {
+            if access < Access::Read {
+                return denied(token, Permission::Variables, Access::Read);
+            }
+        }
+        _ => return not_found(),
+    }
+    let all: Vec<_> = github.variables.get(&place).into_iter().flatten().collect();
+    let now = github.clock.now_in_seconds().to_string();
+    let row = |(name, value): &(&String, &String)| json!({ "name": name, "value": value, "created_at": now, "updated_at": now });
+    let rows: Vec<Value> = page_of(asked.request, &all, 10, 30).iter().map(row).collect();
+    Reply::json(200, json!({ "total_count": all.len(), "variables": rows }))
+}
+
 /// The rows of the page that is asked for.
 fn page<'a, T>(request: &Inbound, rows: &'a [T]) -> &'a [T] {
-    let size = request.number("per_page").unwrap_or(30).clamp(1, 100);
+    page_of(request, rows, 30, 100)
+}
+
+fn page_of<'a, T>(request: &Inbound, rows: &'a [T], usual: usize, most: usize) -> &'a [T] {
+    let size = request.number("per_page").unwrap_or(usual).clamp(1, most);
     let skip = request.number("page").unwrap_or(1).saturating_sub(1).saturating_mul(size).min(rows.len());
     &rows[skip..rows.len().min(skip + size)]
 }

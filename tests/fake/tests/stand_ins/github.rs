@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use crypto_box::PublicKey;
@@ -66,6 +68,41 @@ async fn secrets_are_shown_listed_and_removed_without_their_values() {
     assert_eq!(ask(scene.github(Method::GET, &path, "ghp_ci")).await.0, 404);
 }
 
+/// GitHub's pages "List repository organization secrets" and "List repository variables".
+#[tokio::test]
+async fn a_repository_shows_what_its_workflows_see_beside_its_secrets() {
+    let scene = Scene::new(World::new()).await;
+    scene.world.by_hand(|state| {
+        let org = state.github.add_org("acme");
+        let other = state.github.add_repo("acme/web");
+        let [shown, hidden] = [&scene.app, &other].map(|place| BTreeSet::from([state.github.places[place].id]));
+        for (name, scope) in [
+            ("ALL", Scope::All),
+            ("OURS", Scope::Selected(shown)),
+            ("THEIRS", Scope::Selected(hidden)),
+            ("W", Scope::Private),
+        ] {
+            state.github.write_secret(&org, name, "v");
+            state.github.set_scope(&org, name, scope);
+        }
+        let variables = (0..12).map(|number| (format!("V{number:02}"), "shown".to_owned()));
+        state.github.variables.insert(scene.app.clone(), variables.collect());
+        state.github.add_token("ghp_meta", "onlooker", Access::Metadata);
+    });
+    let path = |last: &str| format!("/repos/acme/app/actions/{last}");
+    let names = |list: &Value| list.as_array().unwrap().iter().map(|row| row["name"].to_string()).collect::<Vec<_>>();
+    let (_, shown) = ask(scene.github(Method::GET, &path("organization-secrets"), "ghp_ci")).await;
+    assert_eq!((names(&shown["secrets"]).join(" "), &shown["total_count"]), (r#""ALL" "OURS" "W""#.into(), &json!(3)));
+    assert_eq!(shown["secrets"][1].get("visibility"), None);
+    let (_, page) = ask(scene.github(Method::GET, &path("variables?page=2"), "ghp_ci")).await;
+    assert_eq!((names(&page["variables"]).len(), &page["total_count"]), (2, &json!(12)));
+    let (_, page) = ask(scene.github(Method::GET, &path("variables?per_page=100"), "ghp_ci")).await;
+    assert_eq!(names(&page["variables"]).len(), 12);
+    for last in ["organization-secrets", "variables"] {
+        assert_eq!(ask(scene.github(Method::GET, &path(last), "ghp_meta")).await.0, 403);
+    }
+}
+
 #[tokio::test]
 async fn tokens_see_and_do_what_they_may() {
     let scene = Scene::new(World::new()).await;
@@ -132,7 +169,7 @@ const PATHS: [(&str, &str); 7] = [
 #[tokio::test]
 async fn every_kind_of_place_has_secrets_and_a_public_key_of_its_own() {
     let scene = Scene::new(World::new()).await;
-    let mut keys = std::collections::BTreeSet::new();
+    let mut keys = BTreeSet::new();
     for (target, path) in PATHS {
         let place = scene.world.by_hand(|state| state.github.add_place(target));
         assert_eq!(place.to_string(), target);

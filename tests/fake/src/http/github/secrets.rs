@@ -95,6 +95,23 @@ fn numbers(place: &Place, ids: &Value) -> Result<BTreeSet<u64>, &'static str> {
     ids.ok_or("Invalid request.\n\nselected_repository_ids is no list of numbers")
 }
 
+/// GitHub's page "List repository organization secrets".
+pub(super) fn of_organisation(github: &GitHub, asked: &Asked<'_>, full_name: &str) -> Reply {
+    let place = Place::repo(full_name);
+    let token = &github.tokens[asked.token];
+    match token.access(&place, Permission::Secrets) {
+        Some(access) if access < Access::Read && exists(github, &place) => {
+            return denied(token, Permission::Secrets, Access::Read);
+        }
+        Some(_) if github.places.contains_key(&place) => {}
+        _ => return not_found(),
+    }
+    let all: Vec<_> = github.shown_by_organisation(full_name).collect();
+    // Its rows say nothing of the scope.
+    let rows: Vec<Value> = page(asked.request, &all).iter().map(|(name, secret)| shown(&place, name, secret)).collect();
+    Reply::json(200, json!({ "total_count": all.len(), "secrets": rows }))
+}
+
 fn list(github: &GitHub, place: &Place, request: &Inbound) -> Reply {
     let all: Vec<(&String, &Secret)> = github.places[place].secrets.iter().collect();
     let rows: Vec<Value> = page(request, &all).iter().map(|(name, secret)| shown(place, name, secret)).collect();

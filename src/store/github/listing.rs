@@ -1,0 +1,135 @@
+//! The names of a place's secrets, and when each was last written. GitHub shows no values.
+
+use ::http::StatusCode;
+use futures_util::future::try_join_all;
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::answer::Answer;
+use super::client::{GitHub, PAGE, Pass};
+use super::denied;
+use super::place::Place;
+use crate::http::{Failure, Refusal};
+use crate::rotation::port::Entry;
+
+/// An organisation has at most 1,000 secrets, and every other place 100: page "Using secrets in GitHub Actions".
+const MOST_PAGES: usize = 10;
+
+/// A secret as GitHub shows it.
+#[derive(Clone, Deserialize)]
+pub(super) struct SecretAnswer {
+    pub(super) updated_at: Timestamp,
+    /// Of an organisation's secret.
+    pub(super) visibility: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    name: String,
+    #[serde(flatten)]
+    secret: SecretAnswer,
+}
+
+#[derive(Deserialize)]
+struct Rows {
+    total_count: usize,
+    secrets: Vec<Row>,
+}
+
+/// A row, and GitHub's clock when it was shown.
+struct Seen {
+    row: Row,
+    date: Timestamp,
+}
+
+/// The secrets of a place, as far as the token may list them.
+pub(super) struct Listing {
+    /// The call, for messages.
+    pub(super) asked: String,
+    /// GitHub's clock when it showed the first page.
+    pub(super) date: Timestamp,
+    /// Why some or all of them are missing.
+    pub(super) unlisted: Option<String>,
+    seen: Vec<Seen>,
+    is_one_page: bool,
+}
+
+impl Listing {
+    /// Asks for the list; for the first page with this leave. A token that may not list gets an empty list that says so.
+    ///
+    /// # Errors
+    /// As any read.
+    pub(super) async fn of(github: &GitHub, place: &Place, pass: Option<Pass>) -> Result<Self, Failure> {
+        let answer = github.list_admitted(pass, &place.path(), 1).await?;
+        match answer.status {
+            StatusCode::OK => Self::beginning_with(github, place, &answer).await,
+            _ => Self::denied(denied::failure(github, place, &answer), place, &answer),
+        }
+    }
+
+    async fn beginning_with(github: &GitHub, place: &Place, first: &Answer) -> Result<Self, Failure> {
+        let (mut seen, total) = rows(first)?;
+        let pages = total.div_ceil(PAGE).min(MOST_PAGES);
+        let more = (2..=pages).map(async |page| {
+            let answer = github.list_admitted(None, &place.path(), page).await?;
+            if answer.status == StatusCode::OK { rows(&answer) } else { Err(github.failure(&answer)) }
+        });
+        let more = try_join_all(more).await?;
+        seen.extend(more.into_iter().flat_map(|(seen, _)| seen));
+        let missing = total > seen.len();
+        let unlisted = missing.then(|| format!("only {} of the {total} secrets there are listed", seen.len()));
+        Ok(Self {
+            asked: first.asked.clone(),
+            date: first.date()?,
+            unlisted,
+            is_one_page: pages <= 1 && !missing,
+            seen,
+        })
+    }
+
+    fn denied(failure: Failure, place: &Place, answer: &Answer) -> Result<Self, Failure> {
+        match failure {
+            Failure::Refused(Refusal { status: Some(403 | 404), .. }) => Ok(Self {
+                asked: answer.asked.clone(),
+                date: answer.date()?,
+                unlisted: Some(format!("the token may not list the secrets of {}", place.target())),
+                seen: Vec::new(),
+                is_one_page: false,
+            }),
+            failure => Err(failure),
+        }
+    }
+
+    /// A secret, whatever the case of its letters, and GitHub's clock when it was shown.
+    pub(super) fn find(&self, name: &str) -> Option<(&SecretAnswer, Timestamp)> {
+        let seen = self.seen.iter().find(|seen| seen.row.name.eq_ignore_ascii_case(name))?;
+        Some((&seen.row.secret, seen.date))
+    }
+
+    /// Whether a secret that is not in it does not exist. Where there are several pages, one that was removed meanwhile
+    /// moves others from a page that is still to be asked for to one that was.
+    pub(super) fn has_all(&self) -> bool {
+        self.is_one_page
+    }
+
+    /// A name as GitHub writes it, where the place has a secret of it.
+    pub(super) fn spelling(&self, name: &str) -> Option<&str> {
+        self.seen.iter().map(|seen| seen.row.name.as_str()).find(|known| known.eq_ignore_ascii_case(name))
+    }
+
+    /// Every secret.
+    pub(super) fn entries(&self, github: &GitHub, place: &Place) -> impl Iterator<Item = Entry> {
+        let place = github.shown(&place.target());
+        self.seen.iter().map(move |seen| {
+            let name = github.shown(&seen.row.name);
+            let written = Some(seen.row.secret.updated_at);
+            Entry { target: format!("{place} {name}"), name, value: None, written }
+        })
+    }
+}
+
+/// The rows of a page, and how many there are on all of them.
+fn rows(answer: &Answer) -> Result<(Vec<Seen>, usize), Failure> {
+    let (rows, date): (Rows, _) = (answer.json()?, answer.date()?);
+    Ok((rows.secrets.into_iter().map(|row| Seen { row, date }).collect(), rows.total_count))
+}
