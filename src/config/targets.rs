@@ -1,9 +1,10 @@
 //! The input `targets`, its default, and targets that are named twice.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::{self, Inputs, Surroundings};
-use crate::config::file::Entry;
+use crate::config::file;
 use crate::config::openrouter;
 use crate::config::problem::Problems;
 use crate::config::yaml;
@@ -51,7 +52,7 @@ pub(super) struct Placed {
 /// with those of the other rotations.
 #[must_use]
 pub(super) fn of_file(
-    entry: &Entry,
+    entry: &file::Entry,
     inputs: &Inputs,
     surroundings: &Surroundings,
     problems: &mut Problems,
@@ -147,8 +148,18 @@ fn is_sound(text: &str, secret: &SecretName) -> bool {
 }
 
 fn check_repeated(targets: &[Target], problems: &mut Problems) {
-    let mut seen = BTreeSet::new();
-    for target in targets.iter().filter(|target| !seen.insert(target.identity())) {
-        problems.note("targets", format!("`{}` is named more than once", target.label()));
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for target in targets {
+        let label = target.label();
+        match seen.entry(target.identity_here()) {
+            Entry::Vacant(first) => _ = first.insert(label),
+            Entry::Occupied(first) if *first.get() == label => {
+                problems.note("targets", format!("`{label}` is named more than once"));
+            }
+            Entry::Occupied(first) => {
+                let message = format!("`{}` and `{label}` are two spellings of one place: expected one", first.get());
+                problems.note("targets", message);
+            }
+        }
     }
 }

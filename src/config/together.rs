@@ -37,7 +37,7 @@ pub(super) fn check_together(path: &str, drafts: &[Draft<'_>], secrets: &Secrets
             );
         }
         for placed in draft.targets.iter().filter(|placed| placed.sound) {
-            let what = ("targets", placed.target.identity());
+            let what = ("targets", placed.target.identity_here());
             together.check(what, &placed.target.label(), placed.at, "is a target of the rotation");
         }
     }
@@ -71,17 +71,23 @@ fn of_another_issuer(drafts: &[Draft<'_>]) -> Option<Place> {
 struct Together<'a> {
     path: &'a str,
     problems: &'a mut Problems,
-    seen: BTreeMap<(&'static str, String), Place>,
+    /// Where it stands first, and how it is written there.
+    seen: BTreeMap<(&'static str, String), (Place, String)>,
 }
 
 impl Together<'_> {
     fn check(&mut self, what: (&'static str, String), shown: &str, at: Place, is: &str) {
         let field = what.0;
-        if let Some(before) = self.seen.get(&what) {
-            let message = format!("{is} on line {} too: expected in one rotation alone", before.line);
+        if let Some((before, written)) = self.seen.get(&what) {
+            let spelt = if written == shown {
+                String::new()
+            } else {
+                format!(", there as `{written}`, and both are spellings of one place")
+            };
+            let message = format!("{is} on line {} too{spelt}: expected in one rotation alone", before.line);
             self.problems.push(Problem::new(field, message).with_value(shown).at(self.path, at));
         } else {
-            self.seen.insert(what, at);
+            self.seen.insert(what, (at, shown.to_owned()));
         }
     }
 }

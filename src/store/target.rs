@@ -30,7 +30,7 @@ const VALUE_PREFIXES: [&str; 10] =
 const SHORTEST_VALUE: usize = 20;
 
 /// Whether this is most likely a key or token, put where the name of one belongs.
-fn is_a_value(text: &str) -> bool {
+pub(super) fn is_a_value(text: &str) -> bool {
     text.len() >= SHORTEST_VALUE && VALUE_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
 }
 
@@ -152,6 +152,17 @@ impl Target {
             Self::Aws(target) => target.identity(),
             Self::File(target) => target.identity(),
             Self::Kubernetes(_) | Self::Vault(_) => self.label(),
+        }
+    }
+}
+
+impl Target {
+    /// As [`identity`](Self::identity), with a look at where the paths of this machine lead now.
+    #[must_use]
+    pub fn identity_here(&self) -> String {
+        match self {
+            Self::File(target) => target.identity_on_disk(),
+            _ => self.identity(),
         }
     }
 }

@@ -5,12 +5,14 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyrotor::http::Trace;
+use keyrotor::rotation::port::{Entry, Held, SecretStore};
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::target::{SecretName, parse};
 use keyrotor::store::{Around, Stores};
@@ -145,7 +147,7 @@ fn refused(stage: &Stage, ran: &Ran, says: &[&str]) {
 #[test]
 fn a_file_that_cant_be_written_well_is_told_before_a_key_is_made() {
     type Spoil = fn(&Stage);
-    let cases: [(Spoil, &[&str]); 6] = [
+    let cases: [(Spoil, &[&str]); 7] = [
         (|it| fs::hard_link(it.path(".env"), it.path("other")).unwrap(), &["file:.env", "2 names (hard links)"]),
         (|it| _ = it.put(".env", "AROUTER_API_KEY=a\nAROUTER_API_KEY=b\n"), &["set on line 1 and again on line 2"]),
         (|it| _ = it.put(".env", "X=1\nAROUTER_API_KEY='a\n"), &["line 2", "not closed"]),
@@ -163,6 +165,14 @@ fn a_file_that_cant_be_written_well_is_told_before_a_key_is_made() {
             },
             &["not a file"],
         ),
+        (
+            // Whoever opens a pipe waits for somebody who writes into it.
+            |it| {
+                fs::remove_file(it.path(".env")).unwrap();
+                assert!(Command::new("mkfifo").arg(it.path(".env")).status().unwrap().success());
+            },
+            &["not a file"],
+        ),
         (|it| _ = it.put(".env", vec![b'#'; 1024 * 1024 + 1]), &["larger than 1 MiB"]),
     ];
     for (spoil, says) in cases {
@@ -173,6 +183,99 @@ fn a_file_that_cant_be_written_well_is_told_before_a_key_is_made() {
     let stage = stage(&["repo:acme/app"]);
     let ran = stage.action().input("targets", "repo:acme/app\nfile:no/such/.env").run();
     refused(&stage, &ran, &["file:no/such/.env#AROUTER_API_KEY", "folder"]);
+}
+
+/// To write a variable into it would break the file, or put a plain key where only encrypted ones belong.
+#[test]
+fn what_is_no_env_file_stays_as_it_is() {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    for (written, kind) in [
+        ([b"\xff\xfe".to_vec(), utf16("AROUTER_API_KEY=*\n")].concat(), "UTF-16 text"),
+        (utf16("AROUTER_API_KEY=*\n"), "UTF-16 or binary"),
+        (
+            b"AROUTER_API_KEY=ENC[AES256_GCM,data:x,iv:y,tag:z,type:str]\nsops_mac=ENC[x]\n".to_vec(),
+            "encrypted by SOPS",
+        ),
+        (b"AROUTER_API_KEY=*\nsops_version=3.9.0\n".to_vec(), "encrypted by SOPS"),
+        (b"DOTENV_PUBLIC_KEY=\"03ab\"\nAROUTER_API_KEY=\"encrypted:B\"\n".to_vec(), "encrypted by dotenvx"),
+        (b"$ANSIBLE_VAULT;1.1;AES256\n616263\n".to_vec(), "encrypted by Ansible Vault"),
+        (b"{\"AROUTER_API_KEY\": \"*\"}\n".to_vec(), "JSON"),
+        (b"[keys]\nAROUTER_API_KEY = \"*\"\n".to_vec(), "TOML or INI"),
+        (b"# keys\nAROUTER_API_KEY: *\n".to_vec(), "YAML"),
+        (b"*\n".to_vec(), "text in which no line sets a variable"),
+    ] {
+        let stage = stage(&["repo:acme/app", "file:.env#AROUTER_API_KEY"]);
+        let value = stage.held()[0].clone().unwrap();
+        let put = |byte: &u8| if *byte == b'*' { value.clone().into_bytes() } else { vec![*byte] };
+        let before: Vec<u8> = written.iter().flat_map(put).collect();
+        stage.world.by_hand(|_| stage.put(".env", &before));
+        let ran = stage.run();
+        refused(
+            &stage,
+            &ran,
+            &["file:.env#AROUTER_API_KEY", "it is no `.env` file", kind, "name a `.env` file of lines"],
+        );
+        assert_eq!(fs::read(stage.path(".env")).unwrap(), before, "{kind}");
+    }
+}
+
+#[test]
+fn two_paths_to_one_file_are_one_target() {
+    let stage = stage(&["file:.env#AROUTER_API_KEY"]);
+    fs::create_dir(stage.path("x")).unwrap();
+    symlink(".env", stage.path("link.env")).unwrap();
+    symlink(".", stage.path("here")).unwrap();
+    let before = text(&stage.path(".env"));
+    let run = |targets: &str| stage.action().input("targets", targets).run();
+    for (one, other) in [
+        (".env", "link.env"),
+        (".env", "x/../.env"),
+        ("here/.env", "link.env"),
+        ("none.env", "here/none.env"),
+        (".env", "hard.env"),
+    ] {
+        if other == "hard.env" {
+            fs::hard_link(stage.path(".env"), stage.path("hard.env")).unwrap();
+        }
+        let ran = run(&format!("file:{one}\nfile:{other}"));
+        assert_eq!(ran.status(), 2, "{}", ran.log());
+        let words = format!(
+            "`file:{one}#AROUTER_API_KEY` and `file:{other}#AROUTER_API_KEY` are two spellings of one place: expected one"
+        );
+        assert!(ran.tells(&words), "{words}: {}", ran.log());
+        assert!(ran.requests.is_empty());
+    }
+    fs::remove_file(stage.path("hard.env")).unwrap();
+    let apart = run("file:.env\nfile:link.env#OTHER\nfile:x/.env");
+    assert_eq!(apart.status(), 0, "two variables of one file are two targets\n{}", apart.log());
+    fs::write(stage.path(".env"), before).unwrap();
+
+    let config = "rotations:\n  - key-name: production\n    targets: [\"file:.env\"]\n  - key-name: staging\n    \
+                  targets: [\"file:x/../.env\"]\n";
+    let path = stage.put("keyrotor.yml", config);
+    let ran =
+        stage.cli().input("config", &path).input("key-name", "").input("targets", "").secret("current-key", "").run();
+    assert_eq!(ran.status(), 2, "{}", ran.log());
+    let words = "on line 3 too, there as `file:.env#AROUTER_API_KEY`, and both are spellings of one place";
+    assert!(ran.tells(words), "{}", ran.log());
+}
+
+/// White space around a key does not make it another one: it was there for a reason, and is there again.
+#[test]
+fn a_key_with_white_space_around_it_is_put_back_byte_for_byte() {
+    for written in ["\"*\\n\"", "' * '", "\"*\n\""] {
+        let (stage, path) = furnished(&["file:.env#AROUTER_API_KEY", "repo:acme/app"]);
+        let value = stage.held()[0].clone().unwrap();
+        let before = text(&path).replace(&format!("\"{value}\""), &written.replace('*', &value));
+        stage.world.by_hand(|state| {
+            stage.put(".env", &before);
+            state.files.age(Duration::from_secs(40 * 24 * 3600 + 60));
+        });
+        stage.world.fault("github:PUT:1x99:status=451");
+        let ran = stage.run();
+        assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{written}\n{}", ran.log());
+        assert_eq!(text(&path), before);
+    }
 }
 
 #[test]
@@ -264,9 +367,8 @@ const WRITTEN: &[&str] = &[
     "URL=postgres://u:p@h/d?x=1&y=2\nKEY=*\nJSON='{\"a\": \"KEY=b\"}'\n",
 ];
 
-/// Every file of the table as it was, and as it is after the store wrote `value`.
-async fn rewritten(folder: &std::path::Path, value: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
-    let around = Around {
+fn around() -> Around {
+    Around {
         client: reqwest::Client::new(),
         request_timeout: Duration::from_secs(1),
         variables: Default::default(),
@@ -274,15 +376,23 @@ async fn rewritten(folder: &std::path::Path, value: &str) -> Vec<(Vec<u8>, Vec<u
         hide: std::rc::Rc::new(|_| ()),
         redactor: Redactor::new(),
         trace: Trace::default(),
-    };
-    let stores = Stores::new(None, around);
+    }
+}
+
+/// The store of one target.
+fn open(target: &str, around: Around) -> Box<dyn SecretStore> {
+    let (targets, wrong) = parse(target, &SecretName::parse(SECRET).unwrap());
+    assert_eq!(wrong, []);
+    Stores::new(None, around).open(&targets).remove(0)
+}
+
+/// Every file of the table as it was, and as it is after the store wrote `value`.
+async fn rewritten(folder: &std::path::Path, value: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut files = Vec::new();
     for (at, written) in WRITTEN.iter().enumerate() {
         let (path, before) = (folder.join(format!("{at}.env")), written.replace('*', "old_0123456789"));
         fs::write(&path, &before).unwrap();
-        let (targets, wrong) = parse(&format!("file:{}#KEY", path.display()), &SecretName::parse(SECRET).unwrap());
-        assert_eq!(wrong, []);
-        let store = stores.open(&targets).remove(0);
+        let store = open(&format!("file:{}#KEY", path.display()), around());
         store.observe().await.unwrap();
         store.write(&Secret::new(value.to_owned())).await.unwrap();
         assert_eq!(store.read_back().await.unwrap().unwrap().expose(), value);
@@ -338,4 +448,56 @@ fn a_strangers_secret_in_a_target_is_not_sent_to_the_issuer() {
     let ran = stage.action().secret("current-key", "").input("rotate-after", "30d").run();
     assert_eq!(ran.status(), 3, "{}", ran.log());
     assert!(!format!("{:?}", ran.requests).contains("somebody-elses"), "{}", ran.log());
+}
+
+/// Names and values of what lies beside a target, by the targets that would name them.
+fn told(entries: &[Entry]) -> Vec<(&str, Option<&str>)> {
+    entries.iter().map(|it| (it.target.as_str(), it.value.as_ref().map(Secret::expose))).collect()
+}
+
+#[tokio::test]
+async fn a_look_shows_what_else_the_file_has_and_hides_what_is_like_a_key() {
+    let folder = stage(&["repo:acme/app"]);
+    let other_key = "sk0123456789abcdefghij";
+    let text = format!("MODEL=claude-sonnet-4-20250514\nKEY='a key '\nOTHER={other_key}\nNONE=\nREF=${{KEY}}\n");
+    let path = folder.put(".env", text);
+    let hidden = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+    let learnt = std::rc::Rc::clone(&hidden);
+    let hide = std::rc::Rc::new(move |secret: &Secret| learnt.borrow_mut().push(secret.expose().to_owned()));
+    let store = open(&format!("file:{path}#KEY accept=Other,REF"), Around { hide, ..around() });
+    assert!(store.contents().others.is_empty(), "nothing was seen yet");
+    store.observe().await.unwrap();
+    let contents = store.contents();
+    assert_eq!(contents.value.as_ref().map(Secret::expose), Some("a key "));
+    let at = |name: &str| format!("file:{path}#{name}");
+    let (model, other, none, reference) = (at("MODEL"), at("OTHER"), at("NONE"), at("REF"));
+    let expected = [
+        (model.as_str(), Some("claude-sonnet-4-20250514")),
+        (&other, Some(other_key)),
+        (&none, None),
+        (&reference, Some("${KEY}")),
+    ];
+    assert_eq!(told(&contents.others), expected);
+    assert!(contents.others.iter().all(|it| it.written.is_some()));
+    assert_eq!(contents.accepted, ["Other", "REF"]);
+    assert_eq!(*hidden.borrow(), [other_key.to_owned()]);
+}
+
+#[tokio::test]
+async fn other_files_of_the_folder_that_are_called_like_env_files_are_read_too() {
+    let folder = stage(&["repo:acme/app"]);
+    let path = folder.put(".envv", "");
+    let put = |name: &str, text: &str| folder.put(name, text);
+    let (env, prod) = (put(".env", "KEY=one\nA=\n"), put("prod.env", "KEY=two\n"));
+    put(".env.json", "{\"KEY\": \"three\"}");
+    put("notes.txt", "KEY=four\n");
+    put("..env.keyrotor-0123456789abcdef", "KEY=five\n");
+    symlink(".envv", folder.path(".env.link")).unwrap();
+    assert!(Command::new("mkfifo").arg(folder.path(".env.pipe")).status().unwrap().success());
+    let store = open(&format!("file:{path}#KEY"), around());
+    assert_eq!(store.observe().await.unwrap().held, Held::Nothing);
+    let found = store.elsewhere().await.unwrap();
+    let at = |path: &str, name: &str| format!("file:{path}#{name}");
+    let (one, empty, two) = (at(&env, "KEY"), at(&env, "A"), at(&prod, "KEY"));
+    assert_eq!(told(&found), [(one.as_str(), Some("one")), (&empty, None), (&two, Some("two"))]);
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::fs::Access;
+use rustix::fs::{Access, OFlags};
 use rustix::process::{getegid, geteuid, getgroups};
 use zeroize::Zeroizing;
 
@@ -21,6 +21,10 @@ const LARGEST: u64 = 1024 * 1024;
 const LEFT_OVER: Duration = Duration::from_secs(60);
 /// Of a file that did not exist: it holds a secret.
 const NEW_MODE: u32 = 0o600;
+/// So many other files of the folder are looked at.
+const MOST_NEIGHBOURS: usize = 20;
+/// Opening a pipe waits for a writer, unless it is told not to.
+const NEVER_WAITS: i32 = OFlags::NONBLOCK.bits().cast_signed();
 /// In the name of a file that is still being written.
 const MARK: &str = ".keyrotor-";
 
@@ -56,23 +60,51 @@ pub(super) enum Put {
 /// Reads a file. One that does not exist is empty, if its folder does.
 pub(super) fn read(path: &Path) -> Result<Seen, Failure> {
     let real = real_path(path)?;
-    let file = match File::open(&real) {
+    let file = match open(&real) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(Seen { path: real, text: Zeroizing::default(), metadata: None });
         }
         Err(error) => return Err(failed("it can't be read", &error)),
     };
+    let Some(file) = file else { return Err(Failure::refused("it is not a file")) };
     let metadata = file.metadata().map_err(|error| failed("it can't be read", &error))?;
-    if !metadata.is_file() {
-        return Err(Failure::refused("it is not a file"));
-    }
     if metadata.len() > LARGEST {
         return Err(Failure::refused("it is larger than 1 MiB, which no `.env` file is"));
     }
     let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1));
     (&file).take(LARGEST).read_to_end(&mut text).map_err(|error| failed("it can't be read", &error))?;
     Ok(Seen { path: real, text, metadata: Some(metadata) })
+}
+
+/// Opens a file; `None` where there is something else, such as a pipe that nobody may ever write into.
+fn open(path: &Path) -> io::Result<Option<File>> {
+    if !fs::metadata(path)?.is_file() {
+        return Ok(None);
+    }
+    // It may be another one by now.
+    let file = OpenOptions::new().read(true).custom_flags(NEVER_WAITS).open(path)?;
+    Ok(file.metadata()?.is_file().then_some(file))
+}
+
+/// Other files of the same folder that are called like `.env` files, in the order of their names.
+pub(super) fn neighbours(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let real = real_path(path)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let unreadable = |error: io::Error| failed("its folder can't be read", &error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder_of(&real)).map_err(unreadable)? {
+        names.extend(entry.map_err(unreadable)?.file_name().into_string().ok());
+    }
+    names.sort();
+    let is_other = |path: &PathBuf| fs::canonicalize(path).is_ok_and(|other| other != real && other.is_file());
+    let others = names.iter().filter(|name| is_called_env(name)).map(|name| folder.join(name)).filter(is_other);
+    Ok(others.take(MOST_NEIGHBOURS).collect())
+}
+
+/// `.env`, `.env.local`, `.envrc`, `prod.env`, and none that is still being written.
+fn is_called_env(name: &str) -> bool {
+    (name.starts_with(".env") || name.ends_with(".env")) && !name.contains(MARK)
 }
 
 /// Follows symbolic links, so that they stay when the file behind them is replaced.

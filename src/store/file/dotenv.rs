@@ -39,8 +39,68 @@ pub(super) fn find(text: &[u8], variable: &str) -> Result<Option<Found>, String>
     }
     Ok(found.map(|statement| {
         let written = text.get(statement.value.clone()).unwrap_or_default();
-        Found { value: unquoted(written, statement.quote), written: Zeroizing::new(written.to_vec()), statement }
+        Found { value: value(text, &statement), written: Zeroizing::new(written.to_vec()), statement }
     }))
+}
+
+/// A line as parsers read it, or several where a quoted value goes on.
+pub(super) enum Line<'a> {
+    /// `NAME=value`.
+    Variable {
+        /// Its name.
+        name: String,
+        /// Its value, without quotes and escapes.
+        value: Secret,
+    },
+    /// `NAME: value`, which few parsers read.
+    Colon,
+    /// Without its `#`.
+    Comment(&'a [u8]),
+    /// Neither of these, nor blank.
+    Other(&'a [u8]),
+}
+
+/// Every line that is not blank.
+pub(super) fn lines(text: &[u8]) -> Vec<Line<'_>> {
+    let mut reader = Reader::new(text);
+    let mut lines = Vec::new();
+    while reader.at < text.len() {
+        let begin = reader.at;
+        let statement = reader.statement();
+        lines.extend(match statement {
+            Some(statement) if statement.is_colon => Some(Line::Colon),
+            Some(statement) => Some(variable(text, &statement)),
+            None => other(text.get(begin..reader.at).unwrap_or_default()),
+        });
+    }
+    lines
+}
+
+/// Every variable but this one, each with its value where all parsers would read the same one.
+pub(super) fn others(text: &[u8], variable: &str) -> Vec<(String, Option<Secret>)> {
+    let statements = statements(text).into_iter().filter(|it| text.get(it.key.clone()) != Some(variable.as_bytes()));
+    let named = |it: Statement| (name(text, &it), it.fault.is_none().then(|| value(text, &it)));
+    statements.map(named).collect()
+}
+
+fn variable(text: &[u8], statement: &Statement) -> Line<'static> {
+    Line::Variable { name: name(text, statement), value: value(text, statement) }
+}
+
+fn name(text: &[u8], statement: &Statement) -> String {
+    String::from_utf8_lossy(text.get(statement.key.clone()).unwrap_or_default()).into_owned()
+}
+
+fn value(text: &[u8], statement: &Statement) -> Secret {
+    unquoted(text.get(statement.value.clone()).unwrap_or_default(), statement.quote)
+}
+
+fn other(line: &[u8]) -> Option<Line<'_>> {
+    let line = line.trim_ascii();
+    match line.strip_prefix(b"#") {
+        Some(comment) => Some(Line::Comment(comment)),
+        None => (!line.is_empty()).then_some(Line::Other(line)),
+    }
 }
 
 /// The file with another value of the variable; one that is not there is appended.
@@ -112,10 +172,12 @@ struct Statement {
     whole: Range<usize>,
     /// Why its value is not the same to all.
     fault: Option<&'static str>,
+    /// A colon stands where others have `=`.
+    is_colon: bool,
 }
 
 fn statements(text: &[u8]) -> Vec<Statement> {
-    let mut reader = Reader { text, at: if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } };
+    let mut reader = Reader::new(text);
     let mut statements = Vec::new();
     while reader.at < text.len() {
         statements.extend(reader.statement());
@@ -128,7 +190,12 @@ struct Reader<'a> {
     at: usize,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Behind the mark that some editors put at the beginning of UTF-8.
+    fn new(text: &'a [u8]) -> Self {
+        Self { text, at: if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 } }
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
@@ -167,7 +234,7 @@ impl Reader<'_> {
         }
         let _ = after;
         self.skip_line();
-        Some(Statement { key, value, quote, whole: begin..self.at, fault })
+        Some(Statement { key, value, quote, whole: begin..self.at, fault, is_colon: false })
     }
 
     /// `NAME: value`, which some read and some do not.
@@ -175,7 +242,7 @@ impl Reader<'_> {
         let name = self.text.get(key.clone()).and_then(|name| name.strip_suffix(b":"))?;
         let key = key.start..key.start + name.len();
         let fault = Some("not every parser reads a colon: expected `=` behind the name");
-        Some(Statement { value: key.end..key.end, key, quote: None, whole: begin..self.at, fault })
+        Some(Statement { value: key.end..key.end, key, quote: None, whole: begin..self.at, fault, is_colon: true })
     }
 
     fn skip_export(&mut self) {

@@ -7,24 +7,28 @@
 mod attributes;
 mod disk;
 mod dotenv;
+mod format;
 
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 
 use self::disk::{Put, Seen};
 use self::dotenv::{Bytes, Found};
+use super::Around;
 use super::known::Known;
-use super::{Around, target::FileVariable};
-use crate::http::Failure;
-use crate::rotation::port::{Held, SecretStore, Sighting, Written};
+use super::target::{FileVariable, Kind, is_a_value};
+use crate::http::{Failure, Refusal};
+use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, Written};
 use crate::secret::Secret;
 
 /// So often a file is read anew that someone else keeps writing.
 const TRIES: usize = 5;
 /// Shorter values are placeholders; to mask them would hide words of the log.
 const SHORTEST_HIDDEN: usize = 8;
+/// Keys have as many letters and digits in a row. Names of models, hosts and versions do not.
+const SHORTEST_RUN: usize = 20;
 
 /// One variable of a `.env` file. No call waits for anything, so that two targets in one file never meet.
 pub(super) struct EnvFile {
@@ -34,6 +38,8 @@ pub(super) struct EnvFile {
     known: Known,
     /// The value as it is written in the file, before this run wrote it: put back, it is the same byte for byte.
     before: RefCell<Option<(Secret, Bytes)>>,
+    /// What the last look saw in the file.
+    contents: RefCell<Contents>,
     /// The variable was appended behind a last line that had no line break.
     joined: Cell<bool>,
 }
@@ -48,12 +54,13 @@ impl EnvFile {
             around: around.clone(),
             known: Known::default(),
             before: RefCell::default(),
+            contents: RefCell::default(),
             joined: Cell::default(),
         }
     }
 
     fn look(&self) -> Result<(Seen, Option<Found>), Failure> {
-        let seen = disk::read(&self.path)?;
+        let seen = read(&self.path)?;
         let found = dotenv::find(&seen.text, &self.target.variable).map_err(Failure::refused)?;
         Ok((seen, found))
     }
@@ -68,10 +75,38 @@ impl EnvFile {
         Sighting { held, date: (self.around.now)() }
     }
 
+    /// What the file holds beside the time of its last write. Whoever reads a key from it must not show it.
+    fn contents_of(&self, seen: &Seen, found: Option<&Found>) -> Contents {
+        Contents {
+            value: found.map(|found| found.value.clone()).filter(|value| !value.expose().is_empty()),
+            others: self.entries(seen, &self.target.path, &self.target.variable),
+            accepted: self.target.accepted().to_vec(),
+            ..Contents::default()
+        }
+    }
+
+    /// The variables of a file, without this one.
+    fn entries(&self, seen: &Seen, path: &str, variable: &str) -> Vec<Entry> {
+        let entry = |(name, value): (String, Option<Secret>)| Entry {
+            target: format!("{}:{path}#{name}", Kind::File),
+            name,
+            value: value.filter(|value| !value.expose().is_empty()).inspect(|value| self.hide_key(value)),
+            written: seen.written(),
+        };
+        dotenv::others(&seen.text, variable).into_iter().map(entry).collect()
+    }
+
+    /// Most values are settings, which a log may go on showing.
+    fn hide_key(&self, value: &Secret) {
+        if is_like_a_key(value.expose()) {
+            (self.around.hide)(value);
+        }
+    }
+
     /// Replaces the file by what `change` makes of it.
     fn replace(&self, change: impl Fn(&[u8]) -> Result<Bytes, String>) -> Result<Written, Failure> {
         for _ in 0..TRIES {
-            let seen = disk::read(&self.path)?;
+            let seen = read(&self.path)?;
             let changed = change(&seen.text).map_err(Failure::refused)?;
             if let Put::Done(date) = disk::replace(&seen, &changed, (self.around.now)())? {
                 return Ok(Written { date });
@@ -79,6 +114,27 @@ impl EnvFile {
         }
         Err(Failure::Transient { message: "someone else keeps writing it".to_owned(), retry_after: None })
     }
+}
+
+/// Reads a file, where it is one that variables may be written into.
+fn read(path: &Path) -> Result<Seen, Failure> {
+    let seen = disk::read(path)?;
+    match format::foreign(&seen.text) {
+        Some(what) => Err(Failure::Refused(Refusal {
+            status: None,
+            message: format!("it is no `.env` file, but {what}"),
+            hint: Some("name a `.env` file of lines `NAME=value`, or a target of another kind".to_owned()),
+        })),
+        None => Ok(seen),
+    }
+}
+
+fn is_like_a_key(value: &str) -> bool {
+    let has = |run: &str, which: fn(char) -> bool| run.contains(which);
+    let is_random = |run: &str| {
+        run.len() >= SHORTEST_RUN && has(run, |c| c.is_ascii_digit()) && has(run, |c| c.is_ascii_alphabetic())
+    };
+    is_a_value(value) || value.split(|c: char| !c.is_ascii_alphanumeric()).any(is_random)
 }
 
 #[async_trait(?Send)]
@@ -91,8 +147,19 @@ impl SecretStore for EnvFile {
         let (seen, found) = self.look()?;
         disk::check_replaceable(&seen)?;
         let sighting = self.sighting(&seen, found.as_ref());
+        *self.contents.borrow_mut() = self.contents_of(&seen, found.as_ref());
         *self.before.borrow_mut() = found.map(|found| (found.value, found.written));
         Ok(sighting)
+    }
+
+    fn contents(&self) -> Contents {
+        self.contents.borrow().clone()
+    }
+
+    async fn elsewhere(&self) -> Result<Vec<Entry>, Failure> {
+        let seen = disk::neighbours(&self.path)?.into_iter().filter_map(|path| Some((read(&path).ok()?, path)));
+        let entries = |(seen, path): (Seen, PathBuf)| self.entries(&seen, &path.to_string_lossy(), "");
+        Ok(seen.flat_map(entries).collect())
     }
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
@@ -108,10 +175,12 @@ impl SecretStore for EnvFile {
     }
 
     async fn write_back(&self, value: &Secret) -> Result<Written, Failure> {
-        let as_it_was = self.before.borrow().clone().filter(|(before, _)| before == value);
-        let Some((_, as_written)) = as_it_was else { return self.write(value).await };
+        // Blanks and line breaks around a value do not make it another one, and stay.
+        let is_same = |before: &Secret| before.expose().trim() == value.expose().trim();
+        let as_it_was = self.before.borrow().clone().filter(|(before, _)| is_same(before));
+        let Some((before, as_written)) = as_it_was else { return self.write(value).await };
         let written = self.replace(|text| dotenv::with_written(text, &self.target.variable, &as_written))?;
-        self.known.wrote(value, written.date);
+        self.known.wrote(&before, written.date);
         Ok(written)
     }
 

@@ -1,6 +1,8 @@
 //! `file:PATH[#VARIABLE[,VARIABLE]] [accept=NAME[,NAME]]`.
 
 use std::fmt;
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path};
 
 use super::accept::Accepted;
@@ -35,6 +37,25 @@ impl FileVariable {
         let path = parts.collect::<std::path::PathBuf>();
         format!("{}:{}#{}", Kind::File, path.display(), self.variable)
     }
+}
+
+impl FileVariable {
+    /// The same for every path that leads to the same file now, through links and `..` too. Nothing is opened.
+    pub(super) fn identity_on_disk(&self) -> String {
+        let path = Path::new(&self.path);
+        let place = match fs::metadata(path) {
+            Ok(file) => format!("{}/{}", file.dev(), file.ino()),
+            Err(_) => match (fs::canonicalize(folder_of(path)), path.file_name()) {
+                (Ok(folder), Some(name)) => folder.join(name).display().to_string(),
+                _ => return self.identity(),
+            },
+        };
+        format!("{}:{place}#{}", Kind::File, self.variable)
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl fmt::Display for FileVariable {

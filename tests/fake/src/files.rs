@@ -19,14 +19,14 @@ impl Files {
         self.known.insert((path.to_owned(), variable.to_owned()));
     }
 
-    /// The value of a variable: the simplest of all parsers, for lines as tests write them.
+    /// The value of a variable, without white space around it: the simplest of all parsers, for lines as tests write them.
     #[must_use]
     pub fn value(&self, path: &str, variable: &str) -> Option<String> {
         let bytes = fs::read(self.root.join(path)).ok()?;
         let text = String::from_utf8_lossy(&bytes);
         let mut values = text.lines().filter_map(|line| {
             let (name, rest) = line.trim().trim_start_matches("export ").split_once('=')?;
-            let value = rest.split(" #").next()?.trim().trim_matches(['"', '\'']);
+            let value = rest.split(" #").next()?.trim().trim_matches(['"', '\'']).trim().trim_end_matches("\\n");
             (name.trim() == variable && !value.is_empty()).then(|| value.to_owned())
         });
         values.next_back()

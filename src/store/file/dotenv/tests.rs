@@ -110,6 +110,16 @@ fn a_value_that_needs_quotes_gets_some_or_is_refused() {
 }
 
 #[test]
+fn the_other_variables_are_read_with_their_values() {
+    let text = b"A=1 # x\nKEY=2\n# C=3\n  B = 'two\nlines'\nC: 4\nD=\"open\nexport E=${KEY}\nF=";
+    let read = others(text, "KEY");
+    let read: Vec<_> = read.iter().map(|(name, value)| (name.as_str(), value.as_ref().map(Secret::expose))).collect();
+    let expected =
+        [("A", Some("1")), ("B", Some("two\nlines")), ("C", None), ("D", None), ("E", Some("${KEY}")), ("F", Some(""))];
+    assert_eq!(read, expected);
+}
+
+#[test]
 fn what_was_written_before_can_be_put_back_as_it_was() {
     let old = "A=1\nKEY=\"o\\\"ld\" # why\n";
     let as_written = find(old.as_bytes(), "KEY").unwrap().unwrap().written;
