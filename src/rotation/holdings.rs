@@ -128,15 +128,14 @@ impl<'a> Situation<'a> {
         if target.held == Held::Nothing {
             return (Holding::Empty, Evidence::Absent);
         }
-        if let Some(value) = &target.contents.value {
-            if let Some(kind) = not_a_key(value.expose()) {
-                return (Holding::NotAKey(kind), Evidence::Read);
-            }
-            if let Some(id) = self.key_of(value) {
-                return (self.holding_of(&id, current), Evidence::Value(id));
-            }
+        let value = target.contents.value.as_ref();
+        if let Some(kind) = value.and_then(|value| not_a_key(value.expose())) {
+            return (Holding::NotAKey(kind), Evidence::Read);
         }
-        self.holding_by_time(target, current)
+        match target.value_is.clone().or_else(|| value.and_then(|value| self.key_of(value))) {
+            Some(id) => (self.holding_of(&id, current), Evidence::Value(id)),
+            None => self.holding_by_time(target, current),
+        }
     }
 
     fn holding_of(&self, id: &KeyId, current: Option<&KeyRow>) -> Holding {

@@ -10,6 +10,7 @@ use std::ops::Deref;
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use keyrotor::audit::FailOn;
 use keyrotor::cli::Surroundings;
 use keyrotor::config::audit::{AuditSettings, Beside, Listed, Prune};
@@ -18,9 +19,11 @@ use keyrotor::http;
 use keyrotor::http::Call;
 use keyrotor::issuer::openrouter::Extras;
 use keyrotor::issuer::{ArouterIssuer, Flights, OpenRouterIssuer};
+use keyrotor::rotation::clock::{Clock, ServerClock};
+use keyrotor::rotation::observation::{Observation, SeenTarget};
 use keyrotor::rotation::outcome::Observer as _;
 use keyrotor::rotation::policy::Policy;
-use keyrotor::rotation::port::{CreatedKey, KeyId, ShownRights};
+use keyrotor::rotation::port::{Contents, CreatedKey, Entry, Held, KeyId, Listing, RightsTaken, ShownRights};
 use keyrotor::runner::{self, Format, Runner, Sink};
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::github::answer::{Answer, SignedBy};
@@ -86,6 +89,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
     let runner = Runner::new(surroundings, redactor.clone(), std::io::sink(), std::io::sink());
     runner.mask(&management);
     let created = CreatedKey { id: KeyId("id".into()), value: current.clone(), rights: ShownRights::default() };
+    let observation = observation(&current);
     // An installation token comes in a body.
     let answer = Answer {
         asked: "POST /app/installations/1/access_tokens".into(),
@@ -109,6 +113,10 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("secret::Secret", shown(&current)),
         ("secret::Redactor", shown(&redactor)),
         ("rotation::port::CreatedKey", shown(&created)),
+        ("rotation::port::Contents", shown(&observation.targets[0].contents)),
+        ("rotation::port::Entry", shown(&observation.targets[0].contents.others[0])),
+        ("rotation::observation::SeenTarget", shown(&observation.targets[0])),
+        ("rotation::observation::Observation", shown(&observation)),
         ("rotation::policy::Policy", shown(&request.rotations[0].policy)),
         ("config::RotationRequest", shown(&request.rotations[0])),
         ("config::IssuerSettings", shown(&request.issuer)),
@@ -125,6 +133,41 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("runner::Runner", shown(&runner)),
         ("store::github::answer::Answer", shown(&answer)),
     ])
+}
+
+/// A target that holds this, and another entry beside it too.
+fn observation(value: &Secret) -> Observation {
+    let entry = Entry { name: "other".into(), target: "t#other".into(), value: Some(value.clone()), written: None };
+    let contents = Contents { value: Some(value.clone()), others: vec![entry.clone()], ..Contents::default() };
+    let read = Clock::starting_at(Timestamp::UNIX_EPOCH).now();
+    let clock = ServerClock::new(Timestamp::UNIX_EPOCH, read, Duration::ZERO);
+    let takes = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
+    Observation {
+        listing: Listing {
+            keys: Vec::new(),
+            date: Timestamp::UNIX_EPOCH,
+            dated_within: Duration::ZERO,
+            may_rename: true,
+            takes,
+        },
+        clock,
+        targets: vec![SeenTarget {
+            name: "t#key".into(),
+            held: Held::Since(Timestamp::UNIX_EPOCH),
+            last_write: None,
+            last_write_at_latest: None,
+            clock,
+            in_use: None,
+            uptake: None,
+            dated: true,
+            contents,
+            value_is: None,
+            elsewhere: Some(Ok(vec![entry])),
+        }],
+        held: None,
+        ended: read,
+        use_asked: None,
+    }
 }
 
 #[test]
