@@ -116,7 +116,7 @@ pub struct Inputs {
     #[arg(long, value_name = "DURATION", help_heading = WHEN)]
     pub rotate_after: Option<String>,
     /// How long a replaced key stays alive after its successor is in place; a later run retires it. `drain`: until no
-    /// workflow run is unfinished that began before
+    /// workflow run is unfinished that began before. Not stated, keys that earlier runs replaced still get 24 h without use
     #[arg(long, value_name = "DURATION", help_heading = WHEN)]
     pub grace_period: Option<String>,
     /// What becomes of replaced keys: `delete`, `disable`, or `keep` them and say so

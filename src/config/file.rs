@@ -65,7 +65,7 @@ fields! {
         expires_after: Lifetime = "expires-after",
         /// Rotate only when the current key is older than this. Default: `0s`
         rotate_after: Span = "rotate-after",
-        /// How long a replaced key stays alive after its successor is in place everywhere. Default: `0s`
+        /// How long a replaced key stays alive; if not stated, those of earlier runs still get 24 h. Default: `0s`
         grace_period: Grace = "grace-period",
         /// What becomes of replaced keys: `delete`, `disable`, or `keep` them and say so. Default: `delete`
         retire: Fate = "retire",

@@ -50,7 +50,7 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
         expires_after: expires_after?,
         rotate_after: rotate_after?,
         grace: grace?.0,
-        grace_is_stated: true,
+        grace_is_stated: inputs.grace_period.as_deref().is_some_and(|text| !text.trim().is_empty()),
         drain: grace?.1,
         retire: retire?,
         accept_unconfirmed: BTreeSet::new(),
@@ -190,6 +190,7 @@ mod tests {
             (Duration::ZERO, Duration::ZERO, Retire::Delete)
         );
         assert_eq!((policy.verify_timeout.as_secs(), policy.request_timeout.as_secs(), policy.parallel), (60, 30, 16));
+        assert!(!policy.grace_is_stated);
         assert!(!policy.leaked && policy.verify_chat.is_none() && policy.replace_key_id.is_none());
         assert_eq!(doubts(&policy), [""; 0]);
     }
@@ -209,6 +210,14 @@ mod tests {
         assert!(expires_after("0s").is_err() && limit_reset("hourly").is_err() && grace_period("never").is_err());
         assert_eq!((verify_chat("auto"), verify_chat("a/b")), (Ok(Chat::Auto), Ok(Chat::Model("a/b".to_owned()))));
         assert!(verify_chat("true").is_err() && verify_timeout("2h").is_err() && verify_timeout("1h").is_ok());
+    }
+
+    #[test]
+    fn a_grace_that_is_given_is_stated_whatever_it_says() {
+        for (given, stated) in [("0s", true), ("24h", true), ("drain", true), ("", false), (" ", false)] {
+            let inputs = Inputs { grace_period: Some(given.to_owned()), ..inputs() };
+            assert_eq!(read_ok(&inputs).grace_is_stated, stated, "{given:?}");
+        }
     }
 
     #[test]

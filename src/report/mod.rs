@@ -205,6 +205,7 @@ impl Cleaner<'_> {
             retire_after: outcome.retire_after,
             targets: outcome.targets.iter().map(|target| self.target(target)).collect(),
             keys: outcome.keys.iter().map(|row| self.row(row)).collect(),
+            retired: outcome.retired.iter().map(|name| self.name(name)).collect(),
             problems: outcome.problems.iter().map(|problem| self.problem(problem)).collect(),
             notices: self.sentences(&outcome.notices),
             plan: self.sentences(&outcome.plan),

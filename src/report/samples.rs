@@ -45,6 +45,7 @@ pub(super) fn rotated() -> Outcome {
             key("key_new", "production-2026-10-01-7f3a9c", KeyFate::New),
             key("key_old", "production-2026-07-01-aaaaaa", KeyFate::Deleted),
         ],
+        retired: Vec::new(),
         problems: Vec::new(),
         notices: Vec::new(),
         plan: Vec::new(),

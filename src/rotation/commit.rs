@@ -12,7 +12,7 @@ use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Observation, at_latest_until, has_expired};
 use crate::rotation::outcome::{KeyFate, Problem};
-use crate::rotation::pending::{Pending, Standing, links};
+use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{Deletion, KeyId, KeyRow, Renamed};
@@ -25,6 +25,7 @@ pub(super) fn fate(standing: &Standing, policy: &Policy) -> Option<KeyFate> {
         Standing::Past => None,
         Standing::InGrace(until) => Some(KeyFate::Pending { until: *until, drains: policy.drains() }),
         Standing::Draining { until, .. } => Some(KeyFate::Pending { until: *until, drains: true }),
+        Standing::UsedLately { until, .. } => Some(KeyFate::Pending { until: *until, drains: false }),
         Standing::Kept => Some(KeyFate::Kept),
         Standing::Held(reason) | Standing::InUse(reason) => Some(KeyFate::Stray { reason: reason.clone() }),
     }
@@ -37,13 +38,8 @@ impl Run<'_> {
     pub(super) async fn settle_pending(&self, seen: &Observation, pending: &[Pending]) -> Result<(), Cause> {
         let mut shown = false;
         for key in pending {
-            if let Standing::Draining { waits_for, .. } = &key.standing {
-                self.tell_of(format!(
-                    "{} ({}) stays alive until what began before it was replaced is over: {}",
-                    key.name,
-                    key.id,
-                    links(waits_for)
-                ));
+            if let Some(notice) = key.notice(self.policy) {
+                self.tell_of_plan(notice);
             }
             let fate = match fate(&key.standing, self.policy) {
                 Some(fate) => fate,
@@ -99,7 +95,7 @@ impl Run<'_> {
         }
     }
 
-    /// Commits; with no grace every older key of the family goes beside it.
+    /// Commits; with no grace every key that is replaced goes beside it.
     pub(super) async fn commit(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
         let Some(new) = self.new_key() else { return Ok(()) };
         self.checkpoint()?;
@@ -115,9 +111,9 @@ impl Run<'_> {
                 memory.fates.entry(id.clone()).or_insert(fate);
             }
         }
-        if self.policy.keeps_replaced() {
+        if self.policy.keeps_replaced() || rotate.others_wait {
             match self.step(Step::Commit, self.commit_before_grace()).await {
-                Ok(true) => self.step(Step::Retire, self.leave_pending(seen, rotate)).await,
+                Ok(true) => self.step(Step::Retire, self.settle_replaced(seen, rotate)).await,
                 Ok(false) => {}
                 Err(cause) => self.tell_doubt(rotate, cause),
             }
@@ -231,6 +227,14 @@ impl Run<'_> {
         self.trouble(Problem { what, next: Some(next.into()) });
     }
 
+    async fn settle_replaced(&self, seen: &Observation, rotate: &Rotate) {
+        if self.policy.keeps_replaced() {
+            self.leave_pending(seen, rotate).await;
+        } else {
+            self.retire(&rotate.replaces).await;
+        }
+    }
+
     async fn retire(&self, replaced: &[KeyId]) {
         let settled =
             |id: &&KeyId| !matches!(self.memory.borrow().fates.get(id), Some(KeyFate::Deleted | KeyFate::Disabled));
@@ -245,14 +249,20 @@ impl Run<'_> {
     /// Deletes a replaced key or switches it off, and says what it is now.
     async fn retire_one(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Cause>) -> Result<KeyFate, Problem> {
         let name = self.name_of(id);
-        if self.policy.retire() == Retire::Disable {
+        let (fate, word) = if self.policy.retire() == Retire::Disable {
             self.disable_if(id, gate).await?;
-            self.note(format!("{name} is disabled"));
-            return Ok(KeyFate::Disabled);
+            (KeyFate::Disabled, "disabled")
+        } else {
+            self.delete_if(id, gate).await?;
+            (KeyFate::Deleted, "deleted")
+        };
+        self.note(format!("{name} is {word}"));
+        let mut memory = self.memory.borrow_mut();
+        if memory.waiting.contains_key(id) {
+            memory.retired.push(name);
         }
-        self.delete_if(id, gate).await?;
-        self.note(format!("{name} is deleted"));
-        Ok(KeyFate::Deleted)
+        drop(memory);
+        Ok(fate)
     }
 
     /// Keys of dead runs are renamed, so that they wait with the others; never before the commit, or one of them could

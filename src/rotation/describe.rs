@@ -10,6 +10,10 @@ use crate::rotation::plan::{Decision, Plan, Rotate};
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{AllowList, KeyId, Reset, Rights};
 
+/// Names the input that a run without a grace could have.
+const CUTS_JOBS_OFF: &str =
+    "jobs that have already read the old key fail once it is retired; set grace-period to 24h to let them finish";
+
 impl Plan {
     /// The plan in sentences, for people.
     #[must_use]
@@ -25,6 +29,9 @@ impl Plan {
                 Standing::Draining { waits_for, .. } => {
                     format!("leave {} alive until this is over: {}", name(&key.id), links(waits_for))
                 }
+                Standing::UsedLately { used, .. } => {
+                    format!("leave {} alive until it was not used for 24 h: {used}", name(&key.id))
+                }
                 Standing::Kept => format!("keep {}", name(&key.id)),
                 Standing::Held(reason) | Standing::InUse(reason) => format!("leave {} alive: {reason}", name(&key.id)),
             });
@@ -39,6 +46,15 @@ impl Plan {
             Decision::Rotate(rotate) => lines.extend(rotate.describe(seen, policy, self.mode, name)),
         }
         lines
+    }
+
+    /// What it means to retire the replaced key at once, where no input asks for that.
+    #[must_use]
+    pub fn notice(&self, policy: &Policy) -> Option<&'static str> {
+        let Decision::Rotate(rotate) = &self.decision else { return None };
+        let replaces_a_living_one = self.current.is_some() && rotate.ended.is_none();
+        let at_once = policy.keeps_promises() && policy.retire() != Retire::Keep && self.mode == Mode::Renaming;
+        (replaces_a_living_one && at_once).then_some(CUTS_JOBS_OFF)
     }
 }
 

@@ -141,6 +141,9 @@ impl Run<'_> {
         for notice in &plan.notices {
             self.notice(notice.clone());
         }
+        if let Some(notice) = plan.notice(self.policy) {
+            self.tell_of_plan(notice.to_owned());
+        }
         let mut memory = self.memory.borrow_mut();
         memory.current.clone_from(&plan.current);
         memory.found.clone_from(&plan.found);

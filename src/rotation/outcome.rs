@@ -210,6 +210,8 @@ pub struct Outcome {
     pub targets: Vec<TargetReport>,
     /// Row by row: the family, and what else the run touched.
     pub keys: Vec<KeyReport>,
+    /// Names of the keys that earlier runs had left and this one retired.
+    pub retired: Vec<String>,
     /// First the first.
     pub problems: Vec<Problem>,
     /// What the user should know although nothing failed.
@@ -241,6 +243,7 @@ impl Outcome {
             retire_after: None,
             targets: Vec::new(),
             keys: Vec::new(),
+            retired: Vec::new(),
             problems,
             notices: Vec::new(),
             plan: Vec::new(),

@@ -6,11 +6,15 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later, span};
 use crate::rotation::observation::{Family, Observation, at_latest_until, commit};
+use crate::rotation::plan::Rotate;
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{KeyId, KeyRow};
 
 /// Use is looked at over this time at the most.
 const USE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The issuer counts what was spent from midnight UTC on.
+const DAY_IN_SECONDS: i64 = 24 * 60 * 60;
 
 /// So many links are told.
 const MOST_LINKS: usize = 20;
@@ -50,12 +54,58 @@ pub enum Standing {
         /// Links.
         waits_for: Vec<String>,
     },
+    /// No grace is stated, and it was used too lately to retire it before then.
+    UsedLately {
+        /// When it was not used for long enough, if it is not used again.
+        until: Timestamp,
+        /// When it was used.
+        used: String,
+    },
     /// `retire: keep`.
     Kept,
     /// Its grace is over, but a target may not hold its successor: why it stays.
     Held(String),
     /// Its grace is over, and it is still used: when it last was.
     InUse(String),
+}
+
+impl Standing {
+    /// Whether its time has not come yet.
+    fn waits(&self) -> bool {
+        matches!(self, Self::InGrace(_) | Self::Draining { .. } | Self::UsedLately { .. })
+    }
+}
+
+impl Pending {
+    /// Why it stays alive, where the inputs do not say so.
+    #[must_use]
+    pub fn notice(&self, policy: &Policy) -> Option<String> {
+        let key = format!("{} ({})", self.name, self.id);
+        Some(match &self.standing {
+            Standing::Draining { waits_for, .. } => {
+                format!("{key} stays alive until what began before it was replaced is over: {}", links(waits_for))
+            }
+            Standing::InGrace(until) if policy.keeps_promises() => format!(
+                "{key} stays alive until {until}, since an earlier run replaced it and this run states no grace-period; \
+                 set grace-period to 0s to retire it now"
+            ),
+            Standing::UsedLately { used, .. } => format!(
+                "{key} stays alive until it was not used for 24 h: {used}; find out what still uses it, or set \
+                 grace-period to 0s to retire it all the same"
+            ),
+            _ => return None,
+        })
+    }
+}
+
+impl Rotate {
+    /// The same rotation, which leaves alone what earlier runs replaced and whose time has not come.
+    pub(super) fn sparing(mut self, pending: &[Pending]) -> Self {
+        let waits = |id: &KeyId| pending.iter().any(|key| key.id == *id && key.standing.waits());
+        self.others_wait = pending.iter().any(|key| key.standing.waits());
+        self.replaces.retain(|id| !waits(id));
+        self
+    }
 }
 
 /// How each pending key stands, oldest first.
@@ -86,21 +136,8 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
     let Some(replaced) = commit(successor) else {
         return Standing::Held("the issuer does not show when it was replaced".to_owned());
     };
-    let until = later(replaced, policy.grace());
-    if seen.now() < until {
-        match still_using(seen, replaced).filter(|_| policy.drains()) {
-            None => return Standing::InGrace(at_latest_until(row, until)),
-            Some(Err(reason)) => return Standing::Held(reason),
-            Some(Ok(waits_for)) if !waits_for.is_empty() => {
-                return Standing::Draining { until: at_latest_until(row, until), waits_for };
-            }
-            Some(Ok(_)) => {
-                if let Some(used) = in_use(row, seen.now(), policy) {
-                    let waits_for = vec![format!("whatever uses it: {used}")];
-                    return Standing::Draining { until: at_latest_until(row, until), waits_for };
-                }
-            }
-        }
+    if let Some(waits) = waits(seen, row, replaced, policy) {
+        return waits;
     }
     if let Some(reason) = hold {
         return Standing::Held(reason.to_owned());
@@ -116,6 +153,34 @@ fn one(seen: &Observation, [row, successor, current]: [&KeyRow; 3], policy: &Pol
     match in_use(row, seen.now(), policy) {
         Some(used) => Standing::InUse(format!("it is still in use: {used}")),
         None => Standing::Past,
+    }
+}
+
+/// What a key waits for that was replaced then, if for anything.
+fn waits(seen: &Observation, row: &KeyRow, replaced: Timestamp, policy: &Policy) -> Option<Standing> {
+    let until = later(replaced, policy.grace_of_earlier());
+    if policy.keeps_promises() {
+        return promised(row, until, seen.now());
+    }
+    if seen.now() >= until {
+        return None;
+    }
+    let until = at_latest_until(row, until);
+    match still_using(seen, replaced).filter(|_| policy.drains()) {
+        None => Some(Standing::InGrace(until)),
+        Some(Err(reason)) => Some(Standing::Held(reason)),
+        Some(Ok(waits_for)) if !waits_for.is_empty() => Some(Standing::Draining { until, waits_for }),
+        Some(Ok(_)) => in_use(row, seen.now(), policy)
+            .map(|used| Standing::Draining { until, waits_for: vec![format!("whatever uses it: {used}")] }),
+    }
+}
+
+/// What a key waits for where no grace is stated: the run that replaced it may have promised it one until then, and whoever
+/// relied on that may still use the key.
+fn promised(row: &KeyRow, until: Timestamp, now: Timestamp) -> Option<Standing> {
+    match used_within(row, now, USE_WINDOW) {
+        Some((used, quiet)) if quiet > until => Some(Standing::UsedLately { until: at_latest_until(row, quiet), used }),
+        _ => (now < until).then(|| Standing::InGrace(at_latest_until(row, until))),
     }
 }
 
@@ -184,17 +249,31 @@ pub(super) fn deployed_together(row: &KeyRow, current: &KeyRow, policy: &Policy)
     }
 }
 
-/// What shows that a key was used lately.
+/// What shows that a key was used too lately to retire it.
 fn in_use(row: &KeyRow, now: Timestamp, policy: &Policy) -> Option<String> {
     let window = policy.grace().min(USE_WINDOW);
-    if window.is_zero() || policy.leaked {
+    used_within(row, now, window).map(|(used, _)| used)
+}
+
+/// What shows that a key was used within so long before now, and when that will be over.
+fn used_within(row: &KeyRow, now: Timestamp, window: Duration) -> Option<(String, Timestamp)> {
+    if window.is_zero() {
         return None;
     }
     match (row.last_used_at, row.usage_daily) {
         (Some(used), _) if between(used, now) < window => {
-            Some(format!("it was last used at {used}, {} ago", span(between(used, now))))
+            let told = format!("it was last used at {used}, {} ago", span(between(used, now)));
+            Some((told, later(used, window)))
         }
-        (None, Some(usd)) if usd > 0.0 => Some(format!("{usd} USD were spent with it since midnight UTC")),
+        (None, Some(usd)) if usd > 0.0 => {
+            Some((format!("{usd} USD were spent with it since midnight UTC"), midnight_after(now)))
+        }
         _ => None,
     }
+}
+
+/// The next midnight UTC.
+fn midnight_after(now: Timestamp) -> Timestamp {
+    let day = now.as_second().div_euclid(DAY_IN_SECONDS).saturating_add(1);
+    Timestamp::from_second(day.saturating_mul(DAY_IN_SECONDS)).unwrap_or(Timestamp::MAX)
 }

@@ -74,12 +74,14 @@ pub struct Rotate {
     pub rights: Rights,
     /// The order in which targets are written: the one not written for longest first.
     pub order: Vec<usize>,
-    /// Keys that the new one replaces: every older live key of the family.
+    /// Keys that the new one replaces: every older live key of the family, but those that still wait.
     pub replaces: Vec<KeyId>,
     /// Keys of dead runs among them.
     pub unconfirmed: Vec<KeyId>,
     /// Those among them that are past their grace and still used: they stay, and are told.
     pub in_use: Vec<KeyId>,
+    /// Keys that earlier runs replaced still wait: a later run judges them by this run's commit.
+    pub others_wait: bool,
     /// The one among them that has expired or was disabled: no grace helps it.
     pub ended: Option<KeyId>,
     /// The targets that provably held the current key, or nothing: these can be put back.
@@ -177,7 +179,8 @@ impl<'a> Situation<'a> {
                 }
                 let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
                 let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
-                Decision::Rotate(Box::new(Rotate { in_use, ..self.rotate(current, due, rights) }.guarded(guarded)))
+                let rotate = Rotate { in_use, ..self.rotate(current, due, rights) };
+                Decision::Rotate(Box::new(rotate.sparing(pending).guarded(guarded)))
             }
         }
     }
@@ -285,6 +288,7 @@ impl<'a> Situation<'a> {
             rights,
             order,
             replaces,
+            others_wait: false,
             in_use: Vec::new(),
             unconfirmed: self.family.unconfirmed.iter().map(|row| row.id.clone()).collect(),
             ended: current.filter(|row| self.family.has_ended(&row.id)).map(|row| row.id.clone()),

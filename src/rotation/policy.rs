@@ -95,6 +95,9 @@ pub struct Policy {
     pub parallel: usize,
 }
 
+/// What a run that states no grace gives to keys that earlier runs left.
+const UNSTATED_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Each may need a connection of its own, of which a process may mostly have 1,024.
 const MOST_READS: usize = 512;
 
@@ -103,6 +106,18 @@ impl Policy {
     #[must_use]
     pub fn grace(&self) -> Duration {
         if self.leaked { Duration::ZERO } else { self.grace }
+    }
+
+    /// Whether a key that an earlier run left is given a grace that this run does not state: that run may have promised one.
+    #[must_use]
+    pub fn keeps_promises(&self) -> bool {
+        !self.grace_is_stated && !self.leaked
+    }
+
+    /// The grace of keys that earlier runs left. Those that this run replaces have [`grace`](Self::grace).
+    #[must_use]
+    pub fn grace_of_earlier(&self) -> Duration {
+        if self.keeps_promises() { UNSTATED_GRACE } else { self.grace() }
     }
 
     /// Whether the grace ends with what began before the key was replaced.
@@ -166,5 +181,14 @@ pub(crate) mod tests {
     fn a_leaked_key_has_no_grace_and_is_deleted() {
         let policy = Policy { leaked: true, grace: Duration::from_secs(3600), retire: Retire::Keep, ..policy() };
         assert_eq!((policy.grace(), policy.retire()), (Duration::ZERO, Retire::Delete));
+    }
+
+    #[test]
+    fn what_earlier_runs_left_has_a_day_where_no_grace_is_stated() {
+        let unstated = Policy { grace_is_stated: false, ..policy() };
+        let day = Duration::from_secs(86_400);
+        assert_eq!((unstated.grace(), unstated.grace_of_earlier()), (Duration::ZERO, day));
+        assert_eq!(policy().grace_of_earlier(), Duration::ZERO, "0s is stated");
+        assert_eq!(Policy { leaked: true, ..unstated }.grace_of_earlier(), Duration::ZERO);
     }
 }

@@ -126,8 +126,12 @@ pub(super) struct Memory {
     pub(super) fates: BTreeMap<KeyId, KeyFate>,
     /// How the plan found replaced keys, of which some the run may not come to.
     pub(super) waiting: BTreeMap<KeyId, Standing>,
+    /// Names of keys that earlier runs left and this one retired.
+    pub(super) retired: Vec<String>,
     pub(super) problems: Vec<Problem>,
     pub(super) notices: Vec<String>,
+    /// Notices that hold for the present plan, and are told anew with the next.
+    pub(super) notices_of_plan: Vec<String>,
     pub(super) steps: Vec<StepTime>,
 }
 
@@ -184,6 +188,12 @@ impl<'a> Run<'a> {
         self.memory.borrow_mut().notices.push(text);
     }
 
+    /// The same of what the present plan says.
+    pub(super) fn tell_of_plan(&self, text: String) {
+        self.event(&Event::Notice(text.clone()));
+        self.memory.borrow_mut().notices_of_plan.push(text);
+    }
+
     pub(super) fn trouble(&self, problem: Problem) {
         self.event(&Event::Failed(&problem));
         self.memory.borrow_mut().problems.push(problem);
@@ -205,6 +215,9 @@ impl<'a> Run<'a> {
         memory.new = None;
         memory.renewals = 0;
         memory.proved_at = None;
+        // Whether keys still wait is decided anew, and what to tell of that.
+        memory.notices_of_plan.clear();
+        memory.fates.retain(|_, fate| !matches!(fate, KeyFate::Pending { .. }));
     }
 
     /// Runs one step, telling when it begins and ends.

@@ -207,7 +207,7 @@ fn three_is_worse_than_one() {
     assert!(ran.summary.contains(&old), "{}", ran.summary);
     fleet.stage.check_no_outage().unwrap();
     fleet.stage.world.clear_faults();
-    assert_eq!(fleet.run("").status(), 0);
+    assert_eq!(fleet.run("grace-period: 0s\n").status(), 0);
     fleet.check_healed(&["a", "b", "c"]).unwrap();
 }
 

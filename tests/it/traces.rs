@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::{OldKeyStatus, TargetState, Verdict};
+use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, TargetState, Verdict};
 use keyrotor::rotation::policy::Retire;
 use keyrotor::rotation::port::KeyId;
-use keyrotor_sim::scene::{FAMILY, SECRET};
+use keyrotor_sim::scene::{Ended, FAMILY, SECRET};
 use keyrotor_sim::{Call, Fault, Scene, Script};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -669,4 +669,103 @@ async fn an_id_that_is_not_listed_stops_before_anything_is_made() {
     scene.policy.replace_key_id = Some(KeyId("nobody".into()));
     assert_eq!(scene.clean_run().await.status(), 1);
     assert!(live_names(&scene).is_empty());
+}
+
+/// Whether the run says of this key that it waits.
+fn waits(ended: &Ended, id: &str) -> bool {
+    ended.outcome().keys.iter().any(|key| key.id.0 == id && matches!(key.fate, KeyFate::Pending { .. }))
+}
+
+fn lives(scene: &Scene, id: &str) -> bool {
+    scene.world.live_keys(FAMILY).iter().any(|key| key.id == id)
+}
+
+/// A scene right after a rotation with a day of grace, whose later runs state none; and the id of the key that waits.
+async fn with_a_promised_grace() -> (Scene, String) {
+    let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+    let old = scene.world.live_keys(FAMILY)[0].id.clone();
+    scene.policy.grace = DAY;
+    assert_eq!(scene.clean_run().await.status(), 0);
+    (scene.policy.grace, scene.policy.grace_is_stated, scene.policy.rotate_after) = (Duration::ZERO, false, 30 * DAY);
+    (scene, old)
+}
+
+#[tokio::test(start_paused = true)]
+async fn trace_26_a_grace_that_only_the_first_run_states_holds() {
+    for rotates in [false, true] {
+        let (mut scene, old) = with_a_promised_grace().await;
+        scene.world.advance(HOUR);
+        let replaced = scene.world.live_keys(FAMILY).into_iter().find(|key| key.id != old).unwrap().id;
+        scene.policy.rotate_after = if rotates { Duration::ZERO } else { 30 * DAY };
+        let ended = scene.clean_run().await;
+        let came = (ended.status(), ended.outcome().rotated, waits(&ended, &old), lives(&scene, &old));
+        assert_eq!(came, (0, rotates, true, true), "{:#?}", ended.outcome());
+        assert_eq!(lives(&scene, &replaced), !rotates, "what this run replaces goes at once");
+        scene.policy.rotate_after = 30 * DAY;
+        scene.world.advance(DAY);
+        let ended = scene.clean_run().await;
+        assert_eq!((ended.status(), ended.outcome().retired.len()), (0, 1), "{:#?}", ended.outcome());
+        scene.assert_healed();
+    }
+}
+
+/// What is not waited for: a leak, and a grace of `0s` that is stated.
+#[tokio::test(start_paused = true)]
+async fn trace_26_who_asks_for_it_ends_the_grace_at_once() {
+    for leaked in [false, true] {
+        let (mut scene, old) = with_a_promised_grace().await;
+        scene.world.advance(HOUR);
+        scene.world.by_hand(|state| state.issuer.mark_used(&old, 0.1));
+        (scene.policy.leaked, scene.policy.grace_is_stated) = (leaked, !leaked);
+        let ended = scene.clean_run().await;
+        assert_eq!((ended.status(), ended.outcome().rotated), (0, leaked), "{:#?}", ended.outcome());
+        scene.assert_healed();
+    }
+}
+
+/// Someone writes the old value by hand while the commit's answer is lost: a later run, which retires what waits, has to see
+/// that.
+#[tokio::test(start_paused = true)]
+async fn trace_26_a_commit_beside_a_key_that_waits_hides_no_write_by_hand() {
+    let (mut scene, old) = with_a_promised_grace().await;
+    scene.world.advance(HOUR);
+    scene.policy.rotate_after = Duration::ZERO;
+    let value = scene.world.live_keys(FAMILY).into_iter().find(|key| key.id == old).unwrap().value;
+    // The first rename proves that the issuer renames, the second is the commit.
+    let script = Script::default().at(Call::Rename, 2, Fault::Late(Duration::from_secs(20)));
+    let place = scene.targets[1].clone();
+    let by_hand = async {
+        while !script.made().iter().any(|made| made.call == Call::Rename && made.faulty) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        scene.world.by_hand(|state| state.github.write_secret(&place, SECRET, &value));
+    };
+    let (ended, ()) = tokio::join!(scene.run(script.clone()), by_hand);
+    assert_eq!(ended.status(), 3, "{:#?}", ended.outcome());
+    tokio::time::sleep(LONG_AFTER).await;
+    scene.policy.rotate_after = 30 * DAY;
+    scene.world.advance(2 * DAY);
+    scene.clean_run().await;
+    scene.assert_no_outage();
+}
+
+#[tokio::test(start_paused = true)]
+async fn trace_30_a_key_that_a_queued_job_used_once_is_retired_a_day_later() {
+    let (scene, old) = with_a_promised_grace().await;
+    scene.world.advance(Duration::from_secs(60));
+    scene.world.by_hand(|state| state.issuer.mark_used(&old, 0.1));
+    let after = [HOUR, 22 * HOUR, HOUR - Duration::from_secs(30)];
+    for (nth, after) in after.into_iter().enumerate() {
+        scene.world.advance(after);
+        let ended = scene.clean_run().await;
+        assert_eq!((ended.status(), waits(&ended, &old)), (0, true), "{nth}: {:#?}", ended.outcome());
+        let told =
+            ended.outcome().notices.iter().any(|notice| notice.contains("was not used for 24 h: it was last used"));
+        assert!(told, "{nth}: {:#?}", ended.outcome());
+    }
+    scene.world.advance(Duration::from_secs(60));
+    let ended = scene.clean_run().await;
+    assert_eq!((ended.status(), ended.outcome().retired.len()), (0, 1), "{:#?}", ended.outcome());
+    scene.assert_healed();
 }

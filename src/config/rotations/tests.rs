@@ -109,6 +109,20 @@ fn each_rotation_has_its_own_and_what_holds_for_all() {
 }
 
 #[test]
+fn a_grace_is_stated_at_the_top_in_the_rotation_or_beside_the_file() {
+    let stated = |text: &str, vars: &[(&str, &str)]| -> Vec<bool> {
+        run(text, vars).rotations.iter().map(|rotation| rotation.policy.grace_is_stated).collect()
+    };
+    let key = ("PRODUCTION_KEY", "lr_live_0123456789");
+    assert_eq!(stated(TWO, &[key]), [true, false]);
+    assert_eq!(stated(&format!("grace-period: 0s\n{TWO}"), &[key]), [true, true]);
+    let alone = "rotations:\n  - key-name: production\n    targets: repo:acme/app\n";
+    assert_eq!(stated(alone, &[]), [false]);
+    assert_eq!(stated(alone, &[("INPUT_GRACE-PERIOD", "")]), [false]);
+    assert_eq!(stated(alone, &[("INPUT_GRACE-PERIOD", "0s")]), [true]);
+}
+
+#[test]
 fn every_value_is_masked_also_beside_problems() {
     let text = format!("{TWO}    management-key: lr_mgmt_in_the_file\n    nonsense: 1\n");
     let (reading, _) = reading(text, &[("PRODUCTION_KEY", "lr_live_0123456789")]);

@@ -239,6 +239,54 @@ async fn a_pending_key_goes_only_when_its_grace_is_over_and_every_target_holds_t
 }
 
 #[tokio::test]
+async fn without_a_stated_grace_an_earlier_key_waits_for_a_day_without_use() {
+    let old = row("production-2026-10-01-aaaaaa", "2026-10-01T12:00:00Z");
+    let two = |replaced: &str, used: Option<&str>, spent: Option<f64>| {
+        let old = KeyRow { last_used_at: used.map(at), usage_daily: spent, ..old.clone() };
+        seen(vec![old, row(CURRENT, replaced)], &[Some(replaced)])
+    };
+    let unstated = Policy { grace_is_stated: false, ..young() };
+    let standing = |seen: &Observation, policy: &Policy| plan(seen, policy, Mode::Renaming).pending[0].standing.clone();
+    let (fresh, past) = ("2026-11-30T13:00:00Z", "2026-11-30T11:00:00Z");
+    let until = |standing: Standing| match standing {
+        Standing::UsedLately { until, .. } => until,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(standing(&two(fresh, None, None), &unstated), Standing::InGrace(at("2026-12-01T13:00:00Z")));
+    assert_eq!(standing(&two(past, None, None), &unstated), Standing::Past);
+    let used = two(past, Some("2026-11-30T12:30:00Z"), None);
+    assert_eq!(until(standing(&used, &unstated)), at("2026-12-01T12:30:00Z"));
+    assert_eq!(standing(&used, &young()), Standing::Past, "0s is stated");
+    assert_eq!(standing(&used, &Policy { leaked: true, ..unstated.clone() }), Standing::Past);
+    assert_eq!(until(standing(&two(past, None, Some(0.1)), &unstated)), at("2026-12-02T00:00:00Z"));
+    let both = two(fresh, Some("2026-11-30T12:30:00Z"), None);
+    assert_eq!(
+        standing(&both, &unstated),
+        Standing::InGrace(at("2026-12-01T13:00:00Z")),
+        "used before it was replaced"
+    );
+}
+
+#[tokio::test]
+async fn without_a_stated_grace_the_key_being_replaced_goes_and_those_that_wait_stay() {
+    let names = ["production-2026-10-01-aaaaaa", CURRENT, "production-2026-12-01-bbbbbb-unconfirmed"];
+    let made = ["2026-10-01T12:00:00Z", "2026-12-01T11:00:00Z", "2026-12-01T11:30:00Z"];
+    let seen = seen(names.iter().zip(made).map(|(name, made)| row(name, made)).collect(), &[Some(made[1])]);
+    let replaced = |policy: &Policy| {
+        let plan = plan(&seen, policy, Mode::Renaming);
+        let told = plan.notice(policy).is_some();
+        let rotate = rotation(&plan);
+        let replaces = rotate.replaces.iter().filter_map(|id| seen.row(id)).map(|row| row.name.clone());
+        (replaces.collect::<Vec<_>>(), rotate.others_wait, told)
+    };
+    let unstated = Policy { grace_is_stated: false, ..policy() };
+    let all = names.map(ToOwned::to_owned).to_vec();
+    assert_eq!(replaced(&unstated), (all[1..].to_vec(), true, true));
+    assert_eq!(replaced(&policy()), (all.clone(), false, false), "0s is stated");
+    assert_eq!(replaced(&Policy { leaked: true, ..unstated }), (all, false, false));
+}
+
+#[tokio::test]
 async fn of_keys_that_were_made_at_about_the_same_time_each_has_its_grace_from_what_replaced_them_both() {
     let (first, second) = ("production-2026-10-01-bbbbbb", "production-2026-10-01-cccccc");
     let made =

@@ -81,6 +81,8 @@ impl Lane {
             ("INPUT_GITHUB-TOKEN", TOKEN),
             ("INPUT_REQUEST-TIMEOUT", "2s"),
             ("INPUT_VERIFY-TIMEOUT", "4s"),
+            // Else a key that a run failed to delete waits for a day.
+            ("INPUT_GRACE-PERIOD", "0s"),
         ];
         let vars = vars.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         let number_seed = u64::try_from(number).map_err(|error| error.to_string())?;

@@ -98,6 +98,7 @@ pub fn outcome(u: &mut Unstructured<'_>) -> Result<Outcome> {
     outcome.retire_after = maybe(u, time)?;
     (outcome.targets, outcome.keys) = (several(u, 4, target)?, several(u, 4, key)?);
     outcome.problems.extend(several(u, 3, problem)?);
+    outcome.retired = several(u, 4, echoing)?;
     (outcome.notices, outcome.plan) = (several(u, 3, echoing)?, several(u, 3, echoing)?);
     let step = |u: &mut Unstructured<'_>| Ok(StepTime { step: Step::Prove, began: took(u)?, took: took(u)? });
     outcome.steps = several(u, 2, step)?;
