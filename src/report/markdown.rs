@@ -138,7 +138,7 @@ rotate-after is 30d.
 **What went wrong:** Key key&#95;old could not be deleted: the issuer answered 500.
 
 **What to do next:** Key `key_old` (production-2026-07-01-aaaaaa) is alive: the issuer answered 500 to its deletion. \
-The next run cleans it up; delete it by hand only if no target holds it.
+A later run cleans it up; delete it by hand only if no target holds it.
 
 ";
         let text = shown(&[attention()]);

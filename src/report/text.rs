@@ -34,7 +34,7 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
     let next: Vec<_> = words::next(outcome).iter().map(words::Sentence::plain).collect();
     let alive = outcome.keys.iter().filter(|key| key.fate != KeyFate::Deleted);
     let leak = words::leak(outcome).map(|leak| format!("{}: {leak}", outcome.key_name));
-    let headline = format!("{}: {}. {}", outcome.key_name, headline(outcome.verdict), what_happened(outcome));
+    let headline = format!("{}: {}. {}", outcome.key_name, words::result_of(outcome), what_happened(outcome));
     let mut lines: Vec<_> = leak.into_iter().chain([headline]).collect();
     extend(&mut lines, words::other_problems(outcome).iter().map(|one| problem(one, &next)));
     extend(&mut lines, outcome.plan.iter().map(|sentence| format!("  plan: {sentence}")));
@@ -113,6 +113,15 @@ production: Failed, everything was put back. Every target holds the key it held.
   next: Give the token the repository permission \"Secrets\" (write).
 ";
         assert_eq!(shown(&[rolled_back()]), expected);
+    }
+
+    #[test]
+    fn a_run_that_is_not_due_says_which_keys_it_retired() {
+        let mut outcome = samples::not_due();
+        outcome.retired = vec!["production-2026-09-01-aaaaaa".to_owned()];
+        let line = "production: Not due, an earlier key is retired. The current key stays. This run retired \
+                    production-2026-09-01-aaaaaa, which an earlier run replaced. The current key is 3 days old";
+        assert!(shown(&[outcome.clone()]).starts_with(line), "{}", shown(&[outcome]));
     }
 
     #[test]

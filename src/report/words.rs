@@ -7,6 +7,9 @@ use crate::rotation::outcome::{
     KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
 };
 
+/// So many keys of earlier runs are named where a run retired them.
+const MOST_RETIRED: usize = 3;
+
 /// A sentence that may name a key by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sentence {
@@ -38,7 +41,18 @@ impl Sentence {
 
 /// One rotation as a headline. Nothing is more urgent than a leaked key that still works.
 pub(super) fn headline_of(outcome: &Outcome) -> &'static str {
-    if outcome.leak_open { "The leaked key is still alive" } else { headline(outcome.verdict) }
+    if outcome.leak_open { "The leaked key is still alive" } else { result_of(outcome) }
+}
+
+/// The verdict as a headline, which also says that keys of earlier runs are gone.
+pub(super) fn result_of(outcome: &Outcome) -> &'static str {
+    match (outcome.verdict, outcome.retired.as_slice()) {
+        (Verdict::NotDue, [_]) => "Not due, an earlier key is retired",
+        (Verdict::NotDue, [_, ..]) => "Not due, earlier keys are retired",
+        (Verdict::Rotated, [_]) => "Rotated, an earlier key is retired too",
+        (Verdict::Rotated, [_, ..]) => "Rotated, earlier keys are retired too",
+        (verdict, _) => headline(verdict),
+    }
 }
 
 /// The open leak, and how to end it by hand.
@@ -105,7 +119,19 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
         Verdict::Rotated => format!(" Why it was due: {}", full_stop(reason)),
         _ => format!(" {}", full_stop(&sentence(reason))),
     };
-    format!("{happened}{told}{reason}{}", used(outcome))
+    format!("{happened}{}{told}{reason}{}", retired(outcome), used(outcome))
+}
+
+/// Which keys of earlier runs are gone.
+fn retired(outcome: &Outcome) -> String {
+    let (shown, more) = outcome.retired.split_at(outcome.retired.len().min(MOST_RETIRED));
+    match (shown, more.len()) {
+        ([], _) => String::new(),
+        (shown, 0) => format!(" This run retired {}, which an earlier run replaced.", shown.join(", ")),
+        (shown, more) => {
+            format!(" This run retired {} and {more} more, which earlier runs replaced.", shown.join(", "))
+        }
+    }
 }
 
 /// Whether anyone has called models with the new key yet, where the issuer shows that.
@@ -216,7 +242,7 @@ fn left_over(key: &KeyReport) -> Option<Sentence> {
     let name = if key.name.is_empty() { String::new() } else { format!("({}) ", key.name) };
     let rest = match key.fate {
         KeyFate::NewHeld => "The next run goes on from here; do not delete it before that, a target may hold it.",
-        _ => "The next run cleans it up; delete it by hand only if no target holds it.",
+        _ => "A later run cleans it up; delete it by hand only if no target holds it.",
     };
     Some(Sentence { id: Some(key.id.0.clone()), rest: format!("{name}is alive: {reason}. {rest}") })
 }

@@ -303,6 +303,147 @@ fn a_key_that_was_switched_on_without_an_answer_is_looked_for() {
     }
 }
 
+/// A stage on which a run with a day of grace has just replaced a key, which is given. No later run states one by itself.
+fn promised(dialect: Dialect) -> (Stage, Key) {
+    let stage = Setting::new(dialect).repos(&["acme/app", "acme/api"]).stage();
+    let old = stage.world.live_keys(FAMILY).pop().unwrap();
+    let ran = stage.action().input("grace-period", "24h").run();
+    assert_eq!((ran.status(), ran.output("old-key-status")), (0, "pending"), "{}", ran.log());
+    (stage, old)
+}
+
+fn is_alive(stage: &Stage, key: &Key) -> bool {
+    stage.world.live_keys(FAMILY).iter().any(|live| live.id == key.id)
+}
+
+fn not_due(stage: &Stage) -> Invocation<'_> {
+    stage.action().input("rotate-after", "30d")
+}
+
+#[test]
+fn a_grace_that_an_earlier_run_stated_holds_where_none_is_stated() {
+    for dialect in [Dialect::Mgmt, Dialect::OpenRouter] {
+        let (stage, old) = promised(dialect);
+        stage.world.advance(HOUR);
+        for run in
+            [not_due(&stage), not_due(&stage).input("dry-run", "true"), not_due(&stage).input("grace-period", "")]
+        {
+            let ran = run.run();
+            assert_eq!((ran.status(), is_alive(&stage, &old)), (0, true), "{}", ran.log());
+            let keys = ran.report().unwrap()["keys"].clone();
+            let row = keys.as_array().unwrap().iter().find(|key| key["id"] == old.id.as_str()).unwrap().clone();
+            assert_eq!(row["fate"], "pending", "{row}");
+        }
+        let ran = not_due(&stage).run();
+        let says = "since an earlier run replaced it and this run states no grace-period; set grace-period to 0s";
+        assert!(ran.stdout.contains(says) && ran.summary.contains("states no grace-period"), "{}", ran.log());
+        assert!(!ran.stdout.contains("is retired"), "{}", ran.log());
+        stage.world.advance(DAY);
+        let ran = not_due(&stage).run();
+        assert_eq!((ran.status(), ran.output("outcome")), (0, "not-due"), "{}", ran.log());
+        let line =
+            "production: Not due, an earlier key is retired. The current key stays. This run retired production-";
+        assert!(ran.stdout.lines().any(|said| said.starts_with(line)), "{}", ran.log());
+        assert!(ran.summary.starts_with("## ✅ Not due, an earlier key is retired: `production`"), "{}", ran.summary);
+        stage.check_healed().unwrap();
+    }
+}
+
+#[test]
+fn a_promised_grace_ends_at_once_where_that_is_stated() {
+    for (name, value) in [("grace-period", "0s"), ("leaked", "true")] {
+        let (stage, old) = promised(Dialect::Mgmt);
+        stage.world.advance(HOUR);
+        let ran = not_due(&stage).input(name, value).run();
+        assert_eq!((ran.status(), is_alive(&stage, &old)), (0, false), "{name}: {}", ran.log());
+        assert!(ran.stdout.contains("an earlier key is retired"), "{name}: {}", ran.log());
+        stage.check_healed().unwrap();
+    }
+}
+
+/// The file says it at its top or in a rotation, or an input does beside it.
+#[test]
+fn a_grace_is_stated_wherever_it_stands() {
+    let file = |top: &str, own: &str| {
+        format!(
+            "{top}rotations:\n  - key-name: production\n    rotate-after: 30d\n{own}    targets: [\"repo:acme/app\", \
+             \"repo:acme/api\"]\n"
+        )
+    };
+    for (top, own, beside, alive) in [
+        ("", "", "", true),
+        ("grace-period: 0s\n", "", "", false),
+        ("", "    grace-period: 0s\n", "", false),
+        ("", "", "0s", false),
+        ("grace-period: 0s\n", "    grace-period: 48h\n", "", true),
+    ] {
+        let (stage, old) = promised(Dialect::Mgmt);
+        stage.world.advance(HOUR);
+        std::fs::write(stage.path("rotations.yml"), file(top, own)).unwrap();
+        let run = ["key-name", "targets"].into_iter().fold(stage.action(), |run, name| run.input(name, ""));
+        let ran = run.input("config", "rotations.yml").input("grace-period", beside).run();
+        assert_eq!((ran.status(), is_alive(&stage, &old)), (0, alive), "{top}{own}{beside}: {}", ran.log());
+    }
+}
+
+#[test]
+fn a_run_that_rotates_without_a_stated_grace_spares_what_an_earlier_one_replaced() {
+    let (stage, old) = promised(Dialect::Mgmt);
+    stage.world.advance(HOUR);
+    let replaced = stage.world.live_keys(FAMILY).into_iter().find(|key| key.id != old.id).unwrap();
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("old-key-status")), (0, "deleted"), "{}", ran.log());
+    assert_eq!((is_alive(&stage, &old), is_alive(&stage, &replaced)), (true, false), "{}", ran.log());
+    stage.world.advance(DAY);
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    assert!(ran.summary.starts_with("## ✅ Rotated, an earlier key is retired too: `production`"), "{}", ran.summary);
+    stage.check_healed().unwrap();
+}
+
+#[test]
+fn without_a_stated_grace_a_key_that_is_still_used_waits_until_nobody_uses_it() {
+    for rotate_after in ["30d", "0s"] {
+        let (stage, old) = promised(Dialect::Mgmt);
+        stage.world.by_hand(|state| state.issuer.behaviour.shows_last_used = true);
+        for _ in 0..3 {
+            stage.world.advance(23 * HOUR);
+            stage.world.by_hand(|state| state.issuer.mark_used(&old.id, 0.1));
+            stage.world.advance(2 * HOUR);
+            let ran = stage.action().input("rotate-after", rotate_after).run();
+            assert_eq!((ran.status(), is_alive(&stage, &old)), (0, true), "{}", ran.log());
+            let says = format!("({}) stays alive until it was not used for 24 h: it was last used at", old.id);
+            assert!(ran.stdout.contains(&says) && ran.report().unwrap()["notices"].to_string().contains(&says));
+        }
+        stage.world.advance(DAY);
+        let ran = not_due(&stage).run();
+        assert_eq!((ran.status(), is_alive(&stage, &old)), (0, false), "{}", ran.log());
+        stage.check_healed().unwrap();
+    }
+}
+
+/// Where no input says that the replaced key goes at once, the plan says what that means.
+#[test]
+fn what_a_rotation_without_a_stated_grace_means_for_queued_jobs_is_told() {
+    let says = "jobs that have already read the old key fail once it is retired; set grace-period to 24h";
+    let told = |setting: Setting| {
+        let ran = setting.stage().run();
+        assert_eq!(ran.status(), 0, "{}", ran.log());
+        ran.report().unwrap()["notices"].to_string().matches(says).count()
+    };
+    let plain = || Setting::new(Dialect::Mgmt);
+    assert_eq!(told(plain()), 1);
+    assert_eq!(told(plain().input("dry-run", "true")), 1);
+    assert_eq!(told(plain().input("retire", "disable")), 1);
+    for (name, value) in [("grace-period", "0s"), ("grace-period", "1h"), ("retire", "keep"), ("leaked", "true")] {
+        assert_eq!(told(plain().input(name, value)), 0, "{name}: {value}");
+    }
+    assert_eq!(told(plain().input("rotate-after", "90d")), 0, "nothing is due");
+    for dialect in [Dialect::Guide, Dialect::Overview] {
+        assert_eq!(told(Setting::new(dialect).with_current_key()), 0, "{dialect:?}: it can't rename");
+    }
+}
+
 /// A dry run changes nothing, so that what waits is nothing to look at.
 #[test]
 fn a_dry_run_takes_no_replaced_key_for_one_that_was_left_over() {
