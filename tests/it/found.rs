@@ -495,7 +495,7 @@ fn a_key_that_expires_while_it_is_kept_is_no_lie() {
         activation: 50 * SECOND,
         acts: vec![
             Act::Wait(5 * DAY - 150 * SECOND),
-            run(RunPlan { grace: HOUR, ..RunPlan::plain() }),
+            run(RunPlan { grace: Some(HOUR), ..RunPlan::plain() }),
             run(RunPlan { retire: Retire::Keep, ..RunPlan::plain() }),
         ],
         ..Schedule::plain(1)

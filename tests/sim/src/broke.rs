@@ -20,7 +20,7 @@ pub enum Promise {
     Wider,
     /// 2: a key was ended before the one in its place was proved again.
     Unproved,
-    /// A replaced key stays alive for as long as `grace-period` says.
+    /// A replaced key stays alive for as long as `grace-period` says, and for a day where an earlier run may have said so.
     Grace,
     /// A run that is told to stop ends within 7 seconds.
     Stops,

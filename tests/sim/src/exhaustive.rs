@@ -31,7 +31,7 @@ pub fn variants() -> Vec<Schedule> {
         for (renames, grace) in
             [(Renames::Work, Duration::ZERO), (Renames::Work, HOUR), (Renames::KnownMissing, Duration::ZERO)]
         {
-            let run = RunPlan { held, grace, ..RunPlan::plain() };
+            let run = RunPlan { held, grace: Some(grace), ..RunPlan::plain() };
             let acts = vec![Act::Runs { runs: vec![run], deeds: Vec::new(), settle: true }];
             all.push(Schedule { renames, acts, ..Schedule::plain(1) });
         }

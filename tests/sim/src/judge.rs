@@ -52,6 +52,8 @@ impl Before {
 pub struct Asked {
     /// Replaced keys stay alive for a while, or for good.
     pub keeps: bool,
+    /// What earlier runs replaced may wait, and nothing else.
+    pub spares: bool,
     /// Replaced keys are switched off, not deleted.
     pub disables: bool,
     /// A person may have switched off the key that a target holds: that is theirs to know.
@@ -226,7 +228,9 @@ impl Judge<'_> {
         }
         match self.outcome.verdict {
             Verdict::Rotated if !self.outcome.rotated => lies.push("exit 0, and not `rotated`".into()),
-            Verdict::Rotated if !asked.keeps && self.family().count() != 1 => {
+            Verdict::Rotated
+                if !asked.keeps && self.family().filter(|key| !self.is_spared(key, asked)).count() != 1 =>
+            {
                 lies.push("exit 0 without grace, and not one live key".into());
             }
             Verdict::NotDue | Verdict::Planned | Verdict::Unchanged | Verdict::RolledBack
@@ -237,6 +241,13 @@ impl Judge<'_> {
             Verdict::Attention if !self.has_reason() => lies.push("exit 3 without a reason".into()),
             _ => {}
         }
+    }
+
+    /// Whether a key waits that an earlier run replaced.
+    fn is_spared(&self, key: &Key, asked: &Asked) -> bool {
+        let replaced = self.outcome.old_key.as_ref().is_some_and(|(id, _)| id.0 == key.id);
+        let waits = matches!(self.fate(&key.id), Some(KeyFate::Pending { .. }));
+        asked.spares && waits && !replaced && self.before.lives(&key.id)
     }
 
     fn has_reason(&self) -> bool {

@@ -259,8 +259,9 @@ impl<'a> Play<'a> {
         self.deployed.extend(held.map(|key| (key.id, now)));
     }
 
-    /// Whoever read a secret while it held a key goes on with that key.
-    fn look_for_cut_grace(&mut self, plan: &RunPlan, before: &Before) {
+    /// Whoever read a secret while it held a key goes on with that key. A run that states no grace may end the key that it
+    /// replaces, and no other that was in use within a day.
+    fn look_for_cut_grace(&mut self, plan: &RunPlan, outcome: &Outcome, before: &Before) {
         let ends_otherwise =
             self.schedule.ends_keys_by_hand() || self.schedule.lifetime.is_some() || self.schedule.drains;
         if plan.leaked || ends_otherwise || !self.schedule.records_commits() {
@@ -268,15 +269,32 @@ impl<'a> Play<'a> {
         }
         let now = self.main.world.now();
         let alive: BTreeSet<_> = self.main.world.live_keys("").into_iter().map(|key| key.id).collect();
+        let replaced = outcome.old_key.as_ref().filter(|_| plan.grace.is_none()).map(|(id, _)| &id.0);
+        let grace = plan.grace.unwrap_or(DAY);
+        let recent = |since: Timestamp| {
+            let gone = Duration::try_from(now.duration_since(since)).unwrap_or_default();
+            gone + GRACE_MARGIN < grace
+        };
         let cut = self.deployed.iter().find(|(id, held)| {
-            let gone = Duration::try_from(now.duration_since(**held)).unwrap_or_default();
-            let known = !self.written_by_hand.contains(*id);
-            known && before.lives(id) && !alive.contains(*id) && gone + GRACE_MARGIN < plan.grace
+            let known = !self.written_by_hand.contains(*id) && replaced != Some(*id);
+            let used = || plan.grace.is_none() && self.shown_use(id).is_some_and(recent);
+            known && before.lives(id) && !alive.contains(*id) && (recent(**held) || used())
         });
         if let Some((id, held)) = cut {
             let what = format!("{id} was deployed at {held}, is dead at {now}, and had a grace of {:?}", plan.grace);
             self.broke(Promise::Grace, what);
         }
+    }
+
+    /// When a key was used last, as the issuer shows it.
+    fn shown_use(&self, id: &str) -> Option<Timestamp> {
+        let now = self.main.world.now();
+        let shown = |state: &keyrotor_fake::world::State| {
+            let behind = state.issuer.clock.now().duration_since(now);
+            let used = every(state).find(|key| key.id == id)?.last_used_at?;
+            used.checked_sub(behind).ok()
+        };
+        self.main.world.read(shown).filter(|_| self.schedule.shows_used)
     }
 
     fn deed(&mut self, deed: Deed) {
@@ -346,10 +364,10 @@ impl<'a> Play<'a> {
         // Two runs must not draw the same digits.
         let nth = u64::try_from(nth).unwrap_or(0);
         scene.seed = fastrand::Rng::with_seed(self.schedule.seed ^ (nth << 48)).u64(..);
-        scene.policy.grace = plan.grace;
+        (scene.policy.grace, scene.policy.grace_is_stated) = (plan.grace.unwrap_or_default(), plan.grace.is_some());
         scene.policy.rotate_after = plan.rotate_after;
         if self.schedule.drains {
-            (scene.policy.grace, scene.policy.drain) = (35 * DAY, true);
+            (scene.policy.grace, scene.policy.drain, scene.policy.grace_is_stated) = (35 * DAY, true, true);
         }
         scene.policy.retire = plan.retire;
         scene.policy.leaked = plan.leaked;
@@ -415,7 +433,7 @@ impl<'a> Play<'a> {
                     (When::Made(time), Some(first)) if first.makes_one().await => main.time.sleep(*time).await,
                     (When::Behind(_) | When::Made(_), _) => continue,
                 }
-                if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::Job { .. }) {
+                if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::UseReplaced { .. } | Deed::Job { .. }) {
                     written.extend(by_hand(main, known, *deed).map(|id| (id, *deed, main.time.now())));
                 }
             }
@@ -512,10 +530,12 @@ impl<'a> Play<'a> {
         }
         let Some(before) = before else { return };
         if plan.side == Side::Main {
-            self.look_for_cut_grace(plan, before);
+            self.look_for_cut_grace(plan, outcome, before);
         }
         let asked = Asked {
-            keeps: !plan.leaked && (plan.retire == Retire::Keep || plan.grace > Duration::ZERO || self.schedule.drains),
+            keeps: !plan.leaked
+                && (plan.retire == Retire::Keep || plan.grace > Some(Duration::ZERO) || self.schedule.drains),
+            spares: !plan.leaked && plan.grace.is_none(),
             disables: !plan.leaked && plan.retire == Retire::Disable,
             dead_by_hand: self.schedule.ends_keys_by_hand(),
         };
@@ -638,6 +658,7 @@ impl<'a> Play<'a> {
         scene.end_jobs(true);
         // A restart that takes for ever heals nothing.
         scene.rollout = scene.rollout.map(|rollout| Rollout { takes: SECOND, ..rollout });
+        scene.policy.grace_is_stated = !self.schedule.heals_unstated;
         let mut told = String::new();
         for nth in 0..HEALS_WITHIN {
             // Where no rename is on record, nothing tells that everything was put back, except the value in hand.
@@ -668,7 +689,8 @@ impl<'a> Play<'a> {
                 None if self.may_ask() => {}
                 None => break,
             }
-            self.wait(10 * 60 * SECOND).await;
+            // What an earlier run left waits for a day where no grace is stated.
+            self.wait(if self.schedule.heals_unstated { 25 * HOUR } else { HOUR / 6 }).await;
         }
         self.broke(Promise::NotHealed, told);
     }
@@ -772,14 +794,22 @@ fn neighbour(main: &Scene, kind: Neighbour) -> Scene {
 /// The id of the key that was written, if one was.
 fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) -> Option<String> {
     let key_at = |target: usize| scene.targets.get(target).and_then(|place| scene.world.key_at(place, SECRET));
+    let known_key = |back: usize| {
+        let mut live = scene.world.live_keys("");
+        live.retain(|key| known.contains(&key.value) && !key.name.starts_with(STAGING) && key.name != NEIGHBOURS);
+        live.into_iter().rev().nth(back)
+    };
     match deed {
         Deed::Write { target, back } => {
-            let mut live = scene.world.live_keys("");
-            live.retain(|key| known.contains(&key.value) && !key.name.starts_with(STAGING) && key.name != NEIGHBOURS);
             let place = scene.targets.get(target).filter(|_| target > 0)?;
-            let key = live.iter().rev().nth(back)?;
+            let key = known_key(back)?;
             scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));
-            return Some(key.id.clone());
+            return Some(key.id);
+        }
+        Deed::UseReplaced { back } => {
+            if let Some(key) = known_key(back) {
+                scene.world.by_hand(|state| state.issuer.mark_used(&key.id, 0.01));
+            }
         }
         Deed::Use { target } => {
             if let Some(key) = key_at(target) {

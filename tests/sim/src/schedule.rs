@@ -105,6 +105,11 @@ pub enum Deed {
         /// Which target.
         target: usize,
     },
+    /// A job that was queued before calls a model with the live key that is so many places from the newest.
+    UseReplaced {
+        /// Which.
+        back: usize,
+    },
     /// A job that reads a target is queued, and goes on for so long.
     Job {
         /// Which target.
@@ -140,8 +145,8 @@ pub struct RunPlan {
     pub after: Duration,
     /// Its `current-key`.
     pub held: InHand,
-    /// Its `grace-period`.
-    pub grace: Duration,
+    /// Its `grace-period`, where it states one.
+    pub grace: Option<Duration>,
     /// Its `rotate-after`.
     pub rotate_after: Duration,
     /// Its `retire`.
@@ -164,7 +169,7 @@ impl RunPlan {
             side: Side::Main,
             after: Duration::ZERO,
             held: InHand::Nothing,
-            grace: Duration::ZERO,
+            grace: Some(Duration::ZERO),
             rotate_after: Duration::ZERO,
             retire: Retire::Delete,
             leaked: false,
@@ -252,6 +257,8 @@ pub struct Schedule {
     pub settles_within: Duration,
     /// Whether runs that replace a key by its age, with a grace, come before those that replace it at once.
     pub by_age: bool,
+    /// Whether the runs after which everything has to be healed state no grace.
+    pub heals_unstated: bool,
     /// What happens.
     pub acts: Vec<Act>,
 }
@@ -286,6 +293,7 @@ impl Schedule {
             rollout: None,
             settles_within: SETTLED,
             by_age: false,
+            heals_unstated: false,
             acts: Vec::new(),
         }
     }

@@ -111,6 +111,7 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
             _ => None,
         },
         by_age: dice.one_in(4),
+        heals_unstated: dice.one_in(4),
         settles_within: if dice.broken == Some(Assumption::A1) { 190 * SECOND } else { 65 * SECOND },
         ..Schedule::plain(seed)
     }
@@ -180,7 +181,7 @@ fn wait(dice: &mut Dice) -> Duration {
 fn deed_beside_runs(dice: &mut Dice, world: &Schedule) -> Deed {
     loop {
         let deed = deed(dice, world);
-        if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::Job { .. }) {
+        if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::UseReplaced { .. } | Deed::Job { .. }) {
             return deed;
         }
     }
@@ -197,7 +198,8 @@ fn deed(dice: &mut Dice, world: &Schedule) -> Deed {
     match dice.rng.u8(..15) {
         0 | 1 => Deed::AddTarget,
         2 | 3 => Deed::RemoveTarget,
-        4 | 5 => Deed::Use { target: dice.rng.usize(0..3) },
+        4 => Deed::Use { target: dice.rng.usize(0..3) },
+        5 => Deed::UseReplaced { back: dice.rng.usize(0..3) },
         6 if may_disable => Deed::Disable,
         7 | 8 => Deed::Reenable,
         // A job that reads an older key which someone has put back is not waited for: SECURITY.md, known limits.
@@ -209,7 +211,8 @@ fn deed(dice: &mut Dice, world: &Schedule) -> Deed {
 fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
     let plain = dice.rng.u8(..8);
     let graceful = world.renames == Renames::Work || plain == 0;
-    let grace = if graceful { [Duration::ZERO, HOUR, DAY] } else { [Duration::ZERO; 3] };
+    let graces = [None, Some(Duration::ZERO), Some(HOUR), Some(DAY)];
+    let graces = if graceful { &graces[..] } else { &graces[..2] };
     let faults = dice.pick(&[0, 1, 1, 1, 2, 2, 3]);
     let offsets = [
         Duration::ZERO,
@@ -235,7 +238,7 @@ fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
             3 if side == Side::Main => InHand::Stale(dice.rng.usize(0..4)),
             _ => InHand::Nothing,
         },
-        grace: dice.pick(&grace),
+        grace: dice.pick(graces),
         rotate_after: dice.pick(&[Duration::ZERO, Duration::ZERO, Duration::ZERO, 30 * DAY]),
         retire: match dice.rng.u8(..12) {
             0 if world.renames == Renames::Work => Retire::Keep,

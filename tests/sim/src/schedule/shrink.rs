@@ -16,14 +16,14 @@ const PLAINER: [Plainer; 7] = [
     |run| run.leaked = false,
     |run| run.retire = Retire::Delete,
     |run| run.held = InHand::Nothing,
-    |run| run.grace = Duration::ZERO,
+    |run| run.grace = Some(Duration::ZERO),
     |run| run.rotate_after = Duration::ZERO,
     |run| run.dies_after = None,
     |run| run.after = Duration::ZERO,
 ];
 
 /// What makes a world plainer, one thing each.
-const SIMPLER: [fn(&mut Schedule); 19] = [
+const SIMPLER: [fn(&mut Schedule); 20] = [
     |world| world.skew = 0,
     |world| world.activation = Duration::ZERO,
     |world| world.hears_apart = false,
@@ -35,6 +35,7 @@ const SIMPLER: [fn(&mut Schedule); 19] = [
     |world| world.grant = Grant::Monthly,
     |world| world.wider = None,
     |world| world.by_age = false,
+    |world| world.heals_unstated = false,
     |world| world.lifetime = None,
     |world| {
         world.staging = false;
