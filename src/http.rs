@@ -250,7 +250,7 @@ const SERVER_TEXT_LIMIT: usize = 300;
 /// A server's text as it may be shown: one line, no control characters, no secret, of bounded length.
 #[must_use]
 pub fn server_text(raw: &str, redactor: &Redactor) -> String {
-    let line = one_line(&redactor.scrub(raw));
+    let line = one_line(&redactor.scrub_said(raw));
     match line.char_indices().nth(SERVER_TEXT_LIMIT) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,

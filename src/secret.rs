@@ -15,6 +15,12 @@ pub const REDACTED: &str = "***";
 /// Shorter values would redact ordinary words.
 const SHORTEST_REDACTED: usize = 6;
 
+/// The same of what lies beside a target.
+const SHORTEST_NEIGHBOUR: usize = 8;
+
+/// Each line of a value is looked for: a whole file under one key would make every look slow.
+const LONGEST_NEIGHBOUR: usize = 16 * 1024;
+
 /// A value that must never be shown. It has no `Display`, its `Debug` is fixed text, its memory is overwritten when the
 /// last copy is dropped.
 ///
@@ -52,9 +58,15 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What is looked for in a text; copies share it.
+type Forms = Rc<RefCell<Vec<Zeroizing<String>>>>;
+
 /// Knows every secret in play and takes them, in the encodings a server may echo, out of text that is to be shown.
 #[derive(Clone, Default)]
-pub struct Redactor(Rc<RefCell<Vec<Zeroizing<String>>>>);
+pub struct Redactor {
+    known: Forms,
+    neighbours: Forms,
+}
 
 impl fmt::Debug for Redactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,13 +83,19 @@ impl Redactor {
 
     /// From now on this value, each of its lines and their encodings are taken out.
     pub fn learn(&self, secret: &Secret) {
-        let value = secret.expose();
-        let mut known = self.0.borrow_mut();
-        for form in std::iter::once(value).chain(value.lines()).flat_map(forms) {
-            let form = Zeroizing::new(form.chars().filter(|c| is_seen(*c)).collect::<String>());
-            if form.len() >= SHORTEST_REDACTED && !known.contains(&form) {
-                known.push(form);
-            }
+        add_forms(&self.known, secret, SHORTEST_REDACTED);
+    }
+
+    /// From now on this value, which lies beside a target, is taken out of what a server says. It stays in our own words,
+    /// since it may be no secret: a field beside the key may hold the name of an environment, or of the key.
+    pub fn learn_neighbour(&self, value: &Secret) {
+        if value.expose().len() > LONGEST_NEIGHBOUR {
+            return;
+        }
+        let whole = seen(value.expose());
+        let is_known = self.neighbours.borrow().contains(&whole);
+        if !is_known {
+            add_forms(&self.neighbours, value, SHORTEST_NEIGHBOUR);
         }
     }
 
@@ -85,23 +103,48 @@ impl Redactor {
     /// stands between its characters: a secret that is cut into lines is one still.
     #[must_use]
     pub fn scrub(&self, text: &str) -> String {
-        if self.0.borrow().is_empty() {
-            return text.to_owned();
-        }
-        let (mut seen, mut places) = (Zeroizing::new(String::with_capacity(text.len())), Vec::new());
-        for (at, c) in text.char_indices().filter(|(_, c)| is_seen(*c)) {
-            seen.push(c);
-            places.extend(at..at + c.len_utf8());
-        }
-        let mut hidden: Vec<(usize, usize)> = Vec::new();
-        // Most lines are shorter than most forms, and to look for one costs something even then.
-        for form in self.0.borrow().iter().filter(|form| form.len() <= seen.len()) {
-            let found = seen.match_indices(form.as_str()).map(|(at, _)| (at, at + form.len() - 1));
-            hidden.extend(found.filter_map(|(first, last)| Some((*places.get(first)?, *places.get(last)? + 1))));
-        }
-        hidden.sort_unstable();
-        without(text, &hidden)
+        scrubbed(text, &self.known)
     }
+
+    /// The same of a server's text, which may quote the neighbours of a target too.
+    #[must_use]
+    pub fn scrub_said(&self, text: &str) -> String {
+        scrubbed(&scrubbed(text, &self.known), &self.neighbours)
+    }
+}
+
+fn add_forms(to: &Forms, secret: &Secret, shortest: usize) {
+    let value = secret.expose();
+    let mut known = to.borrow_mut();
+    for form in std::iter::once(value).chain(value.lines()).flat_map(forms) {
+        let form = seen(&form);
+        if form.len() >= shortest && !known.contains(&form) {
+            known.push(form);
+        }
+    }
+}
+
+fn seen(text: &str) -> Zeroizing<String> {
+    Zeroizing::new(text.chars().filter(|c| is_seen(*c)).collect())
+}
+
+fn scrubbed(text: &str, known: &Forms) -> String {
+    if known.borrow().is_empty() {
+        return text.to_owned();
+    }
+    let (mut seen, mut places) = (Zeroizing::new(String::with_capacity(text.len())), Vec::new());
+    for (at, c) in text.char_indices().filter(|(_, c)| is_seen(*c)) {
+        seen.push(c);
+        places.extend(at..at + c.len_utf8());
+    }
+    let mut hidden: Vec<(usize, usize)> = Vec::new();
+    // Most lines are shorter than most forms, and to look for one costs something even then.
+    for form in known.borrow().iter().filter(|form| form.len() <= seen.len()) {
+        let found = seen.match_indices(form.as_str()).map(|(at, _)| (at, at + form.len() - 1));
+        hidden.extend(found.filter_map(|(first, last)| Some((*places.get(first)?, *places.get(last)? + 1))));
+    }
+    hidden.sort_unstable();
+    without(text, &hidden)
 }
 
 /// The start of every value that ARouter or OpenRouter issues.
@@ -227,6 +270,17 @@ mod tests {
             redactor.learn(&Secret::new(value.into()));
         }
         assert_eq!(redactor.scrub("1 abcdefghijklmno 2 ghijkl 3"), "1 *** 2 *** 3");
+    }
+
+    #[test]
+    fn a_neighbour_is_taken_out_of_a_servers_words_and_left_in_ours() {
+        let redactor = Redactor::new();
+        redactor.learn(&Secret::new("lr_live_0123456789".into()));
+        redactor.learn_neighbour(&Secret::new("production".into()));
+        redactor.learn_neighbour(&Secret::new("app".into()));
+        let text = "app production lr_live_0123456789";
+        assert_eq!(redactor.scrub(text), "app production ***");
+        assert_eq!(redactor.scrub_said(text), "app *** ***");
     }
 
     #[test]
