@@ -34,6 +34,8 @@ pub struct Aws {
     pub clock: Clock,
     /// Where moto listens: `127.0.0.1:PORT`.
     pub upstream: Option<String>,
+    /// The Lambda functions that rotate secrets, by the secret's name: moto rotates by none.
+    pub rotated_by: BTreeMap<String, String>,
     account: String,
     created: BTreeMap<String, Timestamp>,
     changed: BTreeMap<String, Timestamp>,
@@ -46,8 +48,8 @@ impl Aws {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let account = format!("{:012}", NEXT_ACCOUNT.fetch_add(1, Ordering::SeqCst));
-        let (upstream, created, changed, known, held) = Default::default();
-        Self { clock, upstream, account, created, changed, known, held }
+        let (upstream, rotated_by, created, changed, known, held) = Default::default();
+        Self { clock, upstream, rotated_by, account, created, changed, known, held }
     }
 
     /// One call, by its name; whatever changes is looked at by the judge.
@@ -116,7 +118,12 @@ impl Aws {
                 body["CreatedDate"] = made.map_or(Value::Null, |made| seconds(*made));
             }
             "DescribeSecret" => {
-                body["LastChangedDate"] = self.changed.get(&secret).map_or(Value::Null, |at| seconds(*at))
+                body["LastChangedDate"] = self.changed.get(&secret).map_or(Value::Null, |at| seconds(*at));
+                if let Some(function) = self.rotated_by.get(&secret) {
+                    body["RotationEnabled"] = true.into();
+                    let arn = format!("arn:aws:lambda:eu-west-1:{}:function:{function}", self.account);
+                    body["RotationLambdaARN"] = arn.into();
+                }
             }
             "ListSecretVersionIds" => {
                 let all = request["IncludeDeprecated"] == true;

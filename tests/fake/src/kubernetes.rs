@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::clock::{Clock, signed, whole_seconds};
 
@@ -20,12 +21,20 @@ pub struct Secret {
     pub kind: String,
     /// What others have put on it.
     pub labels: BTreeMap<String, String>,
+    /// The same.
+    pub annotations: BTreeMap<String, String>,
+    /// `ownerReferences`.
+    pub owners: Vec<Value>,
+    /// Since when it is being deleted, where a finalizer keeps it.
+    pub deleting: Option<Timestamp>,
     /// Nobody may change it.
     pub immutable: bool,
     /// When it was made.
     pub created: Timestamp,
     /// Who manages which keys, since when.
     pub managers: BTreeMap<String, (Timestamp, BTreeSet<String>)>,
+    /// Those of them who do so by server-side apply.
+    pub applying: BTreeSet<String>,
 }
 
 /// Something that runs pods.
@@ -107,9 +116,9 @@ impl Kubernetes {
         })
     }
 
-    /// Writes one key as `helm` does; makes the Secret and its namespace.
+    /// Writes one key as a person does; makes the Secret and its namespace.
     pub fn put(&mut self, namespace: &str, name: &str, key: &str, value: &str) {
-        self.put_as("helm", namespace, name, key, value);
+        self.put_as("kubectl-create", namespace, name, key, value);
     }
 
     /// Writes one key under this manager's name.
@@ -173,9 +182,13 @@ impl Kubernetes {
             data,
             kind: "Opaque".to_owned(),
             labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            owners: Vec::new(),
+            deleting: None,
             immutable: false,
             created,
             managers,
+            applying: BTreeSet::new(),
         };
         let key = (namespace.to_owned(), name.to_owned());
         self.secrets.insert(key.clone(), secret);

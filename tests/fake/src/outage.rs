@@ -122,9 +122,10 @@ impl Outages {
     }
 }
 
-/// The id of the live key that a value is at this time on the issuer's clock.
+/// The id of the live key that a value is at this time on the issuer's clock, white space around it aside: whoever reads it
+/// from a file takes that off.
 fn live_key<'a>(issuer: &'a Issuer, value: &str, now: Timestamp) -> Option<&'a str> {
-    let key = issuer.authorize_at(value, now).filter(|key| key.kind == Kind::Regular)?;
+    let key = issuer.authorize_at(value.trim(), now).filter(|key| key.kind == Kind::Regular)?;
     Some(&key.id)
 }
 
@@ -138,7 +139,7 @@ fn slots_of(github: &GitHub) -> impl Iterator<Item = Slot> {
 }
 
 fn describe(issuer: &Issuer, value: Option<&str>, held: &str) -> String {
-    let Some(value) = value else { return "holds nothing any more".into() };
+    let Some(value) = value.map(str::trim) else { return "holds nothing any more".into() };
     let Some(key) = issuer.key_of_value(value) else { return "holds a value that no key has".into() };
     let why = issuer.check(Some(value)).map_or_else(|refused| refused.to_string(), |_| "not a regular key".into());
     let same = if key.id == held { "still holds" } else { "came to hold" };

@@ -18,6 +18,7 @@ pub(super) fn answer(cluster: &mut Kubernetes, request: &Inbound) -> Reply {
     let account = request.credential().and_then(|token| cluster.accounts.get(token)).cloned();
     let Some((name, denied)) = account else { return status(401, "Unauthorized", "Unauthorized") };
     let verb = match request.method.as_str() {
+        "GET" if request.segments().last() == Some(&"secrets") => "list",
         "GET" => "get",
         "POST" => "create",
         "PATCH" => "patch",
@@ -35,6 +36,10 @@ pub(super) fn answer(cluster: &mut Kubernetes, request: &Inbound) -> Reply {
         ["apis", "authorization.k8s.io", "v1", "selfsubjectaccessreviews"] => review(request, may),
         ["api", "v1", "namespaces", namespace, "secrets"] if verb == "create" => match may(verb, "secrets") {
             true => make(cluster, request, namespace),
+            false => forbidden(namespace, "secrets", "", ""),
+        },
+        ["api", "v1", "namespaces", namespace, "secrets"] if verb == "list" => match may(verb, "secrets") {
+            true => list(cluster, request, namespace),
             false => forbidden(namespace, "secrets", "", ""),
         },
         ["api", "v1", "namespaces", namespace, "secrets", object] => match may(verb, "secrets") {
@@ -95,8 +100,9 @@ fn shown(namespace: &str, name: &str, secret: &Secret) -> Value {
         .iter()
         .map(|(manager, (time, keys))| {
             let keys: Map<_, _> = keys.iter().map(|key| (format!("f:{key}"), json!({}))).collect();
+            let operation = if secret.applying.contains(manager) { "Apply" } else { "Update" };
             json!({
-                "manager": manager, "operation": "Update", "apiVersion": "v1", "time": time.to_string(),
+                "manager": manager, "operation": operation, "apiVersion": "v1", "time": time.to_string(),
                 "fieldsType": "FieldsV1", "fieldsV1": { "f:data": keys, "f:type": {} },
             })
         })
@@ -106,6 +112,7 @@ fn shown(namespace: &str, name: &str, secret: &Secret) -> Value {
         "metadata": {
             "name": name, "namespace": namespace, "uid": secret.uid, "resourceVersion": secret.version.to_string(),
             "creationTimestamp": secret.created.to_string(), "labels": secret.labels, "managedFields": managers,
+            "annotations": secret.annotations,
         },
         "type": secret.kind,
     });
@@ -115,7 +122,24 @@ fn shown(namespace: &str, name: &str, secret: &Secret) -> Value {
     if secret.immutable {
         object["immutable"] = true.into();
     }
+    if !secret.owners.is_empty() {
+        object["metadata"]["ownerReferences"] = secret.owners.clone().into();
+    }
+    if let Some(since) = secret.deleting {
+        object["metadata"]["deletionTimestamp"] = since.to_string().into();
+    }
     object
+}
+
+/// The Secrets of a namespace, as many as are asked for and of every type but those that are not.
+fn list(cluster: &Kubernetes, request: &Inbound, namespace: &str) -> Reply {
+    let selector = request.query("fieldSelector").unwrap_or_default();
+    let but: Vec<_> = selector.split(',').filter_map(|term| term.strip_prefix("type!=")).collect();
+    let all =
+        cluster.secrets.iter().filter(|((of, _), secret)| of == namespace && !but.contains(&secret.kind.as_str()));
+    let most = request.number("limit").unwrap_or(usize::MAX);
+    let items: Vec<_> = all.take(most).map(|((_, name), secret)| shown(namespace, name, secret)).collect();
+    Reply::json(200, json!({ "kind": "SecretList", "apiVersion": "v1", "metadata": {}, "items": items }))
 }
 
 fn bytes(value: &Value) -> Option<Vec<u8>> {

@@ -1,5 +1,7 @@
 //! Vault's routes, as far as a KV secret needs them. What is decided is decided by the model; here it is only spelled.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value, json};
 
 use super::message::{Inbound, Reply};
@@ -127,6 +129,9 @@ fn secret(vault: &mut Vault, token: &Token, request: &Inbound, path: &str) -> Re
         return plain(vault, token, request, path);
     }
     let (side, below) = rest.split_once('/').unwrap_or((rest, ""));
+    if side == "metadata" && request.query("list") == Some("true") {
+        return list(vault, token, &format!("{path}/"), (&mount, below));
+    }
     let place = format!("{mount}/{below}");
     let known_side = side == "data" || side == "subkeys" && vault.has_subkeys;
     if !known_side || below.is_empty() {
@@ -149,8 +154,24 @@ fn secret(vault: &mut Vault, token: &Token, request: &Inbound, path: &str) -> Re
     }
 }
 
+/// The names in a folder of a mount; a folder's own ends with a slash.
+fn list(vault: &Vault, token: &Token, path: &str, (mount, folder): (&str, &str)) -> Reply {
+    if !token.may("list", path) {
+        return denied();
+    }
+    let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let secrets = vault.mounts[mount].secrets.keys().filter_map(|name| name.strip_prefix(&below));
+    let name = |rest: &str| rest.split_inclusive('/').next().unwrap_or_default().to_owned();
+    let names: BTreeSet<_> = secrets.map(name).collect();
+    if names.is_empty() { errors(404, &[]) } else { data(json!({ "keys": names })) }
+}
+
 /// A secret in a mount of version 1.
 fn plain(vault: &mut Vault, token: &Token, request: &Inbound, path: &str) -> Reply {
+    if request.query("list") == Some("true") {
+        let (mount, folder) = path.split_once('/').unwrap_or((path, ""));
+        return list(vault, token, &format!("{path}/"), (mount, folder));
+    }
     let known = vault.secret(path).and_then(|secret| secret.newest()).map(|version| version.data.clone());
     let needed = match (request.method.as_str(), &known) {
         ("GET", _) => "read",
