@@ -12,6 +12,8 @@ mod json;
 mod known;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+#[cfg(any(feature = "aws", feature = "kubernetes", feature = "vault"))]
+mod original;
 pub mod target;
 #[cfg(any(feature = "kubernetes", feature = "vault"))]
 mod turns;

@@ -11,6 +11,7 @@ mod object;
 mod rights;
 mod rollout;
 mod secret;
+mod writers;
 
 pub(super) use cluster::Cluster;
 pub(super) use secret::KubernetesSecret;

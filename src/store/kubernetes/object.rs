@@ -6,7 +6,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::cluster::MANAGER;
+use super::writers::{Writer, writers};
+use crate::http::one_line;
+use crate::rotation::port::Entry;
 use crate::secret::Secret;
+use crate::store::target::Kind;
 
 /// `fieldManager` takes no longer name.
 const LONGEST_MANAGER: usize = 128;
@@ -23,6 +27,12 @@ pub(super) struct Seen {
     pub(super) uid: String,
     /// Nobody may change it.
     pub(super) immutable: bool,
+    /// Since when it is being deleted.
+    pub(super) deleted: Option<String>,
+    /// Who else writes it.
+    pub(super) writers: Vec<Writer>,
+    /// Its other keys.
+    pub(super) others: Vec<Entry>,
     /// As whom the key is to be written, since a manager has one time for all its fields: [`MANAGER`], and where that one
     /// manages another key, one for this key alone.
     pub(super) manager: String,
@@ -37,7 +47,7 @@ pub(super) fn seen(object: &Value, key: &str) -> Option<Seen> {
     let data = object.get("data").and_then(Value::as_object);
     let value = match data.and_then(|data| data.get(key)) {
         None => None,
-        Some(value) => Some(Secret::new(String::from_utf8_lossy(&STANDARD.decode(value.as_str()?).ok()?).into_owned())),
+        Some(value) => Some(decoded(value)?),
     };
     let managers = managers(metadata);
     Some(Seen {
@@ -46,21 +56,44 @@ pub(super) fn seen(object: &Value, key: &str) -> Option<Seen> {
         version: text("resourceVersion")?.to_owned(),
         uid: text("uid")?.to_owned(),
         immutable: object.get("immutable").and_then(Value::as_bool).unwrap_or_default(),
+        deleted: text("deletionTimestamp").map(one_line),
+        writers: writers(metadata, key),
+        others: entries(object).into_iter().filter(|entry| entry.name != key).collect(),
         is_ours_alone: data.is_some_and(|data| data.keys().all(|name| name == key))
             && managers.iter().all(|manager| name_of(manager).is_some_and(is_ours)),
         manager: manager(&managers, key),
     })
 }
 
-fn managers(metadata: &Value) -> Vec<&Value> {
+/// Every key of a Secret, as a target names it.
+pub(super) fn entries(object: &Value) -> Vec<Entry> {
+    let metadata = object.get("metadata").unwrap_or(&Value::Null);
+    let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (namespace, name, managers) = (text("namespace"), text("name"), managers(metadata));
+    let entry = |(key, value): (&String, &Value)| Entry {
+        name: key.clone(),
+        target: format!("{}:{namespace}/{name}#{key}", Kind::Kubernetes),
+        value: decoded(value).filter(|value| !value.expose().is_empty()),
+        written: written(&managers, key).or_else(|| text("creationTimestamp").parse().ok()),
+    };
+    let data = object.get("data").and_then(Value::as_object);
+    data.into_iter().flatten().map(entry).collect()
+}
+
+/// Whatever is no text is none of ours, and read as near as it can be.
+fn decoded(value: &Value) -> Option<Secret> {
+    Some(Secret::new(String::from_utf8_lossy(&STANDARD.decode(value.as_str()?).ok()?).into_owned()))
+}
+
+pub(super) fn managers(metadata: &Value) -> Vec<&Value> {
     metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten().collect()
 }
 
-fn name_of(manager: &Value) -> Option<&str> {
+pub(super) fn name_of(manager: &Value) -> Option<&str> {
     manager.get("manager").and_then(Value::as_str)
 }
 
-fn is_ours(name: &str) -> bool {
+pub(super) fn is_ours(name: &str) -> bool {
     name.strip_prefix(MANAGER).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
@@ -82,20 +115,25 @@ fn manager(managers: &[&Value], key: &str) -> String {
 /// When whoever manages the key last wrote it. Where nobody is said to, the last write of any.
 fn written(managers: &[&Value], key: &str) -> Option<Timestamp> {
     let time = |manager: &&Value| manager.get("time").and_then(Value::as_str)?.parse().ok();
-    let field = format!("f:{key}");
-    let has_it = |manager: &Value| {
-        ["f:data", "f:stringData"].iter().any(|data| {
-            let fields = manager.get("fieldsV1").and_then(|fields| fields.get(data));
-            fields.is_some_and(|fields| fields.get(&field).is_some())
-        })
-    };
-    let of_key = managers.iter().copied().filter(|manager| has_it(manager)).filter_map(|manager| time(&manager)).max();
+    let of_key = managers.iter().filter(|manager| manages(manager, key)).filter_map(time).max();
     of_key.or_else(|| managers.iter().filter_map(time).max())
+}
+
+/// Whether a manager is said to have written a key last.
+pub(super) fn manages(manager: &Value, key: &str) -> bool {
+    let field = format!("f:{key}");
+    let fields = |data| manager.get("fieldsV1").and_then(|fields| fields.get(data));
+    ["f:data", "f:stringData"].into_iter().filter_map(fields).any(|fields| fields.get(&field).is_some())
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        reason = "a test that fails here has failed"
+    )]
 
     use super::*;
     use serde_json::json;
@@ -139,6 +177,24 @@ mod tests {
         assert_eq!(of(&[manager("keyrotor.other", time, &["other"])]), "keyrotor");
         let long = seen(&secret(&[manager(MANAGER, time, &["other"])]), &"k".repeat(253)).unwrap().manager;
         assert_eq!(long.len(), 128);
+    }
+
+    #[test]
+    fn every_other_key_is_handed_over_with_its_value_and_time() {
+        let managers = [
+            manager("helm", "2026-01-02T00:00:00Z", &["key"]),
+            manager("kubectl-edit", "2026-01-04T00:00:00Z", &["other"]),
+        ];
+        let mut object = secret(&managers);
+        object["metadata"]["namespace"] = "prod".into();
+        object["metadata"]["name"] = "app".into();
+        object["data"]["empty"] = "".into();
+        let others = seen(&object, "key").unwrap().others;
+        let [empty, other] = others.as_slice() else { panic!("{others:?}") };
+        assert_eq!((other.name.as_str(), other.target.as_str()), ("other", "kubernetes:prod/app#other"));
+        assert_eq!(other.value.as_ref().map(Secret::expose), Some("x"));
+        assert_eq!(other.written.unwrap().to_string(), "2026-01-04T00:00:00Z");
+        assert_eq!(empty.value, None);
     }
 
     #[test]

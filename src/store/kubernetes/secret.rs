@@ -13,15 +13,22 @@ use serde_json::{Value, json};
 use super::cluster::{Cluster, MANAGER};
 use super::object::{self, Seen};
 use super::rights::Right;
+use super::writers::{Weight, Writer};
 use crate::http::{Failure, Refusal};
-use crate::rotation::port::{Held, SecretStore, Sighting, TakenUp, Uptake, Written};
+use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, TakenUp, Uptake, Written};
 use crate::secret::Secret;
 use crate::store::known::Known;
+use crate::store::original::Original;
 use crate::store::target::KubernetesKey;
 use crate::store::turns::Turn;
 
 /// Shorter values are placeholders; to mask them would hide words of the log.
 const SHORTEST_HIDDEN: usize = 8;
+
+/// Secrets of one namespace that are looked at where the target's own does not hold anything: so many, and none of those
+/// that Helm and Kubernetes make for themselves.
+const OTHER_SECRETS: &str =
+    "limit=200&fieldSelector=type!=helm.sh/release.v1,type!=kubernetes.io/service-account-token";
 
 /// What a write needs to know of the Secret.
 #[derive(Clone, Debug)]
@@ -48,13 +55,16 @@ pub(crate) struct KubernetesSecret {
     turn: Turn,
     /// As whom the key is written.
     manager: RefCell<String>,
+    /// What the target held when it was last observed.
+    original: Original,
+    contents: RefCell<Contents>,
 }
 
 impl KubernetesSecret {
     pub(crate) fn new(cluster: Rc<Cluster>, target: &KubernetesKey) -> Self {
-        let (known, base, was_absent, may, turn) = Default::default();
+        let (known, base, was_absent, may, turn, original, contents) = Default::default();
         let manager = RefCell::new(MANAGER.to_owned());
-        Self { cluster, target: target.clone(), known, base, was_absent, may, turn, manager }
+        Self { cluster, target: target.clone(), known, base, was_absent, may, turn, manager, original, contents }
     }
 
     fn all(&self) -> String {
@@ -87,7 +97,49 @@ impl KubernetesSecret {
         {
             (self.cluster.around.hide)(value);
         }
+        self.learn(&seen.others);
         Ok((Some(seen), date))
+    }
+
+    fn learn(&self, entries: &[Entry]) {
+        let values = entries.iter().filter_map(|entry| entry.value.as_ref());
+        values.for_each(|value| self.cluster.around.redactor.learn_neighbour(value));
+    }
+
+    /// What was seen when it was observed, kept for whoever asks for it.
+    fn keep(&self, seen: Option<Seen>) {
+        let Some(Seen { value, others, writers, .. }) = seen else {
+            self.original.read(None);
+            self.contents.take();
+            return;
+        };
+        let value = value.filter(|value| !value.expose().is_empty());
+        self.original.read(value.as_ref());
+        let notices = writers.into_iter().filter(|writer| writer.weight == Weight::May).map(|writer| writer.says);
+        let (unlisted, accepted) = (None, self.target.accepted().to_vec());
+        *self.contents.borrow_mut() = Contents { value, others, unlisted, accepted, notices: notices.collect() };
+    }
+
+    /// A Secret that somebody else writes, or nobody can, is none to keep a key in.
+    fn check_writable(&self, seen: &Seen) -> Result<(), Failure> {
+        if seen.immutable {
+            let hint = "make it anew without `immutable: true`, or write to another one";
+            return Err(refused("the Secret is immutable: nobody can change it", hint));
+        }
+        if let Some(since) = &seen.deleted {
+            let hint = "wait until it is gone, then run again; a finalizer that keeps it stands in its metadata";
+            return Err(refused(format!("the Secret is being deleted since {since}"), hint));
+        }
+        let accepted = self.target.accepted();
+        let is_alien = |writer: &&Writer| match writer.weight {
+            Weight::Restores => true,
+            Weight::Applies => !accepted.contains(&writer.who),
+            Weight::May => false,
+        };
+        match seen.writers.iter().find(is_alien) {
+            Some(writer) => Err(refused(&writer.says, &writer.instead)),
+            None => Ok(()),
+        }
     }
 
     fn held(&self, seen: Option<&Seen>) -> Held {
@@ -180,6 +232,10 @@ impl KubernetesSecret {
     }
 }
 
+fn refused(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure::Refused(Refusal { status: None, message: message.into(), hint: Some(hint.into()) })
+}
+
 #[async_trait(?Send)]
 impl SecretStore for KubernetesSecret {
     fn name(&self) -> String {
@@ -198,16 +254,27 @@ impl SecretStore for KubernetesSecret {
         self.was_absent.set(seen.is_none());
         match &seen {
             None => self.check_making().await?,
-            Some(seen) if seen.immutable => {
-                return Err(Failure::Refused(Refusal {
-                    status: None,
-                    message: "the Secret is immutable, so that nobody can change it".to_owned(),
-                    hint: Some("make it anew without `immutable: true`, or write to another one".to_owned()),
-                }));
-            }
-            Some(_) => {}
+            Some(seen) => self.check_writable(seen)?,
         }
-        Ok(Sighting { held: self.held(seen.as_ref()), date })
+        let held = self.held(seen.as_ref());
+        self.keep(seen);
+        Ok(Sighting { held, date })
+    }
+
+    fn contents(&self) -> Contents {
+        self.contents.borrow().clone()
+    }
+
+    async fn elsewhere(&self) -> Result<Vec<Entry>, Failure> {
+        let path = format!("{}?{OTHER_SECRETS}", self.all());
+        let answer = self.cluster.ask(Method::GET, &path, None).await?;
+        let (list, _) = answer.object("SecretList", &self.cluster.around.redactor)?;
+        let items = list.get("items").and_then(Value::as_array).into_iter().flatten();
+        let is_other =
+            |item: &&Value| item.pointer("/metadata/name").and_then(Value::as_str) != Some(&self.target.name);
+        let entries: Vec<_> = items.filter(is_other).flat_map(object::entries).collect();
+        self.learn(&entries);
+        Ok(entries)
     }
 
     async fn ready(&self) -> Result<(), Failure> {
@@ -234,6 +301,10 @@ impl SecretStore for KubernetesSecret {
         let date = written?;
         self.known.wrote(value, date);
         Ok(Written { date })
+    }
+
+    async fn write_back(&self, value: &Secret) -> Result<Written, Failure> {
+        self.write(&self.original.of(value)).await
     }
 
     async fn last_write(&self) -> Result<Sighting, Failure> {
