@@ -7,6 +7,12 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use crate::http::one_line;
+use crate::secret::without_keys;
+
+/// So many fields are named in one sentence.
+const MOST_NAMED: usize = 20;
+
 /// Why a field can't be read or changed. It shows nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Odd {
@@ -37,6 +43,68 @@ pub(super) fn field(text: &str, name: &str) -> Result<Option<Zeroizing<String>>,
     let Some(at) = entries.position(name)? else { return Ok(None) };
     let raw = entries.0.get(at).map_or("", |entry| entry.value.get());
     serde_json::from_str(raw).map(|text| Some(Zeroizing::new(text))).map_err(|_| Odd::NotText)
+}
+
+/// A name, and what may hold a key under it.
+pub(super) type Field = (String, Option<Zeroizing<String>>);
+
+/// Every field with its value, where that can hold a key: text, or a list or an object in which one may lie, as it is
+/// written.
+///
+/// # Errors
+/// A text that is no object.
+pub(super) fn fields(text: &str) -> Result<Vec<Field>, Odd> {
+    let entries = Entries::of(text)?;
+    Ok(entries.0.into_iter().map(|entry| (entry.key, holding(entry.value.get()))).collect())
+}
+
+fn holding(raw: &str) -> Option<Zeroizing<String>> {
+    let text = serde_json::from_str(raw).ok().or_else(|| is_nested(raw).then(|| raw.to_owned()));
+    text.filter(|text| !text.is_empty()).map(Zeroizing::new)
+}
+
+fn is_nested(raw: &str) -> bool {
+    raw.starts_with(['{', '['])
+}
+
+/// The field in which a path such as `arouter.key` leads, where there is none of that whole name: it holds an object or a
+/// list, and what lies in it can't be named.
+pub(super) fn nested_in<'a>(text: &str, path: &'a str) -> Option<&'a str> {
+    let (outer, _) = path.split_once('.')?;
+    let entries = Entries::of(text).ok()?;
+    let value = |name: &str| entries.0.iter().find(|entry| entry.key == name).map(|entry| entry.value.get());
+    (value(path).is_none() && value(outer).is_some_and(is_nested)).then_some(outer)
+}
+
+/// Says so.
+pub(super) fn only_top_level(text: &str, outer: &str) -> String {
+    let fields = fields(text).unwrap_or_default();
+    let names = named(fields.iter().map(|(name, _)| name.as_str()));
+    format!("only top-level fields can be named, and `{outer}` holds an object or a list; there are {names}")
+}
+
+/// What to do then.
+pub(super) const MOVE_IT: &str = "Name a top-level field, and let whoever uses the key read it there.";
+
+/// What a text is that holds JSON in the place of a key, for a sentence; `None` for every other text.
+#[cfg(feature = "aws")]
+pub(super) fn kind(text: &str) -> Option<&'static str> {
+    let kind = match text.trim_start().chars().next()? {
+        '{' => "object",
+        '[' => "list",
+        '"' => "string",
+        _ => return None,
+    };
+    serde_json::from_str::<&RawValue>(text).is_ok().then_some(kind)
+}
+
+/// Names of fields for a sentence, as many as one can read.
+pub(super) fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names: Vec<_> = names.into_iter().map(|name| format!("`{}`", without_keys(&one_line(name)))).collect();
+    let more = names.len().saturating_sub(MOST_NAMED);
+    names.truncate(MOST_NAMED);
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names.join(", ") + &rest
 }
 
 /// An object with this field alone; without a value it is null, by which a merge patch takes a field out.
@@ -221,6 +289,53 @@ mod tests {
             assert_eq!(field(text, "key").unwrap_err(), odd, "{text}");
             assert_eq!(with_field(text, "key", "v").unwrap_err(), odd, "{text}");
         }
+    }
+
+    #[test]
+    fn what_may_hold_a_key_is_handed_over_as_text() {
+        let text = r#"{"b": "x\n", "n": 12, "none": null, "empty": "", "o": {"k": ["v"]}, "l": [1]}"#;
+        let fields = fields(text).unwrap();
+        let fields: Vec<_> =
+            fields.iter().map(|(name, value)| (name.as_str(), value.as_deref().map(String::as_str))).collect();
+        let expected = [
+            ("b", Some("x\n")),
+            ("n", None),
+            ("none", None),
+            ("empty", None),
+            ("o", Some(r#"{"k": ["v"]}"#)),
+            ("l", Some("[1]")),
+        ];
+        assert_eq!(fields, expected);
+    }
+
+    #[test]
+    fn a_path_into_an_object_names_no_field() {
+        let text = r#"{"arouter": {"key": "v"}, "list": [], "plain": "v", "a.b": "v", "a": {}}"#;
+        for (path, outer) in [
+            ("arouter.key", Some("arouter")),
+            ("list.0", Some("list")),
+            ("plain.key", None),
+            ("a.b", None),
+            ("arouter", None),
+            ("none.key", None),
+        ] {
+            assert_eq!(nested_in(text, path), outer, "{path}");
+        }
+    }
+
+    #[cfg(feature = "aws")]
+    #[test]
+    fn json_is_told_from_a_key() {
+        let kinds = ["{}", " {\"a\":1}\n", "[\"x\"]", "\"lr_live_x\"", "lr_live_x", "{lr_live_x", "12", ""].map(kind);
+        let (object, list, text) = (Some("object"), Some("list"), Some("string"));
+        assert_eq!(kinds, [object, object, list, text, None, None, None, None]);
+    }
+
+    #[test]
+    fn no_more_names_are_told_than_one_can_read() {
+        assert_eq!(named(["a", "lr_live_0123456789"]), "`a`, `lr_live_***`");
+        let many: Vec<_> = (0..25).map(|nth| nth.to_string()).collect();
+        assert!(named(many.iter().map(String::as_str)).ends_with("`19` and 5 more"));
     }
 
     #[test]

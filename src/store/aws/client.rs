@@ -64,6 +64,11 @@ impl Aws {
         self.around.redactor.learn(secret);
     }
 
+    /// It was read beside a key, and may be one.
+    pub(super) fn learn_neighbour(&self, value: &Secret) {
+        self.around.redactor.learn_neighbour(value);
+    }
+
     async fn connect(&self, region: Option<&str>) -> Result<Service, Failure> {
         let timeouts = TimeoutConfig::builder().operation_timeout(self.around.request_timeout).build();
         let loader = aws_config::defaults(BehaviorVersion::latest())

@@ -6,6 +6,7 @@
 mod client;
 mod fault;
 mod secret;
+mod text;
 mod watch;
 mod wire;
 

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use async_trait::async_trait;
+use aws_sdk_secretsmanager::operation::describe_secret::DescribeSecretOutput;
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueOutput;
 use aws_sdk_secretsmanager::primitives::DateTime;
 use aws_sdk_secretsmanager::types::SecretVersionsListEntry;
@@ -20,10 +21,11 @@ use zeroize::Zeroizing;
 
 use super::client::{Aws, Dated, Service, refused};
 use super::fault::Fault;
-use crate::http::{Call, Failure};
-use crate::rotation::port::{Held, SecretStore, Sighting, Written};
+use super::text;
+use crate::http::{Call, Failure, one_line};
+use crate::rotation::port::{Contents, Held, SecretStore, Sighting, Written};
 use crate::secret::Secret;
-use crate::store::json;
+use crate::store::original::{Original, is_same};
 use crate::store::target::AwsSecret;
 
 const CURRENT: &str = "AWSCURRENT";
@@ -64,23 +66,35 @@ pub struct AwsSecretStore {
     before: RefCell<Option<Version>>,
     /// Our own last write: the version that it made current, and when.
     written: RefCell<Option<(String, Timestamp)>>,
+    /// What the target held when it was last observed.
+    original: Original,
+    contents: RefCell<Contents>,
+}
+
+/// What AWS says of a secret without its value.
+struct Description {
+    /// The version that is current.
+    current: Option<String>,
+    /// When the secret was last changed in any way.
+    changed: Option<Timestamp>,
+    /// What makes new values of its own accord.
+    rotator: Option<String>,
 }
 
 impl AwsSecretStore {
     /// The secret that a target names.
     #[must_use]
     pub fn new(aws: Rc<Aws>, target: &AwsSecret) -> Self {
-        let (current, staged, made, before, written) = Default::default();
-        Self { aws, target: target.clone(), current, staged, made, before, written }
+        let (current, staged, made, before, written, original, contents) = Default::default();
+        Self { aws, target: target.clone(), current, staged, made, before, written, original, contents }
     }
 
     async fn service(&self) -> Result<Rc<OnceCell<Service>>, Failure> {
         self.aws.service(self.target.region()).await
     }
 
-    /// Proves that the secret is there and can be written here; the version that is current, when the secret was last
-    /// changed in any way, and AWS's clock.
-    async fn describe(&self) -> Result<Dated<(Option<String>, Option<Timestamp>)>, Failure> {
+    /// Proves that the secret is there and can be written here.
+    async fn describe(&self) -> Result<Dated<Description>, Failure> {
         let cell = self.service().await?;
         let service = connected(&cell)?;
         let described = self.aws.ask(service, (Call::Read, "DescribeSecret"), async |watch| {
@@ -102,7 +116,37 @@ impl AwsSecretStore {
         let stages = answer.version_ids_to_stages().into_iter().flatten();
         let mut current = stages.filter(|(_, labels)| labels.iter().any(|label| label == CURRENT));
         let current = current.next().map(|(id, _)| id.clone());
-        Ok(Dated { answer: (current, answer.last_changed_date().and_then(timestamp)), date })
+        let changed = answer.last_changed_date().and_then(timestamp);
+        let rotator = (answer.rotation_enabled() == Some(true)).then(|| rotator(&answer));
+        Ok(Dated { answer: Description { current, changed, rotator }, date })
+    }
+
+    /// What AWS writes itself is none of ours.
+    fn check_rotator(&self, described: &Description) -> Result<(), Failure> {
+        let Some(rotator) = &described.rotator else { return Ok(()) };
+        let id = &self.target.id;
+        Err(refused(
+            format!("AWS rotates this secret itself{rotator}: it would put a value of its own in the key's place"),
+            format!(
+                "Turn that off (aws secretsmanager cancel-rotate-secret --secret-id {id}), or name another secret."
+            ),
+        ))
+    }
+
+    /// What was seen when it was observed, kept for whoever asks for it.
+    fn keep(&self, version: Option<&Version>) -> Result<(), Failure> {
+        let shown = version.and_then(|version| version.text.as_deref()).map(String::as_str);
+        let contents = text::contents(&self.target, shown, version.map(|version| version.created))?;
+        let values = contents.others.iter().filter_map(|entry| entry.value.as_ref()).chain(&contents.value);
+        values.for_each(|value| self.aws.learn_neighbour(value));
+        self.original.read(contents.value.as_ref());
+        *self.contents.borrow_mut() = contents;
+        Ok(())
+    }
+
+    fn check_text(&self, version: Option<&Version>) -> Result<(), Failure> {
+        let shown = version.and_then(|version| version.text.as_deref());
+        shown.map_or(Ok(()), |shown| text::check(&self.target, shown))
     }
 
     /// The version that is current now.
@@ -111,12 +155,12 @@ impl AwsSecretStore {
             Ok(Dated { answer, date }) => Ok(Dated { answer: Some(answer), date }),
             // The secret is not there, or it has no version yet.
             Err(fault) if fault.is("ResourceNotFoundException") => {
-                let Dated { answer: (current, _), date } = self.describe().await?;
+                let Dated { answer: Description { current, .. }, date } = self.describe().await?;
                 if current.is_some() { Err(fault.failure) } else { Ok(Dated { answer: None, date }) }
             }
             // A field can't be changed unread. A whole secret can; then the last change of any kind tells the time.
             Err(fault) if fault.is("AccessDeniedException") && self.target.field.is_none() => {
-                let Dated { answer: (current, changed), date } = self.describe().await?;
+                let Dated { answer: Description { current, changed, .. }, date } = self.describe().await?;
                 let version = |id| changed.map(|created| Version { id, created, text: None });
                 Ok(Dated { answer: current.and_then(version), date })
             }
@@ -143,22 +187,6 @@ impl AwsSecretStore {
         version(answer).map(|answer| Dated { answer, date }).map_err(known)
     }
 
-    /// What of a version's text is the key.
-    fn value_in(&self, text: &str) -> Result<Option<Zeroizing<String>>, Failure> {
-        match &self.target.field {
-            None => Ok(Some(Zeroizing::new(text.to_owned()))),
-            Some(field) => json::field(text, field).map_err(odd),
-        }
-    }
-
-    /// The whole text with this value in it.
-    fn text_with(&self, text: &str, value: &str) -> Result<Zeroizing<String>, Failure> {
-        match &self.target.field {
-            None => Ok(Zeroizing::new(value.to_owned())),
-            Some(field) => json::with_field(text, field, value).map_err(odd),
-        }
-    }
-
     fn is_ours(&self, id: &str) -> bool {
         self.made.borrow().contains(id)
     }
@@ -172,11 +200,11 @@ impl AwsSecretStore {
         let (Some(text), Some(_)) = (&version.text, &self.target.field) else {
             return Ok(Held::Since(version.created));
         };
-        let Some(value) = self.value_in(text)? else { return Ok(Held::Nothing) };
+        let Some(value) = text::value_in(&self.target, text)? else { return Ok(Held::Nothing) };
         let mut since = version.created;
         for (id, only_staged) in self.older(&version.id).await?.into_iter().take(MOST_VERSIONS) {
             let Ok(Dated { answer: older, .. }) = self.value(Some(&id)).await else { break };
-            let same = older.text.as_deref().and_then(|text| self.value_in(text).ok().flatten());
+            let same = older.text.as_deref().and_then(|text| text::value_in(&self.target, text).ok().flatten());
             match same.as_deref() == Some(&*value) {
                 true => since = since.min(older.created),
                 // Of a run that died: it never was current.
@@ -253,13 +281,16 @@ impl AwsSecretStore {
         self.written.borrow().is_some() && before.as_ref().is_some_and(|before| before.id == version.id)
     }
 
-    /// What was current before this run's own version, where that is current now and this value is in it. What can't be
-    /// read is taken for it: AWS says that it was current.
+    /// What was current before this run's own version, where that is current now and this value is in it, with whatever
+    /// white space. What can't be read is taken for it: AWS says that it was current.
     fn way_back(&self, value: Option<&Secret>) -> Option<(String, String)> {
         let (current, before) = (self.current.borrow(), self.before.borrow());
         let (current, before) = (current.as_ref()?.as_ref()?, before.as_ref()?);
-        let held = before.text.as_deref().map(|text| self.value_in(text).ok().flatten());
-        let fits = held.is_none_or(|held| held.as_deref().map(String::as_str) == value.map(Secret::expose));
+        let held = before.text.as_deref().map(|text| text::value_in(&self.target, text).ok().flatten());
+        let fits = held.is_none_or(|held| match (held, value) {
+            (Some(held), Some(value)) => is_same(&held, value.expose()),
+            (held, value) => held.is_none() && value.is_none(),
+        });
         (fits && self.is_ours(&current.id)).then(|| (current.id.clone(), before.id.clone()))
     }
 
@@ -281,6 +312,14 @@ fn connected(cell: &OnceCell<Service>) -> Result<&Service, Failure> {
     cell.get().ok_or_else(|| transient("there is no connection to AWS"))
 }
 
+/// Who rotates it, for a sentence: the Lambda function by its own name, or the service that manages the secret.
+fn rotator(answer: &DescribeSecretOutput) -> String {
+    // `arn:aws:lambda:REGION:ACCOUNT:function:NAME`, and a version or an alias behind it.
+    let lambda = answer.rotation_lambda_arn().and_then(|arn| arn.split(':').nth(6));
+    let lambda = lambda.map(|name| format!(", by the Lambda function {}", one_line(name)));
+    lambda.or_else(|| Some(format!(", for the service {}", one_line(answer.owning_service()?)))).unwrap_or_default()
+}
+
 fn version(answer: GetSecretValueOutput) -> Result<Version, Failure> {
     let (Some(id), Some(created)) = (answer.version_id, answer.created_date.as_ref().and_then(timestamp)) else {
         return Err(transient("GetSecretValue: the answer is not what AWS documents"));
@@ -295,10 +334,6 @@ fn timestamp(time: &DateTime) -> Option<Timestamp> {
     Timestamp::new(time.secs(), i32::try_from(time.subsec_nanos()).ok()?).ok()
 }
 
-fn odd(odd: json::Odd) -> Failure {
-    refused(odd.to_string(), "Name a field of its own for the key, in a secret that holds a JSON object.")
-}
-
 fn transient(message: impl Into<String>) -> Failure {
     Failure::Transient { message: message.into(), retry_after: None }
 }
@@ -310,8 +345,16 @@ impl SecretStore for AwsSecretStore {
     }
 
     async fn observe(&self) -> Result<Sighting, Failure> {
-        self.describe().await?;
-        self.last_write().await
+        self.check_rotator(&self.describe().await?.answer)?;
+        let Dated { answer, date } = self.current().await?;
+        self.check_text(answer.as_ref())?;
+        let held = self.held(answer.as_ref()).await?;
+        self.keep(answer.as_ref())?;
+        Ok(Sighting { held, date })
+    }
+
+    fn contents(&self) -> Contents {
+        self.contents.borrow().clone()
     }
 
     async fn ready(&self) -> Result<(), Failure> {
@@ -326,8 +369,9 @@ impl SecretStore for AwsSecretStore {
             return Ok(());
         }
         let Some(current) = self.current.borrow().clone() else { return Err(transient("it must be read first")) };
+        self.check_text(current.as_ref())?;
         let before = current.as_ref().and_then(|current| current.text.as_deref()).map_or("{}", String::as_str);
-        let text = self.text_with(before, value.expose())?;
+        let text = text::with_value(&self.target, before, self.original.of(value).expose())?;
         let follows = current.map(|current| current.id);
         let known = self.staged.borrow().clone().filter(|staged| staged.follows == follows && staged.text == text);
         let staged = known.unwrap_or_else(|| Staged { id: token(), text, follows });
@@ -388,7 +432,7 @@ impl SecretStore for AwsSecretStore {
             return Err(transient("AWS does not show the write yet"));
         }
         let Some(text) = answer.and_then(|version| version.text) else { return Ok(None) };
-        let value = self.value_in(&text)?.map(|value| Secret::new(value.to_string()));
+        let value = text::value_in(&self.target, &text)?.map(|value| Secret::new(value.to_string()));
         value.iter().for_each(|value| self.aws.learn(value));
         Ok(value)
     }
@@ -400,7 +444,7 @@ impl SecretStore for AwsSecretStore {
         let text = self.current.borrow().as_ref().map(|current| current.as_ref().and_then(|it| it.text.clone()));
         match text {
             None => Err(transient("it must be read first")),
-            Some(Some(text)) if self.value_in(&text)?.is_none() => Ok(()),
+            Some(Some(text)) if text::value_in(&self.target, &text)?.is_none() => Ok(()),
             Some(None) if self.current.borrow().as_ref().is_some_and(Option::is_none) => Ok(()),
             Some(_) => {
                 Err(refused("AWS takes a secret's first version back by no request", "Delete the secret by hand."))

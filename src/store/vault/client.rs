@@ -43,18 +43,20 @@ pub(super) struct Ask<'a> {
     /// Below `/v1/`, in plain segments.
     pub(super) path: Vec<&'a str>,
     pub(super) version: Option<u64>,
+    /// What is below the path is asked for.
+    pub(super) list: bool,
     pub(super) body: Option<Zeroizing<String>>,
 }
 
 impl<'a> Ask<'a> {
     pub(super) fn get(path: Vec<&'a str>) -> Self {
-        Self { method: Method::GET, call: Call::Read, path, version: None, body: None }
+        Self { method: Method::GET, call: Call::Read, path, version: None, list: false, body: None }
     }
 
     /// A POST that changes nothing that a target holds.
     pub(super) fn question(path: Vec<&'a str>, body: &serde_json::Value) -> Self {
         let body = Some(Zeroizing::new(body.to_string()));
-        Self { method: Method::POST, call: Call::Read, path, version: None, body }
+        Self { method: Method::POST, body, ..Self::get(path) }
     }
 
     fn url(&self, address: &Url) -> Result<Url, Failure> {
@@ -66,6 +68,9 @@ impl<'a> Ask<'a> {
             .extend(&self.path);
         if let Some(version) = self.version {
             url.set_query(Some(&format!("version={version}")));
+        }
+        if self.list {
+            url.set_query(Some("list=true"));
         }
         Ok(url)
     }

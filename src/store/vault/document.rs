@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
-use crate::http::{Failure, Refusal};
+use super::settings::refused;
+use crate::http::Failure;
+use crate::secret::Secret;
 use crate::store::json;
 
 /// A secret at one version.
@@ -103,15 +105,36 @@ impl Document {
         Ok(document(Some(Fields::Whole(Zeroizing::new(data.get().to_owned()))), date))
     }
 
+    /// Every field with its value, where that may be seen and can hold a key.
+    pub(super) fn all(&self) -> Vec<(String, Option<Secret>)> {
+        match &self.fields {
+            None => Vec::new(),
+            Some(Fields::Names(names)) => names.iter().map(|name| (name.clone(), None)).collect(),
+            Some(Fields::Whole(text)) => {
+                let fields = json::fields(text).unwrap_or_default().into_iter();
+                fields.map(|(name, value)| (name, value.map(|value| Secret::new(value.to_string())))).collect()
+            }
+        }
+    }
+
+    /// Refuses a name that leads into a field: it would be added beside that.
+    ///
+    /// # Errors
+    /// Refused where the field is not there, and a part of its name is.
+    pub(super) fn check_name(&self, name: &str) -> Result<(), Failure> {
+        let Some(Fields::Whole(text)) = &self.fields else { return Ok(()) };
+        json::nested_in(text, name)
+            .map_or(Ok(()), |outer| Err(refused(json::only_top_level(text, outer), json::MOVE_IT)))
+    }
+
     /// Whether it has the field, and the field's text where that may be seen.
     pub(super) fn field(&self, name: &str) -> Result<Option<Option<Zeroizing<String>>>, Failure> {
         match &self.fields {
             None => Ok(None),
             Some(Fields::Names(names)) => Ok(names.contains(name).then_some(None)),
-            Some(Fields::Whole(text)) => json::field(text, name).map(|text| text.map(Some)).map_err(|odd| {
-                let hint = Some("Name a field of its own for the key.".to_owned());
-                Failure::Refused(Refusal { status: None, message: odd.to_string(), hint })
-            }),
+            Some(Fields::Whole(text)) => json::field(text, name)
+                .map(|text| text.map(Some))
+                .map_err(|odd| refused(odd.to_string(), "Name a field of its own for the key.")),
         }
     }
 }

@@ -72,6 +72,20 @@ impl Mount {
         self.mount.split('/').chain(side).chain(self.below.split('/')).collect()
     }
 
+    /// The parts of the path by which the names in the secret's folder are asked for.
+    pub(super) fn folder(&self) -> Vec<&str> {
+        let mut parts = self.parts("metadata");
+        parts.pop();
+        parts
+    }
+
+    /// A part of the API's own paths with which the secret's path begins, and the path without it: nobody puts a secret of a
+    /// mount with versions there on purpose.
+    pub(super) fn without_side(&self) -> Option<(&str, String)> {
+        let (side, below) = self.below.split_once('/').filter(|_| self.versioned)?;
+        ["data", "metadata"].contains(&side).then(|| (side, format!("{}/{below}", self.mount)))
+    }
+
     /// The same as policies name it.
     pub(super) fn path(&self, side: &str) -> String {
         self.parts(side).join("/")
@@ -94,6 +108,22 @@ mod tests {
         assert_eq!(of("team/kv/app/x", "team/kv/", "kv", Some("2")).as_deref(), Ok("team/kv/data/app/x"));
         assert_eq!(of("secret/app", "secret/", "kv", Some("1")).as_deref(), Ok("secret/app"));
         assert_eq!(of("secret/app", "secret/", "generic", None).as_deref(), Ok("secret/app"));
+    }
+
+    #[test]
+    fn a_part_of_the_apis_paths_is_found_in_a_mount_with_versions() {
+        let mount = |below: &str, versioned| Mount { mount: "team/kv".to_owned(), below: below.to_owned(), versioned };
+        for (below, versioned, expected) in [
+            ("data/app/x", true, Some(("data", "team/kv/app/x".to_owned()))),
+            ("metadata/app", true, Some(("metadata", "team/kv/app".to_owned()))),
+            ("data", true, None),
+            ("app/data", true, None),
+            ("data/app", false, None),
+        ] {
+            assert_eq!(mount(below, versioned).without_side(), expected, "{below}");
+        }
+        assert_eq!(mount("app/x", true).folder(), ["team", "kv", "metadata", "app"]);
+        assert_eq!(mount("x", false).folder(), ["team", "kv"]);
     }
 
     #[test]

@@ -23,12 +23,14 @@ use super::document::{Document, Fields};
 use super::login::{Session, Way};
 use super::mount::Mount;
 use super::rights::{Rights, needed};
+use super::settings::refused;
 use crate::http::{Call, Failure, Refusal};
-use crate::rotation::port::{Held, SecretStore, Sighting, Written};
+use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, Written};
 use crate::secret::Secret;
 use crate::store::json;
 use crate::store::known::Known;
-use crate::store::target::VaultField;
+use crate::store::original::Original;
+use crate::store::target::{Kind, VaultField};
 use crate::store::turns::Turn;
 
 /// So many older versions are looked at; Vault keeps 10 unless it is told otherwise.
@@ -50,6 +52,19 @@ pub struct VaultSecret {
     turn: Turn,
     /// What a mount without times holds, and when it was first seen there.
     seen: Known,
+    /// What the target held when it was last observed.
+    original: Original,
+    contents: RefCell<Contents>,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    data: Names,
+}
+
+#[derive(Deserialize)]
+struct Names {
+    keys: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -68,9 +83,10 @@ impl VaultSecret {
     #[must_use]
     pub fn new(vault: Rc<Vault>, target: &VaultField) -> Self {
         let session = vault.session(Way::of(target.role.as_deref(), target.jwt_mount.as_deref()));
-        let (mount, known, written, versions, turn, seen) = Default::default();
+        let (mount, known, written, versions, turn, seen, original, contents) = Default::default();
         let rights = Cell::new(Rights::UNKNOWN);
-        Self { vault, session, target: target.clone(), mount, rights, known, written, versions, turn, seen }
+        let target = target.clone();
+        Self { vault, session, target, mount, rights, known, written, versions, turn, seen, original, contents }
     }
 
     async fn mount(&self) -> Result<Mount, Failure> {
@@ -159,6 +175,46 @@ impl VaultSecret {
         Ok((document, Sighting { held, date }))
     }
 
+    /// A path that begins as the API's own do names nothing, and often the token may not even ask for it.
+    fn check_path(&self, mount: &Mount, looked: &Result<(Document, Sighting), Failure>) -> Result<(), Failure> {
+        let Some((side, path)) = mount.without_side() else { return Ok(()) };
+        let is_there = match looked {
+            Ok((document, _)) => document.version > 0,
+            Err(failure) => !matches!(failure, Failure::Refused(_)),
+        };
+        if is_there {
+            return Ok(());
+        }
+        let right = format!("{}:{path}#{}", Kind::Vault, self.target.field);
+        let message = format!("`{side}/` belongs to the path of Vault's API: the secret's own path comes without it");
+        Err(refused(message, format!("Write `{right}`.")))
+    }
+
+    /// What was seen when it was observed, kept for whoever asks for it.
+    fn keep(&self, document: &Document) -> Result<(), Failure> {
+        let value = document.field(&self.target.field)?.flatten().filter(|value| !value.is_empty());
+        let value = value.map(|value| Secret::new(value.to_string()));
+        self.original.read(value.as_ref());
+        let fields = document.all().into_iter().filter(|(name, _)| *name != self.target.field);
+        // The secret is dated, and not each field: it was not written later than that.
+        let entry = |(field, value): (String, Option<Secret>)| Entry {
+            target: self.beside(&field),
+            name: field,
+            value,
+            written: document.created,
+        };
+        let others: Vec<_> = fields.map(entry).collect();
+        let values = others.iter().filter_map(|entry| entry.value.as_ref()).chain(&value);
+        values.for_each(|value| self.vault.around.redactor.learn_neighbour(value));
+        let accepted = self.target.accepted().to_vec();
+        *self.contents.borrow_mut() = Contents { value, others, accepted, ..Contents::default() };
+        Ok(())
+    }
+
+    fn beside(&self, field: &str) -> String {
+        format!("{}:{}#{field}", Kind::Vault, self.target.path)
+    }
+
     /// Writes the field, or takes it out.
     async fn change(&self, value: Option<&Secret>) -> Result<Option<Written>, Failure> {
         let _turn = self.turn.writes();
@@ -181,7 +237,7 @@ impl VaultSecret {
             (false, _) => Some(data),
         };
         let path = mount.parts("data");
-        let ask = Ask { method, call: Call::Write, path, version: None, body };
+        let ask = Ask { method, call: Call::Write, body, ..Ask::get(path) };
         let answer = self.vault.send(ask, Some(&token)).await?;
         if answer.status.is_success() && !mount.versioned {
             return self.overwritten(&answer, value).map(Some);
@@ -270,10 +326,39 @@ impl SecretStore for VaultSecret {
         let rights = Rights::ask(&self.vault, &token, &path).await?;
         self.rights.set(Rights { patch: rights.patch && mount.versioned, ..rights });
         self.turn.reads(&self.vault.turns, &self.target.path);
-        let (document, sighting) = self.look().await?;
+        let looked = self.look().await;
+        self.check_path(&mount, &looked)?;
+        let (document, sighting) = looked?;
+        document.check_name(&self.target.field)?;
         self.rights.get().check(&path, document.fields.is_some())?;
+        self.keep(&document)?;
         *self.known.borrow_mut() = Some(document);
         Ok(sighting)
+    }
+
+    fn contents(&self) -> Contents {
+        self.contents.borrow().clone()
+    }
+
+    /// The other secrets of the same folder, of which no fields are shown.
+    async fn elsewhere(&self) -> Result<Vec<Entry>, Failure> {
+        let mount = self.mount().await?;
+        let token = self.session.token(&self.vault).await?;
+        let path = mount.folder();
+        let needs = format!("To see what is there, the policy must grant `list` on {}/.", path.join("/"));
+        let answer = self.vault.send(Ask { list: true, ..Ask::get(path) }, Some(&token)).await?;
+        if answer.says_nothing_there() {
+            return Ok(Vec::new());
+        }
+        if !answer.status.is_success() {
+            return Err(self.failure(&answer, &needs));
+        }
+        let Listed { data: Names { keys } } = answer.json()?;
+        let (folder, own) = self.target.path.rsplit_once('/').unwrap_or_default();
+        let secrets = keys.into_iter().filter(|name| !name.ends_with('/') && name != own);
+        let entry =
+            |name| Entry { target: format!("{}:{folder}/{name}", Kind::Vault), name, value: None, written: None };
+        Ok(secrets.map(entry).collect())
     }
 
     async fn ready(&self) -> Result<(), Failure> {
@@ -295,6 +380,10 @@ impl SecretStore for VaultSecret {
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
         self.change(Some(value)).await?.ok_or_else(|| Failure::refused("nothing was written"))
+    }
+
+    async fn write_back(&self, value: &Secret) -> Result<Written, Failure> {
+        self.write(&self.original.of(value)).await
     }
 
     async fn last_write(&self) -> Result<Sighting, Failure> {
