@@ -35,6 +35,7 @@ mod openapi;
 mod openrouter;
 mod peers;
 mod pictures;
+mod places;
 mod properties;
 mod prune;
 mod requests;
