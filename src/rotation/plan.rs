@@ -131,8 +131,11 @@ pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
     let situation = Situation { seen, policy, mode, family };
     let mut notices = Vec::new();
     let current = situation.current(&mut notices);
-    let pending = match mode {
-        Mode::Renaming => pending::standing(seen, &situation.family, policy),
+    let pending: Vec<_> = match mode {
+        Mode::Renaming => pending::standing(seen, &situation.family, policy)
+            .into_iter()
+            .map(|key| situation.held_in_sight(key))
+            .collect(),
         Mode::Fixed => Vec::new(),
     };
     let (current, decision) = match current {

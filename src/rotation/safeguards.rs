@@ -8,6 +8,7 @@ use crate::rotation::holdings::{Evidence, Found, Holding};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::is_of_any_family;
 use crate::rotation::observation::SeenTarget;
+use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::policy::Retire;
 use crate::rotation::port::{Entry, Held, KeyId, KeyRow};
@@ -183,8 +184,9 @@ impl Situation<'_> {
     /// The value that is to be retired lies under another name too.
     fn second_holder(&self, current: &KeyRow) -> Option<Stop> {
         let values = self.values_to_retire(current);
-        let holds =
-            |entry: &&Entry| entry.value.as_ref().is_some_and(|text| values.iter().any(|value| is_in(value, text)));
+        let retires = |text: &Secret| self.key_of(text).is_some_and(|id| id == current.id || self.family.has(&id));
+        let has_one = |text: &Secret| retires(text) || values.iter().any(|value| is_in(value, text));
+        let holds = |entry: &&Entry| entry.value.as_ref().is_some_and(has_one);
         let mut others: Vec<_> = self
             .seen
             .targets
@@ -220,8 +222,18 @@ impl Situation<'_> {
         held.chain(in_hand).filter(retires).cloned().collect()
     }
 
+    /// A replaced key, held back where something that is no target still holds it.
+    pub(super) fn held_in_sight(&self, key: Pending) -> Pending {
+        match self.holder_of(&key.id) {
+            Some(name) if key.standing == Standing::Past && !self.policy.leaked => {
+                Pending { standing: Standing::Held(format!("{name}, which is no target, still holds it")), ..key }
+            }
+            _ => key,
+        }
+    }
+
     /// Where the value of a key lies that is no target, as far as that is in sight.
-    pub(super) fn holder_of(&self, id: &KeyId) -> Option<&str> {
+    fn holder_of(&self, id: &KeyId) -> Option<&str> {
         let entries = self.seen.targets.iter().flat_map(|target| &target.contents.others);
         let mut holders =
             entries.filter(|entry| entry.value.as_ref().and_then(|value| self.key_of(value)).as_ref() == Some(id));
