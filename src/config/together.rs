@@ -79,12 +79,14 @@ impl Together<'_> {
     fn check(&mut self, what: (&'static str, String), shown: &str, at: Place, is: &str) {
         let field = what.0;
         if let Some((before, written)) = self.seen.get(&what) {
-            let spelt = if written == shown {
-                String::new()
+            let line = before.line;
+            let message = if written == shown {
+                format!("{is} on line {line} too: expected in one rotation alone")
             } else {
-                format!(", there as `{written}`, and both are spellings of one place")
+                format!(
+                    "{is} on line {line} too, there as `{written}`: two spellings of one place, expected in one rotation alone"
+                )
             };
-            let message = format!("{is} on line {} too{spelt}: expected in one rotation alone", before.line);
             self.problems.push(Problem::new(field, message).with_value(shown).at(self.path, at));
         } else {
             self.seen.insert(what, (at, shown.to_owned()));
