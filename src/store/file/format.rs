@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn what_is_no_env_file_is_told_by_its_kind() {
         for (text, what) in [
-            (&b"\xff\xfeA\0=\0001\0"[..], "UTF-16 text"),
+            (&b"\xff\xfeA\0=\x001\0"[..], "UTF-16 text"),
             (b"\xfe\xff\0A\0=\x001", "UTF-16 text"),
             (b"A\0=\x001\0\n\0", "UTF-16 or binary"),
             (b"\0GITCRYPT\0abc", "encrypted by git-crypt"),

@@ -112,6 +112,7 @@ mod tests {
             let send = async |leave: Option<Rc<()>>| {
                 sent.set(sent.get() + 1);
                 assert_eq!((leave.is_some(), Rc::strong_count(&given_back)), (true, 2), "a waiter keeps its leave");
+                drop(leave);
                 tokio::time::sleep(Duration::from_secs(1)).await;
                 Ok(sent.get())
             };
