@@ -1,10 +1,9 @@
 //! The input `targets`, its default, and targets that are named twice.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::{self, Inputs, Surroundings};
-use crate::config::file;
+use crate::config::file::Entry;
 use crate::config::openrouter;
 use crate::config::problem::Problems;
 use crate::config::yaml;
@@ -52,7 +51,7 @@ pub(super) struct Placed {
 /// with those of the other rotations.
 #[must_use]
 pub(super) fn of_file(
-    entry: &file::Entry,
+    entry: &Entry,
     inputs: &Inputs,
     surroundings: &Surroundings,
     problems: &mut Problems,
@@ -148,18 +147,30 @@ fn is_sound(text: &str, secret: &SecretName) -> bool {
 }
 
 fn check_repeated(targets: &[Target], problems: &mut Problems) {
-    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    let (mut seen, mut files): (BTreeMap<String, String>, _) = (BTreeMap::new(), BTreeMap::new());
     for target in targets {
+        let spelt_otherwise = target.file_here().and_then(|(file, path)| spelt_otherwise(&mut files, file, path));
         let label = target.label();
-        match seen.entry(target.identity_here()) {
-            Entry::Vacant(first) => _ = first.insert(label),
-            Entry::Occupied(first) if *first.get() == label => {
-                problems.note("targets", format!("`{label}` is named more than once"));
+        let message = match (spelt_otherwise, seen.get(&target.identity())) {
+            (Some((first, other)), _) => two_spellings(&first, &other),
+            (None, Some(first)) if *first == label => format!("`{label}` is named more than once"),
+            (None, Some(first)) => two_spellings(first, &label),
+            (None, None) => {
+                seen.insert(target.identity(), label);
+                continue;
             }
-            Entry::Occupied(first) => {
-                let message = format!("`{}` and `{label}` are two spellings of one place: expected one", first.get());
-                problems.note("targets", message);
-            }
-        }
+        };
+        problems.note("targets", message);
     }
+}
+
+/// How a file was written where it stood first, and how it is written now, if that is not the same.
+fn spelt_otherwise(files: &mut BTreeMap<String, String>, file: String, path: &str) -> Option<(String, String)> {
+    let written = |path: &str| format!("{}:{path}", Kind::File);
+    let first = files.entry(file).or_insert_with(|| path.to_owned());
+    (first != path).then(|| (written(first), written(path)))
+}
+
+fn two_spellings(one: &str, other: &str) -> String {
+    format!("`{one}` and `{other}` are two spellings of one place: expected one")
 }

@@ -22,7 +22,7 @@ pub(super) struct Draft<'a> {
 
 /// Notes whatever belongs to one rotation and stands in two.
 pub(super) fn check_together(path: &str, drafts: &[Draft<'_>], secrets: &Secrets, problems: &mut Problems) {
-    let mut together = Together { path, problems, seen: BTreeMap::new() };
+    let mut together = Together { path, problems, seen: BTreeMap::new(), files: BTreeMap::new() };
     for draft in drafts {
         let own = &draft.entry.own;
         if let Some(name) = &own.key_name {
@@ -37,7 +37,10 @@ pub(super) fn check_together(path: &str, drafts: &[Draft<'_>], secrets: &Secrets
             );
         }
         for placed in draft.targets.iter().filter(|placed| placed.sound) {
-            let what = ("targets", placed.target.identity_here());
+            if let Some((file, path)) = placed.target.file_here() {
+                together.check_spelling(file, path, placed.at);
+            }
+            let what = ("targets", placed.target.identity());
             together.check(what, &placed.target.label(), placed.at, "is a target of the rotation");
         }
     }
@@ -71,25 +74,31 @@ fn of_another_issuer(drafts: &[Draft<'_>]) -> Option<Place> {
 struct Together<'a> {
     path: &'a str,
     problems: &'a mut Problems,
-    /// Where it stands first, and how it is written there.
-    seen: BTreeMap<(&'static str, String), (Place, String)>,
+    seen: BTreeMap<(&'static str, String), Place>,
+    /// Where each file stands first, and how it is written there.
+    files: BTreeMap<String, (Place, String)>,
 }
 
 impl Together<'_> {
     fn check(&mut self, what: (&'static str, String), shown: &str, at: Place, is: &str) {
         let field = what.0;
-        if let Some((before, written)) = self.seen.get(&what) {
-            let line = before.line;
-            let message = if written == shown {
-                format!("{is} on line {line} too: expected in one rotation alone")
-            } else {
-                format!(
-                    "{is} on line {line} too, there as `{written}`: two spellings of one place, expected in one rotation alone"
-                )
-            };
+        if let Some(before) = self.seen.get(&what) {
+            let message = format!("{is} on line {} too: expected in one rotation alone", before.line);
             self.problems.push(Problem::new(field, message).with_value(shown).at(self.path, at));
         } else {
-            self.seen.insert(what, (at, shown.to_owned()));
+            self.seen.insert(what, at);
+        }
+    }
+
+    /// Every target in a file has to name it alike: what lies beside one of them may be another.
+    fn check_spelling(&mut self, file: String, path: &str, at: Place) {
+        let (before, written) = self.files.entry(file).or_insert_with(|| (at, path.to_owned()));
+        if written != path {
+            let message = format!(
+                "is the file `{written}` on line {}, and these are two spellings of one place: expected one",
+                before.line
+            );
+            self.problems.push(Problem::new("targets", message).with_value(path).at(self.path, at));
         }
     }
 }

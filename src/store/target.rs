@@ -157,12 +157,12 @@ impl Target {
 }
 
 impl Target {
-    /// As [`identity`](Self::identity), with a look at where the paths of this machine lead now.
+    /// The file that a target lies in, the same for every path that leads to it now, and its path as the user wrote it.
     #[must_use]
-    pub fn identity_here(&self) -> String {
+    pub fn file_here(&self) -> Option<(String, &str)> {
         match self {
-            Self::File(target) => target.identity_on_disk(),
-            _ => self.identity(),
+            Self::File(target) => Some((target.file_here(), &target.path)),
+            _ => None,
         }
     }
 }

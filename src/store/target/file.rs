@@ -40,17 +40,16 @@ impl FileVariable {
 }
 
 impl FileVariable {
-    /// The same for every path that leads to the same file now, through links and `..` too. Nothing is opened.
-    pub(super) fn identity_on_disk(&self) -> String {
+    /// The file: the same for every path that leads to it now, through links and `..` too. Nothing is opened.
+    pub(super) fn file_here(&self) -> String {
         let path = Path::new(&self.path);
-        let place = match fs::metadata(path) {
-            Ok(file) => format!("{}/{}", file.dev(), file.ino()),
-            Err(_) => match (fs::canonicalize(folder_of(path)), path.file_name()) {
-                (Ok(folder), Some(name)) => folder.join(name).display().to_string(),
-                _ => return self.identity(),
-            },
-        };
-        format!("{}:{place}#{}", Kind::File, self.variable)
+        if let Ok(file) = fs::metadata(path) {
+            return format!("{}/{}", file.dev(), file.ino());
+        }
+        match (fs::canonicalize(folder_of(path)), path.file_name()) {
+            (Ok(folder), Some(name)) => folder.join(name).display().to_string(),
+            _ => self.path.clone(),
+        }
     }
 }
 
