@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 /// Which of the documented APIs the issuer speaks: ARouter's three, or OpenRouter's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -71,6 +73,27 @@ pub enum Wider {
     DropsRateLimit,
 }
 
+/// One way in which a new key gets narrower rights than were asked for, or is no key of the kind that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Narrower {
+    /// One provider alone.
+    OneProvider,
+    /// One model alone.
+    OneModel,
+    /// Half the limit, and a limit where there was none.
+    HalvesLimit,
+    /// The limit never starts anew.
+    NeverResets,
+    /// It ends after a day.
+    EndsSoon,
+    /// Half the requests a minute.
+    HalvesRateLimit,
+    /// It is switched off.
+    Disabled,
+    /// It manages keys.
+    Management,
+}
+
 /// The switches of an issuer.
 #[derive(Clone, Debug)]
 pub struct Behaviour {
@@ -87,10 +110,18 @@ pub struct Behaviour {
     pub create_takes: Vec<&'static str>,
     /// Whether create answers with the id of the oldest key in place of the new one's.
     pub create_answers_first_id: bool,
+    /// Whether create answers with the key's row, in the dialects that say so.
+    pub create_shows_row: bool,
+    /// Whose value create answers in place of the new key's: that of the oldest key whose name begins so.
+    pub create_answers_value_of: Option<&'static str>,
     /// The status of a successful create.
     pub create_status: u16,
     /// Ways in which new keys are wider than asked.
     pub wider: Vec<Wider>,
+    /// Ways in which new keys are narrower than asked.
+    pub narrower: Vec<Narrower>,
+    /// Fields that new keys have although nobody asked for them.
+    pub adds_fields: Vec<(&'static str, Value)>,
     /// How long after its creation a key starts to work.
     pub activation_delay: Duration,
     /// Whether a PATCH can rename.
@@ -109,6 +140,8 @@ pub struct Behaviour {
     pub honours_offset: bool,
     /// The order of the list.
     pub newest_first: bool,
+    /// Whether rows show limits in whole cents and models without their provider.
+    pub rounds_and_shortens: bool,
     /// Whether rows leave out what is null or empty.
     pub omit_unset: bool,
     /// Whether times have milliseconds.
@@ -131,6 +164,8 @@ pub struct Behaviour {
     pub key_endpoint_identifies: bool,
     /// Whether `GET …/models` lets anyone in.
     pub models_open: bool,
+    /// Whether `GET …/models` lets in whatever has the form of a value. New values are hexadecimal then.
+    pub models_check_form: bool,
     /// Whether listing models counts as use of the key.
     pub models_count_as_use: bool,
     /// The form of errors.
@@ -159,8 +194,12 @@ impl Behaviour {
                 "rate_limit",
             ],
             create_answers_first_id: false,
+            create_shows_row: true,
+            create_answers_value_of: None,
             create_status: 200,
             wider: Vec::new(),
+            narrower: Vec::new(),
+            adds_fields: Vec::new(),
             activation_delay: Duration::ZERO,
             rename: Rename::Works,
             delete_answer: DeleteAnswer::Wrapped,
@@ -170,6 +209,7 @@ impl Behaviour {
             next_page_token: false,
             honours_offset: true,
             newest_first: true,
+            rounds_and_shortens: false,
             omit_unset: false,
             fractional_times: false,
             masked_labels: false,
@@ -181,6 +221,7 @@ impl Behaviour {
             has_key_endpoint: true,
             key_endpoint_identifies: false,
             models_open: false,
+            models_check_form: false,
             models_count_as_use: false,
             error_style: ErrorStyle::Typed,
             echo_key_in_errors: false,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use crate::behaviour::{Behaviour, Dialect, Rename, Wider};
+use crate::behaviour::{Behaviour, Dialect, Narrower, Rename, Wider};
 use crate::clock::{Clock, signed, whole_seconds};
 
 /// What one call to a model costs, in USD.
@@ -269,7 +269,33 @@ impl Issuer {
         let mut key = self.mint(name, Kind::Regular);
         key.rights = self.granted(rights);
         key.extra = extra;
+        key.extra.extend(self.behaviour.adds_fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        for narrower in &self.behaviour.narrower {
+            narrow(&mut key, *narrower);
+        }
         self.add(key)
+    }
+
+    /// The value that create answers for this new key.
+    #[must_use]
+    pub fn answered_value(&self, new: &Key) -> String {
+        let begin = self.behaviour.create_answers_value_of;
+        let other = begin.and_then(|begin| self.keys.iter().find(|key| key.name.starts_with(begin)));
+        other.unwrap_or(new).value.clone()
+    }
+
+    /// Whether `GET …/models` lets this value in although it is no live key's.
+    #[must_use]
+    pub fn lets_in(&self, value: Option<&str>) -> bool {
+        let behaviour = &self.behaviour;
+        behaviour.models_open || behaviour.models_check_form && value.is_some_and(|value| self.has_form(value))
+    }
+
+    /// Whether a value has the form of those that this issuer makes where it checks nothing else.
+    fn has_form(&self, value: &str) -> bool {
+        let body = value.strip_prefix(self.behaviour.live_prefix);
+        let is_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
+        body.is_some_and(|body| body.len() == BODY_LENGTH && body.bytes().all(is_hex))
     }
 
     fn add(&mut self, key: Key) -> &Key {
@@ -283,7 +309,9 @@ impl Issuer {
             Kind::Regular => self.behaviour.live_prefix,
             Kind::Management => self.behaviour.management_prefix,
         };
-        let value: String = std::iter::repeat_with(|| self.rng.alphanumeric()).take(BODY_LENGTH).collect();
+        let hexadecimal = self.behaviour.models_check_form;
+        let mut letter = || if hexadecimal { self.rng.digit(16) } else { self.rng.alphanumeric() };
+        let value: String = std::iter::repeat_with(&mut letter).take(BODY_LENGTH).collect();
         let hex: String = std::iter::repeat_with(|| self.rng.digit(16)).take(64).collect();
         let now = self.timestamp();
         let mut key = Key {
@@ -557,6 +585,28 @@ impl Issuer {
 fn set<T>(field: &mut T, value: Option<T>) {
     if let Some(value) = value {
         *field = value;
+    }
+}
+
+fn narrow(key: &mut Key, narrower: Narrower) {
+    let one_of = |list: &mut Vec<String>, other: &str| {
+        list.push(other.to_owned());
+        list.truncate(1);
+    };
+    let rights = &mut key.rights;
+    match narrower {
+        Narrower::OneProvider => one_of(&mut rights.allowed_providers, "openai"),
+        Narrower::OneModel => one_of(&mut rights.allowed_models, "openai/gpt-5-nano"),
+        Narrower::HalvesLimit => rights.limit = Some(rights.limit.map_or(1.0, |limit| limit / 2.0)),
+        Narrower::NeverResets => rights.limit_reset = None,
+        Narrower::EndsSoon => rights.expires_at = Some(key.created_at + Duration::from_secs(24 * 3600)),
+        Narrower::HalvesRateLimit => {
+            let limit = rights.rate_limit.as_mut().and_then(|limit| limit.get_mut("requests_per_minute"));
+            let Some(limit) = limit else { return };
+            *limit = limit.as_u64().map(|requests| requests / 2).into();
+        }
+        Narrower::Disabled => key.disabled = true,
+        Narrower::Management => key.kind = Kind::Management,
     }
 }
 

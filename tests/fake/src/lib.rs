@@ -63,7 +63,7 @@ pub mod world;
 
 pub use app::{App, AppCredentials, Installation};
 pub use aws::Aws;
-pub use behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle, Rename, Wider};
+pub use behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle, Narrower, Rename, Wider};
 pub use clock::{Clock, Hand};
 pub use fault::{Action, Fault, Server, Signal};
 pub use files::Files;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 use super::message::{Inbound, Reply};
-use crate::behaviour::{DeleteAnswer, Dialect, ErrorStyle};
+use crate::behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle};
 use crate::issuer::{Issuer, Key, Kind, ListQuery, Patch, Refused, Rights};
 
 /// Where OpenRouter's keys are that name no workspace.
@@ -102,12 +102,15 @@ fn create(issuer: &mut Issuer, request: &Inbound) -> Result<Reply, Refused> {
     if let (Some(label), Some(key)) = (label, issuer.key_mut(&id)) {
         key.label = Some(label);
     }
-    let value = issuer.key(&id).ok_or(Refused::NotFound)?.value.clone();
+    let value = issuer.answered_value(issuer.key(&id).ok_or(Refused::NotFound)?);
     if let Some(first) = issuer.keys.first().filter(|_| issuer.behaviour.create_answers_first_id) {
         id = first.id.clone();
     }
     let key = &Key { value, ..issuer.key(&id).ok_or(Refused::NotFound)?.clone() };
     let answer = match issuer.behaviour.dialect {
+        Dialect::Mgmt | Dialect::OpenRouter if !issuer.behaviour.create_shows_row => {
+            json!({ "data": { "hash": key.id }, "key": key.value })
+        }
         Dialect::Mgmt | Dialect::OpenRouter => json!({ "data": row(issuer, key), "key": key.value }),
         Dialect::Guide => json!({ "key": key.value, "id": key.id }),
         Dialect::Overview => json!({ "key": key.value, "hash": key.id, "name": key.name }),
@@ -148,7 +151,7 @@ fn models(issuer: &mut Issuer, request: &Inbound) -> Result<Reply, Refused> {
     let caller = issuer.check_caller(request.credential());
     let (models, used) = match caller {
         Ok(key) => (issuer.models_of(key), Some(key.id.clone())),
-        Err(_) if issuer.behaviour.models_open => (issuer.models.iter().collect(), None),
+        Err(_) if issuer.lets_in(request.credential()) => (issuer.models.iter().collect(), None),
         Err(refused) => return Err(refused),
     };
     let rows: Vec<Value> = models
@@ -219,7 +222,7 @@ fn row(issuer: &Issuer, key: &Key) -> Value {
         }
         if shows.shows_allow_lists {
             put("allowed_providers", rights.allowed_providers.clone().into());
-            put("allowed_models", rights.allowed_models.clone().into());
+            put("allowed_models", shown_models(shows, &rights.allowed_models));
         }
         if shows.shows_last_used {
             put("last_used_at", maybe_time(key.last_used_at));
@@ -228,7 +231,7 @@ fn row(issuer: &Issuer, key: &Key) -> Value {
             put("limit_usd", rights.limit.into());
             put("usage", json!({ "prompt_tokens": 0, "completion_tokens": 0, "cost": key.usage }));
         } else {
-            put("limit", rights.limit.into());
+            put("limit", shown_limit(shows, rights.limit));
             put("limit_remaining", rights.limit.map(|limit| (limit - key.usage).max(0.0)).into());
             put("limit_reset", rights.limit_reset.clone().into());
             put("usage", key.usage.into());
@@ -248,6 +251,17 @@ fn row(issuer: &Issuer, key: &Key) -> Value {
         row.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
     }
     row.into()
+}
+
+fn shown_models(shows: &Behaviour, models: &[String]) -> Value {
+    let shorten = |model: &String| model.rsplit('/').next().unwrap_or_default().to_owned();
+    let shown: Vec<_> =
+        models.iter().map(|model| if shows.rounds_and_shortens { shorten(model) } else { model.clone() }).collect();
+    shown.into()
+}
+
+fn shown_limit(shows: &Behaviour, limit: Option<f64>) -> Value {
+    limit.map(|usd| if shows.rounds_and_shortens { (usd * 100.0).floor() / 100.0 } else { usd }).into()
 }
 
 /// What OpenRouter shows of every key beside the rest, at its defaults.
