@@ -181,10 +181,26 @@ pub(super) fn check_token(value: &str) -> Result<(), &'static str> {
     if value.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("has a space, line break or control character in it: expected one key or token");
     }
-    if !value.bytes().all(|b| b.is_ascii_graphic()) || value.starts_with(['"', '\'']) {
+    if value.contains('*') || value.contains("...") || value.contains(['…', '•']) {
+        return Err("is masked, as a log or a dashboard shows it: expected the whole value");
+    }
+    if is_assignment(value) {
+        return Err("begins with a name and `=`, as in a `.env` file: expected the value alone");
+    }
+    if !value.bytes().all(|b| b.is_ascii_graphic()) || value.starts_with(['"', '\'', '`']) {
         return Err("has characters that no key or token has, such as quotation marks around it");
     }
     Ok(())
+}
+
+/// Whether a value is a line of a `.env` file. What ends in `=` may be base64.
+fn is_assignment(value: &str) -> bool {
+    value.split_once('=').is_some_and(|(name, rest)| {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && name.chars().all(is_name)
+            && !rest.trim_start_matches('=').is_empty()
+    })
 }
 
 fn check_evaluated(value: &str) -> Result<(), &'static str> {
@@ -264,6 +280,12 @@ mod tests {
             "${{ secrets.KEY }}",
             "\"lr_live_x\"",
             "lr_live_…",
+            "***",
+            "lr_live_***",
+            "lr_live_abc...wxyz",
+            "AROUTER_API_KEY=lr_live_x",
+            "AROUTER_API_KEY=\"lr_live_x\"",
+            "`lr_live_x`",
             "a\u{7}b",
         ] {
             let (secrets, _, problems) = read(&[("INPUT_CURRENT-KEY", value)]);
@@ -271,6 +293,13 @@ mod tests {
             assert_eq!((problem.input.as_str(), &problem.value), ("current-key", &None));
             assert!(!problem.to_string().contains("lr_live"), "{problem}");
             assert_eq!(secrets.all().len(), 1);
+        }
+    }
+
+    #[test]
+    fn padding_is_no_assignment() {
+        for value in ["bHJfbGl2ZQ==", "bHJfbGl2ZV8=", "a-b=c"] {
+            assert_eq!(check_token(value), Ok(()), "{value}");
         }
     }
 
