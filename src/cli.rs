@@ -133,6 +133,10 @@ pub struct Inputs {
     /// How long a new key may take to start working, 1s to 1h
     #[arg(long, value_name = "DURATION", help_heading = PROOF)]
     pub verify_timeout: Option<String>,
+    /// Fields of the new key, such as `scopes`, that may hold what nobody asked for or confirms: a comma or newline list.
+    /// `guardrails`: those of OpenRouter
+    #[arg(long, value_name = "LIST", help_heading = PROOF)]
+    pub accept_unconfirmed: Option<String>,
     /// Workflow file to dispatch in the targets' repositories after distribution, whose success is awaited before anything
     /// is retired: `smoke.yml`, `smoke.yml timeout=20m`
     #[arg(long, value_name = "WORKFLOW", help_heading = PROOF)]

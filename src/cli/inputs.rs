@@ -111,6 +111,7 @@ pub const INPUTS: &[InputDoc] = &[
     InputDoc::new("leaked", ROTATE).default("false"),
     InputDoc::new("verify-chat", ROTATE),
     InputDoc::new("verify-timeout", ROTATE).default("60s"),
+    InputDoc::new("accept-unconfirmed", ROTATE),
     InputDoc::new("canary", ROTATE),
     InputDoc::new("issuer", EVERY).default("arouter"),
     InputDoc::new("issuer-url", EVERY).default("https://api.arouter.ai"),

@@ -75,6 +75,8 @@ fields! {
         verify_chat: Chat = "verify-chat",
         /// How long a new key may take to start working, 1s to 1h. Default: `60s`
         verify_timeout: Span = "verify-timeout",
+        /// Fields of the new key that may hold what nobody asked for or confirms, and `guardrails`. Default: none
+        accept_unconfirmed: Names = "accept-unconfirmed",
         /// Workflow file whose success is awaited before anything is retired
         canary: Workflow = "canary",
         /// For one HTTP request, 1s to 10m. Default: `30s`

@@ -1,11 +1,10 @@
 //! The inputs of one rotation -> its [`Policy`].
 
-use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::cli::Inputs;
-use crate::config::list::allow_list;
+use crate::config::list::{allow_list, list};
 use crate::config::names::{key_id, key_name};
 use crate::config::problem::Problems;
 use crate::config::scalar::{boolean, choice, count, usd, word};
@@ -37,6 +36,7 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
     let leaked = problems.read("leaked", inputs.leaked.as_deref(), boolean);
     let verify_chat = problems.read("verify-chat", inputs.verify_chat.as_deref(), verify_chat);
     let verify_timeout = problems.read("verify-timeout", inputs.verify_timeout.as_deref(), verify_timeout);
+    let accepted = problems.read("accept-unconfirmed", inputs.accept_unconfirmed.as_deref(), list);
     let request_timeout = request_timeout(inputs, problems);
     let parallel = problems.read("parallel", inputs.parallel.as_deref(), |text| count(text, PARALLEL));
     Some(Policy {
@@ -53,8 +53,8 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
         grace_is_stated: inputs.grace_period.as_deref().is_some_and(|text| !text.trim().is_empty()),
         drain: grace?.1,
         retire: retire?,
-        accept_unconfirmed: BTreeSet::new(),
-        targets_of_others: BTreeSet::new(),
+        accept_unconfirmed: accepted.unwrap_or_default(),
+        targets_of_others: Default::default(),
         credentials: Vec::new(),
         leaked: leaked?,
         verify_chat,

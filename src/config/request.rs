@@ -40,8 +40,9 @@ pub fn read(surroundings: &Surroundings) -> Reading {
             let given = inputs.config.as_deref().filter(|_| inputs.given.contains("config"));
             let config = given.and_then(|path| file::read(path, &mut problems));
             all.extend(config.iter().flat_map(|config| secrets_of(config, surroundings)));
-            let asked = request(&inputs, config.as_ref(), surroundings, secrets, problems);
+            let mut asked = request(&inputs, config.as_ref(), surroundings, secrets, problems);
             all.extend(secrets_of_others(&asked, surroundings));
+            hand_to_rotations(&all, &mut asked);
             Reading { secrets: all, format, asked }
         }
         Err(error) => Reading { secrets: all, format: guess_format(surroundings), asked: not_parsed(&error, problems) },
@@ -60,6 +61,14 @@ fn secrets_of_others(asked: &Asked, surroundings: &Surroundings) -> Vec<Secret> 
     let targets = request.rotations.iter().flat_map(|rotation| &rotation.targets);
     let names: BTreeSet<_> = targets.flat_map(|target| target.kind().secret_variables()).collect();
     names.into_iter().filter_map(|name| surroundings.var(name)).map(|value| Secret::new(value.to_owned())).collect()
+}
+
+/// No new key may have the value of a credential, whichever rotation it is of.
+fn hand_to_rotations(credentials: &[Secret], asked: &mut Asked) {
+    let Asked::Run(request) = asked else { return };
+    for rotation in &mut request.rotations {
+        rotation.policy.credentials = credentials.to_vec();
+    }
 }
 
 fn request(

@@ -66,6 +66,7 @@ fn slot<'a>(inputs: &'a mut Inputs, name: &str) -> Option<&'a mut Option<String>
         "leaked" => &mut inputs.leaked,
         "verify-chat" => &mut inputs.verify_chat,
         "verify-timeout" => &mut inputs.verify_timeout,
+        "accept-unconfirmed" => &mut inputs.accept_unconfirmed,
         "canary" => &mut inputs.canary,
         "request-timeout" => &mut inputs.request_timeout,
         "parallel" => &mut inputs.parallel,
