@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::http::one_line;
 use crate::rotation::port::{AllowList, KeyId, KeyKind, KeyRow, Reset, ShownRights};
 
 /// A JSON object.
@@ -16,8 +17,43 @@ const PROVIDERS: &str = "allowed_providers";
 const MODELS: &str = "allowed_models";
 const RESET: &str = "limit_reset";
 const EXPIRY: &str = "expires_at";
-/// OpenRouter: whether what the account's own provider keys pay for counts towards the limit.
-pub(super) const INCLUDE_BYOK: &str = "include_byok_in_limit";
+pub(super) use crate::rotation::port::INCLUDE_BYOK;
+
+/// Fields that grant nothing: what a key is and how it was used, in ARouter's documentation and SDKs and in OpenRouter's
+/// OpenAPI document.
+const NO_RIGHTS: [&str; 28] = [
+    "hash",
+    "id",
+    "name",
+    "label",
+    "key_type",
+    "is_management_key",
+    "is_provisioning_key",
+    "is_free_tier",
+    "disabled",
+    "created_at",
+    "updated_at",
+    "last_used_at",
+    "limit_remaining",
+    "usage",
+    "usage_daily",
+    "usage_weekly",
+    "usage_monthly",
+    "byok_usage",
+    "byok_usage_daily",
+    "byok_usage_weekly",
+    "byok_usage_monthly",
+    "creator_user_id",
+    "workspace_id",
+    EXPIRY,
+    RESET,
+    LIMITS[0],
+    LIMITS[1],
+    LIMITS[2],
+];
+
+/// The longest name of an unknown field that is shown.
+const LONGEST_NAME: usize = 64;
 
 /// Which fields for rights an issuer was seen to show. A row without such a field has this right unset; without it,
 /// nobody knows.
@@ -63,7 +99,14 @@ pub(super) fn row(id: KeyId, fields: &Fields, shown: &Shown) -> Result<KeyRow, S
         usage: spent(fields, "usage"),
         limit_remaining: fields.get("limit_remaining").and_then(number),
         rights: rights(fields, shown)?,
+        unknown: unknown(fields),
     })
+}
+
+/// What is known neither as a right nor as anything else.
+fn unknown(fields: &Fields) -> BTreeMap<String, Value> {
+    let unknown = fields.iter().filter(|(name, _)| !NO_RIGHTS.contains(&name.as_str()) && !carries_rights(name));
+    unknown.map(|(name, value)| (one_line(name).chars().take(LONGEST_NAME).collect(), value.clone())).collect()
 }
 
 /// What an object shows of a key's rights; `shown` tells what the absence of a field means.
@@ -216,15 +259,18 @@ fn shown_or_absent(fields: &Fields, name: &str, shown: &Shown) -> bool {
     fields.contains_key(name) || shown.has(name)
 }
 
+fn carries_rights(name: &str) -> bool {
+    matches!(name, "rate_limit" | "permissions" | "scopes" | INCLUDE_BYOK)
+        || ["allowed_", "denied_", "blocked_", "max_"].iter().any(|start| name.starts_with(start))
+}
+
 /// Fields that carry rights although no documentation names them, as they came.
 fn other(fields: &Fields) -> BTreeMap<String, Value> {
-    let carries = |name: &str| {
-        matches!(name, "rate_limit" | "permissions" | "scopes" | INCLUDE_BYOK)
-            || ["allowed_", "denied_", "blocked_", "max_"].iter().any(|start| name.starts_with(start))
-    };
     fields
         .iter()
-        .filter(|(name, value)| carries(name) && ![PROVIDERS, MODELS].contains(&name.as_str()) && !value.is_null())
+        .filter(|(name, value)| {
+            carries_rights(name) && ![PROVIDERS, MODELS].contains(&name.as_str()) && !value.is_null()
+        })
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
 }
@@ -294,6 +340,22 @@ mod tests {
         let odd = json!({"allowed_models": "gpt-*", "limit_reset": "yearly", "max_tokens": 5, "scopes": null});
         let kept: Vec<_> = read(&odd).map(|rights| rights.other.into_keys().collect()).unwrap_or_default();
         assert_eq!(kept, ["allowed_models", "limit_reset", "max_tokens"]);
+    }
+
+    #[test]
+    fn a_field_that_no_documentation_names_is_kept() {
+        let known = json!({
+            "hash": "h", "name": "n", "limit": 1, "limit_reset": null, "expires_at": null, "usage": 0, "rate_limit": {},
+            "allowed_models": [], "scopes": [], "workspace_id": "w", "include_byok_in_limit": false,
+        });
+        let mut fields = fields(&known);
+        let unknown = |fields: &Fields| {
+            let row = row(KeyId("h".into()), fields, &Shown::default());
+            row.map(|row| row.unknown.into_iter().collect::<Vec<_>>())
+        };
+        assert_eq!(unknown(&fields), Ok(Vec::new()));
+        fields.insert("region\nlock".to_owned(), json!("eu"));
+        assert_eq!(unknown(&fields), Ok(vec![("region lock".to_owned(), json!("eu"))]));
     }
 
     #[test]

@@ -62,6 +62,16 @@ fn is_masked(label: &str) -> bool {
     ends(label).is_some()
 }
 
+/// Whether a masked label is that of a key of the value's type, and of another one.
+#[must_use]
+pub fn contradicts(label: &str, value: &str) -> bool {
+    let prefix = |head: &str| head.rfind(['_', '-']).map_or(0, |at| at + 1);
+    ends(label.trim()).is_some_and(|(head, _)| {
+        let prefix = head.get(..prefix(head)).unwrap_or_default();
+        !prefix.is_empty() && value.starts_with(prefix) && evidence(label, value).is_none()
+    })
+}
+
 /// How many characters behind the type prefix a masked label shares with the value; `None` if they disagree.
 fn evidence(label: &str, value: &str) -> Option<usize> {
     let (head, tail) = ends(label.trim())?;

@@ -3,8 +3,10 @@
 //! Which key is replaced is decided in `choice`, whether it is due in `due`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, span};
 use crate::rotation::holdings::Found;
@@ -72,6 +74,8 @@ pub struct Rotate {
     pub adopt: Option<KeyId>,
     /// What the new key may do.
     pub rights: Rights,
+    /// What the key whose rights are inherited has in fields that no documentation names; `None`: there is no such key.
+    pub unknown: Option<BTreeMap<String, Value>>,
     /// The order in which targets are written: the one not written for longest first.
     pub order: Vec<usize>,
     /// Keys that the new one replaces: every older live key of the family, but those that still wait.
@@ -182,7 +186,8 @@ impl<'a> Situation<'a> {
                 }
                 let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
                 let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
-                let rotate = Rotate { in_use, ..self.rotate(current, due, rights) };
+                let unknown = source.map(|row| row.unknown.clone());
+                let rotate = Rotate { in_use, unknown, ..self.rotate(current, due, rights) };
                 Decision::Rotate(Box::new(rotate.sparing(pending).guarded(guarded)))
             }
         }
@@ -290,6 +295,7 @@ impl<'a> Situation<'a> {
             adopt,
             rights,
             order,
+            unknown: None,
             replaces,
             others_wait: false,
             in_use: Vec::new(),

@@ -104,7 +104,13 @@ pub struct KeyRow {
     pub limit_remaining: Option<f64>,
     /// What the key may do.
     pub rights: ShownRights,
+    /// Fields that no documentation names, as the issuer wrote them: some may be rights.
+    pub unknown: BTreeMap<String, serde_json::Value>,
 }
+
+/// A field of [`ShownRights::other`] at OpenRouter: whether what the account's own provider keys pay for counts towards the
+/// limit. The config file can state it, also for a first key.
+pub const INCLUDE_BYOK: &str = "include_byok_in_limit";
 
 /// Which rights the issuer takes when a key is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -566,6 +572,7 @@ pub(crate) mod tests {
                 expires_at: Some(None),
                 other: BTreeMap::new(),
             },
+            unknown: BTreeMap::new(),
         }
     }
 }

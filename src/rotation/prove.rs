@@ -7,24 +7,25 @@ use futures_util::future::join_all;
 use crate::rotation::clock::span;
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
+use crate::rotation::never_issued::never_issued;
+use crate::rotation::novelty::knows_what_is_deployed;
 use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::Chat;
-use crate::rotation::port::{ChatVerdict, Endpoint, KeyId, Listing, Respell, ShownRights, Verdict};
-use crate::rotation::rights::{compare, merged};
-use crate::rotation::run::{Again, Cause, NewKey, Run};
+use crate::rotation::port::{About, ChatVerdict, Endpoint, KeyId, Listing, Verdict};
+use crate::rotation::run::{Cause, NewKey, Run};
 use crate::secret::Secret;
 
 /// One acceptance may come from the one server that has heard of the key.
 const ACCEPTANCES: usize = 3;
 
-const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(500);
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 /// What one round at one endpoint showed.
 enum Round {
-    Proved,
+    Proved(Vec<About>),
     Open,
     Absent,
     NotYet(String),
@@ -34,23 +35,23 @@ impl Run<'_> {
     /// Proves the new key; beside it renews the lease and looks once whether another run came in between.
     pub(super) async fn prove(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
         let Some(new) = self.new_key() else { return Ok(()) };
-        let first_look = async {
-            let (listing, _) = self.list().await?;
-            self.intruders(seen, &listing, &new)?;
-            self.check_rights(rotate, &listing, &new)
-        };
+        self.check_is_new(seen, &new)?;
         let renewed = async {
             self.renewed_once(mode).await;
             Ok(())
         };
-        let (at, (), ()) = futures_util::try_join!(self.works(&new.value), first_look, renewed)?;
+        let (works, own_row) = (self.works(&new.value), self.read_own_row(seen, rotate, &new));
+        let told = async { Ok(self.told_elsewhere(seen, mode, &new.value).await) };
+        let ((at, mut said), listing, told, ()) = futures_util::try_join!(works, own_row, told, renewed)?;
+        said.extend(told);
+        self.check_value(&listing, &said)?;
         self.memory.borrow_mut().proved_at = Some(at);
         self.note(format!("{} accepts the new key and refuses one that was never issued", at.0));
         self.chat(&new.value).await
     }
 
     /// A family key that was not in the observation, or a vanished current key: another run is at work.
-    fn intruders(&self, seen: &Observation, listing: &Listing, new: &NewKey) -> Result<(), Cause> {
+    pub(super) fn intruders(&self, seen: &Observation, listing: &Listing, new: &NewKey) -> Result<(), Cause> {
         let own = self.memory.borrow().own_names.clone();
         let stranger = listing.keys.iter().find(|row| {
             row.id != new.id
@@ -75,51 +76,31 @@ impl Run<'_> {
         }
     }
 
-    fn check_rights(&self, rotate: &Rotate, listing: &Listing, new: &NewKey) -> Result<(), Cause> {
-        let listed = listing.keys.iter().find(|row| row.id == new.id).map(|row| row.rights.clone());
-        let mut shown = merged(&new.rights, listed.as_ref().unwrap_or(&ShownRights::default()));
-        if listed.is_some() {
-            // The same list showed these for the old key: a row without one has it unset.
-            for name in rotate.rights.other.keys() {
-                shown.other.entry(name.clone()).or_insert(serde_json::Value::Null);
-            }
+    /// What the endpoint that knows whose a key is says of the value, where another one proves it. What is deployed must be
+    /// in nobody's hand for that: a value that is in hand is recognised by itself.
+    async fn told_elsewhere(&self, seen: &Observation, mode: Mode, value: &Secret) -> Option<About> {
+        // The dialects that can't rename know no such endpoint.
+        if mode == Mode::Fixed || knows_what_is_deployed(seen, self.policy) {
+            return None;
         }
-        let grant = compare(&rotate.rights, &shown);
-        if grant.limit_missing {
-            match self.issuer.respell_limit() {
-                Respell::Changed => return Err(Cause::BeginAgain(Again::WithOtherSpelling)),
-                Respell::Exhausted => {
-                    return Err(failed(
-                        "the issuer did not take the spending limit under any name it is known by",
-                        "state spending-limit: none if a key without a limit is acceptable",
-                    ));
-                }
-                Respell::Certain => {}
-            }
+        let [_, .., at] = self.issuer.endpoints() else { return None };
+        match self.issuer.try_key(value, *at).await {
+            Verdict::Accepted(about) => Some(about),
+            _ => None,
         }
-        if !grant.wider.is_empty() {
-            return Err(failed(
-                format!("the issuer gave the new key more rights than asked: {}", grant.wider.join("; ")),
-                "state the right in the inputs if the wider one is wanted, else ask the issuer",
-            ));
-        }
-        if !grant.unconfirmed.is_empty() {
-            self.notice(format!("not confirmed by the issuer: {}", grant.unconfirmed.join(", ")));
-        }
-        Ok(())
     }
 
-    /// Three acceptances and one refusal at one endpoint, within `verify-timeout`.
-    async fn works(&self, value: &Secret) -> Result<Endpoint, Cause> {
+    /// Three acceptances and one refusal at one endpoint, within `verify-timeout`. What was said there of the key.
+    async fn works(&self, value: &Secret) -> Result<(Endpoint, Vec<About>), Cause> {
         let until = self.clock().instant() + self.policy.verify_timeout;
         for at in self.issuer.endpoints() {
             let mut refused = false;
             let mut wait = FIRST_WAIT;
             loop {
                 match self.round(value, *at, &mut refused).await {
-                    Round::Proved => return Ok(*at),
+                    Round::Proved(said) => return Ok((*at, said)),
                     Round::Open => {
-                        self.note(format!("{} lets anyone in: it proves nothing", at.0));
+                        self.note(format!("{} accepts any key, so it proves nothing; skipping it", at.0));
                         break;
                     }
                     Round::Absent => break,
@@ -157,18 +138,18 @@ impl Run<'_> {
                 _ => {}
             }
         }
-        let mut why = None;
+        let (mut said, mut why) = (Vec::new(), None);
         for verdict in verdicts {
             match verdict {
-                Verdict::Accepted(_) => {}
+                Verdict::Accepted(about) => said.push(about),
                 Verdict::NoSuchEndpoint => return Round::Absent,
                 Verdict::Refused => why = Some("it is not accepted yet".to_owned()),
                 Verdict::Undecided(text) => why = Some(text),
             }
         }
         match why {
-            None if *refused => Round::Proved,
-            None => Round::NotYet("whether a never-issued key is refused could not be told".to_owned()),
+            None if *refused => Round::Proved(said),
+            None => Round::NotYet("could not confirm that a never-issued key is refused".to_owned()),
             Some(why) => Round::NotYet(why),
         }
     }
@@ -227,32 +208,6 @@ fn rotate_current<'s>(seen: &'s Observation, run: &Run<'_>) -> Option<&'s KeyId>
     seen.row(&current).map(|row| &row.id)
 }
 
-fn failed(what: impl Into<String>, next: impl Into<String>) -> Cause {
+pub(super) fn failed(what: impl Into<String>, next: impl Into<String>) -> Cause {
     Cause::Failed(Problem { what: what.into(), next: Some(next.into()) })
-}
-
-/// A value of the same shape that nobody issued: the type prefix and length of `like`, the rest random.
-#[must_use]
-pub(super) fn never_issued(like: &Secret, rng: &mut fastrand::Rng) -> Secret {
-    let value = like.expose();
-    let window = value.len().min(16);
-    let head = value.get(..window).unwrap_or_default();
-    let kept = head.rfind(['_', '-']).map_or(0, |at| at + 1);
-    let prefix = value.get(..kept).unwrap_or_default();
-    let length = value.chars().count().saturating_sub(kept).max(24);
-    Secret::new(prefix.chars().chain(std::iter::repeat_with(|| rng.alphanumeric()).take(length)).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_never_issued_key_looks_like_one_and_is_another() {
-        let mut rng = fastrand::Rng::with_seed(1);
-        let like = Secret::new("lr_live_abcdefghijklmnopqrstuvwxyz".into());
-        let bogus = never_issued(&like, &mut rng);
-        assert!(bogus.expose().starts_with("lr_live_") && bogus != like);
-        assert_eq!(bogus.expose().len(), like.expose().len());
-    }
 }

@@ -69,6 +69,7 @@ impl Run<'_> {
             let sent = self.clock().now();
             let entry = self.enter(Act::Rename { id: new.id.clone() }, sent);
             let asked = name.to_string();
+            self.memory.borrow_mut().own_names.insert(asked.clone());
             let rename = self.rename(&new.id, &asked, &unseen);
             let answer = self.clock().timeout(lease.renewal_timeout(), rename).await.unwrap_or_else(|| {
                 Err(Failure::Unknown { message: "no answer to the renewal in time".into(), retry_after: None })

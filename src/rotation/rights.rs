@@ -1,19 +1,14 @@
-//! The rights of the new key: what is asked for, and whether more was granted.
+//! The rights of the new key: what is asked for. Whether that was granted is `grant`'s.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::rotation::clock::{between, later};
+use crate::rotation::grant::{EXPIRY_ROUNDING, is_wider};
 use crate::rotation::policy::{Policy, Wish};
 use crate::rotation::port::{AllowList, KeyRow, Reset, Rights, RightsTaken, ShownRights};
-
-/// A server may round an expiry up to its next minute.
-const EXPIRY_ROUNDING: Duration = Duration::from_secs(60);
-
-/// Half a cent: a limit that went through a float and back is still the same limit.
-const USD_ROUNDING: f64 = 0.005;
 
 /// The rights to ask for: stated ones, and the old key's. `Err` names the inputs that must be stated because the issuer
 /// takes the right and does not show what the old key has.
@@ -108,11 +103,24 @@ pub fn narrowed(policy: &Policy, key: &KeyRow, by: &KeyRow) -> KeyRow {
     }
     for (name, value) in &by.rights.other {
         match narrow.rights.other.get(name) {
-            Some(mine) if !wider_value(value, mine) => {}
+            Some(mine) if !is_wider(value, mine) => {}
             _ => _ = narrow.rights.other.insert(name.clone(), value.clone()),
         }
     }
+    narrow_unknown(&mut narrow.unknown, &by.unknown);
     narrow
+}
+
+/// What both have; of two counts the smaller one.
+fn narrow_unknown(mine: &mut BTreeMap<String, Value>, by: &BTreeMap<String, Value>) {
+    mine.retain(|name, value| {
+        by.get(name).is_some_and(|least| {
+            if value.is_number() && least.is_number() && is_wider(least, value) {
+                *value = least.clone();
+            }
+            value == least || value.is_number() && least.is_number()
+        })
+    });
 }
 
 /// What both allow; of two lists that share nothing, the other one.
@@ -178,93 +186,6 @@ pub fn merged(first: &ShownRights, second: &ShownRights) -> ShownRights {
         reset: first.reset.or(second.reset),
         expires_at: first.expires_at.or(second.expires_at),
         other,
-    }
-}
-
-/// What was granted, held against what was asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Grant {
-    /// Rights that are wider than asked, as sentences.
-    pub wider: Vec<String>,
-    /// Inputs whose right the issuer does not show.
-    pub unconfirmed: Vec<&'static str>,
-    /// A limit was asked for and there is none in sight.
-    pub limit_missing: bool,
-}
-
-/// Holds what the issuer shows of the new key against what was asked.
-#[must_use]
-pub fn compare(asked: &Rights, shown: &ShownRights) -> Grant {
-    let mut grant = Grant::default();
-    list("allowed-providers", asked.providers.as_ref(), shown.providers.as_ref(), &mut grant);
-    list("allowed-models", asked.models.as_ref(), shown.models.as_ref(), &mut grant);
-    if let Some(Some(limit)) = asked.limit {
-        match shown.limit {
-            None => {
-                grant.limit_missing = true;
-                grant.unconfirmed.push("spending-limit");
-            }
-            Some(None) => {
-                grant.limit_missing = true;
-                grant.wider.push(format!("it has no spending limit where {limit} USD was asked"));
-            }
-            Some(Some(got)) if got > limit + USD_ROUNDING => {
-                grant.wider.push(format!("its spending limit is {got} USD where {limit} USD was asked"));
-            }
-            Some(Some(_)) => {}
-        }
-        let reset = asked.reset.unwrap_or(Reset::Never);
-        match shown.reset {
-            Some(got) if got > reset => {
-                grant.wider.push(format!("its limit resets {got:?} where {reset:?} was asked").to_lowercase());
-            }
-            None if reset != Reset::Never => grant.unconfirmed.push("limit-reset"),
-            _ => {}
-        }
-    }
-    if let Some(Some(end)) = asked.expires_at {
-        match shown.expires_at {
-            None => grant.unconfirmed.push("expires-after"),
-            Some(None) => grant.wider.push(format!("it never expires where {end} was asked")),
-            Some(Some(got)) if got > later(end, EXPIRY_ROUNDING) => {
-                grant.wider.push(format!("it expires {got} where {end} was asked"));
-            }
-            Some(Some(_)) => {}
-        }
-    }
-    for (name, value) in &asked.other {
-        match shown.other.get(name) {
-            None => grant.unconfirmed.push("rights carried over from the old key"),
-            Some(got) if wider_value(value, got) => grant.wider.push(format!("its {name} is not the old key's")),
-            Some(_) => {}
-        }
-    }
-    grant
-}
-
-fn list(input: &'static str, asked: Option<&AllowList>, shown: Option<&AllowList>, grant: &mut Grant) {
-    let Some(AllowList::Only(asked)) = asked else { return };
-    match shown {
-        None => grant.unconfirmed.push(input),
-        Some(AllowList::All) => grant.wider.push(format!("{input}: everything is allowed where a list was asked")),
-        Some(AllowList::Only(got)) => {
-            let extra: Vec<_> = got.difference(asked).map(String::as_str).collect();
-            if !extra.is_empty() {
-                grant.wider.push(format!("{input}: {} allowed beyond what was asked", extra.join(", ")));
-            }
-        }
-    }
-}
-
-/// Whether a rights field grants more than the old key's: a larger number, a missing part, anything else that differs.
-fn wider_value(asked: &Value, got: &Value) -> bool {
-    match (asked, got) {
-        (Value::Number(asked), Value::Number(got)) => got.as_f64() > asked.as_f64(),
-        (Value::Object(asked), Value::Object(got)) => asked.iter().any(|(field, value)| match got.get(field) {
-            Some(got) => wider_value(value, got),
-            None => !value.is_null(),
-        }),
-        (asked, got) => asked != got,
     }
 }
 
@@ -392,48 +313,5 @@ mod tests {
         policy.limit = Wish::Stated(None);
         policy.expires_after = Wish::Stated(None);
         assert!(asked(&policy, None, ALL, now()).is_ok(), "without a limit its reset says nothing");
-    }
-
-    #[test]
-    fn wider_grants_are_found() {
-        let asked = Rights {
-            providers: Some(only(&["openai"])),
-            models: Some(only(&["a", "b"])),
-            limit: Some(Some(10.0)),
-            reset: Some(Reset::Monthly),
-            expires_at: Some(Some(now())),
-            other: [("rate_limit".to_owned(), serde_json::json!({"requests_per_minute": 60}))].into(),
-        };
-        let shown = ShownRights {
-            providers: Some(only(&["openai", "google"])),
-            models: Some(AllowList::All),
-            limit: Some(Some(11.0)),
-            reset: Some(Reset::Daily),
-            expires_at: Some(None),
-            other: [("rate_limit".to_owned(), serde_json::json!({"requests_per_minute": 600}))].into(),
-        };
-        assert_eq!(compare(&asked, &shown).wider.len(), 6);
-        let unlimited = ShownRights { limit: Some(None), ..shown };
-        assert!(compare(&asked, &unlimited).limit_missing);
-    }
-
-    #[test]
-    fn an_equal_or_narrower_grant_is_fine_and_a_hidden_one_is_not_confirmed() {
-        let asked = Rights {
-            providers: Some(only(&["openai", "google"])),
-            limit: Some(Some(10.0)),
-            reset: Some(Reset::Weekly),
-            ..Rights::default()
-        };
-        let shown = ShownRights {
-            providers: Some(only(&["openai"])),
-            limit: Some(Some(10.0)),
-            reset: Some(Reset::Monthly),
-            ..ShownRights::default()
-        };
-        assert_eq!(compare(&asked, &shown), Grant::default());
-        let hidden = compare(&asked, &ShownRights::default());
-        assert_eq!(hidden.unconfirmed, ["allowed-providers", "spending-limit", "limit-reset"]);
-        assert!(hidden.wider.is_empty() && hidden.limit_missing);
     }
 }

@@ -107,7 +107,7 @@ pub(super) struct Memory {
     pub(super) used: Option<bool>,
     /// Names of keys whose making was not answered and that were not found.
     pub(super) ghosts: BTreeSet<String>,
-    /// Every name under which this run asked for a key.
+    /// Every name that this run gave a key of its own, or asked for.
     pub(super) own_names: BTreeSet<String>,
     /// Something is left over that no key's fate tells: a key that was never seen, a commit that did not come through.
     pub(super) unfinished: bool,

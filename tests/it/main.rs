@@ -36,6 +36,7 @@ mod openrouter;
 mod peers;
 mod pictures;
 mod places;
+mod proof;
 mod properties;
 mod prune;
 mod requests;

@@ -57,6 +57,7 @@ fn row(u: &mut Unstructured<'_>) -> Result<KeyRow> {
             expires_at: maybe(u, |u| maybe(u, time))?,
             ..ShownRights::default()
         },
+        unknown: Default::default(),
     })
 }
 

@@ -114,6 +114,7 @@ fn row(id: usize, label: Option<String>) -> KeyRow {
         usage: None,
         limit_remaining: None,
         rights: ShownRights::default(),
+        unknown: Default::default(),
     }
 }
 

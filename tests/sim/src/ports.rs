@@ -156,8 +156,10 @@ impl SimIssuer {
         Self { wire: Wire::of(scene, script), spelling: Cell::new(0), hears_apart, tries: Cell::new(0) }
     }
 
+    /// Whether the models are shown to anyone, or to whatever has the form of a key.
     fn models_open(&self) -> bool {
-        self.wire.world.read(|state| state.issuer.behaviour.models_open)
+        let is_open = |shows: &Behaviour| shows.models_open || shows.models_check_form;
+        self.wire.world.read(|state| is_open(&state.issuer.behaviour))
     }
 
     fn dialect(&self) -> Dialect {
@@ -194,11 +196,13 @@ impl KeyIssuer for SimIssuer {
             .call(Call::Create, true, move |world| {
                 Ok(world.change("create", |state| {
                     let key = state.issuer.create(&spec.name, rights(&spec)).clone();
-                    let shown = row(&key, &state.issuer.behaviour).rights;
+                    let shows_row = state.issuer.behaviour.create_shows_row;
+                    let shown = shows_row.then(|| row(&key, &state.issuer.behaviour).rights).unwrap_or_default();
+                    let value = state.issuer.answered_value(&key);
                     let first = state.issuer.keys.iter().find(|key| key.kind == Kind::Regular);
                     let first = first.filter(|_| state.issuer.behaviour.create_answers_first_id);
                     let id = first.unwrap_or(&key).id.clone();
-                    CreatedKey { id: KeyId(id), value: Secret::new(key.value.clone()), rights: shown }
+                    CreatedKey { id: KeyId(id), value: Secret::new(value), rights: shown }
                 }))
             })
             .await;
@@ -281,7 +285,7 @@ impl KeyIssuer for SimIssuer {
                             Verdict::Accepted(About { label: key.label.clone(), ..About::default() })
                         }
                         Some(_) => Verdict::Accepted(About::default()),
-                        None if at == MODELS && issuer.behaviour.models_open => Verdict::Accepted(About::default()),
+                        None if at == MODELS && issuer.lets_in(Some(&value)) => Verdict::Accepted(About::default()),
                         None => Verdict::Refused,
                     }
                 }))
@@ -355,6 +359,7 @@ fn row(key: &Key, shows: &Behaviour) -> KeyRow {
             expires_at: (!guide).then_some(key.rights.expires_at),
             other: Default::default(),
         },
+        unknown: key.extra.clone(),
     }
 }
 

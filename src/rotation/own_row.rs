@@ -1,0 +1,187 @@
+//! The new key's own row, read before the key is written anywhere: it has to be the key that was asked for.
+
+use crate::rotation::clock::span;
+use crate::rotation::grant::compare;
+use crate::rotation::novelty::{Claim, is_anothers, was_in_hand};
+use crate::rotation::observation::Observation;
+use crate::rotation::outcome::Event;
+use crate::rotation::plan::Rotate;
+use crate::rotation::port::{About, INCLUDE_BYOK, KeyId, KeyKind, KeyRow, Listing, Respell, Rights, ShownRights};
+use crate::rotation::prove::{FIRST_WAIT, LONGEST_WAIT, failed};
+use crate::rotation::rights::merged;
+use crate::rotation::run::{Again, Cause, NewKey, Run};
+use crate::rotation::unasked::Unasked;
+
+/// Rights that only grant. Whatever else is known as a right restricts.
+const GRANTS: [&str; 2] = ["permissions", "scopes"];
+
+impl Run<'_> {
+    /// Reads lists until one has the new key, for `verify-timeout` at the most, and holds its row against what was asked.
+    pub(super) async fn read_own_row(
+        &self,
+        seen: &Observation,
+        rotate: &Rotate,
+        new: &NewKey,
+    ) -> Result<Listing, Cause> {
+        let until = self.clock().instant() + self.policy.verify_timeout;
+        let mut wait = FIRST_WAIT;
+        loop {
+            let (listing, _) = self.list().await?;
+            self.intruders(seen, &listing, new)?;
+            if let Some(row) = self.own_row(seen, &listing, new) {
+                self.correct_id(&new.id, &row.id);
+                self.check_row(rotate, row, new)?;
+                return Ok(listing);
+            }
+            if self.clock().instant() + wait > until {
+                let within = span(self.policy.verify_timeout);
+                return Err(failed(
+                    format!("the new key was not in the issuer's list within {within}, so its rights are not known"),
+                    "run it again; raise verify-timeout if the issuer needs longer",
+                ));
+            }
+            let (what, why) = ("find the new key in the issuer's list".to_owned(), "it is not there yet".to_owned());
+            self.event(&Event::Retrying { what, why, wait });
+            self.pause(wait).await?;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    /// The row with the new key's id, else one that has a name of this run and was not there before.
+    fn own_row<'l>(&self, seen: &Observation, listing: &'l Listing, new: &NewKey) -> Option<&'l KeyRow> {
+        let own = self.memory.borrow().own_names.clone();
+        let by_name = |row: &&KeyRow| own.contains(&row.name) && seen.row(&row.id).is_none();
+        let by_id = listing.keys.iter().find(|row| row.id == new.id);
+        by_id.or_else(|| listing.keys.iter().find(by_name))
+    }
+
+    /// The answer to the create had another id than the list.
+    fn correct_id(&self, said: &KeyId, listed: &KeyId) {
+        if said == listed {
+            return;
+        }
+        let mut memory = self.memory.borrow_mut();
+        if let Some(new) = memory.new.as_mut() {
+            new.id = listed.clone();
+        }
+        let (name, fate) = (memory.names.remove(said), memory.fates.remove(said));
+        let made_at = memory.made_at.remove(said);
+        memory.names.extend(name.map(|name| (listed.clone(), name)));
+        memory.fates.extend(fate.map(|fate| (listed.clone(), fate)));
+        memory.made_at.extend(made_at.map(|at| (listed.clone(), at)));
+    }
+
+    fn check_row(&self, rotate: &Rotate, row: &KeyRow, new: &NewKey) -> Result<(), Cause> {
+        let wrong = match (row.kind, row.disabled) {
+            (KeyKind::Management, _) => Some("a management key"),
+            (KeyKind::Regular, true) => Some("switched off"),
+            (KeyKind::Regular, false) => None,
+        };
+        if let Some(is) = wrong {
+            return Err(failed(
+                format!("the issuer did not make the key that was asked for: it is {is}"),
+                "ask the issuer",
+            ));
+        }
+        let accepted = &self.policy.accept_unconfirmed;
+        let (mut asked, mut shown) = (rotate.rights.clone(), merged(&row.rights, &new.rights));
+        for name in asked.other.keys() {
+            // The same list showed these for the old key: a row without one has it unset.
+            shown.other.entry(name.clone()).or_insert(serde_json::Value::Null);
+        }
+        asked.other.retain(|name, _| !accepted.contains(name));
+        shown.other.retain(|name, _| !accepted.contains(name));
+        let mut unconfirmed = self.check_grant(&asked, &shown)?;
+        let unasked = self.unasked(rotate, row, &asked, &shown);
+        if !unasked.perhaps_rights.is_empty() {
+            return Err(may_be_rights(&unasked.perhaps_rights));
+        }
+        unconfirmed.extend(quoted(&unasked.not_confirmed));
+        unconfirmed.retain(|right| !accepted.contains(right));
+        if !unconfirmed.is_empty() {
+            self.notice(format!("not confirmed by the issuer: {}", unconfirmed.join(", ")));
+        }
+        Ok(())
+    }
+
+    /// What is not confirmed of the rights that were asked for.
+    fn check_grant(&self, asked: &Rights, shown: &ShownRights) -> Result<Vec<String>, Cause> {
+        let grant = compare(asked, shown);
+        if grant.limit_missing {
+            match self.issuer.respell_limit() {
+                Respell::Changed => return Err(Cause::BeginAgain(Again::WithOtherSpelling)),
+                Respell::Exhausted => {
+                    return Err(failed(
+                        "the issuer did not take the spending limit under any name it is known by",
+                        "state spending-limit: none if a key without a limit is acceptable",
+                    ));
+                }
+                Respell::Certain => {}
+            }
+        }
+        if !grant.wider.is_empty() {
+            return Err(failed(
+                format!("the issuer gave the new key more rights than asked: {}", grant.wider.join("; ")),
+                "state the right in the inputs if the wider one is wanted, else ask the issuer",
+            ));
+        }
+        if !grant.narrower.is_empty() {
+            return Err(failed(
+                format!("the issuer gave the new key fewer rights than asked: {}", grant.narrower.join("; ")),
+                "state the right in the inputs as the issuer grants it, or name the field in accept-unconfirmed where no \
+                 input states it; else ask the issuer",
+            ));
+        }
+        Ok(grant.unconfirmed.into_iter().map(ToOwned::to_owned).collect())
+    }
+
+    /// What the row shows beyond what was asked, and the old key does not have.
+    fn unasked(&self, rotate: &Rotate, row: &KeyRow, asked: &Rights, shown: &ShownRights) -> Unasked {
+        let old = rotate.unknown.as_ref();
+        let restricts = |name: &String| !GRANTS.contains(&name.as_str());
+        // Without an old key nothing could be asked for these, and a restriction of everybody's widens nothing.
+        let known = shown.other.iter().filter(|(name, _)| *name != INCLUDE_BYOK && (old.is_some() || !restricts(name)));
+        let mut unasked = Unasked::default();
+        unasked.weigh(&known.map(|(name, value)| (name.clone(), value.clone())).collect(), Some(&asked.other));
+        unasked.weigh(&row.unknown, old);
+        unasked.forget(|name| self.policy.accept_unconfirmed.contains(name));
+        unasked
+    }
+
+    /// The value is the new key's, as far as anybody shows whose it is.
+    pub(super) fn check_value(&self, listing: &Listing, said: &[About]) -> Result<(), Cause> {
+        let Some(new) = self.new_key() else { return Ok(()) };
+        let names = self.memory.borrow().own_names.clone();
+        let claim = Claim { id: &new.id, names: &names, value: &new.value };
+        if !said.iter().any(|about| is_anothers(claim, about, &listing.keys)) {
+            return Ok(());
+        }
+        Err(failed(
+            "the value in the issuer's answer to the new key's making is another key's",
+            "ask the issuer, and look for a proxy that answers in its place",
+        ))
+    }
+
+    /// A value that was in hand before is no new one, whatever the issuer says.
+    pub(super) fn check_is_new(&self, seen: &Observation, new: &NewKey) -> Result<(), Cause> {
+        if !was_in_hand(&new.value, seen, self.policy) {
+            return Ok(());
+        }
+        Err(failed(
+            "the value in the issuer's answer is not new: it was in hand before the key was made",
+            "ask the issuer, and look for a proxy that answers in its place",
+        ))
+    }
+}
+
+fn quoted(names: &[String]) -> impl Iterator<Item = String> {
+    names.iter().map(|name| format!("`{name}`"))
+}
+
+fn may_be_rights(names: &[String]) -> Cause {
+    let all = quoted(names).collect::<Vec<_>>().join(", ");
+    failed(
+        format!("the new key has what nobody asked for and what may be rights: {all}"),
+        format!("ask the issuer what that grants; if it may stay, set accept-unconfirmed to {}", names.join(",")),
+    )
+}
