@@ -18,6 +18,8 @@ pub enum Promise {
     NotHealed,
     /// 6: a key has more rights than the ones before it.
     Wider,
+    /// A key in use has fewer rights than the ones before it, or is of another kind.
+    Narrower,
     /// 2: a key was ended before the one in its place was proved again.
     Unproved,
     /// A replaced key stays alive for as long as `grace-period` says, and for a day where an earlier run may have said so.

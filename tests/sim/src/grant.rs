@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use keyrotor::rotation::policy::{Policy, Wish};
 use keyrotor::rotation::port::{AllowList, Reset};
-use keyrotor_fake::{Key, Rights};
+use keyrotor_fake::{Key, Kind, Rights};
 
-use crate::schedule::SECOND;
+use crate::schedule::{DAY, SECOND};
 
 /// What every key of a schedule may do when it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Grant {
 }
 
 const LIMIT: f64 = 100.0;
+/// No schedule spends more.
+const SPENT: f64 = 1.0;
 const PROVIDERS: [&str; 2] = ["openai", "anthropic"];
 const MODEL: &str = "openai/gpt-5-nano";
 
@@ -53,6 +55,26 @@ impl Grant {
         policy.models = Wish::Stated(list(allowed_models));
         policy.limit = Wish::Stated(limit);
         policy.reset = Wish::Stated(if self == Self::Monthly { Reset::Monthly } else { Reset::Never });
+    }
+
+    /// Whether a key may do less, or ends at once. Of a limit for life only what was spent may be missing.
+    #[must_use]
+    pub fn is_narrower(self, key: &Key) -> bool {
+        let mine = self.rights();
+        let Rights { limit, limit_reset, allowed_providers, allowed_models, rate_limit: _, expires_at } = &key.rights;
+        let lacks = |allowed: &[String], got: &[String]| {
+            !got.is_empty() && (allowed.is_empty() || allowed.iter().any(|name| !got.contains(name)))
+        };
+        let spends_less = limit.is_some_and(|limit| mine.limit.is_none_or(|most| limit < most - SPENT));
+        let resets_less = mine.limit_reset.is_some() && limit_reset.is_none();
+        let ends_at_once = expires_at.is_some_and(|end| end <= key.created_at + DAY);
+        let calls_nothing = key.kind == Kind::Management;
+        spends_less
+            || resets_less
+            || ends_at_once
+            || calls_nothing
+            || lacks(&mine.allowed_providers, allowed_providers)
+            || lacks(&mine.allowed_models, allowed_models)
     }
 
     /// Whether a key may do more, or lives longer than `lifetime` where it has to end.

@@ -12,7 +12,7 @@ use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::KeyId;
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Rights;
-use keyrotor_fake::{Key, Place};
+use keyrotor_fake::{Behaviour, Key, Place};
 use tokio::time::Instant;
 
 use crate::assumption::Assumption;
@@ -21,7 +21,9 @@ use crate::grant::Grant;
 use crate::judge::{self, Asked, Before};
 use crate::ports::{PROCESSES, PUT_BACK, REMOVE_ANOTHERS, Rollout};
 use crate::scene::{Ended, FAMILY, SECRET, Scene};
-use crate::schedule::{Act, DAY, Deed, HOUR, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
+use crate::schedule::{
+    Act, DAY, Deed, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When,
+};
 use crate::script::{Call, Fault, Made, Script};
 use crate::time::{Flow, Timeline};
 
@@ -30,6 +32,9 @@ const STAGING: &str = "staging";
 
 /// The neighbour's hand-made key.
 const NEIGHBOURS: &str = "Paul's key";
+
+/// A field that nobody knows, by which an issuer gives a right.
+const ADDED_RIGHT: &str = "may_delegate";
 
 /// A run told to stop is over by then.
 const STOPS_WITHIN: Duration = Duration::from_secs(7);
@@ -80,6 +85,17 @@ impl Played {
     pub fn first(&self) -> Option<Promise> {
         self.broke.first().map(|broke| broke.promise)
     }
+}
+
+/// From now on the issuer does this wrong, and nothing else.
+fn do_wrong(behaviour: &mut Behaviour, misdeed: Option<Misdeed>) {
+    behaviour.create_answers_value_of = (misdeed == Some(Misdeed::AnswersOldValue)).then_some(FAMILY);
+    behaviour.narrower = match misdeed {
+        Some(Misdeed::GrantsLess(narrower)) => vec![narrower],
+        _ => Vec::new(),
+    };
+    let adds = (misdeed == Some(Misdeed::AddsRight)).then(|| (ADDED_RIGHT, true.into()));
+    behaviour.adds_fields = adds.into_iter().collect();
 }
 
 /// Plays a schedule to its end, or until it breaks a promise.
@@ -171,6 +187,9 @@ impl<'a> Play<'a> {
             state.issuer.behaviour.models_open = schedule.open_models;
             state.issuer.behaviour.masked_labels = schedule.masked_labels;
             state.issuer.behaviour.wider = schedule.wider.into_iter().collect();
+            state.issuer.behaviour.models_check_form = schedule.checks_form;
+            state.issuer.behaviour.create_shows_row = schedule.create_shows_row;
+            do_wrong(&mut state.issuer.behaviour, schedule.misdeed);
             for key in &mut state.issuer.keys {
                 let expires_at = schedule.lifetime.filter(|_| key.name != "root").map(|time| key.created_at + time);
                 key.rights = Rights { expires_at, ..schedule.grant.rights() };
@@ -591,6 +610,29 @@ impl<'a> Play<'a> {
         if let Some(key) = found {
             self.broke(Promise::Wider, format!("{key:?}"));
         }
+        self.no_other_key();
+    }
+
+    /// What is in use has the rights that were asked for, as far as an issuer that does wrong lets it be seen.
+    fn no_other_key(&mut self) {
+        let (grant, in_use) = (self.schedule.grant, |state: &keyrotor_fake::world::State, key: &Key| {
+            state.github.holdings().any(|(_, _, value)| value == key.value)
+        });
+        let find = |is: &dyn Fn(&Key) -> bool| {
+            let found = |state: &keyrotor_fake::world::State| {
+                state.issuer.keys.iter().find(|key| is(key) && in_use(state, key)).cloned()
+            };
+            self.main.world.read(found)
+        };
+        let narrower = find(&|key| grant.is_narrower(key));
+        let added = find(&|key| key.extra.contains_key(ADDED_RIGHT));
+        // Without renames the next run can't tell a dead run's key from the deployed one, and inherits the least of both.
+        if let Some(key) = narrower.filter(|_| self.schedule.renames == Renames::Work) {
+            self.broke(Promise::Narrower, format!("{key:?}"));
+        }
+        if let Some(key) = added {
+            self.broke(Promise::Wider, format!("{key:?}"));
+        }
     }
 
     /// Whether a run may have to ask which key is deployed: where no rename is on record, a person ended a key, or wrote one
@@ -602,7 +644,10 @@ impl<'a> Play<'a> {
     }
 
     async fn heal(&mut self) {
-        self.main.world.by_hand(|state| state.issuer.behaviour.wider.clear());
+        self.main.world.by_hand(|state| {
+            state.issuer.behaviour.wider.clear();
+            do_wrong(&mut state.issuer.behaviour, None);
+        });
         self.wait(2 * DAY).await;
         self.main.policy.replace_key_id.clone_from(&self.hand_made);
         let main = self.main.clone();

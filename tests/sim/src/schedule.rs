@@ -6,7 +6,7 @@ mod shrink;
 use std::time::Duration;
 
 use keyrotor::rotation::policy::Retire;
-use keyrotor_fake::Wider;
+use keyrotor_fake::{Narrower, Wider};
 
 use crate::assumption::Assumption;
 use crate::grant::Grant;
@@ -49,6 +49,17 @@ pub enum Renames {
     Ignored,
     /// The issuer says that there is no such call.
     NoSuchCall,
+}
+
+/// What an issuer does with a new key beside granting more than it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Misdeed {
+    /// It answers the create with the value of the family's oldest key.
+    AnswersOldValue,
+    /// It grants less than it is asked for, or makes a key of another kind.
+    GrantsLess(Narrower),
+    /// It gives it a right that nobody knows.
+    AddsRight,
 }
 
 /// Another repository that uses the same `key-name` in the same account.
@@ -239,6 +250,12 @@ pub struct Schedule {
     pub grant: Grant,
     /// What the issuer grants beyond what it is asked for, until everything has to heal.
     pub wider: Option<Wider>,
+    /// What else the issuer does wrong until then.
+    pub misdeed: Option<Misdeed>,
+    /// Whether it lets whatever has the form of a key list its models.
+    pub checks_form: bool,
+    /// Whether it answers a create with the key's row.
+    pub create_shows_row: bool,
     /// How long keys live.
     pub lifetime: Option<Duration>,
     /// Whether `replace-key-id` stays in the workflow for ever.
@@ -284,6 +301,9 @@ impl Schedule {
             open_models: false,
             grant: Grant::Monthly,
             wider: None,
+            misdeed: None,
+            checks_form: false,
+            create_shows_row: true,
             lifetime: None,
             replace_left_in: true,
             staging: false,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Act, DAY, Deed, HOUR, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
+use super::{Act, DAY, Deed, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
 use keyrotor::rotation::policy::Retire;
-use keyrotor_fake::Wider;
+use keyrotor_fake::{Narrower, Wider};
 
 use crate::assumption::Assumption;
 use crate::grant::Grant;
@@ -45,6 +45,7 @@ impl Schedule {
         let most = if dice.one_in(6) { 5 } else { 2 };
         let acts = dice.rng.usize(1..=most);
         let added = dice.one_in(6).then_some(Act::Deed(Deed::AddTarget));
+        with_oddities(&mut world);
         world.acts = added.into_iter().chain((0..acts).flat_map(|_| acts_of(&mut dice, &world))).collect();
         world
     }
@@ -114,6 +115,29 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         heals_unstated: dice.one_in(4),
         settles_within: if dice.broken == Some(Assumption::A1) { 190 * SECOND } else { 65 * SECOND },
         ..Schedule::plain(seed)
+    }
+}
+
+/// What is odd about the issuer comes from dice of its own, so that everything else of a seed's schedule stays as it is.
+fn with_oddities(world: &mut Schedule) {
+    let rng = fastrand::Rng::with_seed(world.seed ^ 0x0dd1_7e5);
+    let mut dice = Dice { rng, broken: world.broken, only: None };
+    world.checks_form = dice.one_in(8);
+    world.create_shows_row = !dice.one_in(4);
+    world.misdeed = dice.one_in(24).then(|| misdeed(&mut dice, world));
+}
+
+fn misdeed(dice: &mut Dice, world: &Schedule) -> Misdeed {
+    let less: &[Narrower] = match world.grant {
+        Grant::Monthly => &[Narrower::HalvesLimit, Narrower::NeverResets, Narrower::EndsSoon, Narrower::OneModel],
+        Grant::ForLife => &[Narrower::HalvesLimit, Narrower::OneProvider, Narrower::EndsSoon, Narrower::Management],
+        Grant::Unlimited => &[Narrower::HalvesLimit, Narrower::OneProvider, Narrower::EndsSoon, Narrower::Disabled],
+    };
+    match dice.rng.u8(..3) {
+        // Where nothing shows whose a value is, nobody can tell.
+        0 if world.masked_labels => Misdeed::AnswersOldValue,
+        1 => Misdeed::AddsRight,
+        _ => Misdeed::GrantsLess(dice.pick(less)),
     }
 }
 
