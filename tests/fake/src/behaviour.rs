@@ -71,6 +71,8 @@ pub enum Wider {
     IgnoresExpiry,
     /// No rate limit.
     DropsRateLimit,
+    /// Assigning a guardrail is answered with success and does nothing.
+    IgnoresGuardrails,
 }
 
 /// One way in which a new key gets narrower rights than were asked for, or is no key of the kind that was asked for.
@@ -158,6 +160,13 @@ pub struct Behaviour {
     pub shows_kind: bool,
     /// Whether keys show what OpenRouter's alone have: use of the account's own provider keys, the creator, the workspace.
     pub shows_openrouter: bool,
+    /// Whether `…/guardrails` exists.
+    pub has_guardrails: bool,
+    /// Whether a key may have several guardrails. Otherwise the last one that is assigned replaces the others, as
+    /// OpenRouter's SDK says.
+    pub several_guardrails: bool,
+    /// The id of a guardrail that every new key has.
+    pub guards_new_keys: Option<String>,
     /// Whether `GET …/key` exists.
     pub has_key_endpoint: bool,
     /// Whether the answer of `GET …/key` has the key's `hash` and `name`.
@@ -218,6 +227,9 @@ impl Behaviour {
             shows_allow_lists: true,
             shows_kind: true,
             shows_openrouter: false,
+            has_guardrails: false,
+            several_guardrails: false,
+            guards_new_keys: None,
             has_key_endpoint: true,
             key_endpoint_identifies: false,
             models_open: false,
@@ -264,7 +276,14 @@ impl Behaviour {
             live_prefix: "sk-or-v1-",
             management_prefix: "sk-or-v1-",
             inference_base: "/api/v1",
-            create_takes: vec!["limit", "limit_reset", "expires_at", "include_byok_in_limit", "workspace_id"],
+            create_takes: vec![
+                "limit",
+                "limit_reset",
+                "expires_at",
+                "include_byok_in_limit",
+                "creator_user_id",
+                "workspace_id",
+            ],
             create_status: 201,
             delete_answer: DeleteAnswer::Flat,
             page_size: 100,
@@ -272,6 +291,7 @@ impl Behaviour {
             shows_allow_lists: false,
             shows_kind: false,
             shows_openrouter: true,
+            has_guardrails: true,
             models_open: true,
             error_style: ErrorStyle::Numbered,
             ..Self::mgmt()

@@ -10,6 +10,10 @@ use serde_json::Value;
 
 use crate::behaviour::{Behaviour, Dialect, Narrower, Rename, Wider};
 use crate::clock::{Clock, signed, whole_seconds};
+use crate::guardrails::Guardrails;
+
+/// Where OpenRouter's keys are that name no workspace.
+pub const DEFAULT_WORKSPACE: &str = "0df9e665-d932-5740-b2c7-b52af166bc11";
 
 /// What one call to a model costs, in USD.
 const COST_OF_A_CHAT: f64 = 0.001;
@@ -215,6 +219,8 @@ pub struct Issuer {
     pub deleted: Vec<Key>,
     /// The models that keys can call.
     pub models: Vec<Model>,
+    /// What narrows keys from outside, at OpenRouter.
+    pub guardrails: Guardrails,
     /// For a list that lags: the keys as they were until each of these times.
     past: Vec<(Timestamp, Vec<Key>)>,
     rng: fastrand::Rng,
@@ -235,6 +241,7 @@ impl Issuer {
                 model("anthropic/claude-haiku", "anthropic"),
                 model("google/gemini-flash", "google"),
             ],
+            guardrails: Guardrails::default(),
             past: Vec::new(),
             rng: fastrand::Rng::with_seed(0x5eed),
         }
@@ -273,6 +280,10 @@ impl Issuer {
         for narrower in &self.behaviour.narrower {
             narrow(&mut key, *narrower);
         }
+        let id = key.id.clone();
+        if let Some(guardrail) = self.behaviour.guards_new_keys.clone() {
+            self.guard(&id, &guardrail);
+        }
         self.add(key)
     }
 
@@ -296,6 +307,12 @@ impl Issuer {
         let body = value.strip_prefix(self.behaviour.live_prefix);
         let is_hex = |c: u8| c.is_ascii_digit() || (b'a'..=b'f').contains(&c);
         body.is_some_and(|body| body.len() == BODY_LENGTH && body.bytes().all(is_hex))
+    }
+
+    /// Gives a key a guardrail as this issuer does that; `false` where nothing has changed.
+    pub fn guard(&mut self, key: &str, guardrail: &str) -> bool {
+        let (alone, now) = (!self.behaviour.several_guardrails, self.timestamp());
+        !self.behaviour.wider.contains(&Wider::IgnoresGuardrails) && self.guardrails.assign(guardrail, key, alone, now)
     }
 
     fn add(&mut self, key: Key) -> &Key {
@@ -344,6 +361,7 @@ impl Issuer {
                 Wider::ResetsDaily => rights.limit_reset = Some("daily".into()),
                 Wider::IgnoresExpiry => rights.expires_at = None,
                 Wider::DropsRateLimit => rights.rate_limit = None,
+                Wider::IgnoresGuardrails => {}
             }
         }
         rights
@@ -449,9 +467,13 @@ impl Issuer {
     /// One page of the list.
     #[must_use]
     pub fn page(&self, query: &ListQuery) -> Page {
-        let workspace = |key: &Key| key.extra.get("workspace_id").and_then(Value::as_str).map(str::to_owned);
+        let workspace = |key: &Key| match key.extra.get("workspace_id").and_then(Value::as_str) {
+            Some(id) => id.to_owned(),
+            None => DEFAULT_WORKSPACE.to_owned(),
+        };
+        let asked = query.workspace.as_deref().unwrap_or(DEFAULT_WORKSPACE);
         let mut keys = self.list();
-        keys.retain(|key| (query.include_disabled || !key.disabled) && workspace(key) == query.workspace);
+        keys.retain(|key| (query.include_disabled || !key.disabled) && workspace(key) == asked);
         let token = query.page_token.as_deref().and_then(|token| token.strip_prefix("after-"));
         let from = match token.and_then(|token| token.parse().ok()) {
             Some(from) => from,
@@ -503,6 +525,7 @@ impl Issuer {
         self.keep_past();
         let Some(at) = self.keys.iter().position(|key| key.id == id) else { return false };
         self.deleted.push(self.keys.remove(at));
+        self.guardrails.forget(id);
         true
     }
 

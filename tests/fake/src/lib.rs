@@ -4,6 +4,7 @@
 //!
 //! * [`clock`]: one time for the world, which tests may jump; each server reads it with a skew of its own.
 //! * [`issuer`]: the keys, and [`behaviour`]: how this issuer differs from others, as data.
+//! * [`guardrails`]: OpenRouter's guardrails, and which key has which.
 //! * [`github`]: repositories, environments, organisations, tokens, secrets. Sealed boxes are really opened.
 //! * [`app`]: a GitHub App, where it is installed, the tokens that it mints.
 //! * [`vault`]: KV secrets with their versions, tokens, policies. [`runner`]: OIDC tokens of a job.
@@ -51,6 +52,7 @@ pub mod clock;
 pub mod fault;
 pub mod files;
 pub mod github;
+pub mod guardrails;
 pub mod http;
 pub mod issuer;
 pub mod journal;
@@ -68,6 +70,7 @@ pub use clock::{Clock, Hand};
 pub use fault::{Action, Fault, Server, Signal};
 pub use files::Files;
 pub use github::{Access, GitHub, Permission, Place, Scope, Token, TokenKind, Workflow, WorkflowRun};
+pub use guardrails::Guardrails;
 pub use http::Fakes;
 pub use issuer::{Issuer, Key, Kind, Refused, Rights};
 pub use journal::{Answered, Journal, Request};

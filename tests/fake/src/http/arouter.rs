@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::guardrails;
 use super::message::{Inbound, Reply};
 use crate::behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle};
-use crate::issuer::{Issuer, Key, Kind, ListQuery, Patch, Refused, Rights};
-
-/// Where OpenRouter's keys are that name no workspace.
-const DEFAULT_WORKSPACE: &str = "0df9e665-d932-5740-b2c7-b52af166bc11";
+use crate::issuer::{DEFAULT_WORKSPACE, Issuer, Key, Kind, ListQuery, Patch, Refused, Rights};
 
 /// Answers one request.
 pub(super) fn answer(issuer: &mut Issuer, request: &Inbound) -> Reply {
@@ -29,6 +27,11 @@ fn dispatch(issuer: &mut Issuer, request: &Inbound) -> Result<Reply, Refused> {
             None if rest.is_empty() => return keys(issuer, request),
             None => {}
         }
+    }
+    if let Some(rest) = path.strip_prefix("/api/v1/guardrails/")
+        && issuer.behaviour.has_guardrails
+    {
+        return guardrails::answer(issuer, request, rest);
     }
     let is_key = path == "/v1/key" || path == "/api/v1/key" && !guide;
     let inference = path.strip_prefix(issuer.behaviour.inference_base);

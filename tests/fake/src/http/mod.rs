@@ -5,6 +5,7 @@ mod app;
 mod arouter;
 mod aws;
 mod github;
+mod guardrails;
 mod kubernetes;
 mod message;
 mod runner;

@@ -286,3 +286,43 @@ async fn the_issuers_clock_is_its_own() {
     let made: Value = response.json().await.unwrap();
     assert!(made["data"]["created_at"].as_str().unwrap().starts_with("2026-12-01T08:55:0"));
 }
+
+/// As OpenRouter's Node SDK describes it (`@openrouter/sdk` 1.3.19, `funcs/guardrailsBulkAssignKeys`,
+/// `funcs/guardrailsListKeyAssignments`).
+#[tokio::test]
+async fn openrouter_assigns_guardrails_to_keys() {
+    let scene = Scene::new(World::with_dialect(Dialect::OpenRouter)).await;
+    let [first, second] =
+        scene.world.by_hand(|state| ["no training", "europe"].map(|name| state.issuer.guardrails.add(name)));
+    let assign = async |guardrail: &str, hash: &str| {
+        let path = format!("/api/v1/guardrails/{guardrail}/assignments/keys");
+        let body = json!({ "key_hashes": [hash] });
+        ask(scene.issuer(Method::POST, &path, &scene.management).json(&body)).await
+    };
+    let list = async |query: &str| {
+        let path = format!("/api/v1/guardrails/assignments/keys{query}");
+        ask(scene.issuer(Method::GET, &path, &scene.management)).await.1
+    };
+    assert_eq!(list("").await, json!({ "data": [], "total_count": 0 }));
+    assert_eq!(assign(&first, &scene.live_id).await, (200, json!({ "assigned_count": 1 })));
+    assert_eq!(assign(&first, &scene.live_id).await, (200, json!({ "assigned_count": 0 })));
+    assert_eq!((assign("none", &scene.live_id).await.0, assign(&first, "none").await.0), (404, 404));
+    let row = &list("").await["data"][0];
+    assert_eq!((&row["guardrail_id"], &row["key_hash"]), (&json!(first), &json!(scene.live_id)));
+    assert!(row["key_name"] == "production-2026-09-01" && row["created_at"].is_string(), "{row}");
+    // A key holds one guardrail: the last one replaces it.
+    assign(&second, &scene.live_id).await;
+    assert_eq!(scene.world.read(|state| state.issuer.guardrails.assignments.len()), 1);
+    scene.world.by_hand(|state| state.issuer.behaviour.several_guardrails = true);
+    assign(&first, &scene.live_id).await;
+    let page = list("?offset=1&limit=1").await;
+    assert_eq!((&page["total_count"], page["data"].as_array().unwrap().len()), (&json!(2), 1));
+    let path = format!("/api/v1/guardrails/{second}");
+    assert_eq!(ask(scene.issuer(Method::GET, &path, &scene.management)).await.1["data"]["name"], "europe");
+    // Regular keys manage nothing; a key that is gone has no guardrails.
+    let all = "/api/v1/guardrails/assignments/keys";
+    assert_eq!(ask(scene.issuer(Method::GET, all, &scene.live)).await.0, 403);
+    ask(scene.issuer(Method::DELETE, &format!("/api/v1/keys/{}", scene.live_id), &scene.management)).await;
+    assert_eq!(list("").await["total_count"], 0);
+    assert_eq!(ask(Scene::new(World::new()).await.issuer(Method::GET, all, "x")).await.0, 404);
+}
