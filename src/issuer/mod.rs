@@ -9,6 +9,7 @@ mod body;
 mod calls;
 mod fault;
 mod flights;
+mod guardrails;
 mod pages;
 mod proof;
 mod row;

@@ -5,20 +5,22 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use async_trait::async_trait;
+use serde_json::Value;
 use tokio::time::Instant;
 use url::Url;
 
 use super::body::body;
 use super::calls::Calls;
 use super::flights::Flights;
+use super::guardrails::Assignments;
 use super::pages::{Cursor, Page, read_all};
 use super::proof::{Chat, about, judge, tried_key};
-use super::row::{self, INCLUDE_BYOK, Shown};
+use super::row::{self, CARRIED, INCLUDE_BYOK, Shown, WORKSPACE};
 use super::wire::{Ask, Signer, Wire, root};
 use crate::http::{Failure, Trace, one_line, server_text};
 use crate::rotation::port::{
-    ChatVerdict, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell, RightsTaken,
-    Verdict,
+    ChatVerdict, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell,
+    RightsTaken, Verdict,
 };
 use crate::secret::{Redactor, Secret};
 
@@ -50,6 +52,8 @@ pub struct OpenRouterIssuer {
     made: RefCell<HashSet<KeyId>>,
     /// The first list may be one that others wait for too.
     flights: RefCell<Option<Flights>>,
+    /// So may the first list of guardrails.
+    guardrail_flights: RefCell<Option<Flights>>,
 }
 
 impl OpenRouterIssuer {
@@ -70,6 +74,7 @@ impl OpenRouterIssuer {
             shown: RefCell::default(),
             made: RefCell::default(),
             flights: RefCell::default(),
+            guardrail_flights: RefCell::default(),
         }
     }
 
@@ -77,6 +82,7 @@ impl OpenRouterIssuer {
     #[must_use]
     pub fn sharing(self, flights: &Flights) -> Self {
         *self.flights.borrow_mut() = Some(flights.clone());
+        *self.guardrail_flights.borrow_mut() = Some(flights.clone());
         self
     }
 
@@ -97,13 +103,24 @@ impl OpenRouterIssuer {
         Ok(Calls { wire: &self.wire, signer: self.signer()?, path: KEYS })
     }
 
+    /// What the config file states of a key.
+    fn stated(&self) -> impl Iterator<Item = (String, Value)> {
+        let include = self.extras.include_byok.map(|include| (INCLUDE_BYOK.to_owned(), include.into()));
+        let workspace = self.extras.workspace.as_deref().map(|id| (WORKSPACE.to_owned(), id.into()));
+        include.into_iter().chain(workspace)
+    }
+
+    fn assignments(&self) -> Result<Assignments<'_>, Failure> {
+        Ok(Assignments { wire: &self.wire, signer: self.signer()? })
+    }
+
     async fn page(&self, cursor: Cursor, flights: Option<&Flights>) -> Result<Page, Failure> {
         let offset = match cursor {
             Cursor::Offset(rows) => rows.to_string(),
             Cursor::Token(_) => return Err(Failure::refused("issuer: OpenRouter's pages have no tokens")),
         };
         let mut query = vec![("include_disabled", "true".into()), ("offset", Cow::Owned(offset))];
-        query.extend(self.extras.workspace.as_deref().map(|workspace| ("workspace_id", Cow::Borrowed(workspace))));
+        query.extend(self.extras.workspace.as_deref().map(|workspace| (WORKSPACE, Cow::Borrowed(workspace))));
         let ask = Ask { query: &query, ..Ask::get(KEYS) };
         let answer = match flights {
             Some(flights) => self.wire.join(ask, &self.signer()?, flights).await?,
@@ -129,9 +146,11 @@ impl OpenRouterIssuer {
         let read = |(id, fields): (KeyId, row::Fields)| {
             let about = format!("the row of `{}`", server_text(&id.0, &self.wire.redactor));
             let mut row = row::row(id, &fields, &shown).map_err(|what| senseless(&format!("{about} {what}")))?;
+            let carried = CARRIED.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())));
+            row.rights.other.extend(carried.filter(|(_, value)| value.is_string()));
             // What is stated is taken over as if the old key had it; a key of this run shows what it really has.
-            if let Some(include) = self.extras.include_byok.filter(|_| !self.made.borrow().contains(&row.id)) {
-                row.rights.other.insert(INCLUDE_BYOK.to_owned(), include.into());
+            if !self.made.borrow().contains(&row.id) {
+                row.rights.other.extend(self.stated());
             }
             Ok::<_, Failure>(row)
         };
@@ -154,9 +173,7 @@ impl KeyIssuer for OpenRouterIssuer {
     async fn create(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {
         let mut body = body(spec, "limit")?;
         if let Some(fields) = body.as_object_mut() {
-            let include = self.extras.include_byok.map(|include| (INCLUDE_BYOK.to_owned(), include.into()));
-            let workspace = self.extras.workspace.as_deref().map(|id| ("workspace_id".to_owned(), id.into()));
-            fields.extend(include.into_iter().chain(workspace));
+            fields.extend(self.stated());
         }
         let created = self.calls()?.create(&body).await?;
         self.made.borrow_mut().insert(created.id.clone());
@@ -173,6 +190,19 @@ impl KeyIssuer for OpenRouterIssuer {
 
     async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
         self.calls()?.switch(id, disabled).await
+    }
+
+    async fn guardrails(&self) -> Result<Guardrails, Failure> {
+        let flights = self.guardrail_flights.borrow_mut().take();
+        self.assignments()?.read(flights.as_ref()).await
+    }
+
+    async fn assign_guardrail(&self, key: &KeyId, guardrail: &str) -> Result<(), Failure> {
+        self.assignments()?.add(key, guardrail).await
+    }
+
+    async fn guardrail_name(&self, guardrail: &str) -> Option<String> {
+        self.assignments().ok()?.name_of(guardrail).await
     }
 
     /// Keys that call models never manage keys here.

@@ -92,7 +92,7 @@ pub(super) async fn read_all(ask: impl AsyncFn(Cursor) -> Result<Page, Failure>)
             return Ok(all);
         }
     }
-    let message = "issuer: the key list changed all the while it was read".to_owned();
+    let message = "issuer: the list changed all the while it was read".to_owned();
     Err(Failure::Transient { message, retry_after: None })
 }
 

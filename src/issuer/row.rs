@@ -55,6 +55,11 @@ const NO_RIGHTS: [&str; 28] = [
 /// The longest name of an unknown field that is shown.
 const LONGEST_NAME: usize = 64;
 
+/// OpenRouter: the workspace that a key belongs to.
+pub(super) const WORKSPACE: &str = "workspace_id";
+/// OpenRouter: what a key is bound to, and its successor too. The guardrails of the member who made it apply to it.
+pub(super) const CARRIED: [&str; 2] = ["creator_user_id", WORKSPACE];
+
 /// Which fields for rights an issuer was seen to show. A row without such a field has this right unset; without it,
 /// nobody knows.
 #[derive(Clone, Debug, Default)]

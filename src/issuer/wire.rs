@@ -52,13 +52,15 @@ pub(super) struct Ask<'a> {
     pub(super) path: &'a str,
     /// One more path segment: a key's id.
     pub(super) id: Option<&'a str>,
+    /// Fixed text behind the id: `/assignments/keys`.
+    pub(super) rest: &'a str,
     pub(super) query: &'a [(&'static str, Cow<'a, str>)],
     pub(super) body: Option<&'a Value>,
 }
 
 impl<'a> Ask<'a> {
     pub(super) fn new(method: Method, path: &'a str) -> Self {
-        Self { method, path, id: None, query: &[], body: None }
+        Self { method, path, id: None, rest: "", query: &[], body: None }
     }
 
     pub(super) fn get(path: &'a str) -> Self {
@@ -78,6 +80,7 @@ impl<'a> Ask<'a> {
                 return Err(Failure::refused(format!("`{}` is not a key's id", server_text(id, redactor))));
             }
             url.path_segments_mut().map_err(|()| Failure::refused("the issuer's address has no path"))?.push(id);
+            url.set_path(&format!("{}{}", url.path(), self.rest));
         }
         if !self.query.is_empty() {
             url.query_pairs_mut().extend_pairs(self.query);
@@ -88,7 +91,7 @@ impl<'a> Ask<'a> {
     /// The id is a server's text.
     fn name(&self, redactor: &Redactor) -> String {
         let id = self.id.map(|id| format!("/{}", server_text(id, redactor))).unwrap_or_default();
-        format!("issuer {} {}{id}", self.method, self.path)
+        format!("issuer {} {}{id}{}", self.method, self.path, self.rest)
     }
 }
 

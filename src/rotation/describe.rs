@@ -71,6 +71,7 @@ impl Rotate {
             lines.push(format!("rename {} into the family {:?}", name(id), policy.key_name));
         }
         lines.push(format!("make a key of the family {:?} ({})", policy.key_name, rights_line(&self.rights)));
+        lines.extend(self.guardrails.ids.iter().map(|id| format!("assign the guardrail {id} to it")));
         lines.push("prove that it works".to_owned());
         lines.extend(
             self.order.iter().filter_map(|at| seen.targets.get(*at)).map(|target| format!("write {}", target.name)),

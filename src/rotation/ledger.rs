@@ -29,6 +29,11 @@ pub enum Act {
         /// Which.
         id: KeyId,
     },
+    /// A guardrail was to be assigned to the new key.
+    Guard {
+        /// Which guardrail.
+        guardrail: String,
+    },
     /// The new key was to be written to a target.
     Write {
         /// The target's place in the user's list.
@@ -58,9 +63,10 @@ pub enum Act {
 
 impl Act {
     /// Whether it still matters when it takes effect late. A key that is deleted or switched off late is gone all the
-    /// same; a late restart takes up what its target holds then.
+    /// same; a late restart takes up what its target holds then; a late guardrail is one that the key has by then, or comes
+    /// to a key that is gone.
     fn has_to_settle(&self) -> bool {
-        !matches!(self, Self::Delete { .. } | Self::Disable { .. } | Self::TakeUp { .. })
+        !matches!(self, Self::Delete { .. } | Self::Disable { .. } | Self::TakeUp { .. } | Self::Guard { .. })
     }
 }
 

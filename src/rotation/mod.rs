@@ -9,6 +9,7 @@ pub mod describe;
 mod distribute;
 mod due;
 pub mod grant;
+pub mod guardrails;
 pub mod holdings;
 pub mod identity;
 pub mod interrupt;

@@ -2,9 +2,12 @@
 
 use jiff::Timestamp;
 
+use crate::http::Refusal;
 use crate::rotation::clock::{Mark, ServerClock};
 use crate::rotation::name::FamilyName;
-use crate::rotation::port::{Contents, Endpoint, Entry, Held, KeyId, KeyKind, KeyRow, Listing, Unfinished, Uptake};
+use crate::rotation::port::{
+    Contents, Endpoint, Entry, Guardrails, Held, KeyId, KeyKind, KeyRow, Listing, Unfinished, Uptake,
+};
 
 /// One target as it was seen.
 #[derive(Clone, Debug)]
@@ -54,6 +57,8 @@ pub struct HeldKey {
 pub struct Observation {
     /// Every page of the key list.
     pub listing: Listing,
+    /// The guardrails of all keys, or why the issuer does not show them.
+    pub guardrails: Result<Guardrails, Refusal>,
     /// The issuer's clock.
     pub clock: ServerClock,
     /// In the user's order.

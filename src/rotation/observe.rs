@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all, try_join3};
+use futures_util::future::{join, join_all, try_join4};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
@@ -137,8 +137,8 @@ impl Run<'_> {
 
     async fn look_once(&self, fixed: bool) -> Result<Observation, Cause> {
         let list = self.ask_quickly("list the keys", async || self.dated_list().await);
-        let (list, targets, tried) = try_join3(list, self.look_at_targets(), self.try_held()).await?;
-        let (listing, clock) = list;
+        let looks = try_join4(list, self.look_at_guardrails(), self.look_at_targets(), self.try_held()).await?;
+        let ((listing, clock), guardrails, targets, tried) = looks;
         let held = match (&self.policy.current_key, tried) {
             (Some(value), Some(tried)) => Some(self.identify(&listing, value, tried, fixed).await),
             _ => None,
@@ -169,7 +169,7 @@ impl Run<'_> {
             });
         }
         let (targets, ended) = (seen, self.clock().now());
-        let mut seen = Observation { listing, clock, targets, held, ended, use_asked: None };
+        let mut seen = Observation { listing, guardrails, clock, targets, held, ended, use_asked: None };
         self.read_doubtful(&mut seen, fixed).await?;
         self.look_elsewhere(&mut seen).await?;
         Ok(Observation { ended: self.clock().now(), ..seen })

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, span};
+use crate::rotation::guardrails::Wanted;
 use crate::rotation::holdings::Found;
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
@@ -76,6 +77,8 @@ pub struct Rotate {
     pub rights: Rights,
     /// What the key whose rights are inherited has in fields that no documentation names; `None`: there is no such key.
     pub unknown: Option<BTreeMap<String, Value>>,
+    /// The guardrails that it gets.
+    pub guardrails: Wanted,
     /// The order in which targets are written: the one not written for longest first.
     pub order: Vec<usize>,
     /// Keys that the new one replaces: every older live key of the family, but those that still wait.
@@ -175,11 +178,17 @@ impl<'a> Situation<'a> {
             Err(stop) => return Decision::Stop(stop),
         };
         notices.extend(self.told_of_targets(current));
-        let source = self.source_of_rights(current);
+        let sources = self.sources_of_rights(current);
+        let source = self.narrowest(&sources);
         let source = source.as_deref();
+        let guardrails = match self.wanted_guardrails(&sources, notices) {
+            Err(stop) => return Decision::Stop(stop),
+            Ok(wanted) => wanted,
+        };
         match rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now()) {
             Err(inputs) => Decision::Stop(self.rights_unknown(source, &inputs)),
             Ok(rights) => {
+                let rights = self.without_creator(rights);
                 notices.extend(rights::told_of_limit(self.policy, source));
                 if rights.limit.flatten().is_none() {
                     notices.push("the new key has no spending limit; spending-limit sets one".to_owned());
@@ -187,7 +196,7 @@ impl<'a> Situation<'a> {
                 let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
                 let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
                 let unknown = source.map(|row| row.unknown.clone());
-                let rotate = Rotate { in_use, unknown, ..self.rotate(current, due, rights) };
+                let rotate = Rotate { in_use, unknown, guardrails, ..self.rotate(current, due, rights) };
                 Decision::Rotate(Box::new(rotate.sparing(pending).guarded(guarded)))
             }
         }
@@ -197,11 +206,13 @@ impl<'a> Situation<'a> {
     /// which it did not live to see; behind that look it would have written targets. Where it can't be told from a deployed
     /// one, and not every target was written soon after it was made, no right reaches further than those of the other live
     /// keys; where none was, than those of the dead ones.
-    fn source_of_rights(&self, current: Option<&'a KeyRow>) -> Option<Cow<'a, KeyRow>> {
-        let newest = current.or_else(|| self.of_dead_runs().max_by_key(|row| row.created_at))?;
+    fn sources_of_rights(&self, current: Option<&'a KeyRow>) -> Vec<&'a KeyRow> {
+        let Some(newest) = current.or_else(|| self.of_dead_runs().max_by_key(|row| row.created_at)) else {
+            return Vec::new();
+        };
         let named = FamilyName::parse(&self.policy.key_name, &newest.name).is_none();
         if named || (self.mode == Mode::Renaming && current.is_some()) {
-            return Some(Cow::Borrowed(newest));
+            return vec![newest];
         }
         let lease = 2 * self.policy.request_timeout + self.policy.verify_timeout;
         let soon = |at: Timestamp, target: &SeenTarget| {
@@ -212,15 +223,21 @@ impl<'a> Situation<'a> {
         let since = |target: &SeenTarget| target.last_write.map(|at| soon(at, target) == Some(true));
         let written: Vec<_> = self.seen.targets.iter().filter_map(since).collect();
         if !written.is_empty() && written.iter().all(|since| *since) {
-            return Some(Cow::Borrowed(newest));
+            return vec![newest];
         }
         let others = |row: &&KeyRow| row.id != newest.id && row.created_at <= newest.created_at;
         let mut by: Vec<_> = self.family.all().filter(others).collect();
         if by.is_empty() && !written.contains(&true) {
             by = self.family.traces.iter().copied().filter(others).collect();
         }
-        let least = by.into_iter().fold(newest.clone(), |row, other| rights::narrowed(self.policy, &row, other));
-        Some(Cow::Owned(least))
+        std::iter::once(newest).chain(by).collect()
+    }
+
+    /// The first of these keys, with no right that reaches further than one of the others'.
+    fn narrowest(&self, sources: &[&'a KeyRow]) -> Option<Cow<'a, KeyRow>> {
+        let (newest, others) = sources.split_first()?;
+        let narrowed = |row: Cow<'a, KeyRow>, by: &&KeyRow| Cow::Owned(rights::narrowed(self.policy, &row, by));
+        Some(others.iter().fold(Cow::Borrowed(*newest), narrowed))
     }
 
     /// The rights can't be inherited.
@@ -294,6 +311,7 @@ impl<'a> Situation<'a> {
             due,
             adopt,
             rights,
+            guardrails: Wanted::default(),
             order,
             unknown: None,
             replaces,

@@ -55,6 +55,9 @@ pub enum Reset {
     Daily,
 }
 
+/// The guardrails of each key that has any, by their ids: rules outside the key list that narrow what a key may do.
+pub type Guardrails = BTreeMap<KeyId, BTreeSet<String>>;
+
 /// What the issuer shows of a key's rights. `None`: it does not show this right, which is not the same as "no
 /// restriction".
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -282,6 +285,27 @@ pub trait KeyIssuer {
     /// # Errors
     /// [`Failure::Refused`] also where the issuer has no such call, or no such key.
     async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure>;
+
+    /// The guardrails of all keys. A read: safe to repeat.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] where the credential may not read them, or the server knows none.
+    async fn guardrails(&self) -> Result<Guardrails, Failure> {
+        Ok(Guardrails::new())
+    }
+
+    /// Assigns a guardrail to a key. Safe to repeat.
+    ///
+    /// # Errors
+    /// As any write.
+    async fn assign_guardrail(&self, _key: &KeyId, _guardrail: &str) -> Result<(), Failure> {
+        Err(Failure::refused("issuer: keys have no guardrails here"))
+    }
+
+    /// What a guardrail is called, for a report. Never fails: a name that can't be told is `None`.
+    async fn guardrail_name(&self, _guardrail: &str) -> Option<String> {
+        None
+    }
 
     /// From now on a proved new key signs the calls where live keys manage themselves: the key that signed so far may
     /// be the very one that is to be deleted.

@@ -32,7 +32,8 @@ enum Round {
 }
 
 impl Run<'_> {
-    /// Proves the new key; beside it renews the lease and looks once whether another run came in between.
+    /// Proves the new key; beside it gives it its guardrails, renews the lease and looks once whether another run came
+    /// in between.
     pub(super) async fn prove(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
         let Some(new) = self.new_key() else { return Ok(()) };
         self.check_is_new(seen, &new)?;
@@ -42,7 +43,8 @@ impl Run<'_> {
         };
         let (works, own_row) = (self.works(&new.value), self.read_own_row(seen, rotate, &new));
         let told = async { Ok(self.told_elsewhere(seen, mode, &new.value).await) };
-        let ((at, mut said), listing, told, ()) = futures_util::try_join!(works, own_row, told, renewed)?;
+        let guarded = self.guard(&rotate.guardrails, &new.id);
+        let ((at, mut said), listing, told, (), ()) = futures_util::try_join!(works, own_row, told, renewed, guarded)?;
         said.extend(told);
         self.check_value(&listing, &said)?;
         self.memory.borrow_mut().proved_at = Some(at);

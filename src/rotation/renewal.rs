@@ -88,16 +88,9 @@ impl Run<'_> {
         }
     }
 
-    /// Asks for another name. A key that was just made may be unknown there for a moment, which counts as a failure that
-    /// passes until it has been `unseen` too often.
+    /// Asks for another name.
     pub(super) async fn rename(&self, id: &KeyId, name: &str, unseen: &Cell<u32>) -> Result<Renamed, Failure> {
-        match self.issuer.rename(id, name).await {
-            Err(Failure::Refused(refusal)) if refusal.status == Some(404) && unseen.get() + 1 < MOST_UNSEEN => {
-                unseen.set(unseen.get() + 1);
-                Err(Failure::Transient { message: refusal.message, retry_after: None })
-            }
-            answer => answer,
-        }
+        heard_of(self.issuer.rename(id, name).await, unseen)
     }
 
     /// What it means that the first rename of a run was refused. Only the answer that there is no such call, about a key
@@ -219,6 +212,18 @@ impl Run<'_> {
             });
             self.while_renewing(self.pause(left)).await?;
         }
+    }
+}
+
+/// The answer to a call about a key that was just made, which may be unknown there for a moment: that counts as a
+/// failure that passes until it has been `unseen` too often.
+pub(super) fn heard_of<T>(answer: Result<T, Failure>, unseen: &Cell<u32>) -> Result<T, Failure> {
+    match answer {
+        Err(Failure::Refused(refusal)) if refusal.status == Some(404) && unseen.get() + 1 < MOST_UNSEEN => {
+            unseen.set(unseen.get() + 1);
+            Err(Failure::Transient { message: refusal.message, retry_after: None })
+        }
+        answer => answer,
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::http::Failure;
 use crate::rotation::port::{
-    ChatVerdict, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell, Verdict,
+    ChatVerdict, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell,
+    Verdict,
 };
 use crate::secret::Secret;
 
@@ -103,6 +104,19 @@ impl KeyIssuer for InTurn<'_, '_> {
     async fn set_disabled(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
         self.turn.take().await;
         self.issuer.set_disabled(id, disabled).await
+    }
+
+    async fn guardrails(&self) -> Result<Guardrails, Failure> {
+        self.issuer.guardrails().await
+    }
+
+    async fn assign_guardrail(&self, key: &KeyId, guardrail: &str) -> Result<(), Failure> {
+        self.turn.take().await;
+        self.issuer.assign_guardrail(key, guardrail).await
+    }
+
+    async fn guardrail_name(&self, guardrail: &str) -> Option<String> {
+        self.issuer.guardrail_name(guardrail).await
     }
 
     fn hand_over(&self, successor: &Secret) {

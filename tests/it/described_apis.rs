@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use keyrotor_fake::{Dialect, Scope, Server};
+use keyrotor_fake::{Dialect, Scope, Server, Wider};
 use serde_json::{Map, Value, json};
 
 use crate::harness::{Ran, SECRET, Setting, Stage};
@@ -70,8 +70,12 @@ fn what_github_is_asked_and_answers_is_what_github_describes() {
 
 /// OpenRouter's description, as the program finds it below the root of the API's address.
 fn openrouter(stage: &Stage) -> PathBuf {
-    let text = fs::read_to_string(document("openrouter-keys.json")).unwrap();
-    let mut api: Value = serde_json::from_str(&text).unwrap();
+    let read = |name: &str| -> Value { serde_json::from_str(&fs::read_to_string(document(name)).unwrap()).unwrap() };
+    let (mut api, mut guardrails) = (read("openrouter-keys.json"), read("openrouter-guardrails.json"));
+    for place in ["/paths", "/components/schemas"] {
+        let more = std::mem::take(guardrails.pointer_mut(place).unwrap());
+        api.pointer_mut(place).unwrap().as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    }
     let paths = api["paths"].as_object_mut().unwrap();
     let below = std::mem::take(paths).into_iter().map(|(path, calls)| (format!("/api/v1{path}"), calls));
     *paths = below.collect::<Map<_, _>>();
@@ -84,6 +88,11 @@ fn openrouter(stage: &Stage) -> PathBuf {
 #[test]
 fn what_openrouter_is_asked_and_answers_is_what_openrouter_describes() {
     let stage = setting(Dialect::OpenRouter).with_current_key().stage();
+    stage.world.by_hand(|state| {
+        let guardrail = state.issuer.guardrails.add("no training");
+        let keys: Vec<_> = state.issuer.keys.iter().map(|key| key.id.clone()).collect();
+        keys.iter().for_each(|key| _ = state.issuer.guard(key, &guardrail));
+    });
     let prism = Prism::start(&openrouter(&stage), &stage.fakes.issuer_url);
     let run = || stage.action().input("issuer-url", &prism.url).run();
     let ran = run();
@@ -97,6 +106,8 @@ fn what_openrouter_is_asked_and_answers_is_what_openrouter_describes() {
         ("PATCH", "/api/v1/keys/"),
         ("DELETE", "/api/v1/keys/"),
         ("GET", "/api/v1/key"),
+        ("GET", "/api/v1/guardrails/assignments/keys?"),
+        ("POST", "/api/v1/guardrails/"),
     ] {
         assert!(asked(method, path), "{method} {path} was not asked");
     }
@@ -107,6 +118,11 @@ fn what_openrouter_is_asked_and_answers_is_what_openrouter_describes() {
     let ran =
         ran.input("targets", "").input("secret-name", "").input("verify-timeout", "").secret("current-key", "").run();
     assert_eq!(ran.output("outcome"), "audited", "{}", ran.log());
+    // Read back without the guardrail, which is then asked for by its name.
+    stage.behaviour(|it| it.wider.push(Wider::IgnoresGuardrails));
+    let ran = run();
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{}", ran.log());
+    assert!(ran.tells("\"no training\""), "{}", ran.log());
     let complaints = prism.complaints();
     assert_eq!(complaints, [""; 0]);
 

@@ -20,9 +20,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Server, Signal};
+use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Server, Signal, State};
 
-use crate::harness::{Check, Ran, Setting, Stage, ensure};
+use crate::harness::{Check, FAMILY, Ran, SECRET, Setting, Stage, ensure};
 
 /// Cases at once: most of them wait. With more, timeouts of a second are too short.
 const AT_ONCE: usize = 64;
@@ -138,11 +138,11 @@ fn stage(home: Home, dialect: Dialect, current_key: bool, course: Course) -> Sta
     let setting = setting.input("grace-period", "0s");
     let setting = if current_key { setting.with_current_key() } else { setting };
     if course != Course::Retire {
-        return setting.stage();
+        return guarded(setting.stage());
     }
     let setting = setting.input("grace-period", "1h").input("rotate-after", "30d");
     loop {
-        let stage = setting.clone().stage();
+        let stage = guarded(setting.clone().stage());
         let ran = stage.run();
         if ran.output("old-key-status") == "pending" {
             stage.world.advance(GRACE_OVER);
@@ -150,6 +150,27 @@ fn stage(home: Home, dialect: Dialect, current_key: bool, course: Course) -> Sta
         }
         assert!(TOO_SLOW.iter().any(|sign| ran.log().contains(sign)), "{}", ran.log());
     }
+}
+
+/// The same stage, where its keys have a guardrail if they can.
+fn guarded(stage: Stage) -> Stage {
+    stage.world.by_hand(|state| {
+        if state.issuer.behaviour.has_guardrails {
+            let guardrail = state.issuer.guardrails.add("no training");
+            state.live_keys(FAMILY).iter().for_each(|key| _ = state.issuer.guard(&key.id, &guardrail));
+        }
+    });
+    stage
+}
+
+/// No key that a target holds is without it.
+fn check_guarded(stage: &Stage) -> Check {
+    for key in stage.places.iter().filter_map(|place| stage.world.key_at(place, SECRET)) {
+        let lacks =
+            |state: &State| state.issuer.behaviour.has_guardrails && state.issuer.guardrails.of(&key.id).is_empty();
+        ensure(!stage.world.read(lacks), || format!("{} is in use without its guardrail", key.name))?;
+    }
+    Ok(())
 }
 
 /// The faults that befall each request of a rotation in turn. A request is told by its path and by how many came
@@ -242,6 +263,7 @@ fn try_case(case: &Case) -> Came {
     let wrong = (|| {
         check_end(&case.fault.act, befell, &ran)?;
         stage.check_truthful(&before, &ran)?;
+        check_guarded(&stage).map_err(|wrong| format!("{wrong}\n{}", ran.log()))?;
         stage.world.clear_faults();
         if case.course == Course::Retire {
             // It may have seen a reason to rotate; what it replaced is in grace then.
@@ -250,7 +272,10 @@ fn try_case(case: &Case) -> Came {
         let next = stage.action().try_run()?;
         let first = || format!("after a run that came to {}", ran.log());
         ensure(next.status() == 0, || format!("the next run does not end well: {}\n{}", next.log(), first()))?;
-        stage.check_healed().map_err(|wrong| format!("{wrong}\n{}\n{}", next.log(), first()))
+        stage
+            .check_healed()
+            .and_then(|()| check_guarded(&stage))
+            .map_err(|wrong| format!("{wrong}\n{}\n{}", next.log(), first()))
     })();
     Came { to: ran.status(), befell, wrong }
 }

@@ -22,6 +22,7 @@ mod github_answers;
 mod github_app;
 mod github_clients;
 mod github_store;
+mod guardrails;
 mod harness;
 mod hidden_writes;
 mod inputs;

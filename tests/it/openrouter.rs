@@ -106,6 +106,36 @@ fn a_workspace_is_where_keys_are_looked_for_and_made() {
 }
 
 #[test]
+fn a_key_stays_its_members_and_in_its_workspace_and_ends_at_a_whole_second() {
+    let member = |stage: &Stage| {
+        stage.world.by_hand(|state| {
+            for key in &mut state.issuer.keys {
+                key.extra.insert("creator_user_id".to_owned(), "user_member".into());
+                key.rights.expires_at = Some(key.created_at + jiff::SignedDuration::from_hours(24 * 90));
+            }
+        });
+    };
+    let old = stage();
+    member(&old);
+    let ran = old.run();
+    assert_eq!((ran.status(), &asked(&ran)["creator_user_id"]), (0, &json!("user_member")), "{}", ran.log());
+    assert_eq!(asked(&ran)["workspace_id"], keyrotor_fake::issuer::DEFAULT_WORKSPACE);
+    let end = asked(&ran)["expires_at"].as_str().unwrap().to_owned();
+    assert!(end.len() == "2027-01-01T00:00:00Z".len() && end.ends_with('Z'), "{end}");
+    old.check_healed().unwrap();
+    assert_eq!(old.world.live_keys(FAMILY)[0].extra["creator_user_id"], "user_member");
+
+    // The guardrails of the member would not apply to it.
+    let deaf = stage();
+    member(&deaf);
+    deaf.behaviour(|it| it.create_takes.retain(|name| *name != "creator_user_id"));
+    let ran = deaf.run();
+    assert_eq!((ran.status(), ran.output("outcome")), (1, "rolled-back"), "{}", ran.log());
+    assert!(ran.tells("its creator_user_id is not the old key's"), "{}", ran.log());
+    deaf.check_healed().unwrap();
+}
+
+#[test]
 fn many_keys_are_read_page_by_page() {
     let stage = stage();
     stage.world.by_hand(|state| {

@@ -143,6 +143,7 @@ fn observation(value: &Secret) -> Observation {
     let clock = ServerClock::new(Timestamp::UNIX_EPOCH, read, Duration::ZERO);
     let takes = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
     Observation {
+        guardrails: Ok(BTreeMap::new()),
         listing: Listing {
             keys: Vec::new(),
             date: Timestamp::UNIX_EPOCH,

@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::*;
+use crate::http::Refusal;
 use crate::rotation::clock::{Clock, ServerClock};
 use crate::rotation::observation::{HeldKey, SeenTarget};
 use crate::rotation::pending::Standing;
 use crate::rotation::policy::Wish;
 use crate::rotation::policy::tests::policy;
 use crate::rotation::port::tests::row;
-use crate::rotation::port::{Contents, Entry, Held, KeyKind, Listing, RightsTaken};
+use crate::rotation::port::{Contents, Entry, Guardrails, Held, KeyKind, Listing, RightsTaken};
 use crate::secret::Secret;
 
 const NOW: &str = "2026-12-01T12:00:00Z";
@@ -42,6 +43,7 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
         clock,
     });
     Observation {
+        guardrails: Ok(Guardrails::new()),
         listing: Listing { keys, date: at(NOW), dated_within: Duration::ZERO, may_rename: true, takes },
         clock,
         targets: targets.collect(),
@@ -417,4 +419,52 @@ async fn a_key_of_another_family_is_taken_over_only_where_it_is_named_and_was_de
         let planned = plan(&seen, &named, Mode::Renaming);
         assert_eq!(matches!(planned.decision, Decision::Rotate(_)), expected, "{name} {written}");
     }
+}
+
+#[tokio::test]
+async fn guardrails_are_those_of_the_key_whose_rights_are_inherited() {
+    let guardrails = |keys: &[(&str, &str)]| -> Guardrails {
+        keys.iter().map(|(key, id)| (KeyId((*key).to_owned()), [(*id).to_owned()].into())).collect()
+    };
+    let dead = "production-2026-11-20-bbbbbb-unconfirmed";
+    let mut seen = deployed();
+    seen.listing.keys.push(row(dead, "2026-11-20T12:00:00Z"));
+    seen.guardrails = Ok(guardrails(&[(CURRENT, "a"), (dead, "b"), ("another", "c")]));
+    let ids = |seen: &Observation, mode| rotation(&plan(seen, &policy(), mode)).guardrails.ids.clone();
+    assert_eq!(ids(&seen, Mode::Renaming), ["a".to_owned()].into());
+    // Where names say nothing, the newest key may be one whose run died before it had any.
+    let both = "production-2026-11-20-bbbbbb";
+    seen.listing.keys[1] = row(both, "2026-11-20T12:00:00Z");
+    seen.guardrails = Ok(guardrails(&[(CURRENT, "a")]));
+    let replaced = Policy { replace_key_id: Some(KeyId(both.to_owned())), ..policy() };
+    let plan = plan(&seen, &replaced, Mode::Fixed);
+    assert_eq!(rotation(&plan).guardrails.ids, ["a".to_owned()].into());
+}
+
+#[tokio::test]
+async fn guardrails_that_cannot_be_read_stop_a_rotation_unless_that_is_accepted() {
+    let mut seen = deployed();
+    let refusal = |status| Refusal { status: Some(status), message: "no".into(), hint: None };
+    for (status, next) in [(403, "use a management-key that may read guardrails"), (404, "if this server has no")] {
+        seen.guardrails = Err(refusal(status));
+        let plan = plan(&seen, &policy(), Mode::Renaming);
+        assert!(stop(&plan).what.starts_with("not confirmed: the guardrails"), "{plan:?}");
+        assert!(stop(&plan).next.starts_with(next) && stop(&plan).next.contains("accept-unconfirmed"), "{plan:?}");
+    }
+    let accepted = Policy { accept_unconfirmed: ["guardrails".to_owned()].into(), ..policy() };
+    let going_on = plan(&seen, &accepted, Mode::Renaming);
+    assert!(rotation(&going_on).guardrails.ids.is_empty());
+    assert!(going_on.notices.iter().any(|notice| notice.contains("guardrails; the new key gets none")));
+    // What is not due needs none.
+    assert!(attention(&plan(&seen, &young(), Mode::Renaming)).is_empty());
+}
+
+#[tokio::test]
+async fn a_creator_is_carried_over_unless_its_confirmation_is_not_asked_for() {
+    let mut seen = deployed();
+    seen.listing.keys[0].rights.other.insert("creator_user_id".into(), "user_1".into());
+    let other = |policy: &Policy| rotation(&plan(&seen, policy, Mode::Renaming)).rights.other.clone();
+    assert_eq!(other(&policy())["creator_user_id"], "user_1");
+    let accepted = Policy { accept_unconfirmed: ["creator_user_id".to_owned()].into(), ..policy() };
+    assert!(other(&accepted).is_empty());
 }
