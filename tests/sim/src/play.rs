@@ -195,6 +195,12 @@ impl<'a> Play<'a> {
                 key.rights = Rights { expires_at, ..schedule.grant.rights() };
                 key.label = schedule.masked_labels.then(|| key.masked());
             }
+            state.issuer.behaviour.has_guardrails = schedule.guarded;
+            if schedule.guarded {
+                state.issuer.guardrails.add("no training");
+                let keys: Vec<_> = state.issuer.keys.iter().map(|key| key.id.clone()).collect();
+                keys.iter().for_each(|key| guard(state, key));
+            }
         });
         if schedule.start == Start::Empty {
             main.policy.expires_after = Wish::Stated(schedule.lifetime);
@@ -611,6 +617,9 @@ impl<'a> Play<'a> {
             self.broke(Promise::Wider, format!("{key:?}"));
         }
         self.no_other_key();
+        if self.schedule.guarded {
+            self.no_unguarded_key();
+        }
     }
 
     /// What is in use has the rights that were asked for, as far as an issuer that does wrong lets it be seen.
@@ -632,6 +641,18 @@ impl<'a> Play<'a> {
         }
         if let Some(key) = added {
             self.broke(Promise::Wider, format!("{key:?}"));
+        }
+    }
+
+    /// No key in use lacks the guardrail that its predecessors had.
+    fn no_unguarded_key(&mut self) {
+        let found = self.main.world.read(|state| {
+            let in_use = |key: &Key| state.github.holdings().any(|(_, _, value)| value == key.value);
+            let mut unguarded = state.issuer.keys.iter().filter(|key| state.issuer.guardrails.of(&key.id).is_empty());
+            unguarded.find(|key| in_use(key)).cloned()
+        });
+        if let Some(key) = found {
+            self.broke(Promise::Wider, format!("{} has no guardrail", key.name));
         }
     }
 
@@ -876,12 +897,24 @@ fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) -> Option<String
     None
 }
 
+/// Gives a key the guardrail, as a person, whatever the issuer does when a run asks for it.
+fn guard(state: &mut keyrotor_fake::State, key: &str) {
+    let now = state.issuer.clock.now();
+    let guardrails = &mut state.issuer.guardrails;
+    if let Some(guardrail) = guardrails.all.first().map(|it| it.id.clone()) {
+        guardrails.assign(&guardrail, key, true, now);
+    }
+}
+
 /// What a run asks for where the targets hold a dead key.
 fn deploy_by_hand(scene: &Scene, grant: Grant) -> String {
     let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Peter's other key", |_| {}));
     scene.world.by_hand(|state| {
         if let Some(key) = state.issuer.key_mut(&id) {
             key.rights = grant.rights();
+        }
+        if state.issuer.behaviour.has_guardrails {
+            guard(state, &id);
         }
     });
     scene.deploy(&value);

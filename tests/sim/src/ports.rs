@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use keyrotor::http::{Failure, Refusal};
 use keyrotor::rotation::port::{
-    About, AllowList, ChatVerdict, CreatedKey, Deletion, Endpoint, Held, KeyId, KeyIssuer, KeyKind, KeyRow, KeySpec,
-    Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting, TakenUp, Unfinished, Uptake,
-    Verdict, Written,
+    About, AllowList, ChatVerdict, CreatedKey, Deletion, Endpoint, Guardrails, Held, KeyId, KeyIssuer, KeyKind, KeyRow,
+    KeySpec, Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting, TakenUp, Unfinished,
+    Uptake, Verdict, Written,
 };
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Patch;
@@ -255,6 +255,37 @@ impl KeyIssuer for SimIssuer {
                 }
             })
             .await
+    }
+
+    async fn guardrails(&self) -> Result<Guardrails, Failure> {
+        if !self.wire.world.read(|state| state.issuer.behaviour.has_guardrails) {
+            return Ok(Guardrails::new());
+        }
+        let read = |world: &World| {
+            let mut all = Guardrails::new();
+            world.read(|state| {
+                for it in &state.issuer.guardrails.assignments {
+                    all.entry(KeyId(it.key.clone())).or_default().insert(it.guardrail.clone());
+                }
+            });
+            Ok(all)
+        };
+        self.wire.call(Call::Guardrails, false, read).await
+    }
+
+    async fn assign_guardrail(&self, key: &KeyId, guardrail: &str) -> Result<(), Failure> {
+        let (id, guardrail) = (key.0.clone(), guardrail.to_owned());
+        let assign = move |world: &World| {
+            let known = world.change("assign a guardrail", |state| {
+                let known = state.issuer.key(&id).is_some();
+                if known {
+                    state.issuer.guard(&id, &guardrail);
+                }
+                known
+            });
+            if known { Ok(()) } else { Err(refused(404, "there is no such key".to_owned())) }
+        };
+        self.wire.call(Call::Guard, true, assign).await
     }
 
     fn hand_over(&self, _successor: &Secret) {}

@@ -248,6 +248,8 @@ pub struct Schedule {
     pub open_models: bool,
     /// What its keys may do.
     pub grant: Grant,
+    /// Whether they have a guardrail.
+    pub guarded: bool,
     /// What the issuer grants beyond what it is asked for, until everything has to heal.
     pub wider: Option<Wider>,
     /// What else the issuer does wrong until then.
@@ -300,6 +302,7 @@ impl Schedule {
             slow_lists: None,
             open_models: false,
             grant: Grant::Monthly,
+            guarded: false,
             wider: None,
             misdeed: None,
             checks_form: false,

@@ -26,6 +26,10 @@ pub enum Call {
     Disable,
     /// Try a key.
     Try,
+    /// Read the guardrails of all keys.
+    Guardrails,
+    /// Assign a guardrail to a key.
+    Guard,
     /// Look at a target before.
     Observe(usize),
     /// Write to a target.

@@ -74,6 +74,8 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
     // What is waited for must be told by when it began, and nothing else may end its key. Where renames are not dated, the
     // grace counts from a dead run's key: SECURITY.md, known limits.
     let drains = works && shows_updated && lifetime.is_none() && dice.broken.is_none() && dice.one_in(4);
+    // A first key has none, and nothing to inherit one from.
+    let guarded = start != Start::Empty && dice.one_in(4);
     let grant = dice.pick(&[Grant::Monthly, Grant::Monthly, Grant::ForLife, Grant::Unlimited]);
     Schedule {
         broken: dice.broken,
@@ -98,7 +100,8 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         slow_lists: dice.one_in(8).then(|| dice.pick(&[8 * SECOND, 25 * SECOND])),
         open_models: dice.one_in(6),
         grant,
-        wider: dice.one_in(24).then(|| wider(dice, grant, lifetime)),
+        guarded,
+        wider: dice.one_in(24).then(|| wider(dice, grant, lifetime, guarded)),
         lifetime,
         replace_left_in: dice.rng.bool(),
         staging: dice.one_in(4),
@@ -142,7 +145,10 @@ fn misdeed(dice: &mut Dice, world: &Schedule) -> Misdeed {
 }
 
 /// What an issuer grants beyond a right that was asked for.
-fn wider(dice: &mut Dice, grant: Grant, lifetime: Option<Duration>) -> Wider {
+fn wider(dice: &mut Dice, grant: Grant, lifetime: Option<Duration>, guarded: bool) -> Wider {
+    if guarded && dice.one_in(2) {
+        return Wider::IgnoresGuardrails;
+    }
     if lifetime.is_some() && dice.rng.bool() {
         return Wider::IgnoresExpiry;
     }
@@ -286,6 +292,8 @@ fn kind(dice: &mut Dice) -> Call {
         Call::Delete,
         Call::Disable,
         Call::Try,
+        Call::Guardrails,
+        Call::Guard,
         Call::Observe(target),
         Call::Write(target),
         Call::LastWrite(target),

@@ -23,7 +23,7 @@ const PLAINER: [Plainer; 7] = [
 ];
 
 /// What makes a world plainer, one thing each.
-const SIMPLER: [fn(&mut Schedule); 23] = [
+const SIMPLER: [fn(&mut Schedule); 24] = [
     |world| world.skew = 0,
     |world| world.activation = Duration::ZERO,
     |world| world.hears_apart = false,
@@ -37,6 +37,7 @@ const SIMPLER: [fn(&mut Schedule); 23] = [
     |world| world.misdeed = None,
     |world| world.checks_form = false,
     |world| world.create_shows_row = true,
+    |world| world.guarded = false,
     |world| world.by_age = false,
     |world| world.heals_unstated = false,
     |world| world.lifetime = None,
