@@ -116,6 +116,8 @@ pub struct Behaviour {
     pub create_shows_row: bool,
     /// Whose value create answers in place of the new key's: that of the oldest key whose name begins so.
     pub create_answers_value_of: Option<&'static str>,
+    /// Whether create answers with another id than the one that the list shows for the new key.
+    pub create_answers_unlisted_id: bool,
     /// The status of a successful create.
     pub create_status: u16,
     /// Ways in which new keys are wider than asked.
@@ -205,6 +207,7 @@ impl Behaviour {
             create_answers_first_id: false,
             create_shows_row: true,
             create_answers_value_of: None,
+            create_answers_unlisted_id: false,
             create_status: 200,
             wider: Vec::new(),
             narrower: Vec::new(),

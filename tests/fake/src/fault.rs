@@ -9,6 +9,7 @@
 //! nth    = N [ "x" TIMES ]                      counted over the requests that match; TIMES is 1 by default
 //! action = "status=" CODE [ "," header "=" value ]… [ ",body=" anything ]
 //!        | "status-after=" …                    as status, but the request takes effect first
+//!        | "twice"                         takes effect twice, as behind a gateway that sent it again; one answer
 //!        | "drop-before" | "drop-after"         no answer; without and with effect
 //!        | "garbage" | "empty" | "null"         takes effect; 200 with a body that is of no use
 //!        | "half-body"                          takes effect; the answer breaks off (one without a body never begins)
@@ -91,6 +92,9 @@ const SIGNALS: [(&str, Signal); 5] = [
     ("cont", Signal::Cont),
 ];
 
+/// What a gateway answers in a server's place.
+pub const GATEWAY_PAGE: &str = "<html><body>Refused by a gateway</body></html>";
+
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -100,11 +104,13 @@ pub enum Action {
         code: u16,
         /// Its headers; no value holds a comma.
         headers: Vec<(String, String)>,
-        /// Its body; `None`: a JSON object with a `message`.
+        /// Its body; `None`: the server's own documented error.
         body: Option<String>,
         /// Whether the request takes effect all the same, as behind a gateway that lost patience.
         applied: bool,
     },
+    /// The request takes effect twice, and is answered once.
+    Twice,
     /// The connection is closed without an answer and without effect.
     DropBefore,
     /// The request takes effect; the connection is closed without an answer.
@@ -138,6 +144,12 @@ impl Action {
     #[must_use]
     pub fn status(code: u16) -> Self {
         Self::Status { code, headers: Vec::new(), body: None, applied: false }
+    }
+
+    /// A refusal in a gateway's words, with or without effect behind it.
+    #[must_use]
+    pub fn gateway(code: u16, applied: bool) -> Self {
+        Self::Status { code, headers: Vec::new(), body: Some(GATEWAY_PAGE.to_owned()), applied }
     }
 
     /// Every action that leaves the client alive, with usual arguments: the rows of a fault table.
@@ -282,6 +294,7 @@ impl fmt::Display for Action {
                 headers.iter().try_for_each(|(name, value)| write!(f, ",{name}={value}"))?;
                 body.iter().try_for_each(|body| write!(f, ",body={body}"))
             }
+            Self::Twice => f.write_str("twice"),
             Self::DropBefore => f.write_str("drop-before"),
             Self::DropAfter => f.write_str("drop-after"),
             Self::Garbage => f.write_str("garbage"),
@@ -365,6 +378,7 @@ impl FromStr for Action {
             "apply-late" => Self::ApplyLate(time()?),
             "hang" => Self::HangThenApply(time()?),
             _ if argument.is_some() => return Err(wrong("it takes no argument, or is unknown")),
+            "twice" => Self::Twice,
             "drop-before" => Self::DropBefore,
             "drop-after" => Self::DropAfter,
             "garbage" => Self::Garbage,

@@ -109,7 +109,11 @@ fn create(issuer: &mut Issuer, request: &Inbound) -> Result<Reply, Refused> {
     if let Some(first) = issuer.keys.first().filter(|_| issuer.behaviour.create_answers_first_id) {
         id = first.id.clone();
     }
-    let key = &Key { value, ..issuer.key(&id).ok_or(Refused::NotFound)?.clone() };
+    let mut key = Key { value, ..issuer.key(&id).ok_or(Refused::NotFound)?.clone() };
+    if issuer.behaviour.create_answers_unlisted_id {
+        key.id = "0".repeat(key.id.len());
+    }
+    let key = &key;
     let answer = match issuer.behaviour.dialect {
         Dialect::Mgmt | Dialect::OpenRouter if !issuer.behaviour.create_shows_row => {
             json!({ "data": { "hash": key.id }, "key": key.value })

@@ -15,6 +15,7 @@ mod vault;
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
 pub use message::{Inbound, Reply};
@@ -76,10 +77,14 @@ async fn go_wrong(world: &World, nth: usize, request: &Inbound, action: Action) 
             if applied {
                 apply(world, nth, request);
             }
-            let body = body.unwrap_or_else(|| r#"{"message":"made up by a fault"}"#.to_owned());
+            let body = body.unwrap_or_else(|| documented(request.server, code).to_string());
             let mut reply = Reply::json(code, body);
             reply.headers.extend(headers);
             Ending::Reply(world.read(|state| reply.dated(state, request.server)))
+        }
+        Action::Twice => {
+            apply(world, nth, request);
+            Ending::Reply(apply(world, nth, request))
         }
         Action::DropBefore => Ending::Drop,
         Action::DropAfter => {
@@ -120,6 +125,21 @@ async fn go_wrong(world: &World, nth: usize, request: &Inbound, action: Action) 
         Action::Signal { signal, applied: false } => {
             send(world, signal).await;
             Ending::Reply(apply(world, nth, request))
+        }
+    }
+}
+
+/// An error as the server itself documents it.
+fn documented(server: Server, code: u16) -> Value {
+    let message = "made up by a fault";
+    match server {
+        Server::Issuer => json!({ "error": { "code": code, "message": message } }),
+        Server::GitHub => json!({ "message": message, "documentation_url": "https://docs.github.com/rest" }),
+        Server::Runner => json!({ "message": message }),
+        Server::Vault => json!({ "errors": [message] }),
+        Server::Aws => json!({ "__type": "MadeUpException", "Message": message }),
+        Server::Kubernetes => {
+            json!({ "kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": code })
         }
     }
 }
