@@ -24,6 +24,9 @@ pub use trace::Trace;
 pub enum Failure {
     /// It did not take effect, and repeating it would not help.
     Refused(Refusal),
+    /// A no to a write that is not in the service's own words, such as a gateway's page: what is behind it may have taken
+    /// effect all the same, or may yet. Repeating it would not help.
+    Doubtful(Refusal),
     /// It did not take effect; it may if it is repeated.
     Transient {
         /// What happened, safe to show.
@@ -47,7 +50,7 @@ pub enum Failure {
     },
 }
 
-/// A definite no.
+/// A no.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// HTTP status, where there was one.
@@ -68,7 +71,7 @@ impl Failure {
     #[must_use]
     pub fn message(&self) -> &str {
         match self {
-            Self::Refused(refusal) => &refusal.message,
+            Self::Refused(refusal) | Self::Doubtful(refusal) => &refusal.message,
             Self::Transient { message, .. } | Self::Hindered { message, .. } | Self::Unknown { message, .. } => message,
         }
     }
@@ -77,7 +80,7 @@ impl Failure {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Refused(refusal) => refusal.hint.as_deref(),
+            Self::Refused(refusal) | Self::Doubtful(refusal) => refusal.hint.as_deref(),
             Self::Hindered { hint, .. } => Some(hint),
             Self::Transient { .. } | Self::Unknown { .. } => None,
         }
@@ -87,7 +90,7 @@ impl Failure {
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused(_) | Self::Hindered { .. } => None,
+            Self::Refused(_) | Self::Doubtful(_) | Self::Hindered { .. } => None,
             Self::Transient { retry_after, .. } | Self::Unknown { retry_after, .. } => *retry_after,
         }
     }
@@ -128,7 +131,7 @@ impl Retry {
     /// How long to wait before attempt `made + 1`, or `None` when no further attempt is worth it.
     #[must_use]
     pub fn wait(&self, made: u32, failure: &Failure, rng: &mut fastrand::Rng) -> Option<Duration> {
-        if made >= self.attempts || matches!(failure, Failure::Refused(_)) {
+        if made >= self.attempts || matches!(failure, Failure::Refused(_) | Failure::Doubtful(_)) {
             return None;
         }
         if let Some(asked) = failure.retry_after() {
@@ -148,22 +151,51 @@ pub enum Call {
     Write,
 }
 
-/// What a status other than success says of the effect. 429 is answered before anything is done; a 408 or any 5xx may
-/// come from a gateway whose backend did the work.
+/// Whose words an answer is in that is not a success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Words {
+    /// The service's documented error body.
+    Own,
+    /// Anything else: a gateway's page, no body at all.
+    Others,
+}
+
+impl Words {
+    /// The service's own, where the body was understood as its documented error.
+    #[must_use]
+    pub fn own_if(understood: bool) -> Self {
+        if understood { Self::Own } else { Self::Others }
+    }
+}
+
+/// What a status other than success says of the effect. A 408 or any 5xx may come from a gateway whose backend did the
+/// work, and so may any answer to a write that is not in the service's own words. In these, 429 is answered before
+/// anything is done.
 #[must_use]
 pub fn status_failure(
-    call: Call,
+    (call, words): (Call, Words),
     status: StatusCode,
     message: String,
     hint: Option<String>,
     retry_after: Option<Duration>,
 ) -> Failure {
-    match (status.as_u16(), call) {
-        (429, _) => Failure::Transient { message, retry_after },
-        (408 | 500..=599, Call::Read) => Failure::Transient { message, retry_after },
-        (408 | 500..=599, Call::Write) => Failure::Unknown { message, retry_after },
-        (code, _) => Failure::Refused(Refusal { status: Some(code), message, hint }),
+    let definite = call == Call::Read || words == Words::Own;
+    match status.as_u16() {
+        408 | 500..=599 if call == Call::Write => Failure::Unknown { message, retry_after },
+        429 if !definite => Failure::Unknown { message, retry_after },
+        408 | 429 | 500..=599 => Failure::Transient { message, retry_after },
+        code => refusal(definite, Refusal { status: Some(code), message, hint }),
     }
+}
+
+/// A no, which is doubtful where it is not definite.
+#[must_use]
+pub fn refusal(definite: bool, refusal: Refusal) -> Failure {
+    if definite {
+        return Failure::Refused(refusal);
+    }
+    let message = format!("{} (not in the service's own words: a proxy may have answered)", refusal.message);
+    Failure::Doubtful(Refusal { message, ..refusal })
 }
 
 /// What helps where nobody was reached.

@@ -37,6 +37,16 @@ fn from_json(body: &Value, status: StatusCode) -> String {
     }
 }
 
+/// Whether an error's body is one of the documented four. What else says no need not be the issuer.
+pub(super) fn is_documented(body: &[u8]) -> bool {
+    let Ok(body) = serde_json::from_slice::<Value>(body) else { return false };
+    match (body.get("error"), &body) {
+        (Some(error), _) => ["message", "code"].iter().any(|name| error.get(name).is_some()),
+        (None, Value::Object(flat)) => ["code", "message"].iter().all(|name| flat.contains_key(*name)),
+        (None, _) => false,
+    }
+}
+
 fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     match fields.get(name)? {
         Value::String(text) if !text.is_empty() => Some(text.clone()),
@@ -101,6 +111,24 @@ mod tests {
         ];
         for (status, body, expected) in table {
             assert_eq!(shown(status, body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn only_a_documented_body_is_the_issuers_own() {
+        for (body, own) in [
+            (r#"{"error":{"message":"No","type":"t"}}"#, true),
+            (r#"{"error":{"code":402,"message":"No","metadata":{}}}"#, true),
+            (r#"{"error":{"code":"quota_exceeded","message":"No"}}"#, true),
+            (r#"{"code":"bad_request","message":"No","details":null}"#, true),
+            (r#"{"message":"Forbidden"}"#, false),
+            (r#"{"error":"Forbidden"}"#, false),
+            (r#"{"detail":"Method Not Allowed"}"#, false),
+            ("<html>403</html>", false),
+            ("[]", false),
+            ("", false),
+        ] {
+            assert_eq!(is_documented(body.as_bytes()), own, "{body}");
         }
     }
 

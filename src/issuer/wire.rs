@@ -10,9 +10,9 @@ use serde_json::Value;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::fault::{fault_text, hint, redirect_hint};
+use super::fault::{fault_text, hint, is_documented, redirect_hint};
 use super::flights::Flights;
-use crate::http::{self, Call, Failure, Refusal, Trace, server_date, server_text};
+use crate::http::{self, Call, Failure, Refusal, Trace, Words, server_date, server_text};
 use crate::secret::{Redactor, Secret};
 
 /// A list page of 100 keys or every model a gateway knows are well below this.
@@ -140,10 +140,11 @@ impl Answer {
         }
         if self.status.is_redirection() {
             let hint = Some(redirect_hint(self.redirects_to(redactor).as_deref()));
-            return Err(Failure::Refused(Refusal { status: Some(self.status.as_u16()), message, hint }));
+            let refusal = Refusal { status: Some(self.status.as_u16()), message, hint };
+            return Err(http::refusal(self.call == Call::Read, refusal));
         }
-        let hint = hint(self.status, self.input);
-        Err(http::status_failure(self.call, self.status, message, hint, self.wait()))
+        let (words, hint) = (Words::own_if(is_documented(&self.body)), hint(self.status, self.input));
+        Err(http::status_failure((self.call, words), self.status, message, hint, self.wait()))
     }
 
     /// `issuer POST /api/v1/keys: 402: Insufficient credits`.

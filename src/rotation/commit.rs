@@ -85,7 +85,7 @@ impl Run<'_> {
         match self.write(act, &what, async || Ok(()), async || self.rename(&key.id, &name, &unseen).await).await {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => Ok(true),
             Ok(_) => Err(Cause::BeginAgain(Again::WithoutRenames)),
-            Err(Unwritten::Failure(Failure::Refused(refusal))) => {
+            Err(Unwritten::Failure(Failure::Refused(refusal) | Failure::Doubtful(refusal))) => {
                 match self.rename_refused(&key.id, &what, refusal).await {
                     Cause::GiveWay(_) => Ok(false),
                     cause => Err(cause),
@@ -132,7 +132,7 @@ impl Run<'_> {
         let name = new.name.confirmed().to_string();
         let what = format!("rename the new key to {name}");
         let act = Act::Rename { id: new.id.clone() };
-        let renamed = self.write(act, &what, async || Ok(()), async || self.issuer.rename(&new.id, &name).await).await;
+        let renamed = self.write(act, &what, async || Ok(()), async || self.rename_once(&new.id, &name).await).await;
         match renamed {
             Ok(answer) => self.shows_commit(new, name, &answer),
             Err(unwritten) => {
@@ -154,7 +154,7 @@ impl Run<'_> {
             let name = new.name.confirmed().to_string();
             let what = format!("rename the new key to {name}");
             let entry = self.enter(Act::Rename { id: new.id.clone() }, self.clock().now());
-            let rename = self.issuer.rename(&new.id, &name);
+            let rename = self.rename_once(&new.id, &name);
             let answer = self.clock().timeout(renewal_every(self.policy.request_timeout), rename).await;
             let answer = answer.unwrap_or_else(|| {
                 Err(Failure::Unknown { message: "no answer to the rename in time".into(), retry_after: None })
@@ -299,7 +299,7 @@ impl Run<'_> {
             let name = name.confirmed().to_string();
             let what = format!("rename {} to {name}", self.name_of(id));
             let act = Act::Rename { id: id.clone() };
-            match self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, &name).await).await {
+            match self.write(act, &what, async || Ok(()), async || self.rename_once(id, &name).await).await {
                 Ok(_) => {
                     let mut memory = self.memory.borrow_mut();
                     memory.names.insert(id.clone(), name);

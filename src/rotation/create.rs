@@ -1,4 +1,4 @@
-//! Adopting and making keys, and finding the ones whose making was never answered.
+//! Adopting and making keys.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::http::Failure;
-use crate::rotation::clock::Mark;
 use crate::rotation::lease::{Lease, Mode};
 use crate::rotation::ledger::{Act, Effect};
 use crate::rotation::name::FamilyName;
@@ -36,12 +35,15 @@ impl Run<'_> {
                 Ok(())
             }
             Ok(_) => Err(Cause::BeginAgain(Again::WithoutRenames)),
-            Err(Unwritten::Failure(Failure::Refused(refusal))) => Err(self.rename_refused(id, &what, refusal).await),
+            Err(Unwritten::Failure(Failure::Refused(refusal) | Failure::Doubtful(refusal))) => {
+                Err(self.rename_refused(id, &what, refusal).await)
+            }
             Err(unwritten) => Err(unwritten.into_cause(&what)),
         }
     }
 
-    /// Makes the new key. An answer that is lost is never followed by a blind repetition.
+    /// Makes the new key. An answer that is lost is never followed by a blind repetition. Whatever the answer, a key may have
+    /// been made, so that its name is looked for in the next list.
     pub(super) async fn create(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
         let (mut made, mut lost) = (0, 0);
         loop {
@@ -71,12 +73,13 @@ impl Run<'_> {
                     let mut memory = self.memory.borrow_mut();
                     memory.lease = Some(Lease::begin(sent, mode, self.policy));
                     memory.made_at.insert(key.id.clone(), made_at);
+                    memory.unlooked.insert(spec.name.clone());
                     memory.names.insert(key.id.clone(), spec.name);
                     memory.fates.insert(key.id.clone(), KeyFate::NewHeld);
                     memory.new = Some(NewKey { id: key.id, value: key.value, name, rights: key.rights });
                     return Ok(());
                 }
-                Err(failure @ Failure::Unknown { .. }) => {
+                Err(failure @ (Failure::Unknown { .. } | Failure::Doubtful(_))) => {
                     lost += 1;
                     self.event(&Event::Retrying {
                         what: format!("make the key {}", spec.name),
@@ -84,17 +87,23 @@ impl Run<'_> {
                         wait: Duration::ZERO,
                     });
                     self.memory.borrow_mut().ghosts.insert(spec.name.clone());
-                    if self.find_lost(&spec.name, sent).await? {
+                    let found = self.find_lost(&spec.name, sent).await?;
+                    // Time and a look settle a refusal that may be false.
+                    let refused = !found && matches!(failure, Failure::Doubtful(_));
+                    if found || refused {
                         let mut memory = self.memory.borrow_mut();
                         memory.ledger.answer(entry, Effect::Absent);
                         memory.ghosts.remove(&spec.name);
                     }
-                    if lost >= LOST_CREATES {
+                    if refused || lost >= LOST_CREATES {
                         return Err(Cause::Failed(problem("make a key", &failure)));
                     }
                 }
                 Err(failure) => {
                     made += 1;
+                    if was_answered(&failure) {
+                        self.memory.borrow_mut().unlooked.insert(spec.name);
+                    }
                     let wait = self.around.retry.wait(made, &failure, &mut self.around.rng.borrow_mut());
                     let Some(wait) = wait else { return Err(Cause::Failed(problem("make a key", &failure))) };
                     self.event(&Event::Retrying { what: "make a key".into(), why: failure.message().to_owned(), wait });
@@ -103,57 +112,13 @@ impl Run<'_> {
             }
         }
     }
+}
 
-    /// Looks for a key whose making was not answered, at once and when the attempt has settled; deletes it when it is
-    /// found, since its value is gone. `false`: it was not seen.
-    async fn find_lost(&self, name: &str, sent: Mark) -> Result<bool, Cause> {
-        if self.delete_by_name(name).await? {
-            return Ok(true);
-        }
-        let left = self.settled_after().saturating_sub(self.clock().at_least_since(sent));
-        self.event(&Event::Waiting { what: format!("to look for {name} again"), at_most: left });
-        self.pause(left).await?;
-        self.delete_by_name(name).await
-    }
-
-    async fn delete_by_name(&self, name: &str) -> Result<bool, Cause> {
-        let (listing, _) = self.list().await?;
-        let Some(row) = listing.keys.iter().find(|row| row.name == name) else { return Ok(false) };
-        self.memory.borrow_mut().names.insert(row.id.clone(), row.name.clone());
-        match self.delete(&row.id).await {
-            Ok(()) => {
-                self.note(format!("{name} was made after all; it is deleted again, since its value is lost"));
-                self.memory.borrow_mut().fates.insert(row.id.clone(), KeyFate::NewRevoked);
-            }
-            Err(problem) => self.stray(&row.id, problem),
-        }
-        Ok(true)
-    }
-
-    /// Looks a last time for keys whose making was never answered and that were never seen, as long as there is time.
-    pub(super) async fn last_look(&self) {
-        let mut ghosts = std::mem::take(&mut self.memory.borrow_mut().ghosts);
-        ghosts.extend(self.memory.borrow().ledger.unanswered_creates());
-        self.memory.borrow_mut().ghosts.clone_from(&ghosts);
-        let looked = async {
-            for name in &ghosts {
-                if let Ok(true) = self.delete_by_name(name).await {
-                    self.memory.borrow_mut().ghosts.remove(name);
-                }
-            }
-        };
-        self.in_time(looked).await;
-        let unseen = std::mem::take(&mut self.memory.borrow_mut().ghosts);
-        for name in unseen {
-            self.memory.borrow_mut().unfinished = true;
-            self.trouble(Problem {
-                what: format!("a key {name} may have been made: the issuer did not say, and it was not seen in its list"),
-                next: Some(
-                    "run it again: the next run finds it and cleans it up. Only if it says so again, look for the name in \
-                     the issuer's list"
-                        .into(),
-                ),
-            });
-        }
+/// Whether a server has seen the request: a key may have been made, whatever it says.
+fn was_answered(failure: &Failure) -> bool {
+    match failure {
+        Failure::Refused(refusal) => refusal.status.is_some(),
+        Failure::Hindered { .. } => false,
+        Failure::Doubtful(_) | Failure::Transient { .. } | Failure::Unknown { .. } => true,
     }
 }

@@ -16,7 +16,7 @@ use crate::rotation::run::{Cause, NewKey, Run};
 use crate::secret::Secret;
 
 /// GitHub shows whole seconds, and the server that stamps a write need not be the one that answers it.
-const STAMP_TOLERANCE: Duration = Duration::from_secs(1);
+pub(super) const STAMP_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// What a look showed so long ago may have changed since; what a write waits for may take longer.
 const LOOK_IS_NEWS: Duration = Duration::from_secs(10);

@@ -1,5 +1,6 @@
 //! Every write that was attempted, entered before it is sent. Only time settles an attempt whose answer was lost.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::rotation::clock::{Clock, Mark};
@@ -14,6 +15,15 @@ pub enum Effect {
     Applied,
     /// No usable answer: it may have, or may yet until it has settled.
     Unknown,
+    /// Refused, in other words than the service's own: as unknown, until it has settled and a look shows that it did not.
+    Doubtful,
+}
+
+impl Effect {
+    /// Whether only time tells.
+    fn is_open(self) -> bool {
+        matches!(self, Self::Unknown | Self::Doubtful)
+    }
 }
 
 /// What was attempted.
@@ -108,7 +118,7 @@ impl Ledger {
     pub fn unsettled_for(&self, clock: &Clock, within: Duration) -> Option<Duration> {
         self.0
             .iter()
-            .filter(|attempt| attempt.effect == Effect::Unknown && attempt.act.has_to_settle())
+            .filter(|attempt| attempt.effect.is_open() && attempt.act.has_to_settle())
             .map(|attempt| within.saturating_sub(clock.at_least_since(attempt.sent)))
             .filter(|left| !left.is_zero())
             .max()
@@ -128,6 +138,33 @@ impl Ledger {
         touched.sort_unstable();
         touched.dedup();
         touched
+    }
+
+    /// The targets of which nothing worse is known than that a write was refused doubtfully, each with when the first was
+    /// begun.
+    #[must_use]
+    pub fn targets_doubted(&self) -> BTreeMap<usize, Mark> {
+        let mut doubted = BTreeMap::new();
+        for attempt in self.0.iter().filter(|attempt| attempt.effect == Effect::Doubtful) {
+            if let Act::Write { target } = attempt.act {
+                doubted.entry(target).or_insert(attempt.sent);
+            }
+        }
+        let worse = |target| {
+            let act = Act::Write { target };
+            let touched = |attempt: &Attempt| matches!(attempt.effect, Effect::Applied | Effect::Unknown);
+            self.0.iter().any(|attempt| attempt.act == act && touched(attempt))
+        };
+        doubted.retain(|target, _| !worse(*target));
+        doubted
+    }
+
+    /// A look showed that no doubtful write to this target took effect.
+    pub fn dismiss_writes(&mut self, target: usize) {
+        let doubtful = |attempt: &&mut Attempt| attempt.effect == Effect::Doubtful;
+        for attempt in self.0.iter_mut().filter(doubtful).filter(|attempt| attempt.act == Act::Write { target }) {
+            attempt.effect = Effect::Absent;
+        }
     }
 
     /// Whether whoever uses a target may have taken up what it held.
@@ -152,7 +189,7 @@ impl Ledger {
     #[must_use]
     pub fn may_be_deleted(&self, id: &KeyId) -> bool {
         let deletes = |attempt: &&Attempt| matches!(&attempt.act, Act::Delete { id: deleted } if deleted == id);
-        self.0.iter().filter(deletes).any(|attempt| attempt.effect == Effect::Unknown)
+        self.0.iter().filter(deletes).any(|attempt| attempt.effect.is_open())
     }
 
     /// Names of keys whose making was not answered.
@@ -161,7 +198,7 @@ impl Ledger {
         self.0
             .iter()
             .filter_map(|attempt| match &attempt.act {
-                Act::Create { name } if attempt.effect == Effect::Unknown => Some(name.clone()),
+                Act::Create { name } if attempt.effect.is_open() => Some(name.clone()),
                 _ => None,
             })
             .collect()
@@ -203,5 +240,22 @@ mod tests {
         assert!(ledger.targets_touched().is_empty() && ledger.was_attempted(1));
         ledger.begin(Act::Write { target: 2 }, clock.now());
         assert_eq!(ledger.targets_touched(), [2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_doubtful_refusal_touches_until_a_look_dismisses_it() {
+        let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
+        let mut ledger = Ledger::default();
+        for (target, effect) in
+            [(0, Effect::Doubtful), (1, Effect::Unknown), (1, Effect::Doubtful), (2, Effect::Absent)]
+        {
+            let entry = ledger.begin(Act::Write { target }, clock.now());
+            ledger.answer(entry, effect);
+        }
+        assert_eq!(ledger.targets_touched(), [0, 1]);
+        assert_eq!(ledger.unsettled_for(&clock, Duration::from_secs(30)), Some(Duration::from_secs(30)));
+        assert_eq!(ledger.targets_doubted().into_keys().collect::<Vec<_>>(), [0], "a lost answer is no doubt");
+        ledger.dismiss_writes(0);
+        assert_eq!(ledger.targets_touched(), [1]);
     }
 }

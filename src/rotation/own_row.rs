@@ -6,7 +6,7 @@ use crate::rotation::novelty::{Claim, is_anothers, was_in_hand};
 use crate::rotation::observation::Observation;
 use crate::rotation::outcome::Event;
 use crate::rotation::plan::Rotate;
-use crate::rotation::port::{About, INCLUDE_BYOK, KeyId, KeyKind, KeyRow, Listing, Respell, Rights, ShownRights};
+use crate::rotation::port::{About, INCLUDE_BYOK, KeyKind, KeyRow, Listing, Respell, Rights, ShownRights};
 use crate::rotation::prove::{FIRST_WAIT, LONGEST_WAIT, failed};
 use crate::rotation::rights::merged;
 use crate::rotation::run::{Again, Cause, NewKey, Run};
@@ -27,10 +27,10 @@ impl Run<'_> {
         let mut wait = FIRST_WAIT;
         loop {
             let (listing, _) = self.list().await?;
-            self.intruders(seen, &listing, new)?;
-            if let Some(row) = self.own_row(seen, &listing, new) {
-                self.correct_id(&new.id, &row.id);
-                self.check_row(rotate, row, new)?;
+            let new = self.only_one(seen, &listing, new.clone()).await?;
+            self.intruders(seen, &listing, &new)?;
+            if let Some(row) = listing.keys.iter().find(|row| row.id == new.id) {
+                self.check_row(rotate, row, &new)?;
                 return Ok(listing);
             }
             if self.clock().instant() + wait > until {
@@ -45,30 +45,6 @@ impl Run<'_> {
             self.pause(wait).await?;
             wait = (wait * 2).min(LONGEST_WAIT);
         }
-    }
-
-    /// The row with the new key's id, else one that has a name of this run and was not there before.
-    fn own_row<'l>(&self, seen: &Observation, listing: &'l Listing, new: &NewKey) -> Option<&'l KeyRow> {
-        let own = self.memory.borrow().own_names.clone();
-        let by_name = |row: &&KeyRow| own.contains(&row.name) && seen.row(&row.id).is_none();
-        let by_id = listing.keys.iter().find(|row| row.id == new.id);
-        by_id.or_else(|| listing.keys.iter().find(by_name))
-    }
-
-    /// The answer to the create had another id than the list.
-    fn correct_id(&self, said: &KeyId, listed: &KeyId) {
-        if said == listed {
-            return;
-        }
-        let mut memory = self.memory.borrow_mut();
-        if let Some(new) = memory.new.as_mut() {
-            new.id = listed.clone();
-        }
-        let (name, fate) = (memory.names.remove(said), memory.fates.remove(said));
-        let made_at = memory.made_at.remove(said);
-        memory.names.extend(name.map(|name| (listed.clone(), name)));
-        memory.fates.extend(fate.map(|fate| (listed.clone(), fate)));
-        memory.made_at.extend(made_at.map(|at| (listed.clone(), at)));
     }
 
     fn check_row(&self, rotate: &Rotate, row: &KeyRow, new: &NewKey) -> Result<(), Cause> {

@@ -48,6 +48,7 @@ impl Run<'_> {
         said.extend(told);
         self.check_value(&listing, &said)?;
         self.memory.borrow_mut().proved_at = Some(at);
+        self.works_without_twins().await?;
         self.note(format!("{} accepts the new key and refuses one that was never issued", at.0));
         self.chat(&new.value).await
     }

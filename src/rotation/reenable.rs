@@ -111,7 +111,8 @@ impl Wanted<'_> {
         let switch_on = async || {
             let before = self.unanswered.replace(true);
             let answer = self.issuer.set_disabled(self.id, false).await;
-            self.unanswered.set(before || matches!(answer, Err(Failure::Unknown { .. })));
+            let open = matches!(answer, Err(Failure::Unknown { .. } | Failure::Doubtful(_)));
+            self.unanswered.set(before || open);
             answer
         };
         let shown = self.again(&what, switch_on).await?;

@@ -77,7 +77,7 @@ impl Run<'_> {
             self.answered(entry, &answer);
             match answer {
                 Ok(renamed) => return self.renewed(name, sent, &renamed),
-                Err(Failure::Refused(refusal)) if self.memory.borrow().renewals == 0 => {
+                Err(Failure::Refused(refusal) | Failure::Doubtful(refusal)) if self.memory.borrow().renewals == 0 => {
                     return Err(self.rename_refused(&new.id, "rename the new key", refusal).await);
                 }
                 Err(failure @ Failure::Refused(_)) => {
@@ -90,7 +90,21 @@ impl Run<'_> {
 
     /// Asks for another name.
     pub(super) async fn rename(&self, id: &KeyId, name: &str, unseen: &Cell<u32>) -> Result<Renamed, Failure> {
-        heard_of(self.issuer.rename(id, name).await, unseen)
+        heard_of(self.rename_once(id, name).await, unseen)
+    }
+
+    /// Asks for another name, once. After a refusal that is not in the issuer's own words its list says what came of it.
+    pub(super) async fn rename_once(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
+        let answer = self.issuer.rename(id, name).await;
+        if !matches!(answer, Err(Failure::Doubtful(_))) {
+            return answer;
+        }
+        match self.issuer.list().await {
+            Ok(listing) if listing.keys.iter().any(|row| row.id == *id && row.name == name) => {
+                Ok(Renamed { name: Some(name.to_owned()), used: None })
+            }
+            _ => answer,
+        }
     }
 
     /// What it means that the first rename of a run was refused. Only the answer that there is no such call, about a key
@@ -135,7 +149,10 @@ impl Run<'_> {
         };
         match named(other).await {
             Ok(answer) if answer.name.as_deref() == Some(name) => return Err(Again::WithoutRenames),
-            Err(Unwritten::Failure(Failure::Refused(refusal))) => {
+            Err(Unwritten::Failure(Failure::Doubtful(refusal))) if !is_no_such_call(&refusal) => {
+                drop(Box::pin(self.settle()).await);
+            }
+            Err(Unwritten::Failure(Failure::Refused(refusal) | Failure::Doubtful(refusal))) => {
                 if !is_no_such_call(&refusal) {
                     return Ok(());
                 }
@@ -215,16 +232,23 @@ impl Run<'_> {
     }
 }
 
-/// The answer to a call about a key that was just made, which may be unknown there for a moment: that counts as a
-/// failure that passes until it has been `unseen` too often.
+/// The answer to a call about a key that was just made, which may be unknown there for a moment; and what stands in between
+/// may not know the call. That counts as a failure that passes until it has been `unseen` too often.
 pub(super) fn heard_of<T>(answer: Result<T, Failure>, unseen: &Cell<u32>) -> Result<T, Failure> {
-    match answer {
-        Err(Failure::Refused(refusal)) if refusal.status == Some(404) && unseen.get() + 1 < MOST_UNSEEN => {
-            unseen.set(unseen.get() + 1);
-            Err(Failure::Transient { message: refusal.message, retry_after: None })
-        }
-        answer => answer,
+    if unseen.get() + 1 >= MOST_UNSEEN {
+        return answer;
     }
+    let passes = match answer {
+        Err(Failure::Refused(refusal)) if refusal.status == Some(404) => {
+            Failure::Transient { message: refusal.message, retry_after: None }
+        }
+        Err(Failure::Doubtful(refusal)) if is_no_such_call(&refusal) => {
+            Failure::Unknown { message: refusal.message, retry_after: None }
+        }
+        answer => return answer,
+    };
+    unseen.set(unseen.get() + 1);
+    Err(passes)
 }
 
 /// A name of the same length and letters, so that an issuer which takes the one takes the other, and outside the family.

@@ -107,6 +107,10 @@ pub(super) struct Memory {
     pub(super) used: Option<bool>,
     /// Names of keys whose making was not answered and that were not found.
     pub(super) ghosts: BTreeSet<String>,
+    /// Names under which a key may have been made, whatever the issuer answered, and no list has come since.
+    pub(super) unlooked: BTreeSet<String>,
+    /// Another key than the one in hand was made by the same request.
+    pub(super) twins: bool,
     /// Every name that this run gave a key of its own, or asked for.
     pub(super) own_names: BTreeSet<String>,
     /// Something is left over that no key's fate tells: a key that was never seen, a commit that did not come through.
@@ -218,6 +222,7 @@ impl<'a> Run<'a> {
         // Whether keys still wait is decided anew, and what to tell of that.
         memory.notices_of_plan.clear();
         memory.fates.retain(|_, fate| !matches!(fate, KeyFate::Pending { .. }));
+        memory.twins = false;
     }
 
     /// Runs one step, telling when it begins and ends.
@@ -330,6 +335,7 @@ impl<'a> Run<'a> {
         let effect = match answer {
             Ok(_) => Effect::Applied,
             Err(Failure::Unknown { .. }) => Effect::Unknown,
+            Err(Failure::Doubtful(_)) => Effect::Doubtful,
             Err(_) => Effect::Absent,
         };
         self.memory.borrow_mut().ledger.answer(entry, effect);
@@ -340,6 +346,7 @@ impl<'a> Run<'a> {
 pub(super) fn problem(what: &str, failure: &Failure) -> Problem {
     let next = failure.hint().map(ToOwned::to_owned).or_else(|| match failure {
         Failure::Refused(_) => None,
+        Failure::Doubtful(_) => Some("see what stands between here and the service, then run it again".to_owned()),
         _ => Some("run it again once the server answers".to_owned()),
     });
     Problem { what: format!("{what}: {}", failure.message()), next }

@@ -40,6 +40,9 @@ impl Run<'_> {
             Cause::Hold(problem) => self.tell(problem, Trouble::Hold),
             Cause::Interrupted | Cause::BeginAgain(_) => Trouble::Failed,
         };
+        if trouble == Trouble::Failed {
+            self.look_at_doubtful(seen).await;
+        }
         let (touched, old) = (self.memory.borrow().ledger.targets_touched(), self.old(seen));
         // Putting back gives the current key a new commit. It would hide what someone else wrote to any target before.
         let held_it = rotate.can_put_back.iter().all(|held_it| *held_it);
@@ -173,7 +176,7 @@ impl Run<'_> {
         let name = parsed.confirmed().renewed(&mut self.around.rng.borrow_mut()).to_string();
         let what = format!("rename the current key to {name}");
         let act = Act::Rename { id: id.clone() };
-        self.write(act, &what, async || Ok(()), async || self.issuer.rename(id, &name).await)
+        self.write(act, &what, async || Ok(()), async || self.rename_once(id, &name).await)
             .await
             .map_err(|unwritten| unwritten.into_cause(&what))?;
         self.tell_of(format!("{before} ({id}) is now called {name}"));

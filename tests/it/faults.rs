@@ -198,10 +198,19 @@ fn actions() -> Vec<Action> {
 /// Refused, lost, late, killed: where more would take too long.
 fn few_actions() -> Vec<Action> {
     let late = Duration::from_millis(700);
-    let mut few = vec![Action::status(403), Action::status(503), Action::DropAfter];
+    let mut few = vec![Action::status(403), Action::gateway(403, true), Action::status(503), Action::DropAfter];
     few.extend([Action::ApplyLate(late), Action::HangThenApply(late)]);
     few.extend([false, true].map(|applied| Action::Signal { signal: Signal::Kill, applied }));
     few
+}
+
+/// To a read a gateway's refusal is one like any other, and whatever is safe to repeat may come twice.
+fn fits(act: &Action, method: Option<&str>) -> bool {
+    match act {
+        Action::Twice => method == Some("POST"),
+        act if [false, true].map(|applied| Action::gateway(403, applied)).contains(act) => method != Some("GET"),
+        _ => true,
+    }
 }
 
 fn table() -> Vec<Case> {
@@ -240,7 +249,10 @@ fn rows(home: Home, dialect: (&'static str, Dialect), current_key: bool, course:
     // Until the refusal going back is rotating.
     let from = requests.iter().position(refused).unwrap_or_default();
     let spots = spots(&requests).into_iter().skip(from).filter(|spot| home.server.is_none() || spot.who == home.server);
-    let with = |spot: Fault| (home.actions)().into_iter().map(move |act| Fault { act, ..spot.clone() });
+    let with = |spot: Fault| {
+        let fitting = (home.actions)().into_iter().filter(|act| fits(act, spot.method.as_deref()));
+        fitting.map(|act| Fault { act, ..spot.clone() }).collect::<Vec<_>>()
+    };
     spots.flat_map(with).map(|fault| Case { home, dialect, current_key, course, fault }).collect()
 }
 

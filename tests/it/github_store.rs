@@ -49,7 +49,13 @@ fn is_list(request: &Seen) -> bool {
 }
 
 fn no_such_thing() -> Reply {
-    reply(404, "", r#"{"message": "Not Found"}"#)
+    error(404, "", "Not Found")
+}
+
+/// As GitHub says no.
+fn error(status: u16, head: &str, message: &str) -> Reply {
+    let body = serde_json::json!({ "message": message, "documentation_url": "https://docs.github.com/rest" });
+    reply(status, head, &body.to_string())
 }
 
 /// A repository that has the secret and takes whatever it is given.
@@ -94,7 +100,7 @@ fn value() -> Secret {
 
 fn refusal(failure: &Failure) -> &keyrotor::http::Refusal {
     match failure {
-        Failure::Refused(refusal) => refusal,
+        Failure::Refused(refusal) | Failure::Doubtful(refusal) => refusal,
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -391,8 +397,7 @@ async fn a_write_needs_the_public_key_and_is_one_request() {
 
 #[tokio::test]
 async fn a_stale_public_key_is_fetched_anew_once() {
-    let refuses =
-        |it: &Seen| if it.method == "PUT" { reply(422, "", r#"{"message": "Bad key"}"#) } else { well_behaved(it) };
+    let refuses = |it: &Seen| if it.method == "PUT" { error(422, "", "Bad key") } else { well_behaved(it) };
     let server = Canned::serve(refuses);
     let store = store(&server.url);
     store.ready().await.unwrap();
@@ -472,7 +477,7 @@ async fn an_endless_or_nonsensical_answer_is_refused() {
 /// Everything below `/repos/` moved to `/repositories/7/`, as GitHub answers for a renamed repository.
 fn renamed(status: u16) -> impl Fn(&Seen) -> Reply {
     move |it| match it.target.strip_prefix("/repos/acme/app/") {
-        Some(rest) => reply(status, &format!("location: /repositories/7/{rest}\r\n"), ""),
+        Some(rest) => error(status, &format!("location: /repositories/7/{rest}\r\n"), "Moved"),
         None => well_behaved(it),
     }
 }

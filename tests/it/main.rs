@@ -10,6 +10,7 @@ mod config_file;
 mod described_apis;
 mod docs_agree;
 mod documents;
+mod doubtful;
 mod draining;
 mod ended_keys;
 mod enterprise;

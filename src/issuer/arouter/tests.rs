@@ -186,7 +186,7 @@ async fn a_create_without_a_usable_answer_is_unknown_and_shows_no_key() {
         (answer(201, &format!(r#"{{"hash":"h","key":"{NEW}""#)), true),
         (answer(201, &format!(r#"{{"hash":"h","key":"{NEW}"}}"#)).replace("length: ", "length: 9"), true),
         (answer(500, &format!("made {NEW}")), true),
-        (answer(307, "").replace("date:", "location: /elsewhere\r\ndate:"), false),
+        (answer(429, "slow down"), true),
         (answer(402, r#"{"error":{"code":402,"message":"Insufficient credits"}}"#), false),
         (answer(400, r#"{"code":"bad","message":"limit?"}"#), false),
     ];
@@ -199,6 +199,24 @@ async fn a_create_without_a_usable_answer_is_unknown_and_shows_no_key() {
         assert_eq!(matches!(failure, Failure::Unknown { .. }), unknown, "{text}: {failure:?}");
         assert_eq!(matches!(failure, Failure::Refused(_)), !unknown, "{text}: {failure:?}");
         assert!(!format!("{failure:?}").contains(NEW), "{failure:?}");
+    }
+}
+
+/// A gateway may say no behind a create that was carried out.
+#[tokio::test]
+async fn a_create_refused_in_other_words_than_the_issuers_is_doubtful() {
+    for text in [
+        answer(307, "").replace("date:", "location: /elsewhere\r\ndate:"),
+        answer(403, "<html>403</html>"),
+        answer(409, ""),
+        answer(400, r#"{"message":"Bad request"}"#),
+    ] {
+        let raw = text.clone();
+        let server = listing_at("/api/v1/keys", MGMT, move |_| raw.clone());
+        let issuer = issuer(&server, true);
+        issuer.list().await.unwrap();
+        let failure = issuer.create(&spec()).await.unwrap_err();
+        assert!(matches!(failure, Failure::Doubtful(_)), "{text}: {failure:?}");
     }
 }
 
@@ -224,8 +242,10 @@ async fn deletes_and_renames_say_what_their_answers_say() {
         (200, "{}", "Err(Unknown"),
         (200, "<html>", "Err(Unknown"),
         (502, "", "Err(Unknown"),
-        (429, "", "Err(Transient"),
-        (403, "", "Err(Refused"),
+        (429, "", "Err(Unknown"),
+        (429, r#"{"code":"rate_limited","message":"Slow down"}"#, "Err(Transient"),
+        (403, "", "Err(Doubtful"),
+        (403, r#"{"code":"forbidden","message":"No"}"#, "Err(Refused"),
     ];
     for (status, body, expected) in table {
         let server = listing_at("/api/v1/keys", MGMT, move |_| answer(status, body));

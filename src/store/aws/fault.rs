@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::client::refused;
 use super::watch::Seen;
-use crate::http::{Call, Failure, retry_after, server_text, status_failure, transport_failure};
+use crate::http::{Call, Failure, Words, retry_after, server_text, status_failure, transport_failure};
 use crate::secret::Redactor;
 
 /// Why a request did not come to its end, and AWS's word for it, where it has one.
@@ -70,12 +70,13 @@ where
             } else if status.is_success() {
                 lost(call, message)
             } else {
-                status_failure(call, status, message, hint(operation, named, &said), wait)
+                let words = Words::own_if(code.is_some());
+                status_failure((call, words), status, message, hint(operation, named, &said), wait)
             }
         }
         (_, Some(status)) if !status.is_success() => {
             let message = format!("{operation}: AWS answered {status}");
-            status_failure(call, status, message, None, retry_after(&seen.headers))
+            status_failure((call, Words::Others), status, message, None, retry_after(&seen.headers))
         }
         (_, Some(_)) => lost(call, format!("{operation}: the answer is not what AWS documents")),
         (_, None) if !seen.sent => unsent(operation, error, redactor),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::expiry;
-use crate::http::{Call, Failure, retry_after, server_date, server_text, status_failure};
+use crate::http::{Call, Failure, Words, retry_after, server_date, server_text, status_failure};
 use crate::secret::Redactor;
 
 /// "Wait at least one minute before retrying": GitHub's page "Rate limits for the REST API", where no header says more.
@@ -68,6 +68,12 @@ struct Complaint {
     documentation_url: Option<String>,
 }
 
+impl Complaint {
+    fn words(&self) -> Words {
+        Words::own_if(self.message.is_some() && self.documentation_url.is_some())
+    }
+}
+
 impl Answer {
     /// GitHub's own clock when it answered, whole seconds.
     ///
@@ -107,9 +113,20 @@ impl Answer {
             return Failure::Unknown { message, retry_after: None };
         }
         if let Some(limit) = self.limit_by(&complaint) {
-            return Failure::Transient { message, retry_after: Some(limit.wait) };
+            let retry_after = Some(limit.wait);
+            return match self.is_definite() {
+                true => Failure::Transient { message, retry_after },
+                false => Failure::Unknown { message, retry_after },
+            };
         }
-        status_failure(self.call, self.status, message, self.hint(redactor), retry_after(&self.headers))
+        let wait = retry_after(&self.headers);
+        status_failure((self.call, complaint.words()), self.status, message, self.hint(redactor), wait)
+    }
+
+    /// Whether an answer that is not the expected one says for certain that nothing was done: GitHub itself gave it, or
+    /// nothing was to be done.
+    pub(super) fn is_definite(&self) -> bool {
+        self.call == Call::Read || self.complaint().words() == Words::Own
     }
 
     fn complaint(&self) -> Complaint {
@@ -233,7 +250,8 @@ mod tests {
     }
 
     fn failure(call: Call, status: u16, headers: &[(&'static str, &'static str)], message: &str) -> Failure {
-        let body = serde_json::json!({ "message": message }).to_string();
+        let body = serde_json::json!({ "message": message, "documentation_url": "https://docs.github.com/x" });
+        let body = body.to_string();
         answer(call, status, headers, &body).failure(&Redactor::new())
     }
 
@@ -241,7 +259,7 @@ mod tests {
         match failure(Call::Write, status, headers, message) {
             Failure::Transient { retry_after, .. } => retry_after.map(|wait| wait.as_secs()),
             Failure::Refused(_) => None,
-            Failure::Hindered { .. } | Failure::Unknown { .. } => {
+            Failure::Doubtful(_) | Failure::Hindered { .. } | Failure::Unknown { .. } => {
                 unreachable!("a limit is answered before anything is done")
             }
         }
@@ -308,6 +326,20 @@ mod tests {
     }
 
     #[test]
+    fn a_no_in_other_words_than_githubs_may_have_been_carried_out() {
+        for body in ["", "<html>403</html>", r#"{"message": "Forbidden"}"#] {
+            for status in [400, 401, 403, 404, 422] {
+                let said = |call| answer(call, status, &[], body).failure(&Redactor::new());
+                assert!(matches!(said(Call::Write), Failure::Doubtful(_)), "{status} {body}");
+                assert!(matches!(said(Call::Read), Failure::Refused(_)), "{status} {body}");
+            }
+            let limited = answer(Call::Write, 429, &[("retry-after", "7")], body).failure(&Redactor::new());
+            let Failure::Unknown { retry_after: Some(wait), .. } = limited else { unreachable!("{limited:?}") };
+            assert_eq!(wait.as_secs(), 7);
+        }
+    }
+
+    #[test]
     fn what_github_says_is_shown_without_secrets_and_line_breaks() {
         let redactor = Redactor::new();
         redactor.learn(&Secret::new("ghp_verysecret".into()));
@@ -318,7 +350,7 @@ mod tests {
             "PUT /x: GitHub answered 400 Bad Request: Bad ::error::*** (https://docs.github.com/x)"
         );
         for body in ["", "<html>", "[]", r#"{"message": 3}"#] {
-            let failure = answer(Call::Write, 400, &[], body).failure(&redactor);
+            let failure = answer(Call::Read, 400, &[], body).failure(&redactor);
             assert_eq!(failure.message(), "PUT /x: GitHub answered 400 Bad Request", "{body}");
         }
     }

@@ -209,7 +209,7 @@ impl GitHub {
         self.expiry.note(&answer.headers);
         let (Signer::App(app), Some(minted)) = (&self.signer, pass.minted) else { return Ok(answer) };
         answer.signed_by = SignedBy::App;
-        if answer.status == StatusCode::UNAUTHORIZED {
+        if answer.status == StatusCode::UNAUTHORIZED && answer.is_definite() {
             let message = format!("{} (a token of the GitHub App)", self.failure(&answer).message());
             return Err(Failure::Transient { message, retry_after: Some(app.doubt(&minted)) });
         }

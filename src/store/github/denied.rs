@@ -11,7 +11,7 @@ use crate::http::{Failure, Refusal};
 /// What an answer that is not the expected one means at this place.
 pub(super) fn failure(github: &GitHub, place: &Place, answer: &Answer) -> Failure {
     let mut failure = github.failure(answer);
-    if let Failure::Refused(refusal) = &mut failure
+    if let Failure::Refused(refusal) | Failure::Doubtful(refusal) = &mut failure
         && matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
         && !answer.wants_sign_on()
     {

@@ -210,6 +210,7 @@ fn not_minted(grant: &Grant, answer: &Answer, redactor: &Redactor) -> Failure {
     if answer.status != StatusCode::UNPROCESSABLE_ENTITY {
         return match answer.failure(redactor) {
             Failure::Unknown { message, retry_after } => Failure::Transient { message, retry_after },
+            Failure::Doubtful(refusal) => Failure::Refused(refusal),
             failure => failure,
         };
     }

@@ -316,7 +316,7 @@ impl GitHubSecret {
     fn unprocessable(&self, answer: &Answer) -> Failure {
         *self.key.borrow_mut() = None;
         let failure = self.github.failure(answer);
-        if self.doubted.replace(!self.doubted.get()) {
+        if !answer.is_definite() || self.doubted.replace(!self.doubted.get()) {
             return failure;
         }
         Failure::Transient { message: failure.message().to_owned(), retry_after: None }
@@ -451,7 +451,8 @@ impl SecretStore for GitHubSecret {
     async fn remove(&self) -> Result<(), Failure> {
         let answer = self.at(self.pass.take(), Method::DELETE, &self.secret, None).await?;
         match answer.status {
-            StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => Ok(()),
+            StatusCode::NO_CONTENT => Ok(()),
+            StatusCode::NOT_FOUND if answer.is_definite() => Ok(()),
             _ => Err(self.failure(&answer)),
         }
     }

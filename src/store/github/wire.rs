@@ -106,7 +106,10 @@ impl Wire {
             }
             if answer.call == Call::Write {
                 let message = format!("{}: it has moved to {}", answer.asked, next.path());
-                return Err(Failure::Transient { message, retry_after: None });
+                return Err(match answer.is_definite() {
+                    true => Failure::Transient { message, retry_after: None },
+                    false => Failure::Unknown { message, retry_after: None },
+                });
             }
             url = next;
             self.pace.spend(Call::Read).await?;
@@ -207,11 +210,14 @@ impl Wire {
         }
         match from.join(location) {
             Ok(next) if next.scheme() == from.scheme() && next.authority() == from.authority() => Ok(Some(next)),
-            elsewhere => Err(Failure::Refused(Refusal {
-                status: Some(answer.status.as_u16()),
-                message: format!("{}: GitHub redirected to another host", answer.asked),
-                hint: Some(self.elsewhere_hint(elsewhere.ok().as_ref())),
-            })),
+            elsewhere => {
+                let refusal = Refusal {
+                    status: Some(answer.status.as_u16()),
+                    message: format!("{}: GitHub redirected to another host", answer.asked),
+                    hint: Some(self.elsewhere_hint(elsewhere.ok().as_ref())),
+                };
+                Err(http::refusal(answer.is_definite(), refusal))
+            }
         }
     }
 

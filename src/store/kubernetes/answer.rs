@@ -4,7 +4,7 @@ use ::http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::http::{Call, Failure, retry_after, server_date, server_text, status_failure};
+use crate::http::{Call, Failure, Words, retry_after, server_date, server_text, status_failure};
 use crate::secret::Redactor;
 
 /// One answer, whatever its status.
@@ -26,6 +26,15 @@ pub(super) fn call_of(method: &Method, path: &str) -> Call {
 impl Answer {
     pub(super) fn is(&self, status: u16) -> bool {
         self.status.as_u16() == status
+    }
+
+    /// The status of an answer that the API server itself gave: its refusals are `Status` objects.
+    pub(super) fn says(&self, status: u16) -> bool {
+        self.is(status) && self.words() == Words::Own
+    }
+
+    fn words(&self) -> Words {
+        Words::own_if(self.body.get("kind").and_then(Value::as_str) == Some("Status"))
     }
 
     /// What a conflict, a missing object or a refusal is about (`Forbidden`, `AlreadyExists`, `NotFound`).
@@ -63,10 +72,10 @@ impl Answer {
         let said = said.map_or_else(String::new, |said| format!(": {said}"));
         let message = format!("{}: the cluster answered {}{said}", self.asked, self.status);
         // Someone else was faster: what was read has to be read anew.
-        if self.is(409) {
+        if self.says(409) || self.is(409) && self.call == Call::Read {
             return Failure::Transient { message, retry_after: None };
         }
-        status_failure(self.call, self.status, message, self.hint(), retry_after(&self.headers))
+        status_failure((self.call, self.words()), self.status, message, self.hint(), retry_after(&self.headers))
     }
 
     fn hint(&self) -> Option<String> {

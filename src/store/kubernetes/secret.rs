@@ -195,7 +195,7 @@ impl KubernetesSecret {
         });
         let path = format!("{}?fieldManager={}", self.path(), self.manager.borrow());
         let answer = self.cluster.ask(Method::PATCH, &path, Some(&change)).await?;
-        if answer.is(404) {
+        if answer.says(404) {
             // It was there a moment ago: it is made anew.
             return Err(Failure::Transient {
                 message: format!("{}: the Secret is gone", answer.asked),
@@ -214,13 +214,13 @@ impl KubernetesSecret {
     async fn delete(&self, version: &str, uid: &str) -> Result<(), Failure> {
         let guard = json!({ "preconditions": { "resourceVersion": version, "uid": uid } });
         let answer = self.cluster.ask(Method::DELETE, &self.path(), Some(&guard)).await?;
-        if answer.is(403) {
+        if answer.says(403) {
             // The account may do without this right: then the key is taken out, and the Secret stays empty.
             self.was_absent.set(false);
             let message = format!("{}: the account may not delete it, so that only the key is taken out", answer.asked);
             return Err(Failure::Transient { message, retry_after: None });
         }
-        match answer.status.is_success() || answer.is(404) {
+        match answer.status.is_success() || answer.says(404) {
             true => Ok(()),
             false => Err(answer.failure(&self.cluster.around.redactor)),
         }

@@ -11,7 +11,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::client::lost;
-use crate::http::{Call, Failure, Refusal, retry_after, server_date, server_text, status_failure};
+use crate::http::{self, Call, Failure, Refusal, Words, retry_after, server_date, server_text, status_failure};
 use crate::secret::Redactor;
 
 /// What the KV plugin says to a write of which `cas` is not the current version.
@@ -83,7 +83,9 @@ impl Answer {
 
     /// What an answer that is not the expected one says of the effect; the hint is for a missing permission.
     pub(super) fn failure(&self, redactor: &Redactor, permission: &str) -> Failure {
-        let said = server_text(&self.errors().unwrap_or_default().join("; "), redactor);
+        let errors = self.errors();
+        let words = Words::own_if(errors.is_some());
+        let said = server_text(&errors.unwrap_or_default().join("; "), redactor);
         let colon = if said.is_empty() { "" } else { ": " };
         let message = format!("{}: Vault answered {}{colon}{said}", self.asked, self.status);
         if self.status.is_success() {
@@ -91,15 +93,17 @@ impl Answer {
         }
         if self.status.is_redirection() {
             let hint = Some(self.elsewhere(redactor));
-            return Failure::Refused(Refusal { status: Some(self.status.as_u16()), message, hint });
+            let refusal = Refusal { status: Some(self.status.as_u16()), message, hint };
+            return http::refusal(self.call == Call::Read, refusal);
         }
         let wait = retry_after(&self.headers);
         // A standby that serves nothing (472, 473) and one that is behind (412) have done nothing, whatever was asked.
-        if self.lost_race() || matches!(self.status.as_u16(), 412 | 472 | 473) {
+        let definite = self.call == Call::Read || words == Words::Own;
+        if self.lost_race() || definite && matches!(self.status.as_u16(), 412 | 472 | 473) {
             return Failure::Transient { message, retry_after: wait };
         }
         let hint = (self.status == StatusCode::FORBIDDEN).then(|| permission.to_owned());
-        status_failure(self.call, self.status, message, hint, wait)
+        status_failure((self.call, words), self.status, message, hint, wait)
     }
 
     fn elsewhere(&self, redactor: &Redactor) -> String {

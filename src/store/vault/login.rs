@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use super::client::{Ask, Vault};
 use super::settings::refused;
-use crate::http::{self, Call, Failure, server_text, status_failure, transport_failure};
+use crate::http::{self, Call, Failure, Words, server_text, status_failure, transport_failure};
 use crate::secret::Secret;
 
 /// Where `vault auth enable jwt` mounts it.
@@ -179,7 +179,13 @@ async fn of_runner(vault: &Vault) -> Result<Secret, Failure> {
     if !status.is_success() {
         let said = server_text(&String::from_utf8_lossy(&body), &vault.around.redactor);
         let message = format!("{asked}: the runner's OIDC endpoint answered {status}: {said}");
-        return Err(status_failure(Call::Read, status, message, Some(NO_OIDC.to_owned()), http::retry_after(&headers)));
+        return Err(status_failure(
+            (Call::Read, Words::Others),
+            status,
+            message,
+            Some(NO_OIDC.to_owned()),
+            http::retry_after(&headers),
+        ));
     }
     let token: OfRunner = serde_json::from_slice(&body).map_err(|_| Failure::Transient {
         message: format!("{asked}: the runner's OIDC endpoint answered no token"),
