@@ -638,6 +638,80 @@ async fn every_call_of_a_rotation_may_fail_and_the_exit_status_tells_the_truth()
 }
 
 #[tokio::test(start_paused = true)]
+async fn trace_25_a_create_refused_and_carried_out_leaves_no_key() {
+    for (fault, status) in [
+        (Fault::RefuseAfter, 1),
+        (Fault::Doubt { applied: true }, 0),
+        (Fault::Doubt { applied: false }, 1),
+        (Fault::Double { first: true }, 0),
+        (Fault::Double { first: false }, 0),
+    ] {
+        for scene in [Scene::rotated_before(&["acme/app"]), Scene::rotated_before(&["acme/app"]).without_renames()] {
+            let ended = scene.run(Script::default().at(Call::Create, 1, fault)).await;
+            assert_eq!(ended.status(), status, "{fault:?}: {:#?}", ended.outcome());
+            scene.assert_healed();
+            scene.world.advance(LONG_AFTER);
+            assert_eq!(scene.clean_run().await.status(), 0, "{fault:?}");
+            scene.assert_healed();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn trace_25_a_write_refused_and_carried_out_is_put_back_or_held() {
+    for (held, expected) in [(true, 1), (false, 3)] {
+        for target in [0, 1] {
+            let scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+            let scene = if held { scene.with_current_key() } else { scene };
+            let old = scene.deployed();
+            let script = Script::default().at(Call::Write(target), 1, Fault::Doubt { applied: true });
+            let ended = scene.run(script).await;
+            assert_eq!(ended.status(), expected, "{:#?}", ended.outcome());
+            scene.assert_no_outage();
+            assert!(!held || scene.deployed() == old, "put back");
+            scene.world.advance(LONG_AFTER);
+            assert_eq!(scene.clean_run().await.status(), 0);
+            scene.assert_healed();
+        }
+    }
+}
+
+/// However often a gateway refuses, no keys pile up.
+#[tokio::test(start_paused = true)]
+async fn trace_25_a_write_that_a_gateway_refused_is_looked_at_before_the_new_key_goes() {
+    let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+    for _ in 0..3 {
+        let ended = scene.run(Script::default().always(Call::Write(0), Fault::Doubt { applied: false })).await;
+        assert_eq!(ended.status(), 1, "{:#?}", ended.outcome());
+        assert!(ended.outcome().targets.iter().all(|target| target.state != TargetState::Either));
+        scene.assert_healed();
+        scene.world.advance(LONG_AFTER);
+        scene.seed += 1;
+    }
+    // Where it can't be looked at, the new key stays.
+    let script = Script::default()
+        .at(Call::Write(0), 1, Fault::Doubt { applied: false })
+        .always(Call::LastWrite(0), Fault::Refuse);
+    assert_eq!(scene.run(script).await.status(), 3);
+    scene.world.advance(LONG_AFTER);
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.assert_healed();
+}
+
+#[tokio::test(start_paused = true)]
+async fn trace_25_a_commit_or_renewal_refused_and_carried_out_is_one() {
+    for grace in [Duration::ZERO, HOUR] {
+        for nth in [1, 2] {
+            let mut scene = Scene::rotated_before(&["acme/app"]);
+            scene.policy.grace = grace;
+            let ended = scene.run(Script::default().at(Call::Rename, nth, Fault::Doubt { applied: true })).await;
+            assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+            assert!(live_names(&scene).iter().all(|name| !name.ends_with("-unconfirmed")));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_kept_key_stays_and_a_leaked_one_goes_although_it_is_in_grace() {
     let mut scene = Scene::rotated_before(&["acme/app"]);
     scene.policy.retire = Retire::Keep;

@@ -12,8 +12,11 @@ use crate::schedule::{Act, HOUR, InHand, Renames, RunPlan, SECOND, Schedule};
 use crate::script::{Call, Fault};
 
 /// What can go wrong with a call.
-const FAULTS: [Fault; 8] = [
+const FAULTS: [Fault; 11] = [
     Fault::Refuse,
+    Fault::Doubt { applied: false },
+    Fault::RefuseAfter,
+    Fault::Double { first: false },
     Fault::Transient,
     Fault::LoseBefore,
     Fault::LoseAfter,

@@ -70,7 +70,7 @@ impl Wire {
         &self,
         call: Call,
         write: bool,
-        effect: impl FnOnce(&World) -> Result<T, Failure> + Send + 'static,
+        effect: impl FnOnce(&World) -> Result<T, Failure> + Clone + Send + 'static,
     ) -> Result<T, Failure> {
         let way = self.latency / 2;
         let lost = || {
@@ -80,12 +80,23 @@ impl Wire {
                 false => Failure::Transient { message, retry_after: None },
             })
         };
+        let refused = |doubtful: bool| match doubtful && write {
+            true => Err(Failure::Doubtful(refusal(403, format!("{call:?}: refused by a gateway")))),
+            false => Err(refused(403, format!("{call:?}: refused"))),
+        };
         let fault = self.script.next(call, self.time.now());
         let (arrives, fault) = match fault {
-            Some(Fault::Refuse | Fault::Transient | Fault::LoseBefore | Fault::Kill { applied: false }) => {
+            Some(
+                Fault::Refuse
+                | Fault::Doubt { applied: false }
+                | Fault::Transient
+                | Fault::LoseBefore
+                | Fault::Kill { applied: false },
+            ) => {
                 self.time.sleep(way).await;
                 return match fault {
-                    Some(Fault::Refuse) => Err(refused(403, format!("{call:?}: refused"))),
+                    Some(Fault::Refuse) => refused(false),
+                    Some(Fault::Doubt { .. }) => refused(true),
                     Some(Fault::Transient) => {
                         Err(Failure::Transient { message: format!("{call:?}: busy"), retry_after: None })
                     }
@@ -108,7 +119,16 @@ impl Wire {
             Some(Fault::Slow(by)) => (way + by, None),
             other => (way, other),
         };
-        let answer = self.send(arrives, effect);
+        let answer = match fault {
+            Some(Fault::Double { first }) => {
+                let again = effect.clone();
+                self.send(arrives, move |world| {
+                    let (one, other) = (effect(world), again(world));
+                    if first { one } else { other }
+                })
+            }
+            _ => self.send(arrives, effect),
+        };
         if fault.is_none() {
             self.time.sleep(arrives + way).await;
             return answer.read(&self.world);
@@ -117,6 +137,8 @@ impl Wire {
         let answer = answer.read(&self.world);
         match fault {
             Some(Fault::LoseAfter) => return lost(),
+            Some(Fault::Doubt { .. }) => return refused(true),
+            Some(Fault::RefuseAfter) => return refused(call != Call::Create),
             Some(Fault::Kill { .. }) => return self.die().await,
             Some(Fault::Terminate) => self.script.terminate(self.time.now()),
             Some(Fault::Freeze(time)) => self.script.freeze(self.time.now() + time),
@@ -201,7 +223,10 @@ impl KeyIssuer for SimIssuer {
                     let value = state.issuer.answered_value(&key);
                     let first = state.issuer.keys.iter().find(|key| key.kind == Kind::Regular);
                     let first = first.filter(|_| state.issuer.behaviour.create_answers_first_id);
-                    let id = first.unwrap_or(&key).id.clone();
+                    let id = match state.issuer.behaviour.create_answers_unlisted_id {
+                        true => "unlisted".to_owned(),
+                        false => first.unwrap_or(&key).id.clone(),
+                    };
                     CreatedKey { id: KeyId(id), value: Secret::new(value), rights: shown }
                 }))
             })
@@ -353,7 +378,11 @@ impl KeyIssuer for SimIssuer {
 }
 
 fn refused(status: u16, message: String) -> Failure {
-    Failure::Refused(Refusal { status: Some(status), message, hint: None })
+    Failure::Refused(refusal(status, message))
+}
+
+fn refusal(status: u16, message: String) -> Refusal {
+    Refusal { status: Some(status), message, hint: None }
 }
 
 fn row(key: &Key, shows: &Behaviour) -> KeyRow {

@@ -51,6 +51,18 @@ pub enum Call {
 pub enum Fault {
     /// Refused for good; no effect.
     Refuse,
+    /// Refused in a gateway's words, before or after the effect. To a read it is a refusal like any other.
+    Doubt {
+        /// After it.
+        applied: bool,
+    },
+    /// Refused in the server's own words after a key was made; any other call as [`Doubt`](Self::Doubt) after its effect.
+    RefuseAfter,
+    /// It takes effect twice, and is answered once.
+    Double {
+        /// What is answered is what the first time came to.
+        first: bool,
+    },
     /// Refused for now; no effect.
     Transient,
     /// The request is lost; no effect, no answer.

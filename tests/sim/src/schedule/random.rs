@@ -315,7 +315,7 @@ fn fault(dice: &mut Dice) -> (Call, usize, Fault) {
         _ => &[200, 1_000, 5_000, 15_000, 29_000],
     };
     let late = Duration::from_millis(dice.pick(lates));
-    let fault = match dice.rng.u8(..16) {
+    let fault = match dice.rng.u8(..20) {
         0..=2 => Fault::Refuse,
         3 => Fault::Transient,
         4 => Fault::LoseBefore,
@@ -328,6 +328,9 @@ fn fault(dice: &mut Dice) -> (Call, usize, Fault) {
         }
         11 | 12 => Fault::Kill { applied: dice.rng.bool() },
         13 | 14 => Fault::Terminate,
+        15 | 16 => Fault::Doubt { applied: dice.rng.bool() },
+        17 => Fault::RefuseAfter,
+        18 => Fault::Double { first: dice.rng.bool() },
         _ => Fault::Freeze(dice.pick(&[5 * SECOND, 40 * SECOND, 70 * SECOND, 300 * SECOND])),
     };
     (call, nth, fault)
