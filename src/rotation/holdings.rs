@@ -83,7 +83,7 @@ pub enum Evidence {
 
 /// What one target holds, with the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct TargetHolding {
     /// The target's name.
     pub target: String,
     /// What it holds.
@@ -92,7 +92,7 @@ pub struct Found {
     pub evidence: Evidence,
 }
 
-impl Found {
+impl TargetHolding {
     /// Whether the key being replaced was deployed here, or another key of the family.
     #[must_use]
     pub fn is_ours(&self) -> bool {
@@ -100,7 +100,7 @@ impl Found {
     }
 }
 
-impl fmt::Display for Found {
+impl fmt::Display for TargetHolding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} holds {}", self.target, self.holding)?;
         match &self.evidence {
@@ -116,10 +116,10 @@ impl fmt::Display for Found {
 
 impl<'a> Situation<'a> {
     /// What each target holds, where `current` is the key being replaced.
-    pub(super) fn found(&self, current: Option<&KeyRow>) -> Vec<Found> {
+    pub(super) fn found(&self, current: Option<&KeyRow>) -> Vec<TargetHolding> {
         let one = |target: &SeenTarget| {
             let (holding, evidence) = self.holding(target, current);
-            Found { target: target.name.clone(), holding, evidence }
+            TargetHolding { target: target.name.clone(), holding, evidence }
         };
         self.seen.targets.iter().map(one).collect()
     }
@@ -160,18 +160,13 @@ impl<'a> Situation<'a> {
         let since =
             |row: &KeyRow| !target.dated || row.created_at.is_some_and(|made| earlier(made, CLOCK_MARGIN) <= at);
         let held = self.seen.held.as_ref().and_then(|held| held.is.as_ref());
-        match current {
-            Some(row) if !since(row) => return (Holding::Older, Evidence::Written(at)),
-            Some(row) if self.policy.replace_key_id.as_ref() == Some(&row.id) => {
-                return (Holding::Current, Evidence::Named);
-            }
-            Some(row) if held == Some(&row.id) => return (Holding::Current, Evidence::InHand),
-            _ => {}
-        }
         // A roll back writes an older key of the family, after every deployment.
-        let held = held.filter(|id| self.family.has(id)).and_then(|id| self.seen.row(id));
-        match held {
-            Some(row) if since(row) => (Holding::Ours, Evidence::InHand),
+        let put_back = held.filter(|id| self.family.has(id)).and_then(|id| self.seen.row(id)).filter(|row| since(row));
+        match current {
+            Some(row) if held == Some(&row.id) && since(row) => (Holding::Current, Evidence::InHand),
+            _ if put_back.is_some() => (Holding::Ours, Evidence::InHand),
+            Some(row) if !since(row) => (Holding::Older, Evidence::Written(at)),
+            Some(row) if self.policy.replace_key_id.as_ref() == Some(&row.id) => (Holding::Current, Evidence::Named),
             _ => (Holding::Unknown, Evidence::Written(at)),
         }
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, span};
 use crate::rotation::guardrails::Wanted;
-use crate::rotation::holdings::Found;
+use crate::rotation::holdings::TargetHolding;
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Family, Observation, SeenTarget, commit};
@@ -34,7 +34,7 @@ pub struct Plan {
     /// What the user should know.
     pub notices: Vec<String>,
     /// What each target holds, in the user's order.
-    pub found: Vec<Found>,
+    pub found: Vec<TargetHolding>,
     /// The key that `replace-key-id` names, where the plan stops and would not on an issuer that ignores renames.
     pub try_renames_on: Option<KeyId>,
 }

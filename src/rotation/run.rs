@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 
 use crate::http::{Failure, Retry};
 use crate::rotation::clock::{Clock, Mark};
-use crate::rotation::holdings::Found;
+use crate::rotation::holdings::TargetHolding;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::lease::{Lease, settled_after};
 use crate::rotation::ledger::{Act, Effect, Entry, Ledger};
@@ -121,7 +121,7 @@ pub(super) struct Memory {
     pub(super) committed: bool,
     pub(super) targets: Vec<Progress>,
     /// What the targets held before anything was written.
-    pub(super) found: Vec<Found>,
+    pub(super) found: Vec<TargetHolding>,
     pub(super) names: BTreeMap<KeyId, String>,
     /// When this run made a key, on the issuer's clock.
     pub(super) made_at: BTreeMap<KeyId, Timestamp>,

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::rotation::clock::{CLOCK_MARGIN, earlier};
-use crate::rotation::holdings::{Evidence, Found, Holding};
+use crate::rotation::holdings::{Evidence, Holding, TargetHolding};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::is_of_any_family;
 use crate::rotation::observation::SeenTarget;
@@ -42,7 +42,7 @@ impl Situation<'_> {
     }
 
     /// Holds what was found against the rules: a key is retired only where it was, and nowhere else in sight.
-    pub(super) fn guard(&self, current: Option<&KeyRow>, found: &[Found]) -> Result<Guarded, Stop> {
+    pub(super) fn guard(&self, current: Option<&KeyRow>, found: &[TargetHolding]) -> Result<Guarded, Stop> {
         if let Some(stop) = self.overwrites_no_key() {
             return Err(stop);
         }
@@ -50,10 +50,12 @@ impl Situation<'_> {
         if let Some(stop) = self.holds_another_key(found) {
             return Err(stop);
         }
-        if self.family.has_ended(&current.id) {
+        // A dead run's key was deployed nowhere else.
+        let is_dead_runs = self.of_dead_runs().any(|row| row.id == current.id);
+        if is_dead_runs || self.family.has_ended(&current.id) {
             return Ok(Guarded::Retires);
         }
-        let nowhere = !found.iter().any(Found::is_ours);
+        let nowhere = !found.iter().any(TargetHolding::is_ours);
         let keeps = self.policy.retire() == Retire::Keep;
         if nowhere && keeps && !self.family.has(&current.id) {
             return Ok(Guarded::StaysOutside);
@@ -71,7 +73,7 @@ impl Situation<'_> {
     }
 
     /// A key that belongs to neither this family nor this run.
-    fn holds_another_key(&self, found: &[Found]) -> Option<Stop> {
+    fn holds_another_key(&self, found: &[TargetHolding]) -> Option<Stop> {
         let foreign = found.iter().find(|found| found.holding == Holding::AnotherKey)?;
         let Evidence::Value(id) = &foreign.evidence else { return None };
         let name = self.seen.row(id).map_or_else(|| id.to_string(), |row| format!("{} ({id})", row.name));
@@ -137,7 +139,7 @@ impl Situation<'_> {
     }
 
     /// A similar name in the same place, where it can't be told that the target is the right one.
-    fn misspelt(&self, current: &KeyRow, found: &[Found]) -> Option<Stop> {
+    fn misspelt(&self, current: &KeyRow, found: &[TargetHolding]) -> Option<Stop> {
         self.seen.targets.iter().zip(found).find_map(|(target, found)| {
             let empty = target.held == Held::Nothing;
             if !empty && target.contents.value.is_some() {

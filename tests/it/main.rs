@@ -26,6 +26,7 @@ mod github_store;
 mod guardrails;
 mod harness;
 mod hidden_writes;
+mod holdings;
 mod inputs;
 mod inputs_agree;
 mod issuers;

@@ -11,7 +11,7 @@ use crate::traffic;
 const CLASSIC: &str = "ghp_0123456789abcdefghijklmnopqrstuvwxyz";
 
 fn stage(places: &[&str]) -> Stage {
-    let stage = Setting::new(Dialect::Mgmt).places(places).stage();
+    let stage = Setting::new(Dialect::Mgmt).places(places).input("grace-period", "0s").stage();
     stage.world.by_hand(|state| {
         state.github.add_token(CLASSIC, "classic", Access::Write);
         let scopes = ["repo", "admin:org"].map(str::to_owned).to_vec();

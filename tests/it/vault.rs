@@ -176,13 +176,15 @@ fn other_fields_may_be_written_by_others() {
     assert_eq!((ran.status(), ran.output("outcome")), (0, "not-due"), "{}", ran.log());
     // The field itself may not.
     let value = stage.held()[0].clone().unwrap();
-    stage.world.by_hand(|state| {
-        state.vault.put(PATH, &[("api-key", "lr_live_somebody_elses_0123456789")]);
-        state.vault.put(PATH, &[("api-key", &value)]);
-    });
-    let ran = stage.action().input("rotate-after", "30d").secret("current-key", "").run();
+    let put = |value: &str| _ = stage.world.by_hand(|state| state.vault.put(PATH, &[("api-key", value)]));
+    let run = || stage.action().input("rotate-after", "30d").secret("current-key", "").run();
+    put("lr_live_somebody_elses_0123456789");
+    let ran = run();
     assert_eq!(ran.status(), 3, "{}", ran.log());
     assert!(ran.tells("after the current key was deployed"), "{}", ran.log());
+    // The value counts and not who wrote it.
+    put(&value);
+    assert_eq!(run().output("outcome"), "not-due");
 }
 
 #[test]

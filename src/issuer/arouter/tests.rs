@@ -268,7 +268,8 @@ async fn deletes_and_renames_say_what_their_answers_say() {
         ),
         (200, r#"{"success":true}"#, "Ok(Renamed { name: None, used: None })"),
         (200, "fine", "Err(Unknown"),
-        (405, "", "Err(Refused"),
+        (405, "", "Err(Doubtful"),
+        (405, r#"{"code":"no_such_call","message":"No"}"#, "Err(Refused"),
     ] {
         let server = listing_at("/api/v1/keys", MGMT, move |_| answer(status, body));
         let issuer = issuer(&server, true);
