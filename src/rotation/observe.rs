@@ -136,9 +136,13 @@ impl Run<'_> {
     }
 
     async fn look_once(&self, fixed: bool) -> Result<Observation, Cause> {
+        let began = self.clock().now();
         let list = self.ask_quickly("list the keys", async || self.dated_list().await);
         let looks = try_join4(list, self.look_at_guardrails(), self.look_at_targets(), self.try_held()).await?;
-        let ((listing, clock), guardrails, targets, tried) = looks;
+        let ((listing, clock), mut guardrails, targets, tried) = looks;
+        if self.changed_lately(&listing, self.clock().at_least_since(began)) {
+            guardrails = self.look_at_guardrails().await?;
+        }
         let held = match (&self.policy.current_key, tried) {
             (Some(value), Some(tried)) => Some(self.identify(&listing, value, tried, fixed).await),
             _ => None,
@@ -173,6 +177,14 @@ impl Run<'_> {
         self.read_doubtful(&mut seen, fixed).await?;
         self.look_elsewhere(&mut seen).await?;
         Ok(Observation { ended: self.clock().now(), ..seen })
+    }
+
+    /// Whether a key of the family was made or committed so lately that its guardrails may have been read before it had them.
+    fn changed_lately(&self, listing: &Listing, took: Duration) -> bool {
+        let lease = 2 * self.policy.request_timeout + self.policy.verify_timeout;
+        let since = earlier(listing.date, took.saturating_add(lease));
+        let family = listing.keys.iter().filter(|row| FamilyName::parse(&self.policy.key_name, &row.name).is_some());
+        family.into_iter().any(|row| row.created_at.max(row.updated_at).is_none_or(|at| at >= since))
     }
 
     /// A place may have one time for all that is in it. Where that time is not one at which the current key was deployed, and

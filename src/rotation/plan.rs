@@ -75,7 +75,7 @@ pub struct Rotate {
     pub adopt: Option<KeyId>,
     /// What the new key may do.
     pub rights: Rights,
-    /// What the key whose rights are inherited has in fields that no documentation names; `None`: there is no such key.
+    /// What the key being replaced has in fields that no documentation names; `None`: there is no such key.
     pub unknown: Option<BTreeMap<String, Value>>,
     /// The guardrails that it gets.
     pub guardrails: Wanted,
@@ -97,6 +97,14 @@ pub struct Rotate {
     pub stays: Option<KeyId>,
     /// Why the leaked key would not be retired if it had not leaked.
     pub reports: Vec<Stop>,
+}
+
+/// What all these keys have in fields that no documentation names. A dead run's key may have more than it was to have.
+fn common_unknown(rows: &[&KeyRow]) -> BTreeMap<String, Value> {
+    let Some((first, others)) = rows.split_first() else { return BTreeMap::new() };
+    let everywhere =
+        |(name, value): &(&String, &Value)| others.iter().all(|row| row.unknown.get(*name) == Some(*value));
+    first.unknown.iter().filter(everywhere).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 impl Rotate {
@@ -195,7 +203,7 @@ impl<'a> Situation<'a> {
                 }
                 let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
                 let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
-                let unknown = source.map(|row| row.unknown.clone());
+                let unknown = current.map(|_| common_unknown(&sources));
                 let rotate = Rotate { in_use, unknown, guardrails, ..self.rotate(current, due, rights) };
                 Decision::Rotate(Box::new(rotate.sparing(pending).guarded(guarded)))
             }

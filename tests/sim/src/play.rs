@@ -921,15 +921,20 @@ fn deploy_by_hand(scene: &Scene, grant: Grant) -> String {
     id
 }
 
-/// A person deletes the key that no target holds, where a run that stopped says so and nothing uses it.
+/// A person deletes what nothing uses, where a run that stopped says so of a key that no target holds.
 fn delete_as_told(scene: &Scene, ended: &Ended) -> bool {
     let Ended::Came(outcome) = ended else { return false };
-    let unused = |key: &Key| !scene.world.read(|state| state.github.holdings().any(|(_, _, value)| value == key.value));
-    let told = |key: &Key| {
-        outcome.problems.iter().any(|problem| problem.what.starts_with(&format!("no target holds {} ", key.name)))
-    };
-    let key = scene.live_family().into_iter().find(|key| told(key) && unused(key));
-    key.is_some_and(|key| scene.world.by_hand(|state| state.issuer.delete(&key.id)))
+    if !outcome.problems.iter().any(|problem| problem.what.starts_with("no target holds ")) {
+        return false;
+    }
+    scene.world.by_hand(|state| {
+        let is_used = |key: &Key| state.github.holdings().any(|(_, _, value)| value == key.value);
+        let own =
+            |key: &&Key| key.name.starts_with(&format!("{}-", scene.policy.key_name)) && !judge::was_taken_back(key);
+        let unused: Vec<_> =
+            state.issuer.keys.iter().filter(own).filter(|key| !is_used(key)).map(|key| key.id.clone()).collect();
+        unused.iter().filter(|id| state.issuer.delete(id)).count() > 0
+    })
 }
 
 /// The key that a person names in `replace-key-id` after a run that stopped asked for it.
