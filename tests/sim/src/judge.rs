@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use keyrotor::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, TargetState, Verdict};
 use keyrotor_fake::{Key, Place};
 
-use crate::scene::{SECRET, Scene};
+use crate::scene::Scene;
 
 /// A commit so soon after a key was made can't be told from its making.
 const DATED_WITHIN: Duration = Duration::from_secs(4);
@@ -18,7 +18,8 @@ pub type Values = BTreeMap<Place, Option<String>>;
 /// What the targets of a scene hold.
 #[must_use]
 pub fn values(scene: &Scene) -> Values {
-    scene.targets.iter().map(|place| (place.clone(), scene.world.value_at(place, SECRET))).collect()
+    let value = |(nth, place)| scene.world.value_at(place, scene.secret_of(nth));
+    scene.targets.iter().enumerate().map(|(nth, place)| (place.clone(), value((nth, place)))).collect()
 }
 
 /// The world before a run.

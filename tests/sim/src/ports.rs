@@ -1,6 +1,6 @@
 //! The rotation's ports over the fakes' state model.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,17 +8,18 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use keyrotor::http::{Failure, Refusal};
 use keyrotor::rotation::port::{
-    About, AllowList, ChatVerdict, CreatedKey, Deletion, Endpoint, Guardrails, Held, KeyId, KeyIssuer, KeyKind, KeyRow,
-    KeySpec, Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting, TakenUp, Unfinished,
-    Uptake, Verdict, Written,
+    About, AllowList, ChatVerdict, Contents, CreatedKey, Deletion, Endpoint, Entry, Guardrails, Held, KeyId, KeyIssuer,
+    KeyKind, KeyRow, KeySpec, Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting,
+    TakenUp, Unfinished, Uptake, Verdict, Written,
 };
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Patch;
 use keyrotor_fake::outage::Slot;
+use keyrotor_fake::world::State;
 use keyrotor_fake::{Behaviour, Dialect, Key, Kind, Place, Rights, World};
 use tokio::time::Instant;
 
-use crate::scene::Scene;
+use crate::scene::{SECRET, Scene};
 use crate::script::{Call, Fault, Script};
 use crate::time::Flow;
 
@@ -471,6 +472,11 @@ pub struct SimStore {
     name: String,
     rollout: Option<Rollout>,
     jobs: Jobs,
+    /// Whether its place shows the values that it holds, in place of their times.
+    readable: bool,
+    /// What the last look saw around it.
+    contents: RefCell<Contents>,
+    accepted: Vec<String>,
     /// Whether anything stood there when the run's first write arrived.
     stood: Arc<Mutex<Option<bool>>>,
     /// When the last restart that was asked for will be over.
@@ -488,6 +494,9 @@ impl SimStore {
             slot: Arc::new((place, secret.to_owned())),
             rollout: None,
             jobs: Jobs::default(),
+            readable: scene.readable,
+            contents: RefCell::default(),
+            accepted: scene.accepted.clone(),
             stood: Arc::default(),
             restarted_at: Arc::default(),
         }
@@ -507,15 +516,32 @@ impl SimStore {
 
     async fn look(&self, call: Call) -> Result<Sighting, Failure> {
         let slot = Arc::clone(&self.slot);
-        self.wire
-            .call(call, false, move |world| {
-                Ok(world.read(|state| Sighting {
-                    held: state.github.last_write(&slot.0, &slot.1).map_or(Held::Nothing, Held::Since),
-                    date: state.github.clock.now_in_seconds(),
-                }))
-            })
-            .await
+        self.wire.call(call, false, move |world| Ok(world.read(|state| sighting(state, &slot)))).await
     }
+}
+
+fn sighting(state: &State, (place, secret): &Slot) -> Sighting {
+    Sighting {
+        held: state.github.last_write(place, secret).map_or(Held::Nothing, Held::Since),
+        date: state.github.clock.now_in_seconds(),
+    }
+}
+
+fn value(state: &State, (place, secret): &Slot) -> Option<Secret> {
+    state.github.secret(place, secret).map(|secret| Secret::new(secret.value.clone()))
+}
+
+/// What lies beside a target: names with values, or with times.
+fn around(state: &State, slot: &Slot, readable: bool) -> Vec<Entry> {
+    let here = state.github.holdings().filter(|(place, ..)| **place == slot.0);
+    let others = here.filter(|(_, name, _)| *name != slot.1 && !is_process(name));
+    let entry = |(place, name, value): (&Place, &str, &str)| Entry {
+        name: name.to_owned(),
+        target: format!("{place} {name}"),
+        value: readable.then(|| Secret::new(value.to_owned())),
+        written: state.github.last_write(place, name).filter(|_| !readable),
+    };
+    others.map(entry).collect()
 }
 
 /// Work that reads a target's value when it is queued, and goes on with it until its end: a secret of the same place, so that
@@ -536,8 +562,17 @@ impl Job {
     /// The name under which the place holds what it read.
     #[must_use]
     pub fn slot(&self) -> String {
-        format!("JOB_{}", self.nth)
+        format!("{JOB}{}", self.nth)
     }
+}
+
+/// How the names begin under which a place holds what jobs read.
+const JOB: &str = "JOB_";
+
+/// Whether a secret of a place is what some process or job holds.
+#[must_use]
+pub fn is_process(secret: &str) -> bool {
+    PROCESSES.contains(&secret) || secret.starts_with(JOB)
 }
 
 /// Every job there was.
@@ -582,10 +617,10 @@ impl SecretStore for SimStore {
         let (slot, over) = (Arc::clone(&self.slot), Arc::clone(&self.restarted_at));
         let effect = move |world: &World| {
             let [first, last] = PROCESSES;
-            start_process(world, &slot.0, &slot.1, first);
+            start_process(world, &slot.0, SECRET, first);
             let end = world.instant() + takes;
             *over.lock().unwrap_or_else(PoisonError::into_inner) = Some(end);
-            world.later(end, move |world| start_process(world, &slot.0, &slot.1, last));
+            world.later(end, move |world| start_process(world, &slot.0, SECRET, last));
             Ok(())
         };
         self.wire.call(Call::TakeUp(self.nth), true, effect).await
@@ -604,7 +639,29 @@ impl SecretStore for SimStore {
     }
 
     async fn observe(&self) -> Result<Sighting, Failure> {
-        self.look(Call::Observe(self.nth)).await
+        let (slot, readable) = (Arc::clone(&self.slot), self.readable);
+        let look = move |world: &World| {
+            Ok(world.read(|state| {
+                let value = readable.then(|| value(state, &slot)).flatten();
+                (sighting(state, &slot), value, around(state, &slot, readable))
+            }))
+        };
+        let (sighting, value, others) = self.wire.call(Call::Observe(self.nth), false, look).await?;
+        let accepted = self.accepted.clone();
+        *self.contents.borrow_mut() = Contents { value, others, accepted, ..Contents::default() };
+        Ok(sighting)
+    }
+
+    fn contents(&self) -> Contents {
+        self.contents.borrow().clone()
+    }
+
+    async fn read_back(&self) -> Result<Option<Secret>, Failure> {
+        if !self.readable {
+            return Ok(None);
+        }
+        let slot = Arc::clone(&self.slot);
+        self.wire.call(Call::ReadBack(self.nth), false, move |world| Ok(world.read(|state| value(state, &slot)))).await
     }
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {

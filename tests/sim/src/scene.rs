@@ -28,6 +28,21 @@ use crate::time::Flow;
 /// The secret's name in every target.
 pub const SECRET: &str = "AROUTER_API_KEY";
 
+/// What a person may write in place of [`SECRET`].
+pub const SLIP: &str = "AROUTER_APIKEY";
+
+/// Under which name a person keeps a copy of what a target holds.
+pub const COPY: &str = "BACKUP";
+
+/// Which targets of a run name [`SLIP`] where [`SECRET`] was meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slip {
+    /// All of them.
+    All,
+    /// The last one.
+    Last,
+}
+
 /// The family that scenes rotate.
 pub const FAMILY: &str = "production";
 
@@ -112,6 +127,12 @@ pub struct Scene {
     pub rollout: Option<Rollout>,
     /// What reads the targets when it is queued.
     pub jobs: Jobs,
+    /// Whether the targets' places show the values that they hold; else they show when each was written.
+    pub readable: bool,
+    /// Which targets runs misspell.
+    pub slip: Option<Slip>,
+    /// Names beside the targets that are no misspelling of them (`accept=`).
+    pub accepted: Vec<String>,
     /// What runs tell while they are at work, where it is kept.
     pub heard: Option<Rc<RefCell<String>>>,
 }
@@ -155,6 +176,9 @@ impl Scene {
             seed: 1,
             rollout: None,
             jobs: Jobs::default(),
+            readable: false,
+            slip: None,
+            accepted: Vec::new(),
             heard: None,
         }
     }
@@ -244,6 +268,36 @@ impl Scene {
         }
     }
 
+    /// The same scene, whose places show the values that they hold.
+    #[must_use]
+    pub fn readable(self) -> Self {
+        Self { readable: true, ..self }
+    }
+
+    /// The same scene, whose runs misspell targets.
+    #[must_use]
+    pub fn misspelt(self, slip: Slip) -> Self {
+        Self { slip: Some(slip), ..self }
+    }
+
+    /// The name of the secret that runs write at a target.
+    #[must_use]
+    pub fn secret_of(&self, target: usize) -> &'static str {
+        let slips = match self.slip {
+            None => false,
+            Some(Slip::All) => true,
+            Some(Slip::Last) => target + 1 == self.targets.len(),
+        };
+        if slips { SLIP } else { SECRET }
+    }
+
+    /// Writes a value under a name beside the secret of a target, as a person.
+    pub fn write_beside(&self, target: usize, name: &str, value: &str) {
+        if let Some(place) = self.targets.get(target) {
+            self.world.by_hand(|state| state.github.write_secret(place, name, value));
+        }
+    }
+
     /// Writes a value to every target, as a person.
     pub fn deploy(&self, value: &str) {
         for place in &self.targets {
@@ -272,7 +326,7 @@ impl Scene {
             .iter()
             .enumerate()
             .map(|(nth, place)| {
-                let store = SimStore::new(self, &script, nth, place.clone(), SECRET);
+                let store = SimStore::new(self, &script, nth, place.clone(), self.secret_of(nth));
                 Box::new(store.rolled_out(self.rollout).read_by(&self.jobs)) as Box<dyn SecretStore>
             })
             .collect();

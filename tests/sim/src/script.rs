@@ -36,6 +36,8 @@ pub enum Call {
     Write(usize),
     /// Look at a target afterwards.
     LastWrite(usize),
+    /// Read what a target holds, where it can be read.
+    ReadBack(usize),
     /// Remove a secret.
     Remove(usize),
     /// Look what is unfinished at a target.
@@ -123,6 +125,8 @@ struct Inner {
     /// Whether a key of its own was accepted since its last write to a target; `None` before the first.
     proved: Cell<Option<bool>>,
     unproved: RefCell<Vec<String>>,
+    /// The keys whose end it asked for.
+    ended: RefCell<BTreeSet<String>>,
     made_one: Cell<bool>,
     /// Something befell a call, a key was made, or the run is over.
     moved: Notify,
@@ -230,6 +234,7 @@ impl Script {
 
     pub(crate) fn ends(&self, id: &str, name: Option<&str>, sent: Instant) {
         self.commits(sent);
+        self.0.ended.borrow_mut().insert(id.to_owned());
         let own = self.0.own.borrow();
         let is_own = own.contains(id) || name.is_some_and(|name| own.contains(name));
         if self.0.proved.get() == Some(false) && !is_own {
@@ -241,6 +246,12 @@ impl Script {
     #[must_use]
     pub fn ended_unproved(&self) -> Vec<String> {
         self.0.unproved.borrow().clone()
+    }
+
+    /// The keys whose end it asked for.
+    #[must_use]
+    pub fn ended(&self) -> BTreeSet<String> {
+        self.0.ended.borrow().clone()
     }
 
     pub(crate) fn names_finally(&self, id: &str, sent: Instant) {
