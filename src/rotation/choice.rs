@@ -117,15 +117,7 @@ impl<'a> Situation<'a> {
         if let Some(held) = held.filter(|held| !self.family.has(held))
             && self.live_row(held).is_some()
         {
-            let ended = if self.family.has_ended(&current.id) { ", which is dead" } else { "" };
-            return Err(Stop::listing(
-                format!("current-key is the live key {held}, which is not of the family {:?}", self.policy.key_name),
-                format!(
-                    "the family's current key is {}{ended}: check that key-name and current-key belong together. If they \
-                     do, set replace-key-id to {held}",
-                    current.name
-                ),
-            ));
+            return Err(self.not_of_the_family(held, current));
         }
         match self.is_ours(current, held) {
             true => Ok(current),
@@ -134,6 +126,22 @@ impl<'a> Situation<'a> {
             }
             false => Err(self.not_ours(current)),
         }
+    }
+
+    fn not_of_the_family(&self, held: &KeyId, current: &KeyRow) -> Stop {
+        let ended = if self.family.has_ended(&current.id) { ", which is dead" } else { "" };
+        let else_do = match self.policy.replace_key_id.as_ref() == Some(held) {
+            true => format!("do and nothing uses {}, delete it by hand: then {held} is replaced", current.name),
+            false => format!("do, set replace-key-id to {held}"),
+        };
+        Stop::listing(
+            format!("current-key is the live key {held}, which is not of the family {:?}", self.policy.key_name),
+            format!(
+                "the family's current key is {}{ended}: check that key-name and current-key belong together. If they \
+                 {else_do}",
+                current.name
+            ),
+        )
     }
 
     /// At least one target was last written while a key of the family was being deployed. Keys of dead runs count too:

@@ -176,7 +176,9 @@ impl<'a> Situation<'a> {
             return Decision::Stop(stop);
         }
         let Some(due) = self.due(current) else {
-            return Decision::Rest { reason: self.rest_reason(current), attention: self.drifted(pending) };
+            let mut attention = self.drifted(pending);
+            attention.extend(self.stands_in_the_way(&self.found(current)));
+            return Decision::Rest { reason: self.rest_reason(current), attention };
         };
         if let Some(stop) = self.too_many() {
             return Decision::Rest { reason: "too many runs have failed".to_owned(), attention: vec![stop] };

@@ -43,18 +43,13 @@ impl Situation<'_> {
 
     /// Holds what was found against the rules: a key is retired only where it was, and nowhere else in sight.
     pub(super) fn guard(&self, current: Option<&KeyRow>, found: &[TargetHolding]) -> Result<Guarded, Stop> {
-        if let Some(stop) = self.overwrites_no_key() {
-            return Err(stop);
-        }
-        let Some(current) = current else { return Ok(Guarded::Retires) };
-        if let Some(stop) = self.holds_another_key(found) {
+        if let Some(stop) = self.stands_in_the_way(found) {
             return Err(stop);
         }
         // A dead run's key was deployed nowhere else.
-        let is_dead_runs = self.of_dead_runs().any(|row| row.id == current.id);
-        if is_dead_runs || self.family.has_ended(&current.id) {
-            return Ok(Guarded::Retires);
-        }
+        let is_left_over =
+            |row: &KeyRow| self.of_dead_runs().any(|dead| dead.id == row.id) || self.family.has_ended(&row.id);
+        let Some(current) = current.filter(|row| !is_left_over(row)) else { return self.guard_left_over(found) };
         let nowhere = !found.iter().any(TargetHolding::is_ours);
         let keeps = self.policy.retire() == Retire::Keep;
         if nowhere && keeps && !self.family.has(&current.id) {
@@ -70,6 +65,22 @@ impl Situation<'_> {
             Some(stop) if self.policy.leaked && is_named => Ok(Guarded::Reported(vec![stop])),
             Some(stop) => Err(stop),
         }
+    }
+
+    /// Where no living key is current, keys of runs that died are retired. They may be where such a run wrote, under another
+    /// name.
+    fn guard_left_over(&self, found: &[TargetHolding]) -> Result<Guarded, Stop> {
+        let oldest = self.family.all().min_by_key(|row| row.created_at);
+        let Some(oldest) = oldest else { return Ok(Guarded::Retires) };
+        match self.misspelt(oldest, found).or_else(|| self.second_holder(oldest)) {
+            Some(stop) => Err(stop),
+            None => Ok(Guarded::Retires),
+        }
+    }
+
+    /// What a target holds that no run may replace, for a run that makes no key.
+    pub(super) fn stands_in_the_way(&self, found: &[TargetHolding]) -> Option<Stop> {
+        self.overwrites_no_key().or_else(|| self.holds_another_key(found))
     }
 
     /// A key that belongs to neither this family nor this run.
@@ -142,7 +153,7 @@ impl Situation<'_> {
     fn misspelt(&self, current: &KeyRow, found: &[TargetHolding]) -> Option<Stop> {
         self.seen.targets.iter().zip(found).find_map(|(target, found)| {
             let empty = target.held == Held::Nothing;
-            if !empty && target.contents.value.is_some() {
+            if matches!(found.evidence, Evidence::Value(_)) {
                 return None;
             }
             let mut near: Vec<_> =
@@ -150,7 +161,11 @@ impl Situation<'_> {
             let near_places = elsewhere(target).filter(|entry| empty && entry.value.is_some());
             near.extend(near_places.filter(|entry| self.may_be_meant(entry, target, current)));
             let near = near.first()?;
-            let holds = if empty { "does not exist" } else { "can't be read" };
+            let holds = match &target.contents.value {
+                _ if empty => "does not exist",
+                None => "can't be read",
+                Some(_) => "holds a value that no listed key can be told by",
+            };
             let same_name =
                 same_name_elsewhere(target).map(|other| format!(" (and {other} exists)")).unwrap_or_default();
             Some(Stop::new(
@@ -167,7 +182,9 @@ impl Situation<'_> {
             accepted.iter().any(|name| [&entry.name, &entry.target].iter().any(|it| it.eq_ignore_ascii_case(name)));
         let since = |made| earlier(made, CLOCK_MARGIN);
         let at = entry.written.map(|at| target.clock.translate_latest(at, &self.seen.clock));
-        let is_older = at.zip(current.created_at).is_some_and(|(at, made)| at < since(made));
+        // Every live key of the family is retired, the oldest too.
+        let oldest = self.family.all().chain([current]).map(|row| row.created_at).min().flatten();
+        let is_older = at.zip(oldest).is_some_and(|(at, made)| at < since(made));
         let is_near = is_similar(&entry.name, own_name(target)) || is_similar(&entry.target, &target.name);
         is_near
             && !is_accepted
@@ -224,22 +241,27 @@ impl Situation<'_> {
         held.chain(in_hand).filter(retires).cloned().collect()
     }
 
-    /// A replaced key, held back where something that is no target still holds it.
+    /// A replaced key, held back where a target still holds it, or something beside one.
     pub(super) fn held_in_sight(&self, key: Pending) -> Pending {
-        match self.holder_of(&key.id) {
-            Some(name) if key.standing == Standing::Past && !self.policy.leaked => {
+        let holder = self.holder_of(&key.id).filter(|_| key.standing == Standing::Past && !self.policy.leaked);
+        match holder {
+            Some(name) if self.is_own_target(name) => {
+                Pending { standing: Standing::Held(format!("{name} still holds it")), ..key }
+            }
+            Some(name) => {
                 Pending { standing: Standing::Held(format!("{name}, which is no target, still holds it")), ..key }
             }
-            _ => key,
+            None => key,
         }
     }
 
-    /// Where the value of a key lies that is no target, as far as that is in sight.
+    /// Where the value of a key lies, as far as that is in sight.
     fn holder_of(&self, id: &KeyId) -> Option<&str> {
-        let entries = self.seen.targets.iter().flat_map(|target| &target.contents.others);
-        let mut holders =
-            entries.filter(|entry| entry.value.as_ref().and_then(|value| self.key_of(value)).as_ref() == Some(id));
-        holders.find(|entry| !self.is_own_target(&entry.target)).map(|entry| entry.target.as_str())
+        let is = |value: &Option<Secret>| value.as_ref().and_then(|value| self.key_of(value)).as_ref() == Some(id);
+        let holds_it = |target: &&SeenTarget| target.value_is.as_ref() == Some(id) || is(&target.contents.value);
+        let target = self.seen.targets.iter().find(holds_it).map(|target| target.name.as_str());
+        let mut beside = self.seen.targets.iter().flat_map(|target| &target.contents.others);
+        target.or_else(|| beside.find(|entry| is(&entry.value)).map(|entry| entry.target.as_str()))
     }
 
     /// A key that a rotation of another family made.

@@ -25,6 +25,7 @@ mod github_clients;
 mod github_store;
 mod guardrails;
 mod harness;
+mod held_keys;
 mod hidden_writes;
 mod holdings;
 mod inputs;
