@@ -20,6 +20,8 @@ pub enum Promise {
     Wider,
     /// A key in use has fewer rights than the ones before it, or is of another kind.
     Narrower,
+    /// 7: a run replaced what a person wrote into a target that can be read: text that is no key, or another live key.
+    Overwrite,
     /// 2: a key was ended before the one in its place was proved again.
     Unproved,
     /// A replaced key stays alive for as long as `grace-period` says, and for a day where an earlier run may have said so.
@@ -39,7 +41,7 @@ impl Promise {
     pub fn may_break(self, schedule: &Schedule) -> bool {
         match (schedule.broken, self) {
             // A late write overwrites whatever was written meanwhile, and nobody can tell of it beforehand.
-            (Some(Assumption::A1), Self::Outage | Self::Lie) => true,
+            (Some(Assumption::A1), Self::Outage | Self::Lie | Self::Overwrite) => true,
             // A key that is not listed is not named. Two runs that do not see each other take each other's key for none.
             (Some(Assumption::A2), Self::Lie) => true,
             // One of them deploys the key that later counts as replaced long ago.

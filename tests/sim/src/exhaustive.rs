@@ -36,7 +36,11 @@ pub fn variants() -> Vec<Schedule> {
         {
             let run = RunPlan { held, grace: Some(grace), ..RunPlan::plain() };
             let acts = vec![Act::Runs { runs: vec![run], deeds: Vec::new(), settle: true }];
-            all.push(Schedule { renames, acts, ..Schedule::plain(1) });
+            let schedule = Schedule { renames, acts, ..Schedule::plain(1) };
+            if grace.is_zero() {
+                all.push(Schedule { readable: true, ..schedule.clone() });
+            }
+            all.push(schedule);
         }
     }
     all

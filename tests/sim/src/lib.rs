@@ -6,6 +6,7 @@
 //! * [`scene`]: a world with targets and a policy, and runs in it.
 //! * [`schedule`]: how a world begins and what happens in it, as data: from a seed, and made small.
 //! * [`grant`]: what its keys may do.
+//! * `people`: what persons do in it, of themselves and where a run tells them to.
 //! * [`play`]: plays a schedule; [`judge`] holds what runs say against the world.
 //! * [`exhaustive`]: every rotation with up to so many faults.
 //! * [`assumption`], [`broke`]: what may not hold, and what is lost then.
@@ -16,6 +17,7 @@ pub mod broke;
 pub mod exhaustive;
 pub mod grant;
 pub mod judge;
+mod people;
 pub mod play;
 pub mod ports;
 pub mod scene;

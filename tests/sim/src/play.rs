@@ -19,19 +19,14 @@ use crate::assumption::Assumption;
 use crate::broke::{Broke, Promise};
 use crate::grant::Grant;
 use crate::judge::{self, Asked, Before};
-use crate::ports::{PROCESSES, PUT_BACK, REMOVE_ANOTHERS, Rollout};
-use crate::scene::{Ended, FAMILY, SECRET, Scene};
+use crate::people::{self, NEIGHBOURS, STAGING, by_hand, is_foreign};
+use crate::ports::{PROCESSES, PUT_BACK, REMOVE_ANOTHERS, Rollout, is_process};
+use crate::scene::{COPY, Ended, FAMILY, SECRET, SLIP, Scene};
 use crate::schedule::{
     Act, DAY, Deed, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When,
 };
 use crate::script::{Call, Fault, Made, Script};
 use crate::time::{Flow, Timeline};
-
-/// The second family of the account.
-const STAGING: &str = "staging";
-
-/// The neighbour's hand-made key.
-const NEIGHBOURS: &str = "Paul's key";
 
 /// A field that nobody knows, by which an issuer gives a right.
 const ADDED_RIGHT: &str = "may_delegate";
@@ -65,6 +60,13 @@ const DAYS_BY_AGE: u64 = 2;
 
 /// Clean runs in which a broken world must heal. More than one only where a person has to say which key is deployed.
 const HEALS_WITHIN: u64 = 3;
+
+/// So many more where misspelt runs, or a person who emptied a target, left keys that no target holds: a run asks for one
+/// after the other.
+const KEYS_LEFT: u64 = 4;
+
+/// So often a person corrects what a run stopped at, beside those.
+const CORRECTIONS: u64 = 8;
 
 /// What a schedule came to.
 #[derive(Clone, Debug, Default)]
@@ -147,6 +149,10 @@ struct Play<'a> {
     put_back: BTreeSet<String>,
     /// Keys that a person took back after they were switched off.
     taken_back: BTreeSet<String>,
+    /// Leaked keys that a run ended wherever they were, as it was asked to, with the places that it wrote.
+    given_up: Vec<(BTreeSet<String>, BTreeSet<Place>)>,
+    /// The keys whose values the last runs found in targets: where no label shows more, they know a copy of one of these alone.
+    in_sight: BTreeSet<String>,
     /// Something that an earlier run sent may still take effect.
     unsettled: bool,
     /// What the last outcome shows.
@@ -158,7 +164,14 @@ impl<'a> Play<'a> {
     fn new(time: Flow, schedule: &'a Schedule) -> Self {
         let names: Vec<_> = (0..schedule.repos).map(|n| format!("acme/app{n}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
-        let scene = Scene::on(time, &names);
+        let mut scene = Scene::on(time, &names);
+        scene.readable = schedule.readable;
+        if schedule.beside {
+            (0..schedule.repos).for_each(|target| people::store_beside(&scene, target));
+            scene.world.advance(DAY);
+        }
+        // Its key is no younger than what the main repositories hold.
+        let staging = schedule.staging.then(|| deploy_staging(&scene));
         let mut main = match schedule.start {
             Start::Rotated => scene.with_rotated_key(),
             Start::HandMade => scene.with_hand_made_key(),
@@ -176,7 +189,7 @@ impl<'a> Play<'a> {
         if let Some(takes) = schedule.rollout {
             main = main.with_processes(Rollout { takes, within: longest_rollout(schedule.renames) });
         }
-        let staging = schedule.staging.then(|| staging(&main));
+        let staging = staging.map(|place| staging_at(&main, place));
         let neighbour = (schedule.neighbour != Neighbour::Nobody).then(|| neighbour(&main, schedule.neighbour));
         main.world.by_hand(|state| {
             state.issuer.clock.skew = schedule.skew;
@@ -199,7 +212,7 @@ impl<'a> Play<'a> {
             if schedule.guarded {
                 state.issuer.guardrails.add("no training");
                 let keys: Vec<_> = state.issuer.keys.iter().map(|key| key.id.clone()).collect();
-                keys.iter().for_each(|key| guard(state, key));
+                keys.iter().for_each(|key| people::guard(state, key));
             }
         });
         if schedule.start == Start::Empty {
@@ -220,6 +233,8 @@ impl<'a> Play<'a> {
             written_by_hand: BTreeSet::new(),
             put_back: BTreeSet::new(),
             taken_back: BTreeSet::new(),
+            given_up: Vec::new(),
+            in_sight: BTreeSet::new(),
             unsettled: false,
             told: String::with_capacity(OUTCOME),
             played: Played::default(),
@@ -334,13 +349,16 @@ impl<'a> Play<'a> {
                 self.main.end_jobs_at(self.main.targets.len() - 1);
                 if let Some(place) = self.main.targets.pop() {
                     self.main.world.by_hand(|state| {
-                        std::iter::once(SECRET).chain(PROCESSES).for_each(|name| _ = state.github.remove(&place, name));
+                        [SECRET, SLIP, COPY]
+                            .into_iter()
+                            .chain(PROCESSES)
+                            .for_each(|name| _ = state.github.remove(&place, name));
                     });
                 }
             }
             Deed::RemoveTarget => {}
             Deed::SetClock(seconds) => self.main.world.by_hand(|state| state.github.clock.skew = seconds),
-            other => self.written_by_hand.extend(by_hand(&self.main, &self.known, other)),
+            other => self.written_by_hand.extend(by_hand(&self.main, self.schedule, &self.known, other)),
         }
     }
 
@@ -397,17 +415,20 @@ impl<'a> Play<'a> {
         scene.policy.retire = plan.retire;
         scene.policy.leaked = plan.leaked;
         scene.policy.parallel = plan.parallel;
+        scene.slip = plan.slip;
         scene.policy.current_key = match plan.held {
             InHand::Nothing => None,
             InHand::Deployed => scene.deployed().map(Secret::new),
             InHand::Stale(back) => {
                 // A value of somebody else's key is not what this repository has deployed.
-                let own = |key: &&Key| !key.name.starts_with(STAGING) && key.name != NEIGHBOURS;
                 let keys = self.all_keys();
-                keys.iter().rev().filter(own).nth(back).map(|key| Secret::new(key.value.clone()))
+                let mut own = keys.iter().rev().filter(|key| !people::is_anothers(key));
+                own.nth(back).map(|key| Secret::new(key.value.clone()))
             }
+            InHand::OfStaging => self.staging.as_ref().and_then(Scene::deployed).map(Secret::new),
         };
-        let recognised = plan.held == InHand::Deployed && self.schedule.renames == Renames::Work;
+        let recognised =
+            [InHand::Deployed, InHand::OfStaging].contains(&plan.held) && self.schedule.renames == Renames::Work;
         if plan.side == Side::Main && !self.schedule.replace_left_in && recognised {
             scene.policy.replace_key_id = None;
         }
@@ -436,19 +457,21 @@ impl<'a> Play<'a> {
         let runs = runs.as_slice();
         // Only of a run that is alone with the world can be said what should have come of it.
         let alone = settle && deeds.is_empty() && !self.unsettled && self.raced.is_empty();
-        let before = match runs {
-            [plan] if alone => Some(Before::of(self.scene(plan.side))),
-            _ => None,
-        };
         let together = (settle && runs.len() > 1 && !self.unsettled).then(|| self.every_id());
         let scenes: Vec<_> = runs.iter().enumerate().map(|(nth, plan)| self.run_scene(plan, nth)).collect();
+        let before = match scenes.as_slice() {
+            [scene] if alone => Some(Before::of(scene)),
+            _ => None,
+        };
+        let foreign = self.foreign();
+        self.look_at_targets();
         let slow = |script: Script| match self.schedule.slow_lists {
             Some(by) => script.always(Call::List, Fault::Lag(by)),
             None => script,
         };
         let scripts: Vec<_> = runs.iter().map(|plan| slow(plan.script())).collect();
         let all = scenes.iter().zip(&scripts).zip(runs).map(|((scene, script), plan)| one_run(scene, script, plan));
-        let (main, known) = (&self.main, &self.known);
+        let (main, schedule, known) = (&self.main, self.schedule, &self.known);
         let people = async {
             let mut written = Vec::new();
             for (when, deed) in deeds {
@@ -459,16 +482,21 @@ impl<'a> Play<'a> {
                     (When::Behind(_) | When::Made(_), _) => continue,
                 }
                 if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::UseReplaced { .. } | Deed::Job { .. }) {
-                    written.extend(by_hand(main, known, *deed).map(|id| (id, *deed, main.time.now())));
+                    written.extend(by_hand(main, schedule, known, *deed).map(|id| (id, *deed, main.time.now())));
                 }
             }
             written
         };
         let (ended, written) = tokio::join!(join_all(all), people);
+        self.look_for_overwritten(foreign, |target| {
+            written.iter().any(|(_, deed, _)| matches!(deed, Deed::Write { target: at, .. } if *at == target))
+        });
         for (id, deed, at) in written {
             self.written_by_hand.insert(id.clone());
             if let Deed::Write { target, .. } = deed {
                 let seen = match scripts.as_slice() {
+                    // A run that misspells the target does not look at it.
+                    [_] if runs.iter().any(|run| run.slip.is_some()) => false,
                     [alone] => !self.unsettled && is_seen(alone, target, at, self.schedule),
                     _ => false,
                 };
@@ -493,7 +521,10 @@ impl<'a> Play<'a> {
         if let Some(there) = together {
             self.look_for_strays(&there, ended.iter().map(|(ended, _)| ended.as_ref()));
         }
-        for ((ended, stopped_in), plan) in ended.into_iter().zip(runs) {
+        for ((scene, script), (ended, _)) in scenes.iter().zip(&scripts).zip(&ended) {
+            self.given_up.extend(given_up(scene, script, ended.as_ref()));
+        }
+        for (((ended, stopped_in), plan), scene) in ended.into_iter().zip(runs).zip(&scenes) {
             let frozen = plan.faults.iter().any(|(_, _, fault)| matches!(fault, Fault::Freeze(_)));
             if let Some(took) = stopped_in.filter(|took| *took > STOPS_WITHIN && !frozen) {
                 self.broke(Promise::Stops, format!("told to stop, it took {took:?}"));
@@ -505,7 +536,7 @@ impl<'a> Play<'a> {
                     if plan.side == Side::Neighbour && outcome.rotated && alive {
                         self.broke(Promise::Lie, format!("a family that was never there was rotated\n{outcome:#?}"));
                     }
-                    self.came(plan, &mut outcome, before.as_ref());
+                    self.came(plan, scene, &mut outcome, before.as_ref());
                 }
             }
         }
@@ -531,7 +562,7 @@ impl<'a> Play<'a> {
     }
 
     /// With the world before it, where the run was alone with it.
-    fn came(&mut self, plan: &RunPlan, outcome: &mut Outcome, before: Option<&Before>) {
+    fn came(&mut self, plan: &RunPlan, scene: &Scene, outcome: &mut Outcome, before: Option<&Before>) {
         self.told.clear();
         // Durations show no key's value, and are what takes longest to write.
         let steps = std::mem::take(&mut outcome.steps);
@@ -564,7 +595,7 @@ impl<'a> Play<'a> {
             disables: !plan.leaked && plan.retire == Retire::Disable,
             dead_by_hand: self.schedule.ends_keys_by_hand(),
         };
-        let lies = judge::lies(self.scene(plan.side), before, outcome, &asked);
+        let lies = judge::lies(scene, before, outcome, &asked);
         if !lies.is_empty() {
             let status = outcome.verdict.exit_code();
             self.broke(Promise::Lie, format!("(exit {status}) {}\n{outcome:#?}", lies.join("; ")));
@@ -589,13 +620,26 @@ impl<'a> Play<'a> {
             .filter(|outage| outage.cause != PUT_BACK)
             .filter(|outage| !(outage.what.starts_with("still holds") && outage.what.ends_with("has expired")))
             // A process that starts with what a person has switched off under its target.
-            .filter(|outage| outage.secret == SECRET || !self.schedule.ends_keys_by_hand())
+            .filter(|outage| !is_process(&outage.secret) || !self.schedule.ends_keys_by_hand())
+            // One that starts with what a person has written into its target.
+            .filter(|outage| !is_process(&outage.secret) || !outage.what.ends_with("holds a value that no key has"))
             // A process that began between the writing of a new key and its putting back.
-            .filter(|outage| outage.secret == SECRET || !outage.what.contains("-unconfirmed, which is dead"))
-            .filter(|outage| outage.secret == SECRET || !put_back.iter().any(|name| outage.what.contains(name)))
+            .filter(|outage| !is_process(&outage.secret) || !outage.what.contains("-unconfirmed, which is dead"))
+            .filter(|outage| !is_process(&outage.secret) || !put_back.iter().any(|name| outage.what.contains(name)))
             .filter(|outage| {
                 let raced = self.raced.get(&outage.place).is_some_and(|keys| keys.contains(&outage.key));
                 !(raced && outage.what.starts_with("still holds"))
+            })
+            .filter(|outage| {
+                let given_up = |(keys, written): &(BTreeSet<String>, BTreeSet<Place>)| {
+                    let is_written = written.contains(&outage.place) && ![COPY, SLIP].contains(&outage.secret.as_str());
+                    keys.contains(&outage.key) && !is_written
+                };
+                !(outage.what.starts_with("still holds") && self.given_up.iter().any(given_up))
+            })
+            .filter(|outage| {
+                let unknown = !self.schedule.masked_labels && !self.in_sight.contains(&outage.key);
+                !(outage.secret == COPY && unknown)
             })
             .filter(|outage| !(outage.cause == REMOVE_ANOTHERS && self.overtaken.contains(&outage.place)))
             .map(ToString::to_string)
@@ -603,6 +647,41 @@ impl<'a> Play<'a> {
         for outage in told {
             self.broke(Promise::Outage, outage);
         }
+    }
+
+    fn look_at_targets(&mut self) {
+        let held = self.main.targets.iter().filter_map(|place| self.main.world.key_at(place, SECRET));
+        self.in_sight = held.map(|key| key.id).collect();
+    }
+
+    /// What no run may replace, as far as it can see that: where it is, and what.
+    fn foreign(&self) -> Vec<(usize, String)> {
+        let held = self.main.targets.iter().enumerate();
+        let held = held.filter_map(|(nth, place)| Some((nth, self.main.world.value_at(place, SECRET)?)));
+        let told = |(_, value): &(usize, String)| is_foreign(&self.main, self.schedule, value);
+        if self.schedule.readable { held.filter(told).collect() } else { Vec::new() }
+    }
+
+    fn look_for_overwritten(&mut self, foreign: Vec<(usize, String)>, by_hand: impl Fn(usize) -> bool) {
+        for (nth, value) in foreign.into_iter().filter(|(nth, _)| !by_hand(*nth)) {
+            let Some(place) = self.main.targets.get(nth) else { continue };
+            if self.main.world.value_at(place, SECRET).as_ref() != Some(&value) {
+                let what = format!("{place} held {}", people::what_is(&self.main, &value));
+                self.broke(Promise::Overwrite, what);
+            }
+        }
+    }
+
+    async fn clean_run(&mut self, scene: &Scene) -> Ended {
+        let foreign = self.foreign();
+        self.look_at_targets();
+        let ended = scene.clean_run().await;
+        self.look_for_overwritten(foreign, |_| false);
+        self.played.runs += 1;
+        self.look_for_outages();
+        self.look_for_keys_taken_back();
+        self.no_wider_key();
+        ended
     }
 
     fn no_wider_key(&mut self) {
@@ -656,12 +735,13 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Whether a run may have to ask which key is deployed: where no rename is on record, a person ended a key, or wrote one
+    /// Whether a run may have to ask which key is deployed: where no rename is on record, targets were misspelt, a person ended a key, or wrote one
     /// and every key has expired since, or lists and clocks mislead it.
     fn may_ask(&self) -> bool {
         let lost = matches!(self.schedule.broken, Some(Assumption::A2 | Assumption::A3));
         let all_ended = !self.written_by_hand.is_empty() && self.main.live_family().is_empty();
-        lost || all_ended || !self.schedule.records_commits() || self.schedule.ends_keys_by_hand()
+        let misled = self.schedule.has_slips() || self.schedule.has_foreign_values();
+        lost || all_ended || misled || !self.schedule.records_commits() || self.schedule.ends_keys_by_hand()
     }
 
     async fn heal(&mut self) {
@@ -681,9 +761,24 @@ impl<'a> Play<'a> {
         }
     }
 
+    /// Where names say nothing a run may have to ask which key is deployed, and a person does what it says. `false`: the run
+    /// may not ask.
+    fn does_as_told(&mut self, scene: &mut Scene, ended: &Ended) -> bool {
+        if !self.may_ask() {
+            return false;
+        }
+        if let Some(id) = people::key_to_name(scene, ended, self.schedule) {
+            self.played.asked_a_person = true;
+            scene.policy.replace_key_id = Some(id);
+        } else {
+            self.played.asked_a_person |= people::delete_as_told(scene, ended);
+        }
+        true
+    }
+
     /// The values of this repository's keys that nobody has switched off.
     fn own_values(&self) -> BTreeSet<String> {
-        let own = |key: &&Key| !key.name.starts_with(STAGING) && key.name != NEIGHBOURS && !key.disabled;
+        let own = |key: &&Key| !people::is_anothers(key) && !key.disabled;
         let listed = |state: &keyrotor_fake::world::State| {
             state.issuer.keys.iter().filter(own).map(|key| key.value.clone()).collect()
         };
@@ -701,13 +796,11 @@ impl<'a> Play<'a> {
                 scene = scene.with_current_key();
             }
             scene.seed = self.schedule.seed ^ (day << 32);
-            let ended = scene.clean_run().await;
-            self.played.runs += 1;
-            self.look_for_outages();
-            self.look_for_keys_taken_back();
-            self.no_wider_key();
+            let ended = self.clean_run(&scene).await;
             if ended.status() == 0 {
-                let raced = scene.targets.iter().filter(|target| self.raced.contains_key(target)).collect();
+                // What a leaked key's end left in a target that was misspelt was told when it was left there.
+                let left = |target: &&Place| self.raced.contains_key(target) || !self.given_up.is_empty();
+                let raced = scene.targets.iter().filter(left).collect();
                 let names_tell = self.schedule.records_commits();
                 let own = self.own_values();
                 if let Some(lie) = judge::not_well(&scene, &raced, names_tell, &own, day + 1 == DAYS_BY_AGE) {
@@ -726,34 +819,28 @@ impl<'a> Play<'a> {
         scene.rollout = scene.rollout.map(|rollout| Rollout { takes: SECOND, ..rollout });
         scene.policy.grace_is_stated = !self.schedule.heals_unstated;
         let mut told = String::new();
-        for nth in 0..HEALS_WITHIN {
+        let slips = self.schedule.has_slips();
+        let (mut runs, mut corrections) = (0, 0);
+        while runs < if slips || corrections > 0 { HEALS_WITHIN + KEYS_LEFT } else { HEALS_WITHIN } {
             // Where no rename is on record, nothing tells that everything was put back, except the value in hand.
             if !self.schedule.records_commits() {
                 scene = scene.with_current_key();
             }
-            scene.seed = self.schedule.seed ^ nth;
-            let ended = scene.clean_run().await;
-            self.played.runs += 1;
-            self.look_for_outages();
-            self.look_for_keys_taken_back();
-            self.no_wider_key();
+            scene.seed = self.schedule.seed ^ (runs + (corrections << 8));
+            let ended = self.clean_run(&scene).await;
             let live = scene.live_family();
             let values = judge::values(&scene);
             let held = values.values().all(|value| value.as_ref() == live.first().map(|key| &key.value));
             if ended.status() == 0 && live.len() == 1 && held {
                 return;
             }
-            // Where names say nothing a run may have to ask which key is deployed, and a person does what it says.
-            let asks = key_to_name(&scene, &ended, self.schedule.grant).filter(|_| self.may_ask());
             told = format!("{ended:#?}");
-            match asks {
-                None if self.may_ask() && delete_as_told(&scene, &ended) => self.played.asked_a_person = true,
-                Some(id) => {
-                    self.played.asked_a_person = true;
-                    scene.policy.replace_key_id = Some(id);
-                }
-                None if self.may_ask() => {}
-                None => break,
+            if corrections < CORRECTIONS && people::corrects(&mut scene, &ended, slips) {
+                corrections += 1;
+            } else if self.does_as_told(&mut scene, &ended) {
+                runs += 1;
+            } else {
+                break;
             }
             // What an earlier run left waits for a day where no grace is stated.
             self.wait(if self.schedule.heals_unstated { 25 * HOUR } else { HOUR / 6 }).await;
@@ -799,6 +886,23 @@ fn overtakes_a_look(script: &Script, target: usize, at: Instant) -> bool {
     look.is_some_and(|look| look.sent <= at && at <= first.sent + REQUEST_TIMEOUT)
 }
 
+/// The keys that a run ended because one of them leaked, although it could see, or had to know, that it did not write every
+/// place that holds one: as it was asked to, and as it has to say, where it lived to say anything. With them the places that
+/// it did write.
+fn given_up(scene: &Scene, script: &Script, ended: Option<&Ended>) -> Option<(BTreeSet<String>, BTreeSet<Place>)> {
+    let tells = match ended {
+        Some(Ended::Came(outcome)) => outcome.verdict == Verdict::Attention,
+        _ => true,
+    };
+    let in_hand = scene.policy.current_key.as_ref().and_then(|value| scene.world.key_of_value(value.expose()));
+    let named = [in_hand.map(|key| key.id), scene.policy.replace_key_id.as_ref().map(|id| id.0.clone())];
+    let keys = script.ended();
+    let knows = named.iter().flatten().any(|id| keys.contains(id));
+    let places = scene.targets.iter().enumerate().filter(|(nth, _)| scene.secret_of(*nth) == SECRET);
+    let places = places.map(|(_, place)| place.clone()).collect();
+    (scene.policy.leaked && tells && knows).then_some((keys, places))
+}
+
 /// An issuer that can't rename leaves no time for more.
 fn longest_rollout(renames: Renames) -> Duration {
     if renames == Renames::Work { 600 * SECOND } else { 60 * SECOND }
@@ -826,17 +930,22 @@ fn first_key(mut scene: Scene, grant: Grant) -> Scene {
     scene
 }
 
-/// A repository that rotates another family of the same account.
-fn staging(main: &Scene) -> Scene {
-    let mut scene = main.clone();
-    scene.policy.key_name = STAGING.to_owned();
-    scene.policy.replace_key_id = None;
+/// A repository of another family of the same account.
+fn deploy_staging(scene: &Scene) -> Place {
     scene.world.by_hand(|state| {
         let (_, value) = state.issuer.seed_key(&format!("{STAGING}-2026-08-01-cccccc"), |_| {});
         let place = state.github.add_repo("acme/staging");
         state.github.write_secret(&place, SECRET, &value);
-        scene.targets = vec![place];
-    });
+        place
+    })
+}
+
+/// It rotates that family.
+fn staging_at(main: &Scene, place: Place) -> Scene {
+    let mut scene = main.clone();
+    scene.policy.key_name = STAGING.to_owned();
+    scene.policy.replace_key_id = None;
+    scene.targets = vec![place];
     scene.world.advance(DAY);
     scene
 }
@@ -855,100 +964,4 @@ fn neighbour(main: &Scene, kind: Neighbour) -> Scene {
     });
     scene.world.advance(DAY);
     scene
-}
-
-/// The id of the key that was written, if one was.
-fn by_hand(scene: &Scene, known: &BTreeSet<String>, deed: Deed) -> Option<String> {
-    let key_at = |target: usize| scene.targets.get(target).and_then(|place| scene.world.key_at(place, SECRET));
-    let known_key = |back: usize| {
-        let mut live = scene.world.live_keys("");
-        live.retain(|key| known.contains(&key.value) && !key.name.starts_with(STAGING) && key.name != NEIGHBOURS);
-        live.into_iter().rev().nth(back)
-    };
-    match deed {
-        Deed::Write { target, back } => {
-            let place = scene.targets.get(target).filter(|_| target > 0)?;
-            let key = known_key(back)?;
-            scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));
-            return Some(key.id);
-        }
-        Deed::UseReplaced { back } => {
-            if let Some(key) = known_key(back) {
-                scene.world.by_hand(|state| state.issuer.mark_used(&key.id, 0.01));
-            }
-        }
-        Deed::Use { target } => {
-            if let Some(key) = key_at(target) {
-                scene.world.by_hand(|state| state.issuer.mark_used(&key.id, 0.01));
-            }
-        }
-        Deed::Disable => {
-            if let Some(key) = key_at(0).filter(|key| key.name.starts_with(FAMILY)) {
-                scene.world.by_hand(|state| {
-                    if let Some(key) = state.issuer.key_mut(&key.id) {
-                        key.disabled = true;
-                    }
-                });
-            }
-        }
-        Deed::Job { target, lasts } => scene.queue_job(target, lasts),
-        Deed::AddTarget | Deed::RemoveTarget | Deed::Reenable | Deed::SetClock(_) => {}
-    }
-    None
-}
-
-/// Gives a key the guardrail, as a person, whatever the issuer does when a run asks for it.
-fn guard(state: &mut keyrotor_fake::State, key: &str) {
-    let now = state.issuer.clock.now();
-    let guardrails = &mut state.issuer.guardrails;
-    if let Some(guardrail) = guardrails.all.first().map(|it| it.id.clone()) {
-        guardrails.assign(&guardrail, key, true, now);
-    }
-}
-
-/// What a run asks for where the targets hold a dead key.
-fn deploy_by_hand(scene: &Scene, grant: Grant) -> String {
-    let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Peter's other key", |_| {}));
-    scene.world.by_hand(|state| {
-        if let Some(key) = state.issuer.key_mut(&id) {
-            key.rights = grant.rights();
-        }
-        if state.issuer.behaviour.has_guardrails {
-            guard(state, &id);
-        }
-    });
-    scene.deploy(&value);
-    id
-}
-
-/// A person deletes what nothing uses, where a run that stopped says so of a key that no target holds.
-fn delete_as_told(scene: &Scene, ended: &Ended) -> bool {
-    let Ended::Came(outcome) = ended else { return false };
-    if !outcome.problems.iter().any(|problem| problem.what.starts_with("no target holds ")) {
-        return false;
-    }
-    scene.world.by_hand(|state| {
-        let is_used = |key: &Key| state.github.holdings().any(|(_, _, value)| value == key.value);
-        let own =
-            |key: &&Key| key.name.starts_with(&format!("{}-", scene.policy.key_name)) && !judge::was_taken_back(key);
-        let unused: Vec<_> =
-            state.issuer.keys.iter().filter(own).filter(|key| !is_used(key)).map(|key| key.id.clone()).collect();
-        unused.iter().filter(|id| state.issuer.delete(id)).count() > 0
-    })
-}
-
-/// The key that a person names in `replace-key-id` after a run that stopped asked for it.
-fn key_to_name(scene: &Scene, ended: &Ended, grant: Grant) -> Option<KeyId> {
-    let Ended::Came(outcome) = ended else { return None };
-    let next = outcome.problems.first()?.next.as_deref()?;
-    let (_, id) = next
-        .split_once("set replace-key-id to ")
-        .filter(|_| matches!(outcome.verdict, Verdict::Unchanged | Verdict::Attention))?;
-    if id.starts_with("the id of the live key that the targets hold now") {
-        let held = scene.targets.first().and_then(|place| scene.world.key_at(place, SECRET))?;
-        let alive = scene.world.live_keys("").iter().any(|key| key.id == held.id);
-        return Some(KeyId(if alive { held.id } else { deploy_by_hand(scene, grant) }));
-    }
-    let id: String = id.chars().take_while(char::is_ascii_alphanumeric).collect();
-    (id.len() > 20).then_some(KeyId(id))
 }

@@ -10,6 +10,7 @@ use keyrotor_fake::{Narrower, Wider};
 
 use crate::assumption::Assumption;
 use crate::grant::Grant;
+use crate::scene::Slip;
 use crate::script::{Call, Fault, Script};
 
 pub use shrink::shrunk;
@@ -95,6 +96,8 @@ pub enum InHand {
     Deployed,
     /// The value of the key made so many keys before the newest, dead or alive.
     Stale(usize),
+    /// What the target of the other family holds.
+    OfStaging,
 }
 
 /// What a person does. The first target is left alone, so that the family always shows whose it is.
@@ -106,6 +109,25 @@ pub enum Deed {
         target: usize,
         /// Which.
         back: usize,
+    },
+    /// Writes what no run may replace into a target that can be read.
+    Foreign {
+        /// Where.
+        target: usize,
+        /// What.
+        what: Foreign,
+    },
+    /// Copies what a target holds to another name of the same place, where it can be read.
+    Copy {
+        /// Which target.
+        target: usize,
+    },
+    /// Takes all such copies away.
+    TakeOut,
+    /// Stores the key of another account under the name that a slip makes of a target's.
+    Beside {
+        /// Which target.
+        target: usize,
     },
     /// Adds a repository without the secret.
     AddTarget,
@@ -136,6 +158,15 @@ pub enum Deed {
     SetClock(i64),
 }
 
+/// What no run may replace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// The one of the texts that are no key with this number.
+    Text(usize),
+    /// A live key that no run rotates.
+    Key,
+}
+
 /// When a person does something while runs are at work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -152,6 +183,8 @@ pub enum When {
 pub struct RunPlan {
     /// Whose.
     pub side: Side,
+    /// Which of its targets are misspelt.
+    pub slip: Option<Slip>,
     /// It begins so long after the act.
     pub after: Duration,
     /// Its `current-key`.
@@ -178,6 +211,7 @@ impl RunPlan {
     pub fn plain() -> Self {
         Self {
             side: Side::Main,
+            slip: None,
             after: Duration::ZERO,
             held: InHand::Nothing,
             grace: Some(Duration::ZERO),
@@ -226,6 +260,10 @@ pub struct Schedule {
     pub start: Start,
     /// How many main repositories there are.
     pub repos: usize,
+    /// Whether their places show the values that they hold; else they show when each was written.
+    pub readable: bool,
+    /// Whether each has had the key of another account, under the name that a slip makes of the secret's, for longer.
+    pub beside: bool,
     /// What comes of a rename.
     pub renames: Renames,
     /// Whether the list shows when a key was changed.
@@ -291,6 +329,8 @@ impl Schedule {
             broken: None,
             start: Start::Rotated,
             repos: 2,
+            readable: false,
+            beside: false,
             renames: Renames::Work,
             shows_updated: true,
             shows_used: false,
@@ -358,6 +398,19 @@ impl Schedule {
             Act::Runs { deeds, .. } => deeds.iter().any(|(_, deed)| writes(deed)),
             Act::Wait(_) => false,
         })
+    }
+
+    /// Whether a run misspells targets.
+    #[must_use]
+    pub fn has_slips(&self) -> bool {
+        let slips = |runs: &[RunPlan]| runs.iter().any(|run| run.slip.is_some());
+        self.acts.iter().any(|act| matches!(act, Act::Runs { runs, .. } if slips(runs)))
+    }
+
+    /// Whether a person writes what no run may replace.
+    #[must_use]
+    pub fn has_foreign_values(&self) -> bool {
+        self.acts.iter().any(|act| matches!(act, Act::Deed(Deed::Foreign { .. })))
     }
 
     /// Whether a person switches off a key that is in use.

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Act, DAY, Deed, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When};
+use super::{
+    Act, DAY, Deed, Foreign, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When,
+};
 use keyrotor::rotation::policy::Retire;
 use keyrotor_fake::{Narrower, Wider};
 
 use crate::assumption::Assumption;
 use crate::grant::Grant;
+use crate::scene::Slip;
 use crate::script::{Call, Fault};
 
 /// What the parts of a schedule depend on.
@@ -81,6 +84,8 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
         broken: dice.broken,
         start,
         repos: dice.rng.usize(1..=3),
+        readable: dice.rng.bool(),
+        beside: dice.one_in(8),
         renames,
         shows_updated,
         shows_used: dice.rng.bool(),
@@ -225,17 +230,27 @@ fn deed(dice: &mut Dice, world: &Schedule) -> Deed {
         let lasts = dice.pick(&[20 * SECOND, HOUR, 6 * HOUR, 26 * HOUR, 3 * DAY]);
         return Deed::Job { target: dice.rng.usize(0..3), lasts };
     }
-    match dice.rng.u8(..15) {
+    // What lies around a target is told by values and times, which mean little where an assumption does not hold.
+    let kinds = if dice.broken.is_none() { 20 } else { 15 };
+    match dice.rng.u8(..kinds) {
         0 | 1 => Deed::AddTarget,
         2 | 3 => Deed::RemoveTarget,
         4 => Deed::Use { target: dice.rng.usize(0..3) },
         5 => Deed::UseReplaced { back: dice.rng.usize(0..3) },
         6 if may_disable => Deed::Disable,
         7 | 8 => Deed::Reenable,
+        15 | 16 if world.readable => Deed::Copy { target: dice.rng.usize(0..3) },
+        17 => Deed::TakeOut,
+        18 if world.readable => Deed::Foreign { target, what: foreign(dice) },
+        19 => Deed::Beside { target: dice.rng.usize(0..3) },
         // A job that reads an older key which someone has put back is not waited for: SECURITY.md, known limits.
         _ if world.drains => Deed::Use { target: 0 },
         _ => Deed::Write { target, back: dice.rng.usize(0..3) },
     }
+}
+
+fn foreign(dice: &mut Dice) -> Foreign {
+    if dice.rng.bool() { Foreign::Key } else { Foreign::Text(dice.rng.usize(0..4)) }
 }
 
 fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
@@ -260,18 +275,25 @@ fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
         1 if world.neighbour != Neighbour::Nobody => Side::Neighbour,
         _ => Side::Main,
     };
+    // Lists that take so long are newer than the look at the targets beside them: SECURITY.md, known limits.
+    let may_slip = side == Side::Main && dice.broken.is_none() && world.slow_lists.is_none();
+    let slip = (may_slip && dice.one_in(12)).then(|| dice.pick(&[Slip::All, Slip::Last]));
+    // With `keep` a slip goes on.
+    let keeps = if slip.is_some() { 4 } else { 1 };
     RunPlan {
         side,
+        slip,
         after: dice.pick(&offsets),
         held: match dice.rng.u8(..6) {
             0..=2 => InHand::Deployed,
             3 if side == Side::Main => InHand::Stale(dice.rng.usize(0..4)),
+            4 if side == Side::Main && dice.broken.is_none() && world.staging => InHand::OfStaging,
             _ => InHand::Nothing,
         },
         grace: dice.pick(graces),
         rotate_after: dice.pick(&[Duration::ZERO, Duration::ZERO, Duration::ZERO, 30 * DAY]),
         retire: match dice.rng.u8(..12) {
-            0 if world.renames == Renames::Work => Retire::Keep,
+            n if n < keeps && world.renames == Renames::Work => Retire::Keep,
             1..=4 if world.renames == Renames::Work || plain == 1 => Retire::Disable,
             _ => Retire::Delete,
         },
@@ -297,6 +319,7 @@ fn kind(dice: &mut Dice) -> Call {
         Call::Observe(target),
         Call::Write(target),
         Call::LastWrite(target),
+        Call::ReadBack(target),
         Call::Remove(target),
         Call::TakeUp(target),
         Call::TakenUp(target),

@@ -12,7 +12,8 @@ use super::{Act, InHand, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, St
 type Plainer = fn(&mut RunPlan);
 
 /// What makes a run plainer, one thing each.
-const PLAINER: [Plainer; 7] = [
+const PLAINER: [Plainer; 8] = [
+    |run| run.slip = None,
     |run| run.leaked = false,
     |run| run.retire = Retire::Delete,
     |run| run.held = InHand::Nothing,
@@ -23,7 +24,9 @@ const PLAINER: [Plainer; 7] = [
 ];
 
 /// What makes a world plainer, one thing each.
-const SIMPLER: [fn(&mut Schedule); 24] = [
+const SIMPLER: [fn(&mut Schedule); 26] = [
+    |world| world.readable = false,
+    |world| world.beside = false,
     |world| world.skew = 0,
     |world| world.activation = Duration::ZERO,
     |world| world.hears_apart = false,
