@@ -38,6 +38,7 @@ fn another(c: char, alphabet: &str, rng: &mut fastrand::Rng) -> char {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test may panic")]
 mod tests {
     use super::*;
 

@@ -220,7 +220,10 @@ impl KeyIssuer for SimIssuer {
                 Ok(world.change("create", |state| {
                     let key = state.issuer.create(&spec.name, rights(&spec)).clone();
                     let shows_row = state.issuer.behaviour.create_shows_row;
-                    let shown = shows_row.then(|| row(&key, &state.issuer.behaviour).rights).unwrap_or_default();
+                    let shown = match shows_row {
+                        true => row(&key, &state.issuer.behaviour).rights,
+                        false => ShownRights::default(),
+                    };
                     let value = state.issuer.answered_value(&key);
                     let first = state.issuer.keys.iter().find(|key| key.kind == Kind::Regular);
                     let first = first.filter(|_| state.issuer.behaviour.create_answers_first_id);

@@ -128,7 +128,7 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
 
 /// What is odd about the issuer comes from dice of its own, so that everything else of a seed's schedule stays as it is.
 fn with_oddities(world: &mut Schedule) {
-    let rng = fastrand::Rng::with_seed(world.seed ^ 0x0dd1_7e5);
+    let rng = fastrand::Rng::with_seed(world.seed ^ 0x00dd_17e5);
     let mut dice = Dice { rng, broken: world.broken, only: None };
     world.checks_form = dice.one_in(8);
     world.create_shows_row = !dice.one_in(4);
