@@ -243,15 +243,15 @@ impl Situation<'_> {
 
     /// A replaced key, held back where a target still holds it, or something beside one.
     pub(super) fn held_in_sight(&self, key: Pending) -> Pending {
-        let holder = self.holder_of(&key.id).filter(|_| key.standing == Standing::Past && !self.policy.leaked);
-        match holder {
+        match self.holder_of(&key.id).filter(|_| key.standing == Standing::Past) {
+            // Of a leaked key too: the rotation writes this target first.
             Some(name) if self.is_own_target(name) => {
                 Pending { standing: Standing::Held(format!("{name} still holds it")), ..key }
             }
-            Some(name) => {
+            Some(name) if !self.policy.leaked => {
                 Pending { standing: Standing::Held(format!("{name}, which is no target, still holds it")), ..key }
             }
-            None => key,
+            _ => key,
         }
     }
 

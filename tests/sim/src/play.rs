@@ -23,7 +23,7 @@ use crate::people::{self, NEIGHBOURS, STAGING, by_hand, is_foreign};
 use crate::ports::{PROCESSES, PUT_BACK, REMOVE_ANOTHERS, Rollout, is_process};
 use crate::scene::{COPY, Ended, FAMILY, SECRET, SLIP, Scene};
 use crate::schedule::{
-    Act, DAY, Deed, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When,
+    Act, DAY, Deed, Foreign, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When,
 };
 use crate::script::{Call, Fault, Made, Script};
 use crate::time::{Flow, Timeline};
@@ -358,7 +358,16 @@ impl<'a> Play<'a> {
             }
             Deed::RemoveTarget => {}
             Deed::SetClock(seconds) => self.main.world.by_hand(|state| state.github.clock.skew = seconds),
-            other => self.written_by_hand.extend(by_hand(&self.main, self.schedule, &self.known, other)),
+            other => {
+                let written = by_hand(&self.main, self.schedule, &self.known, other);
+                // Without labels nothing tells whose a value is, nor within 5 minutes of an early commit who wrote it.
+                if let Deed::Foreign { target, what: Foreign::Key } = other
+                    && let Some(place) = self.main.targets.get(target).filter(|_| !self.schedule.masked_labels)
+                {
+                    self.raced.entry(place.clone()).or_default();
+                }
+                self.written_by_hand.extend(written);
+            }
         }
     }
 
