@@ -191,7 +191,12 @@ impl<'a> Situation<'a> {
         let sources = self.sources_of_rights(current);
         let source = self.narrowest(&sources);
         let source = source.as_deref();
-        let guardrails = match self.wanted_guardrails(&sources, notices) {
+        let guarded_like = match self.mode {
+            Mode::Renaming if current.is_some() => sources.clone(),
+            // Nothing tells a dead run's key from a deployed one, and a dead run's may lack what it was to get.
+            _ => sources.iter().copied().chain(self.family.all()).collect(),
+        };
+        let guardrails = match self.wanted_guardrails(&guarded_like, notices) {
             Err(stop) => return Decision::Stop(stop),
             Ok(wanted) => wanted,
         };

@@ -474,6 +474,10 @@ impl<'a> Play<'a> {
         };
         let foreign = self.foreign();
         self.look_at_targets();
+        if runs.len() > 1 {
+            // One of them may begin when another has written the targets.
+            self.in_sight.clear();
+        }
         let slow = |script: Script| match self.schedule.slow_lists {
             Some(by) => script.always(Call::List, Fault::Lag(by)),
             None => script,
