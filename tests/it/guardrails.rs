@@ -201,3 +201,14 @@ fn many_assignments_are_read_page_by_page() {
     assert_eq!(guardrails(&stage), ids.into());
     assert_eq!(stage.world.read(|state| state.issuer.guardrails.assignments.len()), 231);
 }
+
+#[test]
+fn guardrails_that_need_no_confirmation_do_not_stop_a_rotation() {
+    let (stage, _) = stage(openrouter().input("accept-unconfirmed", "guardrails"), ["no training"]);
+    stage.world.fault("issuer:GET~/guardrails:1x99:status=403");
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("outcome")), (0, "rotated"), "{}", ran.log());
+    assert!(ran.tells("not confirmed by the issuer: guardrails"), "{}", ran.log());
+    assert!(guardrails(&stage).is_empty());
+    stage.check_healed().unwrap();
+}

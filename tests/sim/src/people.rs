@@ -201,6 +201,21 @@ fn is_unused(scene: &Scene, key: &Key) -> bool {
     !scene.world.read(|state| state.github.holdings().any(|(_, _, value)| value == key.value))
 }
 
+/// A person stores a key once more where it is, where a run that stopped does not believe that it is there.
+pub(crate) fn store_as_told(scene: &Scene, ended: &Ended) -> bool {
+    let Ended::Came(outcome) = ended else { return false };
+    let told = |key: &Key| {
+        outcome.problems.iter().any(|problem| problem.what.starts_with(&format!("no target holds {} (", key.name)))
+    };
+    let Some(key) = scene.world.live_keys("").into_iter().find(told) else { return false };
+    let holds = |place: &&Place| scene.world.value_at(place, SECRET).is_some_and(|value| value == key.value);
+    let places: Vec<_> = scene.targets.iter().filter(holds).collect();
+    for place in &places {
+        scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));
+    }
+    !places.is_empty()
+}
+
 /// A person deletes what nothing uses, where a run that stopped says so of a key that no target holds.
 pub(crate) fn delete_as_told(scene: &Scene, ended: &Ended) -> bool {
     let Ended::Came(outcome) = ended else { return false };

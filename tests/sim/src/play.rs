@@ -784,7 +784,8 @@ impl<'a> Play<'a> {
             self.played.asked_a_person = true;
             scene.policy.replace_key_id = Some(id);
         } else {
-            self.played.asked_a_person |= people::delete_as_told(scene, ended);
+            let done = people::store_as_told(scene, ended) || people::delete_as_told(scene, ended);
+            self.played.asked_a_person |= done;
         }
         true
     }
