@@ -748,8 +748,8 @@ impl<'a> Play<'a> {
         }
     }
 
-    /// Whether a run may have to ask which key is deployed: where no rename is on record, targets were misspelt, a person ended a key, or wrote one
-    /// and every key has expired since, or lists and clocks mislead it.
+    /// Whether a run may have to ask which key is deployed: where no rename is on record, targets were misspelt, a person
+    /// ended a key, or wrote one and every key has expired since, or lists and clocks mislead it.
     fn may_ask(&self) -> bool {
         let lost = matches!(self.schedule.broken, Some(Assumption::A2 | Assumption::A3));
         let all_ended = !self.written_by_hand.is_empty() && self.main.live_family().is_empty();
@@ -835,7 +835,9 @@ impl<'a> Play<'a> {
         let mut told = String::new();
         let slips = self.schedule.has_slips();
         let (mut runs, mut corrections) = (0, 0);
-        while runs < if slips || corrections > 0 { HEALS_WITHIN + KEYS_LEFT } else { HEALS_WITHIN } {
+        // Where two clocks mislead the runs, each may name another key.
+        let misled = self.schedule.broken == Some(Assumption::A3);
+        while runs < if slips || misled || corrections > 0 { HEALS_WITHIN + KEYS_LEFT } else { HEALS_WITHIN } {
             // Where no rename is on record, nothing tells that everything was put back, except the value in hand.
             if !self.schedule.records_commits() {
                 scene = scene.with_current_key();
