@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::engine::Engine;
 
-/// Compressed, as it is pulled: 5 MB.
-const MOST: u64 = 5_000_000;
+/// Compressed, as it is pulled: 5.2 MB.
+const MOST: u64 = 5_200_000;
 const FILES: [&str; 2] = ["etc/ssl/certs/ca-certificates.crt", "keyrotor"];
 /// Fewer certificates are not the roots of the web.
 const FEWEST_ROOTS: usize = 100;
