@@ -36,7 +36,7 @@ impl Plan {
                 Standing::Held(reason) | Standing::InUse(reason) => format!("leave {} alive: {reason}", name(&key.id)),
             });
         }
-        lines.extend(self.found.iter().map(|found| format!("found: {found}")));
+        lines.extend(self.found.iter().map(|found| format!("found: {}", found.describe(seen))));
         match &self.decision {
             Decision::Stop(stop) => lines.push(format!("stop: {}", stop.what)),
             Decision::Rest { reason, attention } => {

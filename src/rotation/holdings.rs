@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::rotation::clock::{CLOCK_MARGIN, earlier};
 use crate::rotation::identity::provably;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::SeenTarget;
+use crate::rotation::observation::{Observation, SeenTarget};
 use crate::rotation::plan::Situation;
 use crate::rotation::port::{About, Held, KeyId, KeyRow};
 use crate::rotation::value::{NotAKey, not_a_key};
@@ -100,17 +100,20 @@ impl TargetHolding {
     }
 }
 
-impl fmt::Display for TargetHolding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} holds {}", self.target, self.holding)?;
-        match &self.evidence {
-            Evidence::Value(id) => write!(f, " (its value is the key {id})"),
-            Evidence::Deployed(id) => write!(f, " (last written when {id} was deployed)"),
-            Evidence::Written(at) => write!(f, " (last written {at})"),
-            Evidence::Named => f.write_str(" (replace-key-id names it)"),
-            Evidence::InHand => f.write_str(" (current-key is that key)"),
-            Evidence::Read | Evidence::Absent => Ok(()),
-        }
+impl TargetHolding {
+    /// The target, what it holds and how that is known, with the keys' names.
+    #[must_use]
+    pub fn describe(&self, seen: &Observation) -> String {
+        let name = |id: &KeyId| seen.row(id).map_or_else(|| id.to_string(), |row| row.name.clone());
+        let evidence = match &self.evidence {
+            Evidence::Value(id) => format!(" (its value is the key {})", name(id)),
+            Evidence::Deployed(id) => format!(" (last written when {} was deployed)", name(id)),
+            Evidence::Written(at) => format!(" (last written {at})"),
+            Evidence::Named => " (replace-key-id names it)".to_owned(),
+            Evidence::InHand => " (current-key is that key)".to_owned(),
+            Evidence::Read | Evidence::Absent => String::new(),
+        };
+        format!("{} holds {}{evidence}", self.target, self.holding)
     }
 }
 

@@ -390,7 +390,7 @@ async fn what_a_target_holds_is_told_with_its_evidence() {
         (beside(Some("{}"), entry("X", None, SINCE)), "repo:acme/app0 AROUTER_API_KEY holds JSON".to_owned()),
     ];
     for (seen, expected) in cases {
-        assert_eq!(plan(&seen, &policy(), Mode::Renaming).found[0].to_string(), expected);
+        assert_eq!(plan(&seen, &policy(), Mode::Renaming).found[0].describe(&seen), expected);
     }
 }
 
