@@ -442,9 +442,10 @@ async fn a_lost_answer_leaves_a_write_unknown_and_a_read_to_be_repeated() {
 
 #[tokio::test]
 async fn a_write_that_never_reached_a_server_has_no_effect() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = Url::parse(&format!("http://{}", free.local_addr().unwrap())).unwrap();
-    drop(free);
+    // The near end of a connection takes no other, and nobody else gets its port meanwhile.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let url = Url::parse(&format!("http://{}", near.local_addr().unwrap())).unwrap();
     let failure = store(&url).remove().await.unwrap_err();
     assert!(matches!(failure, Failure::Hindered { .. }), "{failure:?}");
     assert!(failure.message().contains("no connection to 127.0.0.1 ("), "{failure:?}");

@@ -79,6 +79,13 @@ pub(crate) fn moto() -> String {
     MOTO.get_or_init(start).0.clone()
 }
 
+/// Other tests take ports all the time.
+const PORTS_TRIED: usize = 10;
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// Prism between a client and a server: it lets nothing pass that the API's description does not allow.
 pub(crate) struct Prism {
     /// Where clients speak with the server through it.
@@ -88,11 +95,16 @@ pub(crate) struct Prism {
 }
 
 impl Prism {
-    /// In front of the server at `upstream`, with the description in a file.
+    /// In front of the server at `upstream`, with the description in a file. Prism tells no port that the system chose, so
+    /// one is looked for that is free; where somebody else takes it first, another one.
     pub(crate) fn start(document: &Path, upstream: &str) -> Self {
+        let mut started = (0..PORTS_TRIED).map(|_| Self::start_at(free_port(), document, upstream));
+        started.find_map(Result::ok).expect("a port stays free until prism has taken it")
+    }
+
+    /// What it said, where the port is taken.
+    fn start_at(port: u16, document: &Path, upstream: &str) -> Result<Self, String> {
         let prism = node_folder().join("node_modules/.bin/prism");
-        // Prism tells no port that the system chose, so one is looked for that is free now.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut process = Command::new(prism)
             .args(["proxy", "--errors", "--port", &port.to_string()])
             .args([document, Path::new(upstream)])
@@ -114,10 +126,13 @@ impl Prism {
         let prism = Self { url: format!("http://127.0.0.1:{port}"), process, log };
         let began = Instant::now();
         while !prism.log().contains("Prism is listening") {
+            if prism.log().contains("EADDRINUSE") {
+                return Err(prism.log());
+            }
             assert!(began.elapsed() < PATIENCE, "prism does not start: {}", prism.log());
             std::thread::sleep(Duration::from_millis(20));
         }
-        prism
+        Ok(prism)
     }
 
     /// All that it has said.
