@@ -7,10 +7,12 @@ use crate::rotation::lease::Mode;
 use crate::rotation::name::{FamilyName, was_taken_back};
 use crate::rotation::observation::{SeenTarget, commit};
 use crate::rotation::plan::{Situation, Stop};
-use crate::rotation::port::{KeyId, KeyKind, KeyRow};
+use crate::rotation::port::{Held, KeyId, KeyKind, KeyRow};
 
 const NAME_IT: &str = "set replace-key-id to the id of the live key that the targets hold now; if they hold a dead one, \
                        make a key by hand, store it there and name that";
+const EMPTY: &str = "no target holds a secret: leave replace-key-id out to make the first key, or store a live key there by \
+                     hand and set replace-key-id to its id";
 
 impl<'a> Situation<'a> {
     /// The key being replaced; `Ok(None)` means that this is the first key.
@@ -110,7 +112,8 @@ impl<'a> Situation<'a> {
             Some(row) if row.kind == KeyKind::Management => "is a management key",
             Some(_) => "has expired",
         };
-        Err(Stop::listing(format!("replace-key-id {id} {why}"), NAME_IT))
+        let is_empty = self.seen.targets.iter().all(|target| target.held == Held::Nothing);
+        Err(Stop::listing(format!("replace-key-id {id} {why}"), if is_empty { EMPTY } else { NAME_IT }))
     }
 
     fn family_current(&self, current: &'a KeyRow, held: Option<&KeyId>) -> Result<&'a KeyRow, Stop> {
@@ -130,17 +133,26 @@ impl<'a> Situation<'a> {
 
     fn not_of_the_family(&self, held: &KeyId, current: &KeyRow) -> Stop {
         let ended = if self.family.has_ended(&current.id) { ", which is dead" } else { "" };
-        let else_do = match self.policy.replace_key_id.as_ref() == Some(held) {
-            true => format!("do and nothing uses {}, delete it by hand: then {held} is replaced", current.name),
-            false => format!("do, set replace-key-id to {held}"),
+        let name = &current.name;
+        let next = if self.wrote_a_target() && ended.is_empty() {
+            format!(
+                "check that key-name and current-key belong together. If a target holds {name}, leave current-key out to \
+                 replace that key in every target; {held} is not retired then"
+            )
+        } else if self.policy.replace_key_id.as_ref() == Some(held) {
+            format!(
+                "check that key-name and current-key belong together. If nothing uses the family's current key \
+                 {name}{ended}, delete it by hand: then {held} is replaced"
+            )
+        } else {
+            format!(
+                "the family's current key is {name}{ended}: check that key-name and current-key belong together. If they \
+                 do, set replace-key-id to {held}"
+            )
         };
         Stop::listing(
             format!("current-key is the live key {held}, which is not of the family {:?}", self.policy.key_name),
-            format!(
-                "the family's current key is {}{ended}: check that key-name and current-key belong together. If they \
-                 {else_do}",
-                current.name
-            ),
+            next,
         )
     }
 
@@ -255,9 +267,12 @@ impl<'a> Situation<'a> {
 
     /// Keys that some run made and did not commit, dead or alive.
     pub(super) fn of_dead_runs(&self) -> impl Iterator<Item = &'a KeyRow> + '_ {
-        let committed =
-            |row: &&KeyRow| FamilyName::parse(&self.policy.key_name, &row.name).is_some_and(|name| name.is_confirmed());
-        self.family.unconfirmed.iter().chain(&self.family.traces).copied().filter(move |row| !committed(row))
+        self.family.unconfirmed.iter().chain(&self.family.traces).copied().filter(move |row| !self.is_committed(row))
+    }
+
+    /// Whether the name of a key says that its run committed it.
+    pub(super) fn is_committed(&self, row: &KeyRow) -> bool {
+        FamilyName::parse(&self.policy.key_name, &row.name).is_some_and(|name| name.is_confirmed())
     }
 
     fn none_found(&self) -> Stop {

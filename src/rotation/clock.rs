@@ -10,6 +10,9 @@ use tokio::time::Instant;
 /// Two servers' clocks, compared through their `Date` headers, may be this far apart without anyone noticing (A3).
 pub const CLOCK_MARGIN: Duration = Duration::from_secs(5 * 60);
 
+/// `Date` headers show whole seconds (RFC 9110, 5.6.7).
+pub const DATE_RESOLUTION: Duration = Duration::from_secs(1);
+
 /// A write later than the newest commit by more than this was someone else's. Wider, and a person who put the old value
 /// back right after a rotation would have it retired under them.
 pub const SAME_WRITE_MARGIN: Duration = Duration::from_secs(3);

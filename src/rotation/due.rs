@@ -52,10 +52,11 @@ impl Situation<'_> {
         }
         let early = target(&|at| at.is_some_and(|at| at < earlier(made, CLOCK_MARGIN)));
         let holds_another = || {
-            let mut older = self.family.committed().filter(|row| self.mode == Mode::Renaming && row.id != current.id);
-            older.find_map(|row| not_since(self.seen, row, current))
+            let dead = self.family.traces.iter().copied().filter(|row| self.is_committed(row));
+            let mut older = self.family.committed().chain(dead);
+            older.find_map(|row| not_since(self.seen, row, current).filter(|_| row.id != current.id))
         };
-        if let Some(name) = early.or_else(holds_another) {
+        if let Some(name) = early.or_else(|| (self.mode == Mode::Renaming).then(holds_another).flatten()) {
             return Some(format!("{name} was last written before the current key was made"));
         }
         if let Some(dead) = self.dead_since(current) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::rotation::clock::{CLOCK_MARGIN, earlier};
+use crate::rotation::clock::{CLOCK_MARGIN, DATE_RESOLUTION, earlier, later};
 use crate::rotation::identity::provably;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Observation, SeenTarget};
@@ -160,8 +160,10 @@ impl<'a> Situation<'a> {
         {
             return (Holding::Ours, Evidence::Deployed(row.id.clone()));
         }
+        // Answers leave open when exactly a target was written: only what certainly came before the key is older.
+        let latest = later(target.last_write_at_latest.unwrap_or(at), DATE_RESOLUTION);
         let since =
-            |row: &KeyRow| !target.dated || row.created_at.is_some_and(|made| earlier(made, CLOCK_MARGIN) <= at);
+            |row: &KeyRow| !target.dated || row.created_at.is_some_and(|made| earlier(made, CLOCK_MARGIN) <= latest);
         let held = self.seen.held.as_ref().and_then(|held| held.is.as_ref());
         // A roll back writes an older key of the family, after every deployment.
         let put_back = held.filter(|id| self.family.has(id)).and_then(|id| self.seen.row(id)).filter(|row| since(row));

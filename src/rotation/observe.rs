@@ -139,9 +139,13 @@ impl Run<'_> {
         let began = self.clock().now();
         let list = self.ask_quickly("list the keys", async || self.dated_list().await);
         let looks = try_join4(list, self.look_at_guardrails(), self.look_at_targets(), self.try_held()).await?;
-        let ((listing, clock), mut guardrails, targets, tried) = looks;
-        if self.changed_lately(&listing, self.clock().at_least_since(began)) {
+        let ((listing, clock), mut guardrails, mut targets, tried) = looks;
+        let took = self.clock().at_most_since(began);
+        if self.changed_lately(&listing, took) {
             guardrails = self.look_at_guardrails().await?;
+        }
+        if self.committed_since(&listing, took) {
+            targets = self.look_at_targets().await?;
         }
         let held = match (&self.policy.current_key, tried) {
             (Some(value), Some(tried)) => Some(self.identify(&listing, value, tried, fixed).await),
@@ -185,6 +189,17 @@ impl Run<'_> {
         let since = earlier(listing.date, took.saturating_add(lease));
         let family = listing.keys.iter().filter(|row| FamilyName::parse(&self.policy.key_name, &row.name).is_some());
         family.into_iter().any(|row| row.created_at.max(row.updated_at).is_none_or(|at| at >= since))
+    }
+
+    /// Whether another run may have committed a key of the family after the targets were looked at and before the list was
+    /// read: it may also have written where this run saw nothing.
+    fn committed_since(&self, listing: &Listing, took: Duration) -> bool {
+        let since = earlier(listing.date, took.saturating_add(SAME_WRITE_MARGIN));
+        let lease = 2 * self.policy.request_timeout + self.policy.verify_timeout;
+        let latest = |row: &KeyRow| row.updated_at.or_else(|| Some(later(row.created_at?, lease)));
+        let committed =
+            |row: &&KeyRow| FamilyName::parse(&self.policy.key_name, &row.name).is_some_and(|name| name.is_confirmed());
+        listing.keys.iter().filter(committed).any(|row| latest(row).is_none_or(|at| at >= since))
     }
 
     /// A place may have one time for all that is in it. Where that time is not one at which the current key was deployed, and

@@ -147,10 +147,11 @@ pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
     let mut notices = Vec::new();
     let current = situation.current(&mut notices);
     let pending: Vec<_> = match mode {
-        Mode::Renaming => pending::standing(seen, &situation.family, policy)
-            .into_iter()
-            .map(|key| situation.held_in_sight(key))
-            .collect(),
+        Mode::Renaming => {
+            let found = situation.found(None);
+            let pending = pending::standing(seen, &situation.family, policy).into_iter();
+            pending.map(|key| situation.held_in_sight(key, &found)).collect()
+        }
         Mode::Fixed => Vec::new(),
     };
     let (current, decision) = match current {

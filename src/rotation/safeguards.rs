@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::rotation::clock::{CLOCK_MARGIN, earlier};
+use crate::rotation::clock::{CLOCK_MARGIN, DATE_RESOLUTION, earlier, later};
 use crate::rotation::holdings::{Evidence, Holding, TargetHolding};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::is_of_any_family;
@@ -181,7 +181,7 @@ impl Situation<'_> {
         let is_accepted =
             accepted.iter().any(|name| [&entry.name, &entry.target].iter().any(|it| it.eq_ignore_ascii_case(name)));
         let since = |made| earlier(made, CLOCK_MARGIN);
-        let at = entry.written.map(|at| target.clock.translate_latest(at, &self.seen.clock));
+        let at = entry.written.map(|at| later(target.clock.translate_latest(at, &self.seen.clock), DATE_RESOLUTION));
         // Every live key of the family is retired, the oldest too.
         let oldest = self.family.all().chain([current]).map(|row| row.created_at).min().flatten();
         let is_older = at.zip(oldest).is_some_and(|(at, made)| at < since(made));
@@ -241,8 +241,9 @@ impl Situation<'_> {
         held.chain(in_hand).filter(retires).cloned().collect()
     }
 
-    /// A replaced key, held back where a target still holds it, or something beside one.
-    pub(super) fn held_in_sight(&self, key: Pending) -> Pending {
+    /// A replaced key, held back where a target still holds it, or something beside one, or where a target may be misspelt.
+    pub(super) fn held_in_sight(&self, key: Pending, found: &[TargetHolding]) -> Pending {
+        let row = self.seen.row(&key.id).filter(|_| key.standing == Standing::Past && !self.policy.leaked);
         match self.holder_of(&key.id).filter(|_| key.standing == Standing::Past) {
             // Of a leaked key too: the rotation writes this target first.
             Some(name) if self.is_own_target(name) => {
@@ -251,7 +252,10 @@ impl Situation<'_> {
             Some(name) if !self.policy.leaked => {
                 Pending { standing: Standing::Held(format!("{name}, which is no target, still holds it")), ..key }
             }
-            _ => key,
+            _ => match row.and_then(|row| self.misspelt(row, found)) {
+                Some(Stop { what, next, .. }) => Pending { standing: Standing::Held(format!("{what}; {next}")), ..key },
+                None => key,
+            },
         }
     }
 

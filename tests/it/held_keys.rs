@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use keyrotor::rotation::outcome::Verdict;
 use keyrotor::rotation::policy::Retire;
+use keyrotor::rotation::port::KeyId;
 use keyrotor::secret::Secret;
 use keyrotor_sim::scene::{COPY, FAMILY, SECRET, SLIP, Slip};
 use keyrotor_sim::{Call, Ended, Fault, Scene, Script};
 
 const HOUR: Duration = Duration::from_secs(3600);
+const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
 const LONG_AFTER: Duration = Duration::from_secs(600);
 
 /// Two targets, in places that show values or not.
@@ -412,7 +415,7 @@ async fn a_key_of_the_family_that_nothing_uses_is_named_where_two_inputs_agree_o
         scene.policy.retire = Retire::Delete;
         scene.world.advance(DAY);
         let scene = scene.with_current_key();
-        assert_stops(&scene, "and nothing uses production-").await;
+        assert_stops(&scene, "If nothing uses the family's current key production-").await;
         scene.world.by_hand(|state| {
             scene.targets.iter().for_each(|place| _ = state.github.remove(place, SLIP));
             let made: Vec<_> = state.live_keys(FAMILY).into_iter().map(|key| key.id).collect();
@@ -437,4 +440,150 @@ async fn a_similar_name_that_is_older_than_a_dead_runs_key_is_seen_where_renames
         scene.assert_no_outage();
         assert_rotates(&scene).await;
     }
+}
+
+/// The list comes after the look at the targets, and shows a key that was written and committed between the two, by a run with
+/// a misspelt target. What that run wrote must be seen before its key is replaced.
+#[tokio::test(start_paused = true)]
+async fn what_another_run_writes_while_the_list_is_slow_is_seen() {
+    let lost = Fault::TimeOut { after: 30 * SECOND, lands: Some(5 * SECOND) };
+    for (slow, readable) in
+        [Fault::Slow(4 * SECOND), Fault::Slow(25 * SECOND), lost].into_iter().zip([true, false, true])
+    {
+        let mut scene = Scene::rotated_before(&["acme/app"]);
+        scene.readable = readable;
+        let added = scene.world.by_hand(|state| state.github.add_repo("acme/added"));
+        scene.targets.push(added.clone());
+        let mut other = Scene { seed: 2, ..scene.clone().misspelt(Slip::Last) };
+        other.policy.retire = Retire::Keep;
+        let slowed = scene.run(Script::default().at(Call::List, 1, slow));
+        let (ended, wrote) = tokio::join!(slowed, other.clean_run());
+        assert_eq!(wrote.status(), 0, "{:#?}", wrote.outcome());
+        scene.assert_no_outage();
+        assert_eq!(ended.status(), 1, "{slow:?}: {:#?}", ended.outcome());
+        assert!(said(&ended).contains(SLIP), "{}", said(&ended));
+        scene.world.by_hand(|state| state.github.remove(&added, SLIP));
+        assert_rotates(&scene).await;
+    }
+}
+
+/// The issuer's clock is behind by all that it may be, and slow answers leave open by how much: what may have been written
+/// since the key was made is no older value.
+#[tokio::test(start_paused = true)]
+async fn what_may_have_been_written_since_the_key_was_made_is_not_older() {
+    for slow in [8, 25] {
+        let behind = |scene: &Scene| {
+            scene.world.by_hand(|state| state.issuer.clock.skew = -300);
+            Script::default().always(Call::List, Fault::Slow(slow * SECOND))
+        };
+        for scene in both(Scene::hand_made) {
+            let ended = scene.run(behind(&scene)).await;
+            assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+            scene.assert_healed();
+        }
+        for scene in both(Scene::rotated_before) {
+            let scene = scene.with_current_key().misspelt(Slip::Last);
+            let ended = scene.run(behind(&scene)).await;
+            assert_eq!(ended.status(), 1, "{:#?}", ended.outcome());
+            assert!(said(&ended).contains("similar name"), "{}", said(&ended));
+            scene.assert_no_outage();
+        }
+    }
+}
+
+/// A person switched the key off, and minutes later a run with other targets replaced it. That its successor is young says
+/// nothing of a target that the run did not write.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_holds_a_key_which_was_switched_off_is_due() {
+    for mut scene in both(Scene::rotated_before) {
+        assert_rotates(&scene).await;
+        scene.world.by_hand(|state| state.issuer.keys.last_mut().unwrap().disabled = true);
+        scene.world.advance(2 * MINUTE);
+        let mut one = scene.clone();
+        one.targets.truncate(1);
+        one.policy.retire = Retire::Keep;
+        assert_eq!(one.clean_run().await.outcome().verdict, Verdict::Rotated);
+        scene.policy.rotate_after = 30 * DAY;
+        scene.world.advance(DAY);
+        assert_rotates(&scene).await;
+    }
+}
+
+/// A misspelt run left the hand-made key alone, and a person stored the new one in one of the targets: the value of the other
+/// must not stop every run.
+#[tokio::test(start_paused = true)]
+async fn a_value_of_another_key_may_be_left_out_where_a_target_holds_the_familys() {
+    let mut scene = Scene::hand_made(&["acme/app", "acme/api"]);
+    scene.policy.retire = Retire::Keep;
+    assert_eq!(scene.clone().misspelt(Slip::All).clean_run().await.status(), 0);
+    scene.policy.retire = Retire::Delete;
+    let made = scene.world.live_keys(FAMILY)[0].value.clone();
+    scene.world.by_hand(|state| {
+        scene.targets.iter().for_each(|place| _ = state.github.remove(place, SLIP));
+        state.github.write_secret(&scene.targets[1], SECRET, &made);
+    });
+    scene.world.advance(HOUR);
+    let stopped = scene.clone().with_current_key();
+    assert_stops(&stopped, "leave current-key out to replace that key in every target").await;
+    scene.policy.replace_key_id = None;
+    assert_rotates(&scene).await;
+    assert!(lives(&scene, "Peter"), "it is not this rotation's");
+}
+
+/// The key that followed it was switched off, so that `replace-key-id` names it again; an earlier run promised it a grace.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_named_again_keeps_its_grace_where_none_is_stated() {
+    for mut scene in both(Scene::hand_made) {
+        scene.policy.grace = HOUR;
+        assert_eq!(scene.clean_run().await.status(), 0);
+        let made = scene.world.live_keys(FAMILY).into_iter().max_by_key(|key| key.created_at).unwrap();
+        scene.world.by_hand(|state| state.issuer.key_mut(&made.id).unwrap().disabled = true);
+        scene.world.advance(LONG_AFTER);
+        (scene.policy.grace, scene.policy.grace_is_stated) = (Duration::ZERO, false);
+        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+        assert_eq!(scene.live_family().len(), 2, "the earlier run's key stays for a day");
+        scene.assert_no_outage();
+        scene.world.advance(2 * DAY);
+        assert_rotates(&scene).await;
+    }
+}
+
+/// Its key was deleted with the secrets: nothing is left to name.
+#[tokio::test(start_paused = true)]
+async fn a_named_key_that_is_gone_may_be_left_out_where_the_targets_are_empty() {
+    for mut scene in both(Scene::hand_made) {
+        scene.world.by_hand(|state| {
+            scene.targets.iter().for_each(|place| _ = state.github.remove(place, SECRET));
+            let peters = scene.policy.replace_key_id.as_ref().map(|id| state.issuer.delete(&id.0));
+            assert_eq!(peters, Some(true));
+        });
+        assert_stops(&scene, "leave replace-key-id out to make the first key").await;
+        scene.policy.replace_key_id = None;
+        let ended = scene.clean_run().await;
+        assert!(said(&ended).starts_with("this is the first key"), "{}", said(&ended));
+    }
+}
+
+/// A misspelt run leaves a hand-made key alone, which a run beside it brings into the family and then gives way. The key that
+/// followed it there never replaced it where it is.
+#[tokio::test(start_paused = true)]
+async fn a_pending_key_is_held_where_a_target_may_be_misspelt() {
+    let mut scene = Scene::hand_made(&["acme/app"]);
+    let mut other = Scene { seed: 2, ..scene.clone().misspelt(Slip::All) };
+    other.policy.retire = Retire::Keep;
+    let slow = Script::default().at(Call::Rename, 1, Fault::Slow(2 * SECOND));
+    let (wrote, gave_way) = tokio::join!(other.clean_run(), scene.run(slow));
+    assert_eq!(wrote.outcome().verdict, Verdict::Rotated, "{:#?}", wrote.outcome());
+    assert_eq!(gave_way.outcome().verdict, Verdict::RolledBack, "{:#?}", gave_way.outcome());
+    assert!(!lives(&scene, "Peter") && scene.live_family().len() == 2, "it is of the family now");
+    (other.policy.retire, other.policy.rotate_after) = (Retire::Delete, 30 * DAY);
+    scene.world.advance(2 * DAY);
+    let ended = other.clean_run().await;
+    assert_eq!(ended.status(), 3, "{:#?}", ended.outcome());
+    assert!(said(&ended).contains("similar name") && said(&ended).contains("add accept="), "{}", said(&ended));
+    scene.assert_no_outage();
+    scene.world.by_hand(|state| state.github.remove(&scene.targets[0], SLIP));
+    let made = scene.live_family().into_iter().max_by_key(|key| key.created_at).unwrap();
+    scene.policy.replace_key_id = Some(KeyId(made.id));
+    assert_rotates(&scene).await;
 }

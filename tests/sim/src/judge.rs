@@ -28,6 +28,10 @@ pub struct Before {
     values: Values,
     keys: BTreeSet<String>,
     live: BTreeSet<String>,
+    /// The committed key of the family that was made last, dead or alive.
+    newest: Option<String>,
+    /// Those that a target held.
+    deployed: BTreeSet<String>,
 }
 
 impl Before {
@@ -38,7 +42,22 @@ impl Before {
             state.issuer.keys.iter().chain(&state.issuer.deleted).map(|key| key.id.clone()).collect()
         };
         let live = scene.world.live_keys("").into_iter().map(|key| key.id).collect();
-        Self { values: values(scene), keys: scene.world.read(ids), live }
+        let begin = format!("{}-", scene.policy.key_name);
+        let committed =
+            |key: &&Key| key.name.starts_with(&begin) && !key.name.ends_with("-unconfirmed") && !was_taken_back(key);
+        let newest = |state: &keyrotor_fake::world::State| {
+            state.issuer.keys.iter().filter(committed).max_by_key(|key| key.created_at).map(|key| key.id.clone())
+        };
+        let values = values(scene);
+        let deployed = values.values().flatten().filter_map(|value| scene.world.key_of_value(value)).map(|key| key.id);
+        let deployed = deployed.collect();
+        Self { keys: scene.world.read(ids), newest: scene.world.read(newest), values, live, deployed }
+    }
+
+    /// Whether a target held a key.
+    #[must_use]
+    pub fn is_deployed(&self, id: &str) -> bool {
+        self.deployed.contains(id)
     }
 
     /// Whether a key was alive.
@@ -244,9 +263,10 @@ impl Judge<'_> {
         }
     }
 
-    /// Whether a key waits that an earlier run replaced.
+    /// Whether a key waits that an earlier run replaced, also where its successor is dead and it was named as the current one.
     fn is_spared(&self, key: &Key, asked: &Asked) -> bool {
-        let replaced = self.outcome.old_key.as_ref().is_some_and(|(id, _)| id.0 == key.id);
+        let is_old = self.outcome.old_key.as_ref().is_some_and(|(id, _)| id.0 == key.id);
+        let replaced = is_old && self.before.newest.as_ref().is_none_or(|newest| *newest == key.id);
         let waits = matches!(self.fate(&key.id), Some(KeyFate::Pending { .. }));
         asked.spares && waits && !replaced && self.before.lives(&key.id)
     }

@@ -126,6 +126,17 @@ pub(crate) fn corrects(scene: &mut Scene, ended: &Ended, slips: bool) -> bool {
     }
 }
 
+/// Leaves `current-key` out of the next run, where one says that a target holds a key of the family and another one does not.
+pub(crate) fn leaves_the_value_out(scene: &mut Scene, ended: &Ended) -> bool {
+    let Ended::Came(outcome) = ended else { return false };
+    let advice = outcome.problems.first().and_then(|problem| problem.next.as_deref()).unwrap_or_default();
+    let is_told = advice.contains("leave current-key out to replace");
+    if is_told {
+        scene.policy.current_key = None;
+    }
+    is_told
+}
+
 /// Removes what runs wrote under a misspelt name; `false` where they have not.
 fn take_slips_back(scene: &Scene) -> bool {
     let wrote = |place: &Place| scene.world.key_at(place, SLIP).is_some();
@@ -201,7 +212,8 @@ fn is_unused(scene: &Scene, key: &Key) -> bool {
     !scene.world.read(|state| state.github.holdings().any(|(_, _, value)| value == key.value))
 }
 
-/// A person stores a key once more where it is, where a run that stopped does not believe that it is there.
+/// A person stores a key once more where it is, where a run that stopped does not believe that it is there; or in the targets,
+/// where a process that still runs holds it alone.
 pub(crate) fn store_as_told(scene: &Scene, ended: &Ended) -> bool {
     let Ended::Came(outcome) = ended else { return false };
     let told = |key: &Key| {
@@ -210,6 +222,10 @@ pub(crate) fn store_as_told(scene: &Scene, ended: &Ended) -> bool {
     let Some(key) = scene.world.live_keys("").into_iter().find(told) else { return false };
     let holds = |place: &&Place| scene.world.value_at(place, SECRET).is_some_and(|value| value == key.value);
     let places: Vec<_> = scene.targets.iter().filter(holds).collect();
+    if places.is_empty() && !is_unused(scene, &key) {
+        scene.deploy(&key.value);
+        return true;
+    }
     for place in &places {
         scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));
     }
@@ -219,12 +235,14 @@ pub(crate) fn store_as_told(scene: &Scene, ended: &Ended) -> bool {
 /// A person deletes what nothing uses, where a run that stopped says so of a key that no target holds.
 pub(crate) fn delete_as_told(scene: &Scene, ended: &Ended) -> bool {
     let Ended::Came(outcome) = ended else { return false };
-    if !outcome.problems.iter().any(|problem| problem.what.starts_with("no target holds ")) {
+    let told = |begin: &str| outcome.problems.iter().any(|problem| problem.what.starts_with(begin));
+    if !told("no target holds ") {
         return false;
     }
     let begin = format!("{}-", scene.policy.key_name);
+    let of_family = |key: &Key| key.name.starts_with(&begin) && !judge::was_taken_back(key);
     let mut unused = scene.world.read(|state| state.issuer.keys.clone());
-    unused.retain(|key| key.name.starts_with(&begin) && !judge::was_taken_back(key) && is_unused(scene, key));
+    unused.retain(|key| (of_family(key) || told(&format!("no target holds {} (", key.name))) && is_unused(scene, key));
     scene.world.by_hand(|state| unused.iter().filter(|key| state.issuer.delete(&key.id)).count() > 0)
 }
 
@@ -235,7 +253,7 @@ pub(crate) fn key_to_name(scene: &Scene, ended: &Ended, schedule: &Schedule) -> 
     let (_, id) = next
         .split_once("set replace-key-id to ")
         .filter(|_| matches!(outcome.verdict, Verdict::Unchanged | Verdict::Attention))?;
-    if id.starts_with("the id of the live key that the targets hold now") {
+    if id.starts_with("the id of the live key that the targets hold now") || id.starts_with("its id") {
         let held = scene.targets.first().and_then(|place| scene.world.key_at(place, SECRET));
         let alive = held.filter(|held| scene.world.live_keys("").iter().any(|key| key.id == held.id));
         return Some(KeyId(alive.map_or_else(|| deploy_by_hand(scene, schedule), |held| held.id)));

@@ -309,14 +309,16 @@ impl<'a> Play<'a> {
         }
         let now = self.main.world.now();
         let alive: BTreeSet<_> = self.main.world.live_keys("").into_iter().map(|key| key.id).collect();
-        let replaced = outcome.old_key.as_ref().filter(|_| plan.grace.is_none()).map(|(id, _)| &id.0);
+        let old = outcome.old_key.as_ref().map(|(id, _)| &id.0);
+        // Of two keys that were made at once any may be called the old one; what a target held is replaced.
+        let replaced = |id: &String| plan.grace.is_none() && (old == Some(id) || before.is_deployed(id));
         let grace = plan.grace.unwrap_or(DAY);
         let recent = |since: Timestamp| {
             let gone = Duration::try_from(now.duration_since(since)).unwrap_or_default();
             gone + GRACE_MARGIN < grace
         };
         let cut = self.deployed.iter().find(|(id, held)| {
-            let known = !self.written_by_hand.contains(*id) && replaced != Some(*id);
+            let known = !self.written_by_hand.contains(*id) && !replaced(id);
             let used = || plan.grace.is_none() && self.shown_use(id).is_some_and(recent);
             known && before.lives(id) && !alive.contains(*id) && (recent(**held) || used())
         });
@@ -834,12 +836,12 @@ impl<'a> Play<'a> {
         scene.policy.grace_is_stated = !self.schedule.heals_unstated;
         let mut told = String::new();
         let slips = self.schedule.has_slips();
-        let (mut runs, mut corrections) = (0, 0);
+        let (mut runs, mut corrections, mut in_hand) = (0, 0, true);
         // Where two clocks mislead the runs, each may name another key.
         let misled = self.schedule.broken == Some(Assumption::A3);
         while runs < if slips || misled || corrections > 0 { HEALS_WITHIN + KEYS_LEFT } else { HEALS_WITHIN } {
             // Where no rename is on record, nothing tells that everything was put back, except the value in hand.
-            if !self.schedule.records_commits() {
+            if in_hand && !self.schedule.records_commits() {
                 scene = scene.with_current_key();
             }
             scene.seed = self.schedule.seed ^ (runs + (corrections << 8));
@@ -851,7 +853,10 @@ impl<'a> Play<'a> {
                 return;
             }
             told = format!("{ended:#?}");
-            if corrections < CORRECTIONS && people::corrects(&mut scene, &ended, slips) {
+            in_hand = !people::leaves_the_value_out(&mut scene, &ended);
+            if !in_hand {
+                runs += 1;
+            } else if corrections < CORRECTIONS && people::corrects(&mut scene, &ended, slips) {
                 corrections += 1;
             } else if self.does_as_told(&mut scene, &ended) {
                 runs += 1;
@@ -906,17 +911,19 @@ fn overtakes_a_look(script: &Script, target: usize, at: Instant) -> bool {
 /// place that holds one: as it was asked to, and as it has to say, where it lived to say anything. With them the places that
 /// it did write.
 fn given_up(scene: &Scene, script: &Script, ended: Option<&Ended>) -> Option<(BTreeSet<String>, BTreeSet<Place>)> {
-    let tells = match ended {
-        Some(Ended::Came(outcome)) => outcome.verdict == Verdict::Attention,
-        _ => true,
-    };
     let in_hand = scene.policy.current_key.as_ref().and_then(|value| scene.world.key_of_value(value.expose()));
     let named = [in_hand.map(|key| key.id), scene.policy.replace_key_id.as_ref().map(|id| id.0.clone())];
     let keys = script.ended();
-    let knows = named.iter().flatten().any(|id| keys.contains(id));
+    let tells = match ended {
+        Some(Ended::Came(outcome)) => {
+            outcome.verdict == Verdict::Attention && named.iter().flatten().any(|id| keys.contains(id))
+        }
+        // It was killed, perhaps before it ended the key that was named.
+        _ => named.iter().any(Option::is_some),
+    };
     let places = scene.targets.iter().enumerate().filter(|(nth, _)| scene.secret_of(*nth) == SECRET);
     let places = places.map(|(_, place)| place.clone()).collect();
-    (scene.policy.leaked && tells && knows).then_some((keys, places))
+    (scene.policy.leaked && tells).then_some((keys, places))
 }
 
 /// An issuer that can't rename leaves no time for more.

@@ -275,8 +275,7 @@ fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
         1 if world.neighbour != Neighbour::Nobody => Side::Neighbour,
         _ => Side::Main,
     };
-    // Lists that take so long are newer than the look at the targets beside them: SECURITY.md, known limits.
-    let may_slip = side == Side::Main && dice.broken.is_none() && world.slow_lists.is_none();
+    let may_slip = side == Side::Main && dice.broken.is_none();
     let slip = (may_slip && dice.one_in(12)).then(|| dice.pick(&[Slip::All, Slip::Last]));
     // With `keep` a slip goes on.
     let keeps = if slip.is_some() { 4 } else { 1 };
