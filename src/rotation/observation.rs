@@ -1,5 +1,7 @@
 //! What a run saw before it decided anything, on the issuer's clock.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use crate::http::Refusal;
@@ -30,6 +32,8 @@ pub struct SeenTarget {
     pub dated: bool,
     /// What the place shows beside that.
     pub contents: Contents,
+    /// What else the place shows whose value looks like a key of the issuer.
+    pub look_like_keys: BTreeSet<String>,
     /// The listed key that its value provably is, where that was found out.
     pub value_is: Option<KeyId>,
     /// What lies in other containers near it, or why that could not be listed; asked only where it holds nothing.

@@ -15,7 +15,7 @@ use crate::rotation::name::FamilyName;
 use crate::rotation::never_issued::never_issued;
 use crate::rotation::observation::{HeldKey, Observation, SeenTarget, SeenUse, commit, live};
 use crate::rotation::outcome::Event;
-use crate::rotation::port::{About, Endpoint, Held, KeyId, KeyRow, Listing, SecretStore, Verdict};
+use crate::rotation::port::{About, Endpoint, Entry, Held, KeyId, KeyRow, Listing, SecretStore, Verdict};
 use crate::rotation::run::{Cause, Run};
 use crate::rotation::value::not_a_key;
 use crate::secret::Secret;
@@ -162,6 +162,9 @@ impl Run<'_> {
                 }
                 since => since.map(|at| (own.translate(at, &clock), own.translate_latest(at, &clock))),
             };
+            let contents = store.contents();
+            let looks_like_key =
+                |entry: &&Entry| entry.value.as_ref().is_some_and(|value| self.issuer.may_have_made(&trimmed(value)));
             seen.push(SeenTarget {
                 name: store.name(),
                 held: held_there,
@@ -171,7 +174,8 @@ impl Run<'_> {
                 in_use: None,
                 uptake: store.uptake(),
                 dated,
-                contents: store.contents(),
+                look_like_keys: contents.others.iter().filter(looks_like_key).map(|it| it.target.clone()).collect(),
+                contents,
                 value_is,
                 elsewhere: None,
             });

@@ -72,10 +72,23 @@ impl Situation<'_> {
     fn guard_left_over(&self, found: &[TargetHolding]) -> Result<Guarded, Stop> {
         let oldest = self.family.all().min_by_key(|row| row.created_at);
         let Some(oldest) = oldest else { return Ok(Guarded::Retires) };
-        match self.misspelt(oldest, found).or_else(|| self.second_holder(oldest)) {
+        let stop = self.misspelt(oldest, found).or_else(|| self.second_holder(oldest));
+        match stop.or_else(|| self.may_be_elsewhere(oldest).then(|| self.held_nowhere(oldest))) {
             Some(stop) => Err(stop),
             None => Ok(Guarded::Retires),
         }
+    }
+
+    /// Whether no target holds anything, and something beside one was written since a key was made or looks like a key.
+    fn may_be_elsewhere(&self, made: &KeyRow) -> bool {
+        let holds = |target: &SeenTarget| {
+            let mut others = target.contents.others.iter().filter(|entry| match entry.value {
+                Some(_) => target.look_like_keys.contains(&entry.target),
+                None => entry.written.is_some(),
+            });
+            others.any(|entry| self.may_hold_it(entry, target, made))
+        };
+        self.seen.targets.iter().all(|target| target.held == Held::Nothing) && self.seen.targets.iter().any(holds)
     }
 
     /// What a target holds that no run may replace, for a run that makes no key.
@@ -177,6 +190,12 @@ impl Situation<'_> {
 
     /// Whether an entry may be the one that a person meant by a target.
     fn may_be_meant(&self, entry: &Entry, target: &SeenTarget, current: &KeyRow) -> bool {
+        let is_near = is_similar(&entry.name, own_name(target)) || is_similar(&entry.target, &target.name);
+        is_near && self.may_hold_it(entry, target, current)
+    }
+
+    /// Whether an entry beside a target may hold a key that this rotation retires.
+    fn may_hold_it(&self, entry: &Entry, target: &SeenTarget, current: &KeyRow) -> bool {
         let accepted = &target.contents.accepted;
         let is_accepted =
             accepted.iter().any(|name| [&entry.name, &entry.target].iter().any(|it| it.eq_ignore_ascii_case(name)));
@@ -185,12 +204,7 @@ impl Situation<'_> {
         // Every live key of the family is retired, the oldest too.
         let oldest = self.family.all().chain([current]).map(|row| row.created_at).min().flatten();
         let is_older = at.zip(oldest).is_some_and(|(at, made)| at < since(made));
-        let is_near = is_similar(&entry.name, own_name(target)) || is_similar(&entry.target, &target.name);
-        is_near
-            && !is_accepted
-            && !is_older
-            && !self.is_target(&entry.target)
-            && !self.is_something_else(entry, current)
+        !is_accepted && !is_older && !self.is_target(&entry.target) && !self.is_something_else(entry, current)
     }
 
     /// Whether an entry's value is provably no key that this rotation retires.

@@ -4,10 +4,11 @@
 use std::time::Duration;
 
 use keyrotor::rotation::outcome::Verdict;
-use keyrotor::rotation::policy::Retire;
+use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::KeyId;
 use keyrotor::secret::Secret;
-use keyrotor_sim::scene::{COPY, FAMILY, SECRET, SLIP, Slip};
+use keyrotor_sim::grant::Grant;
+use keyrotor_sim::scene::{COPY, FAMILY, OTHER, SECRET, SLIP, Slip};
 use keyrotor_sim::{Call, Ended, Fault, Scene, Script};
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -200,7 +201,7 @@ async fn trace_23_the_key_of_another_family_is_not_taken_over() {
             assert!(lives(&main, "Peter") && !lives(&main, FAMILY));
             staging.assert_healed();
             main.policy.replace_key_id =
-                main.world.live_keys("Peter").pop().map(|key| keyrotor::rotation::port::KeyId(key.id));
+                main.world.live_keys("Peter").pop().map(|key| KeyId(key.id));
             main.policy.current_key = None;
             assert_rotates(&main).await;
         }
@@ -586,4 +587,32 @@ async fn a_pending_key_is_held_where_a_target_may_be_misspelt() {
     let made = scene.live_family().into_iter().max_by_key(|key| key.created_at).unwrap();
     scene.policy.replace_key_id = Some(KeyId(made.id));
     assert_rotates(&scene).await;
+}
+
+/// The first run died before it committed, and one of the two names something else altogether: the key is where the other one
+/// wrote. What cannot be that key stops nobody.
+#[tokio::test(start_paused = true)]
+async fn a_dead_first_runs_key_is_not_retired_where_it_may_lie_under_another_name() {
+    let killed = || Script::default().at(Call::Rename, 2, Fault::Kill { applied: false });
+    for readable in [true, false] {
+        for (first, then, wrote) in [(None, Some(Slip::Other), SECRET), (Some(Slip::Other), None, OTHER)] {
+            let mut scene = Scene { readable, slip: first, ..Scene::empty(&["acme/app", "acme/api"]) };
+            Grant::Monthly.state(&mut scene.policy);
+            scene.policy.expires_after = Wish::Stated(None);
+            scene.write_beside(0, "DATABASE", "postgres");
+            scene.world.advance(HOUR);
+            let ended = scene.run(killed()).await;
+            assert_eq!(ended.status(), 137, "{ended:#?}");
+            scene.world.advance(LONG_AFTER);
+            scene.slip = then;
+            assert_stops(&scene, wrote).await;
+            scene.slip = None;
+            if wrote == OTHER {
+                scene.world.by_hand(|state| {
+                    scene.targets.iter().for_each(|place| _ = state.github.remove(place, OTHER));
+                });
+            }
+            assert_rotates(&scene).await;
+        }
+    }
 }

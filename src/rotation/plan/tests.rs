@@ -1,6 +1,7 @@
 //! Decisions, one observation each.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a failed expectation fails the test")]
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,6 +37,7 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
         contents: Contents::default(),
         value_is: None,
         elsewhere: None,
+        look_like_keys: BTreeSet::new(),
         name: format!("repo:acme/app{nth}"),
         held: written.map(at).map_or(Held::Nothing, Held::Since),
         last_write: written.map(at),

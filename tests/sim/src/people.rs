@@ -7,7 +7,7 @@ use keyrotor::rotation::port::KeyId;
 use keyrotor_fake::{Key, Place, Rights, State};
 
 use crate::judge;
-use crate::scene::{COPY, Ended, FAMILY, SECRET, SLIP, Scene};
+use crate::scene::{COPY, Ended, FAMILY, SECRET, SLIP, SLIPS, Scene};
 use crate::schedule::{Deed, Foreign, Schedule};
 
 /// The second family of the account.
@@ -102,8 +102,9 @@ pub(crate) fn corrects(scene: &mut Scene, ended: &Ended, slips: bool) -> bool {
         return is_there;
     }
     if next.contains("take the key out there") {
-        let is_there = named(COPY) || named(SLIP);
-        [COPY, SLIP].into_iter().for_each(|name| remove(scene, name, names(name)));
+        let holders = || SLIPS.into_iter().chain([COPY]);
+        let is_there = holders().any(named);
+        holders().for_each(|name| remove(scene, name, names(name)));
         return is_there;
     }
     if next.contains("accept=") && named(SLIP) {
@@ -139,9 +140,9 @@ pub(crate) fn leaves_the_value_out(scene: &mut Scene, ended: &Ended) -> bool {
 
 /// Removes what runs wrote under a misspelt name; `false` where they have not.
 fn take_slips_back(scene: &Scene) -> bool {
-    let wrote = |place: &Place| scene.world.key_at(place, SLIP).is_some();
-    let any = scene.targets.iter().any(wrote);
-    remove(scene, SLIP, wrote);
+    let wrote = |name| move |place: &Place| scene.world.key_at(place, name).is_some();
+    let any = SLIPS.into_iter().any(|name| scene.targets.iter().any(wrote(name)));
+    SLIPS.into_iter().for_each(|name| remove(scene, name, wrote(name)));
     any
 }
 

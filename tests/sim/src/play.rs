@@ -21,7 +21,7 @@ use crate::grant::Grant;
 use crate::judge::{self, Asked, Before};
 use crate::people::{self, NEIGHBOURS, STAGING, by_hand, is_foreign};
 use crate::ports::{PROCESSES, PUT_BACK, REMOVE_ANOTHERS, Rollout, is_process};
-use crate::scene::{COPY, Ended, FAMILY, SECRET, SLIP, Scene};
+use crate::scene::{COPY, Ended, FAMILY, OTHER, SECRET, SLIPS, Scene};
 use crate::schedule::{
     Act, DAY, Deed, Foreign, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When,
 };
@@ -351,8 +351,9 @@ impl<'a> Play<'a> {
                 self.main.end_jobs_at(self.main.targets.len() - 1);
                 if let Some(place) = self.main.targets.pop() {
                     self.main.world.by_hand(|state| {
-                        [SECRET, SLIP, COPY]
+                        [SECRET, COPY]
                             .into_iter()
+                            .chain(SLIPS)
                             .chain(PROCESSES)
                             .for_each(|name| _ = state.github.remove(&place, name));
                     });
@@ -647,7 +648,8 @@ impl<'a> Play<'a> {
             })
             .filter(|outage| {
                 let given_up = |(keys, written): &(BTreeSet<String>, BTreeSet<Place>)| {
-                    let is_written = written.contains(&outage.place) && ![COPY, SLIP].contains(&outage.secret.as_str());
+                    let is_beside = outage.secret == COPY || SLIPS.contains(&outage.secret.as_str());
+                    let is_written = written.contains(&outage.place) && !is_beside;
                     keys.contains(&outage.key) && !is_written
                 };
                 !(outage.what.starts_with("still holds") && self.given_up.iter().any(given_up))
@@ -656,6 +658,8 @@ impl<'a> Play<'a> {
                 let unknown = !self.schedule.masked_labels && !self.in_sight.contains(&outage.key);
                 !(outage.secret == COPY && unknown)
             })
+            // Its key is in a target too, so that nothing tells of a name that is not like the target's.
+            .filter(|outage| !(outage.secret == OTHER && self.written_by_hand.contains(&outage.key)))
             .filter(|outage| !(outage.cause == REMOVE_ANOTHERS && self.overtaken.contains(&outage.place)))
             .map(ToString::to_string)
             .collect();

@@ -31,16 +31,24 @@ pub const SECRET: &str = "AROUTER_API_KEY";
 /// What a person may write in place of [`SECRET`].
 pub const SLIP: &str = "AROUTER_APIKEY";
 
+/// What a person may write in place of [`SECRET`] who means something else, and [`SLIP`].
+pub const OTHER: &str = "MODEL_TOKEN";
+
+/// What runs may write in place of [`SECRET`].
+pub const SLIPS: [&str; 2] = [SLIP, OTHER];
+
 /// Under which name a person keeps a copy of what a target holds.
 pub const COPY: &str = "BACKUP";
 
-/// Which targets of a run name [`SLIP`] where [`SECRET`] was meant.
+/// Which targets of a run name something else where [`SECRET`] was meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slip {
-    /// All of them.
+    /// All of them name [`SLIP`].
     All,
-    /// The last one.
+    /// The last one names [`SLIP`].
     Last,
+    /// All of them name [`OTHER`].
+    Other,
 }
 
 /// The family that scenes rotate.
@@ -283,12 +291,12 @@ impl Scene {
     /// The name of the secret that runs write at a target.
     #[must_use]
     pub fn secret_of(&self, target: usize) -> &'static str {
-        let slips = match self.slip {
-            None => false,
-            Some(Slip::All) => true,
-            Some(Slip::Last) => target + 1 == self.targets.len(),
-        };
-        if slips { SLIP } else { SECRET }
+        match self.slip {
+            Some(Slip::All) => SLIP,
+            Some(Slip::Last) if target + 1 == self.targets.len() => SLIP,
+            Some(Slip::Other) => OTHER,
+            _ => SECRET,
+        }
     }
 
     /// Writes a value under a name beside the secret of a target, as a person.

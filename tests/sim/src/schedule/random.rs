@@ -276,9 +276,13 @@ fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
         _ => Side::Main,
     };
     let may_slip = side == Side::Main && dice.broken.is_none();
-    let slip = (may_slip && dice.one_in(12)).then(|| dice.pick(&[Slip::All, Slip::Last]));
-    // With `keep` a slip goes on.
-    let keeps = if slip.is_some() { 4 } else { 1 };
+    let slip = (may_slip && dice.one_in(12)).then(|| dice.pick(&[Slip::All, Slip::Last, Slip::Other]));
+    // With `keep` a slip goes on. One that names something else altogether is found in no later run: SECURITY.md.
+    let keeps = match slip {
+        Some(Slip::Other) => 0,
+        Some(_) => 4,
+        None => 1,
+    };
     RunPlan {
         side,
         slip,
@@ -296,7 +300,7 @@ fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
             1..=4 if world.renames == Renames::Work || plain == 1 => Retire::Disable,
             _ => Retire::Delete,
         },
-        leaked: !world.drains && dice.one_in(12),
+        leaked: !world.drains && slip != Some(Slip::Other) && dice.one_in(12),
         parallel: dice.pick(&[1, 16]),
         dies_after: dice.one_in(12).then(|| dice.seconds(0, 90)),
         faults: (0..faults).map(|_| fault(dice)).collect(),
