@@ -200,8 +200,7 @@ async fn trace_23_the_key_of_another_family_is_not_taken_over() {
             assert_eq!((ended.status(), other.status()), (1, 0), "{:#?} {:#?}", ended.outcome(), other.outcome());
             assert!(lives(&main, "Peter") && !lives(&main, FAMILY));
             staging.assert_healed();
-            main.policy.replace_key_id =
-                main.world.live_keys("Peter").pop().map(|key| KeyId(key.id));
+            main.policy.replace_key_id = main.world.live_keys("Peter").pop().map(|key| KeyId(key.id));
             main.policy.current_key = None;
             assert_rotates(&main).await;
         }

@@ -14,32 +14,36 @@ use serde_json::Value;
 /// Node takes its time to start, on a busy machine more of it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A path that `./test` names in a variable.
-fn prepared(variable: &str, what: &str) -> PathBuf {
-    let path = std::env::var_os(variable)
-        .unwrap_or_else(|| panic!("{variable} is not set: run ./test, which prepares {what}"));
-    let path = PathBuf::from(path);
-    assert!(
-        path.exists(),
-        "{variable} names {}, which is not there: run ./test, which prepares {what}",
-        path.display()
-    );
-    path
+/// What `./test` prepares: the path that a variable names, else what lies in `.check` or is installed.
+fn prepared(variable: &str, in_check: &str, installed: &[&str], what: &str) -> PathBuf {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(".check").join(in_check);
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<_> = std::env::split_paths(&folders).collect();
+    let on_path = installed.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
+    let mut candidates = named.into_iter().chain((!in_check.is_empty()).then_some(own)).chain(on_path);
+    candidates.find(|path| path.exists()).unwrap_or_else(|| {
+        panic!("{what} is missing: run ./test once, which prepares it, or name its path in {variable}")
+    })
+}
+
+fn python_path() -> PathBuf {
+    prepared("KEYROTOR_TEST_PYTHON", "python/bin/python", &[], "a Python with packages")
 }
 
 /// The folder with the scripts of `tests/peers` and the packages they need.
 fn node_folder() -> PathBuf {
-    prepared("KEYROTOR_TEST_NODE", "Node packages")
+    prepared("KEYROTOR_TEST_NODE", "node", &[], "Node with packages")
 }
 
 /// GitHub's command line client.
 pub(crate) fn gh() -> Command {
-    Command::new(prepared("KEYROTOR_TEST_GH", "GitHub's client gh"))
+    Command::new(prepared("KEYROTOR_TEST_GH", "gh/usr/bin/gh", &["gh"], "GitHub's client gh"))
 }
 
 /// A script of `tests/peers`, for the Python with the packages it needs.
 pub(crate) fn python(name: &str) -> Command {
-    let mut python = Command::new(prepared("KEYROTOR_TEST_PYTHON", "a Python with packages"));
+    let mut python = Command::new(python_path());
     python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(name));
     python
 }
@@ -54,7 +58,8 @@ pub(crate) fn script(name: &str) -> Command {
 /// Draws the pictures of a Markdown file in a browser.
 pub(crate) fn mermaid(markdown: &Path) -> Command {
     let mut command = script("mermaid.mjs");
-    command.arg(markdown).arg(prepared("KEYROTOR_TEST_CHROMIUM", "the browser Chromium"));
+    let browsers = ["chromium", "chromium-browser", "google-chrome"];
+    command.arg(markdown).arg(prepared("KEYROTOR_TEST_CHROMIUM", "", &browsers, "the browser Chromium"));
     command
 }
 
@@ -63,9 +68,7 @@ pub(crate) fn mermaid(markdown: &Path) -> Command {
 pub(crate) fn moto() -> String {
     static MOTO: OnceLock<(String, Mutex<Child>)> = OnceLock::new();
     let start = || {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/aws_server.py");
-        let mut process = Command::new(prepared("KEYROTOR_TEST_PYTHON", "moto"))
-            .arg(script)
+        let mut process = python("aws_server.py")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

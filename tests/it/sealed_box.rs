@@ -9,7 +9,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,6 +18,8 @@ use crypto_box::aead::OsRng;
 use keyrotor::secret::Secret;
 use keyrotor::store::github::seal::PublicKey;
 use serde_json::{Value, json};
+
+use crate::peers;
 
 /// `tests/peers/sealed_box.py`, running.
 struct Sodium {
@@ -28,14 +30,8 @@ struct Sodium {
 
 impl Sodium {
     fn start() -> Self {
-        let python = std::env::var_os("KEYROTOR_TEST_PYTHON")
-            .expect("KEYROTOR_TEST_PYTHON is not set: run ./test, which prepares a Python with PyNaCl");
-        let mut process = Command::new(python)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/sealed_box.py"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("KEYROTOR_TEST_PYTHON is not a Python that starts: run ./test");
+        let mut process =
+            peers::python("sealed_box.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts");
         let asks = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().unwrap());
         Self { process, asks, answers }
