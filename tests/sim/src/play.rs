@@ -630,6 +630,7 @@ impl<'a> Play<'a> {
             Renames::Work => self.main.world.read(by_name),
             _ => Vec::new(),
         };
+        let by_hand = self.schedule.has_writes_by_hand() || self.schedule.has_foreign_values();
         let told: Vec<_> = outages
             .iter()
             // Putting back removes a secret where there was none; keys that nobody rotates in time expire.
@@ -658,8 +659,8 @@ impl<'a> Play<'a> {
                 let unknown = !self.schedule.masked_labels && !self.in_sight.contains(&outage.key);
                 !(outage.secret == COPY && unknown)
             })
-            // Its key is in a target too, so that nothing tells of a name that is not like the target's.
-            .filter(|outage| !(outage.secret == OTHER && self.written_by_hand.contains(&outage.key)))
+            // A person has written a target too, so that nothing tells of a name that is not like it.
+            .filter(|outage| !(outage.secret == OTHER && by_hand))
             .filter(|outage| !(outage.cause == REMOVE_ANOTHERS && self.overtaken.contains(&outage.place)))
             .map(ToString::to_string)
             .collect();
