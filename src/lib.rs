@@ -119,7 +119,7 @@ fn needs(rotation: &RotationRequest) -> impl Iterator<Item = Need> {
     let targets = rotation.targets.iter().filter_map(Target::at_github);
     targets.map(move |target| {
         let actions = target.canary.as_ref().map(|_| Level::Write).or(drains);
-        Need { place: store::at_github(&target.place), actions }
+        Need { place: target.place.clone(), actions }
     })
 }
 

@@ -8,7 +8,7 @@ use crate::config::openrouter;
 use crate::config::problem::Problems;
 use crate::config::yaml;
 use crate::rotation::policy::Policy;
-use crate::store::target::{self, Canary, Kind, Place, SecretName, Target, TargetProblem};
+use crate::store::target::{self, Canary, Kind, SecretName, Target, TargetProblem};
 
 /// What stands for the repository in the documented default.
 const REPOSITORY: &str = "GITHUB_REPOSITORY";
@@ -113,9 +113,11 @@ pub(super) fn set_canaries<'a>(
     for target in targets {
         none = false;
         let Target::GitHub(target) = target else { continue };
-        let (Place::Repo { owner, name } | Place::Env { owner, name, .. }) = &target.place else { continue };
+        if !target.place.kind().row().in_workflows {
+            continue;
+        }
         any = true;
-        let repository = format!("{owner}/{name}").to_lowercase();
+        let repository = target.place.whose().to_lowercase();
         target.canary = target.canary.take().or_else(|| asked.clone());
         target.canary.take_if(|canary| !dispatched.insert((repository.clone(), canary.workflow.clone())));
     }
@@ -130,7 +132,7 @@ pub(super) fn check_drain<'a>(
     targets: impl IntoIterator<Item = &'a Target>,
     problems: &mut Problems,
 ) {
-    let has_runs = |target: &&Target| matches!(target.kind(), Kind::Repo | Kind::Env | Kind::Dependabot);
+    let has_runs = |target: &&Target| target.at_github().is_some_and(|target| target.place.kind().row().has_runs);
     let other = targets.into_iter().find(|target| !has_runs(target)).filter(|_| policy.is_some_and(|it| it.drain));
     if let Some(target) = other {
         let message = format!(

@@ -31,9 +31,8 @@ use crate::secret::Secret;
 pub use around::Around;
 #[cfg(feature = "aws")]
 use aws::{Aws, AwsSecretStore};
-use github::scope::Asked;
 use github::{GitHub, GitHubSecret, Shadows};
-use target::{GitHubTarget, Place, Reach, Target};
+use target::{GitHubTarget, Place, Target};
 #[cfg(feature = "vault")]
 use vault::{Vault, VaultSecret};
 
@@ -108,18 +107,16 @@ impl Stores {
 }
 
 fn github_secret(target: &GitHubTarget, github: &Rc<GitHub>) -> GitHubSecret {
-    let asked = target.place.reach().map(|reach| match reach {
-        Reach::All => Asked::All,
-        Reach::Private => Asked::Private,
-        Reach::Selected(names) => Asked::Selected(names.clone()),
-    });
     let (place, secret) = place_and_name(target);
     let canary = target.canary.as_ref().map(|canary| (canary.workflow.as_str(), canary.within));
-    GitHubSecret::new(Rc::clone(github), place, secret).asking(asked).trying(canary).accepting(target.accepted())
+    GitHubSecret::new(Rc::clone(github), place, secret)
+        .asking(target.reach.clone())
+        .trying(canary)
+        .accepting(target.accepted())
 }
 
-fn place_and_name(target: &GitHubTarget) -> (github::Place, String) {
-    (at_github(&target.place), target.secret.to_string())
+fn place_and_name(target: &GitHubTarget) -> (Place, String) {
+    (target.place.clone(), target.secret.to_string())
 }
 
 /// A target that this build can't reach. `config` refuses it, so that a run never gets here.
@@ -151,19 +148,5 @@ impl SecretStore for Closed {
 
     async fn remove(&self) -> Result<(), Failure> {
         self.refused()
-    }
-}
-
-/// Where at GitHub a place lies.
-#[must_use]
-pub fn at_github(place: &Place) -> github::Place {
-    match place.clone() {
-        Place::Repo { owner, name: repo } => github::Place::Repo { owner, repo },
-        Place::Env { owner, name: repo, environment } => github::Place::Env { owner, repo, environment },
-        Place::Org { org, .. } => github::Place::Org { org },
-        Place::Dependabot { owner, name: repo } => github::Place::Dependabot { owner, repo },
-        Place::DependabotOrg { org, .. } => github::Place::DependabotOrg { org },
-        Place::Codespaces { owner, name: repo } => github::Place::Codespaces { owner, repo },
-        Place::CodespacesOrg { org, .. } => github::Place::CodespacesOrg { org },
     }
 }

@@ -20,7 +20,7 @@ pub use file::FileVariable;
 pub use grammar::{TargetProblem, parse};
 pub use kind::Kind;
 pub use kubernetes::{KubernetesKey, Workload, WorkloadKind};
-pub use place::{Place, Reach};
+pub use place::{Place, PlaceKind, Reach, Row};
 pub use vault::VaultField;
 
 /// How keys and tokens begin: one put where a name belongs would go into addresses and reports.
@@ -92,6 +92,8 @@ pub enum Target {
 pub struct GitHubTarget {
     /// Where.
     pub place: Place,
+    /// What is asked of an organisation's secret; `None`: it stays as it is.
+    pub reach: Option<Reach>,
     /// Under which name.
     pub secret: SecretName,
     /// The name was written beside the place (`secret=`).
@@ -114,7 +116,7 @@ impl Target {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self {
-            Self::GitHub(target) => target.place.kind(),
+            Self::GitHub(target) => Kind::GitHub(target.place.kind()),
             Self::Kubernetes(_) => Kind::Kubernetes,
             Self::Vault(_) => Kind::Vault,
             Self::Aws(_) => Kind::AwsSecretsManager,
@@ -182,7 +184,7 @@ impl fmt::Display for Target {
 impl fmt::Display for GitHubTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.place)?;
-        if let Some(reach) = self.place.reach() {
+        if let Some(reach) = &self.reach {
             write!(f, " {reach}")?;
         }
         if self.own_name {

@@ -9,8 +9,7 @@ use keyrotor::audit::{self, Rule};
 use keyrotor::cli::{INPUTS, Task};
 use keyrotor::report::{Ending, json, outputs};
 use keyrotor::rotation::outcome::Verdict;
-use keyrotor::store::github::Place;
-use keyrotor::store::target::Kind;
+use keyrotor::store::target::{Kind, PlaceKind};
 use serde_json::Value;
 
 use crate::documents::{ROOT, documents, manual, text};
@@ -152,19 +151,12 @@ fn the_manual_has_every_kind_of_target() {
 
 #[test]
 fn the_manual_has_the_permission_of_every_kind_at_github() {
-    let (owner, repo, org) = (|| "acme".to_owned(), || "app".to_owned(), || "acme".to_owned());
-    let places = [
-        Place::Repo { owner: owner(), repo: repo() },
-        Place::Env { owner: owner(), repo: repo(), environment: "production".to_owned() },
-        Place::Org { org: org() },
-        Place::Dependabot { owner: owner(), repo: repo() },
-        Place::DependabotOrg { org: org() },
-        Place::Codespaces { owner: owner(), repo: repo() },
-        Place::CodespacesOrg { org: org() },
-    ];
-    let expected: Vec<_> = places
-        .iter()
-        .map(|place| (place.kind().to_owned(), place.permission().0.to_owned(), place.permission().1.to_owned()))
+    let expected: Vec<_> = PlaceKind::ALL
+        .into_iter()
+        .map(|kind| {
+            let (permission, scope) = kind.permission();
+            (kind.to_string(), permission, scope.to_owned())
+        })
         .collect();
     let table = section(&text("docs/permissions.md"), "## GitHub");
     let told: Vec<_> = rows(table.split("### ").next().unwrap())

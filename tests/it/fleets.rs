@@ -18,8 +18,9 @@ use keyrotor::rotation::port::SecretStore;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::github::{
-    App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Place, Shadows, Transport, time_for,
+    App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Shadows, Transport, time_for,
 };
+use keyrotor::store::target::{Place, PlaceKind};
 use keyrotor_fake::http::{Ending, Inbound, exchange};
 use keyrotor_fake::{Access, Answered, Server, World};
 use keyrotor_sim::ports::SimIssuer;
@@ -92,7 +93,7 @@ impl Fleet {
         let place = |place: &keyrotor_fake::Place| {
             let name = place.to_string();
             let (owner, repo) = name.strip_prefix("repo:").unwrap().split_once('/').unwrap();
-            Place::Repo { owner: owner.into(), repo: repo.into() }
+            Place::in_repository(PlaceKind::Repo, owner, repo)
         };
         self.scene.targets.iter().map(place).collect()
     }

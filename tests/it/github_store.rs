@@ -14,7 +14,8 @@ use http::Method;
 use keyrotor::http::Failure;
 use keyrotor::rotation::port::{Held, SecretStore as _};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{Credential, GitHub, GitHubSecret, Pace, Place};
+use keyrotor::store::github::{Credential, GitHub, GitHubSecret, Pace};
+use keyrotor::store::target::{Place, PlaceKind};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use url::Url;
@@ -90,7 +91,7 @@ fn github_alone(url: &Url) -> GitHub {
 }
 
 fn store(url: &Url) -> GitHubSecret {
-    let place = Place::Repo { owner: "acme".into(), repo: "app".into() };
+    let place = Place::in_repository(PlaceKind::Repo, "acme", "app");
     GitHubSecret::new(github(url), place, NAME)
 }
 
@@ -107,16 +108,11 @@ fn refusal(failure: &Failure) -> &keyrotor::http::Refusal {
 
 /// One place of every kind.
 fn places() -> [Place; 7] {
-    let (owner, repo, org) = (|| "acme".to_owned(), || "app".to_owned(), || "acme".to_owned());
-    [
-        Place::Repo { owner: owner(), repo: repo() },
-        Place::Env { owner: owner(), repo: repo(), environment: "review/Feature 1%?#".to_owned() },
-        Place::Org { org: org() },
-        Place::Dependabot { owner: owner(), repo: repo() },
-        Place::DependabotOrg { org: org() },
-        Place::Codespaces { owner: owner(), repo: repo() },
-        Place::CodespacesOrg { org: org() },
-    ]
+    PlaceKind::ALL.map(|kind| match kind {
+        PlaceKind::Env => Place::in_environment("acme", "app", "review/Feature 1%?#"),
+        kind if kind.row().of_organisation => Place::in_organisation(kind, "acme"),
+        kind => Place::in_repository(kind, "acme", "app"),
+    })
 }
 
 /// An organisation's secret that is shown to 101 repositories, numbered from 1000; other places as they are.
@@ -142,7 +138,7 @@ async fn whoever_may_not_write_after_all_makes_room() {
     let canned = Canned::serve(well_behaved);
     let github = github_of_several(&canned.url);
     let store = |n| {
-        let place = Place::Repo { owner: "acme".into(), repo: format!("r{n}") };
+        let place = Place::in_repository(PlaceKind::Repo, "acme", &format!("r{n}"));
         GitHubSecret::new(Rc::clone(&github), place, NAME)
     };
     let stores: Vec<_> = (0..99).map(store).collect();
@@ -160,7 +156,7 @@ async fn whoever_may_not_write_after_all_makes_room() {
 async fn many_targets_in_a_place_out_of_reach_do_not_wait_for_each_other() {
     let canned = Canned::serve(|_: &Seen| no_such_thing());
     let github = github_of_several(&canned.url);
-    let place = Place::Env { owner: "acme".into(), repo: "app".into(), environment: "production".into() };
+    let place = Place::in_environment("acme", "app", "production");
     let stores: Vec<_> =
         (0..150).map(|n| GitHubSecret::new(Rc::clone(&github), place.clone(), format!("S{n}"))).collect();
     let looks = stores.iter().map(async |store| {
@@ -182,7 +178,7 @@ async fn every_request_is_one_that_github_documents() {
         store.last_write().await.unwrap();
         store.remove().await.unwrap();
         let seen = server.seen();
-        let is_org = place.target().contains("org");
+        let is_org = place.organisation().is_some();
         assert_eq!(seen.len(), if is_org { 8 } else { 6 }, "{place:?}");
         for Seen { method, target, headers, body } in &seen {
             OpenApi::github()
@@ -196,7 +192,7 @@ async fn every_request_is_one_that_github_documents() {
             let sealed = STANDARD.decode(sent["encrypted_value"].as_str().unwrap()).unwrap();
             assert_eq!(secret_key().unseal(&sealed).unwrap(), value().expose().as_bytes());
             assert_eq!(sent["key_id"], "42");
-            let texts = matches!(place, Place::DependabotOrg { .. });
+            let texts = place.kind() == PlaceKind::DependabotOrg;
             let ids: Vec<Value> =
                 (1000..1101).map(|id: u64| if texts { json!(id.to_string()) } else { json!(id) }).collect();
             assert_eq!(sent.get("selected_repository_ids"), is_org.then(|| json!(ids)).as_ref(), "{place:?}");
@@ -208,7 +204,7 @@ async fn every_request_is_one_that_github_documents() {
 #[tokio::test]
 async fn an_organisations_secret_is_not_written_before_its_scope_is_known() {
     let server = Canned::serve(shared);
-    let store = GitHubSecret::new(github(&server.url), Place::Org { org: "acme".into() }, NAME);
+    let store = GitHubSecret::new(github(&server.url), Place::in_organisation(PlaceKind::Org, "acme"), NAME);
     assert!(matches!(store.write(&value()).await, Err(Failure::Transient { .. })));
     assert!(server.seen().is_empty());
     store.ready().await.unwrap();
@@ -221,7 +217,7 @@ async fn an_organisations_secret_is_not_written_before_its_scope_is_known() {
             well_behaved(it)
         }
     });
-    let store = GitHubSecret::new(github(&unshown.url), Place::Org { org: "acme".into() }, NAME);
+    let store = GitHubSecret::new(github(&unshown.url), Place::in_organisation(PlaceKind::Org, "acme"), NAME);
     let failure = store.observe().await.unwrap_err();
     assert!(refusal(&failure).message.contains("does not show the secret's visibility"), "{failure}");
 }
@@ -263,7 +259,7 @@ async fn a_look_shows_what_else_the_place_has() {
         assert_eq!(server.seen().len(), 2);
         let contents = store.contents();
         let others: Vec<_> = contents.others.iter().map(|it| it.target.clone()).collect();
-        assert_eq!(others, ["OTHER", "AROUTER_APIKEY"].map(|name| format!("{} {name}", place.target())));
+        assert_eq!(others, ["OTHER", "AROUTER_APIKEY"].map(|name| format!("{place} {name}")));
         assert_eq!(contents.others[0].name, "OTHER");
         assert_eq!(contents.others[0].written, Some(WRITTEN.parse().unwrap()));
         assert_eq!(contents.accepted, ["OTHER", "GONE"], "as GitHub writes them");
@@ -292,7 +288,7 @@ async fn every_page_of_a_list_is_read_and_what_is_in_none_is_asked_for_by_name()
                 _ => no_such_thing(),
             }
         });
-        let org = Place::Org { org: "acme".into() };
+        let org = Place::in_organisation(PlaceKind::Org, "acme");
         let store = GitHubSecret::new(github(&server.url), org, last);
         assert_eq!(store.observe().await.unwrap().held != Held::Nothing, held, "{last}");
         let contents = store.contents();
@@ -326,7 +322,7 @@ async fn targets_of_one_place_share_one_list() {
     let server =
         Canned::serve(|it| if is_list(it) { listed(2, ["A".into(), "B".into()].into_iter()) } else { public_key() });
     let github = github(&server.url);
-    let place = Place::Repo { owner: "acme".into(), repo: "app".into() };
+    let place = Place::in_repository(PlaceKind::Repo, "acme", "app");
     let stores = ["A", "B", "C"].map(|name| GitHubSecret::new(Rc::clone(&github), place.clone(), name));
     let looks = join_all(stores.iter().map(|store| store.observe())).await;
     let held: Vec<_> = looks.into_iter().map(|look| look.unwrap().held != Held::Nothing).collect();
@@ -361,7 +357,7 @@ async fn what_a_repository_sees_elsewhere_is_named_as_far_as_the_token_may_see_i
     };
     let server = Canned::serve(everywhere);
     let [repo, _, org, dependabot, ..] = places();
-    let own = Place::Env { owner: "acme".into(), repo: "app".into(), environment: "Staging".into() };
+    let own = Place::in_environment("acme", "app", "Staging");
     let (shared, variable) = ("org:acme SHARED", "the variable VARIABLE of acme/app");
     let (prod, staging) = ("env:acme/app/prod eu OF_PROD", "env:acme/app/staging OF_STAGING");
     assert_eq!(targets(&repo, &server).await.unwrap(), [shared, prod, staging, variable]);

@@ -59,7 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runner", &["http", "rotation", "secret"]),
     ("secret", &[]),
     ("store", &["http", "rotation::port", "secret"]),
-    ("store::github", &["http", "rotation::port", "secret"]),
+    ("store::github", &["http", "rotation::port", "secret", "store::target"]),
     ("store::target", &["duration", "nearest"]),
 ];
 

@@ -5,8 +5,8 @@ use ::http::StatusCode;
 use super::answer::Answer;
 use super::client::GitHub;
 use super::environments;
-use super::place::Place;
 use crate::http::{Failure, Refusal};
+use crate::store::target::Place;
 
 /// What an answer that is not the expected one means at this place.
 pub(super) fn failure(github: &GitHub, place: &Place, answer: &Answer) -> Failure {
@@ -15,7 +15,7 @@ pub(super) fn failure(github: &GitHub, place: &Place, answer: &Answer) -> Failur
         && matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
         && !answer.wants_sign_on()
     {
-        let (permission, scope) = place.permission();
+        let (permission, scope) = place.kind().permission();
         let general = refusal.hint.take().unwrap_or_default();
         refusal.hint = Some(format!(
             "{}Give the token or App {permission} (read and write) for {}; a classic token needs the scope `{scope}`. {general}",
@@ -27,20 +27,18 @@ pub(super) fn failure(github: &GitHub, place: &Place, answer: &Answer) -> Failur
 }
 
 fn nowhere(github: &GitHub, place: &Place) -> &'static str {
-    match place {
-        Place::Codespaces { .. } | Place::CodespacesOrg { .. } if github.is_enterprise_server() => {
-            "GitHub Enterprise Server has no Codespaces. "
-        }
-        _ => "",
+    match place.kind().row().on_enterprise_server || !github.is_enterprise_server() {
+        true => "",
+        false => "GitHub Enterprise Server has no Codespaces. ",
     }
 }
 
 /// Why a place's public key can't be read.
 pub(super) async fn unreachable(github: &GitHub, place: &Place, answer: &Answer) -> Failure {
     let failure = failure(github, place, answer);
-    match (place, &failure) {
-        (Place::Env { owner, repo, environment }, Failure::Refused(Refusal { status: Some(403 | 404), .. })) => {
-            environments::explain(github, owner, repo, environment, failure).await
+    match (place.repository(), place.environment(), &failure) {
+        (Some((owner, repo)), Some(name), Failure::Refused(Refusal { status: Some(403 | 404), .. })) => {
+            environments::explain(github, owner, repo, name, failure).await
         }
         _ => failure,
     }

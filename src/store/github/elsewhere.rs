@@ -10,10 +10,10 @@ use serde::Deserialize;
 use super::client::GitHub;
 use super::environments::Environments;
 use super::listing::Listing;
-use super::place::Place;
 use super::shadows::{AT_ONCE, MOST_OF_ONE};
 use crate::http::Failure;
 use crate::rotation::port::Entry;
+use crate::store::target::{Place, PlaceKind};
 
 /// GitHub shows at most 30 variables in a page.
 const MOST_VARIABLES: usize = 30;
@@ -41,24 +41,17 @@ pub(super) async fn look(github: &GitHub, place: &Place) -> Result<Vec<Entry>, F
 
 fn parts<'a>(github: &'a GitHub, place: &'a Place) -> Vec<Part<'a>> {
     let of = |place: Place| secrets(github, place).boxed_local();
-    match place {
-        Place::Repo { owner, repo } | Place::Env { owner, repo, .. } => {
+    let Some((owner, repo)) = place.repository() else { return Vec::new() };
+    let holder = Place::in_repository(PlaceKind::Repo, owner, repo);
+    match place.kind().of_organisation() {
+        Some(kind) => vec![of(holder), of(Place::in_organisation(kind, owner))],
+        None => {
             let environments = environments(github, owner, repo, place).boxed_local();
             let organisation = shown_by_organisation(github, owner, repo).boxed_local();
             let variables = variables(github, owner, repo).boxed_local();
-            let holder = Place::Repo { owner: owner.clone(), repo: repo.clone() };
             let holder = (!place.is(&holder)).then(|| of(holder));
             holder.into_iter().chain([organisation, environments, variables]).collect()
         }
-        Place::Dependabot { owner, repo } => vec![
-            of(Place::Repo { owner: owner.clone(), repo: repo.clone() }),
-            of(Place::DependabotOrg { org: owner.clone() }),
-        ],
-        Place::Codespaces { owner, repo } => vec![
-            of(Place::Repo { owner: owner.clone(), repo: repo.clone() }),
-            of(Place::CodespacesOrg { org: owner.clone() }),
-        ],
-        Place::Org { .. } | Place::DependabotOrg { .. } | Place::CodespacesOrg { .. } => Vec::new(),
     }
 }
 
@@ -74,9 +67,11 @@ async fn secrets(github: &GitHub, place: Place) -> Result<Vec<Entry>, Failure> {
 /// The secrets of the repository's environments, without those of this place.
 async fn environments(github: &GitHub, owner: &str, repo: &str, own: &Place) -> Result<Vec<Entry>, Failure> {
     let all = Environments::of(github, owner, repo).await?;
-    let place =
-        |name: &str| Place::Env { owner: owner.to_owned(), repo: repo.to_owned(), environment: name.to_owned() };
-    let places = all.names().map(place).filter(|place| !place.is(own)).take(MOST_OF_ONE);
+    let places = all
+        .names()
+        .map(|name| Place::in_environment(owner, repo, name))
+        .filter(|place| !place.is(own))
+        .take(MOST_OF_ONE);
     let looks: Vec<_> = places.map(|place| secrets(github, place).boxed_local()).collect();
     let found: Vec<_> = stream::iter(looks).buffered(AT_ONCE).collect().await;
     Ok(found.into_iter().flatten().flatten().collect())

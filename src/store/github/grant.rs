@@ -4,40 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::place::Place;
+use crate::store::target::Place;
 
 /// A token can be narrowed to so many repositories: GitHub's page "REST API endpoints for GitHub Apps".
 const MOST_REPOSITORIES: usize = 500;
-
-impl Place {
-    /// The account that the App has to be installed on.
-    #[must_use]
-    pub fn owner(&self) -> &str {
-        match self {
-            Self::Repo { owner, .. }
-            | Self::Env { owner, .. }
-            | Self::Dependabot { owner, .. }
-            | Self::Codespaces { owner, .. } => owner,
-            Self::Org { org } | Self::DependabotOrg { org } | Self::CodespacesOrg { org } => org,
-        }
-    }
-
-    /// The permission, as the API calls it, that lets a token write there; `write` includes `read`. Those of an
-    /// organisation for Dependabot and Codespaces, and `codespaces_secrets`, stand in GitHub's page "Managing your personal
-    /// access tokens", though not in its OpenAPI document.
-    #[must_use]
-    pub fn app_permission(&self) -> &'static str {
-        match self {
-            Self::Repo { .. } => "secrets",
-            Self::Env { .. } => "environments",
-            Self::Org { .. } => "organization_secrets",
-            Self::Dependabot { .. } => "dependabot_secrets",
-            Self::DependabotOrg { .. } => "organization_dependabot_secrets",
-            Self::Codespaces { .. } => "codespaces_secrets",
-            Self::CodespacesOrg { .. } => "organization_codespaces_secrets",
-        }
-    }
-}
 
 /// How far a permission goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +54,7 @@ impl Grant {
         for Need { place, actions } in needs {
             let new = || Self { account: place.owner().to_owned(), ..Self::default() };
             let grant = grants.entry(place.owner().to_ascii_lowercase()).or_insert_with(new);
-            grant.permissions.insert(place.app_permission(), Level::Write);
+            grant.permissions.insert(place.kind().row().app_permission, Level::Write);
             if let Some(level) = actions {
                 let actions = grant.permissions.entry("actions").or_insert(*level);
                 *actions = (*actions).max(*level);
@@ -145,9 +115,10 @@ impl Grant {
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
     use super::*;
+    use crate::store::target::PlaceKind;
 
     fn repo(owner: &str, repo: &str) -> Need {
-        Need { place: Place::Repo { owner: owner.into(), repo: repo.into() }, actions: None }
+        Need { place: Place::in_repository(PlaceKind::Repo, owner, repo), actions: None }
     }
 
     #[test]

@@ -8,9 +8,9 @@ use serde::Deserialize;
 use super::answer::Answer;
 use super::client::{GitHub, PAGE, Pass};
 use super::denied;
-use super::place::Place;
 use crate::http::{Failure, Refusal};
 use crate::rotation::port::Entry;
+use crate::store::target::Place;
 
 /// An organisation has at most 1,000 secrets, and every other place 100: page "Using secrets in GitHub Actions".
 const MOST_PAGES: usize = 10;
@@ -92,7 +92,7 @@ impl Listing {
             Failure::Refused(Refusal { status: Some(403 | 404), .. }) => Ok(Self {
                 asked: answer.asked.clone(),
                 date: answer.date()?,
-                unlisted: Some(format!("the token may not list the secrets of {}", place.target())),
+                unlisted: Some(format!("the token may not list the secrets of {}", place)),
                 seen: Vec::new(),
                 is_one_page: false,
             }),
@@ -119,7 +119,7 @@ impl Listing {
 
     /// Every secret.
     pub(super) fn entries(&self, github: &GitHub, place: &Place) -> impl Iterator<Item = Entry> {
-        let place = github.shown(&place.target());
+        let place = github.shown(&place.to_string());
         self.seen.iter().map(move |seen| {
             let name = github.shown(&seen.row.name);
             let written = Some(seen.row.secret.updated_at);

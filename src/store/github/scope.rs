@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::GitHub;
-use super::place::Place;
 use crate::http::{Failure, Refusal};
+use crate::store::target::{Place, PlaceKind, Reach};
 
 /// A page of repositories has at most a hundred; an organisation with more than this many pages is a loop.
 const MOST_PAGES: usize = 1000;
@@ -23,17 +23,6 @@ pub enum Scope {
     Selected(Vec<u64>),
 }
 
-/// What a target asks of the scope.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
-    /// All repositories.
-    All,
-    /// The private and internal ones.
-    Private,
-    /// Those of these names; where none is given, those that it has.
-    Selected(Vec<String>),
-}
-
 /// The two scopes of a secret that a run writes.
 #[derive(Clone, Debug)]
 pub(super) struct Scopes {
@@ -47,7 +36,7 @@ impl Scopes {
     /// From what the target asks, the same in numbers, and what was found (`Ok(None)`: there is no secret). A scope that
     /// can't be read stands in the way only of a target that leaves it as it is.
     pub(super) fn new(
-        asked: Option<&Asked>,
+        asked: Option<&Reach>,
         numbers: Option<Scope>,
         found: Result<Option<Scope>, Failure>,
     ) -> Result<Self, Failure> {
@@ -55,7 +44,7 @@ impl Scopes {
             (Err(Failure::Refused(_)), Some(wanted)) => return Ok(Self { before: None, wanted: wanted.clone() }),
             (found, _) => found?,
         };
-        let keeps_list = matches!(asked, Some(Asked::Selected(names)) if names.is_empty());
+        let keeps_list = matches!(asked, Some(Reach::Selected(names)) if names.is_empty());
         if keeps_list && !matches!(found, Some(Scope::Selected(_))) {
             return Err(Failure::Refused(Refusal {
                 status: None,
@@ -92,7 +81,7 @@ impl Scope {
             Self::All => vec![("visibility", json!("all"))],
             Self::Private => vec![("visibility", json!("private"))],
             Self::Selected(ids) => {
-                let texts = matches!(place, Place::DependabotOrg { .. });
+                let texts = place.kind() == PlaceKind::DependabotOrg;
                 let id = |id: &u64| if texts { json!(id.to_string()) } else { json!(id) };
                 let ids: Vec<Value> = ids.iter().map(id).collect();
                 vec![("visibility", json!("selected")), ("selected_repository_ids", json!(ids))]
@@ -159,11 +148,11 @@ fn partly_seen(total: usize, seen: usize) -> Failure {
 
 /// The scope that a target asks for by itself, its repositories looked up one after another; `None` where it leaves the
 /// scope, or the list, as it is.
-pub(super) async fn asked(github: &GitHub, place: &Place, asked: Option<&Asked>) -> Result<Option<Scope>, Failure> {
+pub(super) async fn asked(github: &GitHub, place: &Place, asked: Option<&Reach>) -> Result<Option<Scope>, Failure> {
     match (asked, place.organisation()) {
-        (Some(Asked::All), Some(_)) => Ok(Some(Scope::All)),
-        (Some(Asked::Private), Some(_)) => Ok(Some(Scope::Private)),
-        (Some(Asked::Selected(names)), Some(org)) if !names.is_empty() => {
+        (Some(Reach::All), Some(_)) => Ok(Some(Scope::All)),
+        (Some(Reach::Private), Some(_)) => Ok(Some(Scope::Private)),
+        (Some(Reach::Selected(names)), Some(org)) if !names.is_empty() => {
             numbers(github, org, names).await.map(|ids| Some(Scope::Selected(ids)))
         }
         _ => Ok(None),

@@ -21,13 +21,13 @@ use super::client::{GitHub, Pass};
 use super::denied;
 use super::elsewhere;
 use super::listing::{Listing, SecretAnswer};
-use super::place::Place;
 use super::runs;
-use super::scope::{self, Asked, Scope, Scopes};
+use super::scope::{self, Scope, Scopes};
 use super::seal::PublicKey;
 use crate::http::Failure;
 use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, TakenUp, Unfinished, Uptake, Written};
 use crate::secret::Secret;
+use crate::store::target::{Place, Reach};
 
 /// GitHub's limit for one value: page "Using secrets in GitHub Actions".
 pub const LONGEST_VALUE: usize = 48 * 1024;
@@ -55,7 +55,7 @@ pub struct GitHubSecret {
     /// The last write was answered 422, which a public key that was replaced meanwhile explains once.
     doubted: Cell<bool>,
     /// What the target asks of an organisation's secret.
-    asked: Option<Asked>,
+    asked: Option<Reach>,
     /// Known for an organisation's secret once it was observed.
     scopes: RefCell<Option<Scopes>>,
     canary: Option<Canary>,
@@ -116,7 +116,7 @@ impl GitHubSecret {
 
     /// With what the target asks of the scope; without it an organisation's secret keeps the one that it has.
     #[must_use]
-    pub fn asking(mut self, asked: Option<Asked>) -> Self {
+    pub fn asking(mut self, asked: Option<Reach>) -> Self {
         self.asked = asked;
         self
     }
@@ -253,7 +253,7 @@ impl GitHubSecret {
     /// Whether the target leaves an organisation's secret to the repositories that it has.
     fn leaves_scope(&self) -> bool {
         let states_it = match &self.asked {
-            Some(Asked::Selected(names)) => !names.is_empty(),
+            Some(Reach::Selected(names)) => !names.is_empty(),
             asked => asked.is_some(),
         };
         self.place.organisation().is_some() && !states_it
@@ -330,7 +330,7 @@ fn sighting(row: Option<&SecretAnswer>, date: Timestamp) -> Sighting {
 #[async_trait(?Send)]
 impl SecretStore for GitHubSecret {
     fn name(&self) -> String {
-        format!("{} {}", self.place.target(), self.secret)
+        format!("{} {}", self.place, self.secret)
     }
 
     async fn turn(&self) -> Result<(), Failure> {

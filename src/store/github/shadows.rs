@@ -17,9 +17,9 @@ use tokio::sync::{Mutex, Semaphore};
 use super::client::GitHub;
 use super::environments::Environments;
 use super::expiry::moment;
-use super::place::Place;
 use super::scope;
 use crate::http::{Failure, Refusal};
+use crate::store::target::{Place, PlaceKind};
 
 /// Requests under way at once, beside those of the rotation.
 pub const AT_ONCE: usize = 4;
@@ -84,7 +84,7 @@ impl Shadows {
     /// another kind, and is no classic token, whose scope covers all of a repository.
     #[must_use]
     pub fn sees_little(&self) -> bool {
-        !self.github.is_classic() && self.targets.iter().all(|(place, _)| matches!(place, Place::Repo { .. }))
+        !self.github.is_classic() && self.targets.iter().all(|(place, _)| place.kind() == PlaceKind::Repo)
     }
 
     /// Looks. May be dropped at any time; what was found until then can be taken.
@@ -108,25 +108,24 @@ impl Shadows {
     }
 
     async fn look_at(&self, place: &Place, secret: &str) {
-        match place {
-            Place::Repo { owner, repo } => {
-                let dependabot = Place::Dependabot { owner: owner.clone(), repo: repo.clone() };
+        let owner = place.owner();
+        match (place.kind(), place.repository()) {
+            (PlaceKind::Repo, Some((_, repo))) => {
+                let dependabot = Place::in_repository(PlaceKind::Dependabot, owner, repo);
                 futures_util::join!(
                     self.look_at_environments(place, owner, repo, secret),
                     self.look_behind(place, dependabot, secret, "runs that Dependabot starts read")
                 );
             }
-            Place::Org { org } => {
-                let dependabot = Place::DependabotOrg { org: org.clone() };
+            (PlaceKind::Org, _) => {
+                let dependabot = Place::in_organisation(PlaceKind::DependabotOrg, owner);
                 futures_util::join!(
-                    self.look_at_repositories(place, org, secret),
+                    self.look_at_repositories(place, owner, secret),
                     self.look_behind(place, dependabot, secret, "runs that Dependabot starts read")
                 );
             }
-            Place::DependabotOrg { org } | Place::CodespacesOrg { org } => {
-                self.look_at_repositories(place, org, secret).await;
-            }
-            Place::Env { .. } | Place::Dependabot { .. } | Place::Codespaces { .. } => {}
+            (_, None) => self.look_at_repositories(place, owner, secret).await,
+            (_, Some(_)) => {}
         }
     }
 
@@ -138,8 +137,7 @@ impl Shadows {
             self.cut_short.set(true);
         }
         let looks = names.into_iter().map(|name| {
-            let environment = name.to_owned();
-            let place = Place::Env { owner: owner.to_owned(), repo: repo.to_owned(), environment };
+            let place = Place::in_environment(owner, repo, name);
             self.look_behind(hidden, place, secret, "jobs of that environment read")
         });
         join_all(looks).await;
@@ -156,12 +154,7 @@ impl Shadows {
         }
         self.cut_short.set(self.cut_short.get() || names.len() > MOST_OF_ONE);
         let looks = names.into_iter().take(MOST_OF_ONE).map(|repo| {
-            let owner = org.to_owned();
-            let place = match hidden {
-                Place::DependabotOrg { .. } => Place::Dependabot { owner, repo },
-                Place::CodespacesOrg { .. } => Place::Codespaces { owner, repo },
-                _ => Place::Repo { owner, repo },
-            };
+            let place = Place::in_repository(hidden.kind().of_repository(), org, &repo);
             self.look_behind(hidden, place, secret, "that repository reads")
         });
         join_all(looks).await;
@@ -178,8 +171,8 @@ impl Shadows {
         if self.targets.iter().any(is_target) {
             return;
         }
-        let Some(Some(row)) = self.ask(place.kind(), self.row(&place, secret)).await else { return };
-        let (hidden, place) = (hidden.target(), self.github.shown(&place.target()));
+        let Some(Some(row)) = self.ask(place.kind().row().word, self.row(&place, secret)).await else { return };
+        let place = self.github.shown(&place.to_string());
         self.found.borrow_mut().push(format!(
             "{hidden} {secret}: {place} has a secret of the same name, and {who} it instead. It is no target and keeps \
              its value, written at {}. To rotate it too, add the target `{place} secret={secret}`",

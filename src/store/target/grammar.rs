@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::accept::Accepted;
-use super::{Canary, GitHubTarget, Kind, SecretName, Target, aws, file, kubernetes, locator, vault};
+use super::{Canary, GitHubTarget, Kind, PlaceKind, SecretName, Target, aws, file, kubernetes, locator, vault};
 use crate::nearest::nearest;
 
 /// A line that could not be read.
@@ -58,12 +58,12 @@ fn parse_line(text: &str, secret: &SecretName, problems: &mut Vec<String>) -> Ve
         Kind::Vault => vault::read(locator, &words, problems).into_iter().map(Target::Vault).collect(),
         Kind::AwsSecretsManager => aws::read(locator, &words, problems).into_iter().map(Target::Aws).collect(),
         Kind::File => file::read(locator, &words, secret, problems).into_iter().map(Target::File).collect(),
-        _ => at_github(kind, locator, &words, secret, problems),
+        Kind::GitHub(kind) => at_github(kind, locator, &words, secret, problems),
     }
 }
 
 fn at_github(
-    kind: Kind,
+    kind: PlaceKind,
     locator: &str,
     words: &Words<'_>,
     secret: &SecretName,
@@ -77,12 +77,13 @@ fn at_github(
     let secret = own.as_ref().unwrap_or(secret);
     let target = |place| GitHubTarget {
         place,
+        reach: reach.clone(),
         secret: secret.clone(),
         own_name: own.is_some(),
         canary: canary.clone(),
         accepted: accepted.clone(),
     };
-    locator::places(kind, locator, reach.as_ref(), problems).into_iter().map(target).map(Target::GitHub).collect()
+    locator::places(kind, locator, problems).into_iter().map(target).map(Target::GitHub).collect()
 }
 
 /// Splits a line before its words. The name of an environment or a path may have spaces in it, so there only what looks

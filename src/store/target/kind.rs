@@ -2,23 +2,13 @@
 
 use std::fmt;
 
+use super::PlaceKind;
+
 /// Every kind of target that can be named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Actions secret of a repository.
-    Repo,
-    /// Secret of a deployment environment.
-    Env,
-    /// Actions secret of an organisation.
-    Org,
-    /// Dependabot secret of a repository.
-    Dependabot,
-    /// Dependabot secret of an organisation.
-    DependabotOrg,
-    /// Codespaces secret of a repository.
-    Codespaces,
-    /// Codespaces secret of an organisation.
-    CodespacesOrg,
+    /// A secret at GitHub.
+    GitHub(PlaceKind),
     /// One key of a Kubernetes Secret.
     Kubernetes,
     /// One field of a Vault KV secret.
@@ -32,13 +22,13 @@ pub enum Kind {
 impl Kind {
     /// Every kind, in the order in which they are documented.
     pub const ALL: [Self; 11] = [
-        Self::Repo,
-        Self::Env,
-        Self::Org,
-        Self::Dependabot,
-        Self::DependabotOrg,
-        Self::Codespaces,
-        Self::CodespacesOrg,
+        Self::GitHub(PlaceKind::Repo),
+        Self::GitHub(PlaceKind::Env),
+        Self::GitHub(PlaceKind::Org),
+        Self::GitHub(PlaceKind::Dependabot),
+        Self::GitHub(PlaceKind::DependabotOrg),
+        Self::GitHub(PlaceKind::Codespaces),
+        Self::GitHub(PlaceKind::CodespacesOrg),
         Self::Kubernetes,
         Self::Vault,
         Self::AwsSecretsManager,
@@ -49,13 +39,7 @@ impl Kind {
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
-            Self::Repo => "repo",
-            Self::Env => "env",
-            Self::Org => "org",
-            Self::Dependabot => "dependabot",
-            Self::DependabotOrg => "dependabot-org",
-            Self::Codespaces => "codespaces",
-            Self::CodespacesOrg => "codespaces-org",
+            Self::GitHub(kind) => kind.row().word,
             Self::Kubernetes => "kubernetes",
             Self::Vault => "vault",
             Self::AwsSecretsManager => "aws-secretsmanager",
@@ -67,9 +51,9 @@ impl Kind {
     #[must_use]
     pub fn locator(self) -> &'static str {
         match self {
-            Self::Repo | Self::Dependabot | Self::Codespaces => "OWNER/NAME",
-            Self::Env => "OWNER/NAME/ENVIRONMENT",
-            Self::Org | Self::DependabotOrg | Self::CodespacesOrg => "ORG",
+            Self::GitHub(PlaceKind::Env) => "OWNER/NAME/ENVIRONMENT",
+            Self::GitHub(kind) if kind.row().of_organisation => "ORG",
+            Self::GitHub(_) => "OWNER/NAME",
             Self::Kubernetes => "NAMESPACE/NAME#KEY",
             Self::Vault => "MOUNT/PATH#FIELD",
             Self::AwsSecretsManager => "NAME_OR_ARN[#JSON_FIELD]",
@@ -81,9 +65,9 @@ impl Kind {
     #[must_use]
     pub fn words(self) -> &'static [&'static str] {
         match self {
-            Self::Repo | Self::Env => &["secret", "canary", "canary-timeout", "accept"],
-            Self::Dependabot | Self::Codespaces | Self::File => &["secret", "accept"],
-            Self::Org | Self::DependabotOrg | Self::CodespacesOrg => &["secret", "visibility", "repos", "accept"],
+            Self::GitHub(kind) if kind.row().in_workflows => &["secret", "canary", "canary-timeout", "accept"],
+            Self::GitHub(kind) if kind.row().of_organisation => &["secret", "visibility", "repos", "accept"],
+            Self::GitHub(_) | Self::File => &["secret", "accept"],
             Self::Kubernetes => &["restart", "rollout-timeout", "accept"],
             Self::Vault => &["role", "jwt-mount", "accept"],
             Self::AwsSecretsManager => &["accept"],
@@ -93,7 +77,7 @@ impl Kind {
     /// Whether white space may stand in the locator, so that only what looks like a word ends it.
     #[must_use]
     pub(super) fn may_have_spaces(self) -> bool {
-        matches!(self, Self::Env | Self::File)
+        matches!(self, Self::GitHub(PlaceKind::Env) | Self::File)
     }
 
     /// The Cargo feature without which a build leaves it out; `None` for GitHub's, which every build has.

@@ -2,7 +2,7 @@
 //! rules for their names.
 
 use super::grammar::note;
-use super::{Kind, Place, Reach};
+use super::{Kind, Place, PlaceKind, Reach};
 
 const LONGEST_OWNER: usize = 39;
 const LONGEST_REPOSITORY: usize = 100;
@@ -12,23 +12,16 @@ const LONGEST_ENVIRONMENT: usize = 255;
 const NOT_IN_ENVIRONMENTS: [char; 6] = ['\'', '"', '`', ',', ';', '\\'];
 
 /// The places that a locator names: a comma in its last part names several.
-pub(super) fn places(kind: Kind, locator: &str, reach: Option<&Reach>, problems: &mut Vec<String>) -> Vec<Place> {
+pub(super) fn places(kind: PlaceKind, locator: &str, problems: &mut Vec<String>) -> Vec<Place> {
     match kind {
-        Kind::Org | Kind::DependabotOrg | Kind::CodespacesOrg => organisations(kind, locator, reach, problems),
-        Kind::Env => environments(locator, problems),
-        _ => repositories(kind, locator, problems),
+        PlaceKind::Env => environments(locator, problems),
+        kind if kind.row().of_organisation => organisations(kind, locator, problems),
+        kind => repositories(kind, locator, problems),
     }
 }
 
-fn organisations(kind: Kind, locator: &str, reach: Option<&Reach>, problems: &mut Vec<String>) -> Vec<Place> {
-    let place = |org: &str| {
-        let (org, reach) = (org.to_owned(), reach.cloned());
-        match kind {
-            Kind::DependabotOrg => Place::DependabotOrg { org, reach },
-            Kind::CodespacesOrg => Place::CodespacesOrg { org, reach },
-            _ => Place::Org { org, reach },
-        }
-    };
+fn organisations(kind: PlaceKind, locator: &str, problems: &mut Vec<String>) -> Vec<Place> {
+    let place = |org: &str| Place::in_organisation(kind, org);
     if locator.contains('/') {
         problems.push(format!("expected `{kind}:ORG`: an organisation's name alone, without a repository"));
         return Vec::new();
@@ -43,20 +36,19 @@ fn environments(locator: &str, problems: &mut Vec<String>) -> Vec<Place> {
         return Vec::new();
     };
     let owner = note(problems, check_owner(owner));
-    let name = note(problems, check_repository(Kind::Env, name));
+    let name = note(problems, check_repository(PlaceKind::Env, name));
     let mut places = Vec::new();
     for environment in environments.split(',') {
         if let (Some(environment), Some(owner), Some(name)) =
             (note(problems, check_environment(environment)), owner, name)
         {
-            let (owner, name) = (owner.to_owned(), name.to_owned());
-            places.push(Place::Env { owner, name, environment: environment.to_owned() });
+            places.push(Place::in_environment(owner, name, environment));
         }
     }
     places
 }
 
-fn repositories(kind: Kind, locator: &str, problems: &mut Vec<String>) -> Vec<Place> {
+fn repositories(kind: PlaceKind, locator: &str, problems: &mut Vec<String>) -> Vec<Place> {
     let Some((owner, names)) = locator.split_once('/') else {
         problems.push(format!("expected `{kind}:OWNER/NAME`, or `{kind}:OWNER/NAME,NAME` for several"));
         return Vec::new();
@@ -65,12 +57,7 @@ fn repositories(kind: Kind, locator: &str, problems: &mut Vec<String>) -> Vec<Pl
     let mut places = Vec::new();
     for name in names.split(',') {
         if let (Some(name), Some(owner)) = (note(problems, check_repository(kind, name)), owner) {
-            let (owner, name) = (owner.to_owned(), name.to_owned());
-            places.push(match kind {
-                Kind::Dependabot => Place::Dependabot { owner, name },
-                Kind::Codespaces => Place::Codespaces { owner, name },
-                _ => Place::Repo { owner, name },
-            });
+            places.push(Place::in_repository(kind, owner, name));
         }
     }
     places
@@ -87,9 +74,12 @@ fn check_owner(owner: &str) -> Result<&str, String> {
     }
 }
 
-fn check_repository(kind: Kind, name: &str) -> Result<&str, String> {
+fn check_repository(kind: PlaceKind, name: &str) -> Result<&str, String> {
     if name.is_empty() {
-        return Err(format!("a repository's name is empty: expected `{kind}:{}` without spaces", kind.locator()));
+        return Err(format!(
+            "a repository's name is empty: expected `{kind}:{}` without spaces",
+            Kind::GitHub(kind).locator()
+        ));
     }
     if name.contains('/') {
         return Err(format!("`{name}`: names behind a comma share the owner; another owner needs a line of its own"));

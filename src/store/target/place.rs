@@ -1,8 +1,249 @@
-//! Where a secret lies, and what is asked of an organisation's.
+//! Where at GitHub a secret lies: the one table of its kinds of place, and what is asked of an organisation's.
 
 use std::fmt;
 
-use super::Kind;
+/// A kind of place that keeps secrets and has a public key of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlaceKind {
+    /// Actions secrets of a repository.
+    Repo,
+    /// Secrets of a deployment environment.
+    Env,
+    /// Actions secrets of an organisation.
+    Org,
+    /// Dependabot secrets of a repository.
+    Dependabot,
+    /// Dependabot secrets of an organisation.
+    DependabotOrg,
+    /// Codespaces secrets of a repository.
+    Codespaces,
+    /// Codespaces secrets of an organisation.
+    CodespacesOrg,
+}
+
+/// What is true of a kind of place.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// What stands before the colon of a target.
+    pub word: &'static str,
+    /// Whose secrets they are, as the path of their calls names it; an environment's are named by the environment.
+    pub product: &'static str,
+    /// What a fine-grained token or an App needs, by the names of GitHub's page "Permissions required for fine-grained
+    /// personal access tokens".
+    pub permission: &'static str,
+    /// The same as the API calls it; `write` includes `read`. Those of an organisation for Dependabot and Codespaces, and
+    /// `codespaces_secrets`, stand in GitHub's page "Managing your personal access tokens", though not in its OpenAPI document.
+    pub app_permission: &'static str,
+    /// Shown to repositories of the organisation: it has a scope beside its value.
+    pub of_organisation: bool,
+    /// Whether GitHub Enterprise Server has it.
+    pub on_enterprise_server: bool,
+    /// Workflows of the repository read it, and can be dispatched to try it.
+    pub in_workflows: bool,
+    /// Runs that read it are listed at the repository.
+    pub has_runs: bool,
+}
+
+const REPOSITORY: Row = Row {
+    word: "repo",
+    product: "actions",
+    permission: "Secrets",
+    app_permission: "secrets",
+    of_organisation: false,
+    on_enterprise_server: true,
+    in_workflows: false,
+    has_runs: false,
+};
+
+const ORGANISATION: Row =
+    Row { word: "org", app_permission: "organization_secrets", of_organisation: true, ..REPOSITORY };
+
+impl PlaceKind {
+    /// Every kind, in the order in which they are documented.
+    pub const ALL: [Self; 7] = [
+        Self::Repo,
+        Self::Env,
+        Self::Org,
+        Self::Dependabot,
+        Self::DependabotOrg,
+        Self::Codespaces,
+        Self::CodespacesOrg,
+    ];
+
+    /// The table.
+    #[must_use]
+    pub const fn row(self) -> Row {
+        match self {
+            Self::Repo => Row { in_workflows: true, has_runs: true, ..REPOSITORY },
+            Self::Env => Row {
+                word: "env",
+                permission: "Environments",
+                app_permission: "environments",
+                in_workflows: true,
+                has_runs: true,
+                ..REPOSITORY
+            },
+            Self::Org => ORGANISATION,
+            Self::Dependabot => Row {
+                word: "dependabot",
+                product: "dependabot",
+                permission: "Dependabot secrets",
+                app_permission: "dependabot_secrets",
+                has_runs: true,
+                ..REPOSITORY
+            },
+            Self::DependabotOrg => Row {
+                word: "dependabot-org",
+                product: "dependabot",
+                permission: "Organization dependabot secrets",
+                app_permission: "organization_dependabot_secrets",
+                ..ORGANISATION
+            },
+            Self::Codespaces => Row {
+                word: "codespaces",
+                product: "codespaces",
+                permission: "Codespaces secrets",
+                app_permission: "codespaces_secrets",
+                on_enterprise_server: false,
+                ..REPOSITORY
+            },
+            Self::CodespacesOrg => Row {
+                word: "codespaces-org",
+                product: "codespaces",
+                permission: "Organization codespaces secrets",
+                app_permission: "organization_codespaces_secrets",
+                on_enterprise_server: false,
+                ..ORGANISATION
+            },
+        }
+    }
+
+    /// What a fine-grained token or an App needs, as a person reads it, and the scope that a classic token needs.
+    #[must_use]
+    pub fn permission(self) -> (String, &'static str) {
+        let Row { permission, of_organisation, .. } = self.row();
+        match of_organisation {
+            true => (format!("the organization permission \"{permission}\""), "admin:org"),
+            false => (format!("the repository permission \"{permission}\""), "repo"),
+        }
+    }
+
+    /// What hides an organisation's secrets of this kind, where a repository has its own.
+    #[must_use]
+    pub fn of_repository(self) -> Self {
+        match self {
+            Self::DependabotOrg => Self::Dependabot,
+            Self::CodespacesOrg => Self::Codespaces,
+            _ => Self::Repo,
+        }
+    }
+
+    /// Where an organisation has secrets of the same kind that no workflow reads.
+    #[must_use]
+    pub fn of_organisation(self) -> Option<Self> {
+        match self {
+            Self::Dependabot => Some(Self::DependabotOrg),
+            Self::Codespaces => Some(Self::CodespacesOrg),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for PlaceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.row().word)
+    }
+}
+
+/// A place that keeps secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    kind: PlaceKind,
+    owner: String,
+    repo: Option<String>,
+    environment: Option<String>,
+}
+
+impl Place {
+    /// A kind of secrets of an organisation.
+    #[must_use]
+    pub fn in_organisation(kind: PlaceKind, org: &str) -> Self {
+        Self { kind, owner: org.to_owned(), repo: None, environment: None }
+    }
+
+    /// A kind of secrets of a repository.
+    #[must_use]
+    pub fn in_repository(kind: PlaceKind, owner: &str, repo: &str) -> Self {
+        Self { repo: Some(repo.to_owned()), ..Self::in_organisation(kind, owner) }
+    }
+
+    /// The secrets of a repository's environment, whose name may have slashes and spaces in it.
+    #[must_use]
+    pub fn in_environment(owner: &str, repo: &str, environment: &str) -> Self {
+        Self { environment: Some(environment.to_owned()), ..Self::in_repository(PlaceKind::Env, owner, repo) }
+    }
+
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> PlaceKind {
+        self.kind
+    }
+
+    /// The account: a user or an organisation.
+    #[must_use]
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
+    /// Owner and name of the repository that it belongs to.
+    #[must_use]
+    pub fn repository(&self) -> Option<(&str, &str)> {
+        self.repo.as_deref().map(|repo| (self.owner.as_str(), repo))
+    }
+
+    /// The environment that it is.
+    #[must_use]
+    pub fn environment(&self) -> Option<&str> {
+        self.environment.as_deref()
+    }
+
+    /// The organisation whose secret has a scope: to which repositories it is shown.
+    #[must_use]
+    pub fn organisation(&self) -> Option<&str> {
+        self.repo.is_none().then_some(self.owner.as_str())
+    }
+
+    /// The path below which its public key and its secrets are, in plain segments.
+    #[must_use]
+    pub fn path(&self) -> Vec<&str> {
+        let product = self.kind.row().product;
+        match (&self.repo, &self.environment) {
+            (Some(repo), Some(environment)) => vec!["repos", &self.owner, repo, "environments", environment, "secrets"],
+            (Some(repo), None) => vec!["repos", &self.owner, repo, product, "secrets"],
+            (None, _) => vec!["orgs", &self.owner, product, "secrets"],
+        }
+    }
+
+    /// The repository or organisation that a token has to be given for.
+    #[must_use]
+    pub fn whose(&self) -> String {
+        self.repository().map_or_else(|| self.owner.clone(), |(owner, repo)| format!("{owner}/{repo}"))
+    }
+
+    /// Whether another place is the same: GitHub tells no difference by case.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.to_string().to_lowercase() == other.to_string().to_lowercase()
+    }
+}
+
+/// As the user writes it, without the words: `repo:acme/app`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind, self.whose())?;
+        self.environment.iter().try_for_each(|environment| write!(f, "/{environment}"))
+    }
+}
 
 /// Which repositories an organisation's secret is asked to reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,105 +263,6 @@ impl fmt::Display for Reach {
             Self::Private => f.write_str("visibility=private"),
             Self::Selected(names) if names.is_empty() => f.write_str("visibility=selected"),
             Self::Selected(names) => write!(f, "visibility=selected repos={}", names.join(",")),
-        }
-    }
-}
-
-/// Where a secret lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The Actions secrets of a repository.
-    Repo {
-        /// User or organisation.
-        owner: String,
-        /// The repository's name without its owner.
-        name: String,
-    },
-    /// The secrets of a deployment environment.
-    Env {
-        /// User or organisation.
-        owner: String,
-        /// The repository's name without its owner.
-        name: String,
-        /// The environment's name; it may have slashes and spaces in it.
-        environment: String,
-    },
-    /// The Actions secrets of an organisation.
-    Org {
-        /// The organisation.
-        org: String,
-        /// What is asked of the secret's reach; `None`: it stays as it is.
-        reach: Option<Reach>,
-    },
-    /// The Dependabot secrets of a repository.
-    Dependabot {
-        /// User or organisation.
-        owner: String,
-        /// The repository's name without its owner.
-        name: String,
-    },
-    /// The Dependabot secrets of an organisation.
-    DependabotOrg {
-        /// The organisation.
-        org: String,
-        /// What is asked of the secret's reach; `None`: it stays as it is.
-        reach: Option<Reach>,
-    },
-    /// The Codespaces secrets of a repository.
-    Codespaces {
-        /// User or organisation.
-        owner: String,
-        /// The repository's name without its owner.
-        name: String,
-    },
-    /// The Codespaces secrets of an organisation.
-    CodespacesOrg {
-        /// The organisation.
-        org: String,
-        /// What is asked of the secret's reach; `None`: it stays as it is.
-        reach: Option<Reach>,
-    },
-}
-
-impl Place {
-    /// Its kind.
-    #[must_use]
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::Repo { .. } => Kind::Repo,
-            Self::Env { .. } => Kind::Env,
-            Self::Org { .. } => Kind::Org,
-            Self::Dependabot { .. } => Kind::Dependabot,
-            Self::DependabotOrg { .. } => Kind::DependabotOrg,
-            Self::Codespaces { .. } => Kind::Codespaces,
-            Self::CodespacesOrg { .. } => Kind::CodespacesOrg,
-        }
-    }
-
-    /// What is asked of an organisation's secret; `None` for every other place too.
-    #[must_use]
-    pub fn reach(&self) -> Option<&Reach> {
-        match self {
-            Self::Org { reach, .. } | Self::DependabotOrg { reach, .. } | Self::CodespacesOrg { reach, .. } => {
-                reach.as_ref()
-            }
-            Self::Repo { .. } | Self::Env { .. } | Self::Dependabot { .. } | Self::Codespaces { .. } => None,
-        }
-    }
-}
-
-/// Kind and locator, without the words.
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:", self.kind())?;
-        match self {
-            Self::Repo { owner, name } | Self::Dependabot { owner, name } | Self::Codespaces { owner, name } => {
-                write!(f, "{owner}/{name}")
-            }
-            Self::Env { owner, name, environment } => write!(f, "{owner}/{name}/{environment}"),
-            Self::Org { org, .. } | Self::DependabotOrg { org, .. } | Self::CodespacesOrg { org, .. } => {
-                f.write_str(org)
-            }
         }
     }
 }
