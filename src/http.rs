@@ -3,19 +3,24 @@
 
 mod body;
 mod client;
+mod exchange;
 mod roots;
 mod trace;
 
 use std::fmt;
 use std::time::Duration;
 
-use ::http::{HeaderMap, StatusCode};
+use ::http::{HeaderMap, HeaderValue, StatusCode};
 use jiff::Timestamp;
+use url::{Host, Url};
+use zeroize::Zeroizing;
 
-use crate::secret::Redactor;
+use crate::secret::{Redactor, Secret};
 
 pub use body::{BodyError, body};
 pub use client::{ClientError, client, client_trusting};
+pub use exchange::{Answer, Transport};
+pub(crate) use exchange::{Ask, exchange};
 pub use roots::Authorities;
 pub use trace::Trace;
 
@@ -214,7 +219,7 @@ pub fn transport_failure(call: Call, what: &str, error: &reqwest::Error) -> Fail
     }
     if error.is_connect() && !error.is_timeout() {
         // The host alone: paths and queries name what is none of a log's business, and before the host may stand a password.
-        let host = error.url().and_then(url::Url::host_str).unwrap_or("the server");
+        let host = error.url().and_then(Url::host_str).unwrap_or("the server");
         let message = format!("{what}: no connection to {host} ({})", innermost(error));
         return Failure::Hindered { message, hint: UNREACHED };
     }
@@ -222,12 +227,37 @@ pub fn transport_failure(call: Call, what: &str, error: &reqwest::Error) -> Fail
         true => "no answer in time".to_owned(),
         false => format!("the connection broke ({})", innermost(error)),
     };
-    let message = format!("{what}: {why}");
-    if call == Call::Read || error.is_connect() {
-        Failure::Transient { message, retry_after: None }
-    } else {
-        Failure::Unknown { message, retry_after: None }
+    lost(if error.is_connect() { Call::Read } else { call }, format!("{what}: {why}"))
+}
+
+/// An answer that tells nothing: a read may be repeated, and after a write nobody knows.
+#[must_use]
+pub fn lost(call: Call, message: String) -> Failure {
+    match call {
+        Call::Read => Failure::Transient { message, retry_after: None },
+        Call::Write => Failure::Unknown { message, retry_after: None },
     }
+}
+
+/// A credential as it is sent; `None` where it can't stand in a header.
+#[must_use]
+pub fn bearer(credential: &Secret) -> Option<HeaderValue> {
+    let text = Zeroizing::new(format!("Bearer {}", credential.expose()));
+    let mut header = HeaderValue::from_str(&text).ok()?;
+    header.set_sensitive(true);
+    Some(header)
+}
+
+/// Whether nobody on the way can read what is sent there: TLS, or the machine itself.
+#[must_use]
+pub fn is_guarded(url: &Url) -> bool {
+    let loopback = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || url.scheme() == "http" && loopback
 }
 
 /// Why the server's certificate was not accepted, if that is what went wrong.
@@ -247,7 +277,8 @@ fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rus
     }
 }
 
-fn innermost(error: &dyn std::error::Error) -> String {
+/// The error at the end of the chain, in one line.
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut last = error;
     while let Some(source) = last.source() {
         last = source;

@@ -4,7 +4,7 @@
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// It went on past the cap; what came before is dropped.
-    #[error("the answer is larger than {cap} bytes")]
+    #[error("the answer is longer than {cap} bytes")]
     TooLarge {
         /// The cap, in bytes.
         cap: usize,

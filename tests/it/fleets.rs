@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use keyrotor::http::Retry;
+use keyrotor::http::{Retry, Transport};
 use keyrotor::rotation::clock::Clock;
 use keyrotor::rotation::interrupt::{self, Trigger};
 use keyrotor::rotation::outcome::{Event, Observer, Outcome, Verdict};
@@ -17,9 +17,7 @@ use keyrotor::rotation::policy::Policy;
 use keyrotor::rotation::port::SecretStore;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{
-    App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Shadows, Transport, time_for,
-};
+use keyrotor::store::github::{App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Shadows, time_for};
 use keyrotor::store::target::{Place, PlaceKind};
 use keyrotor_fake::http::{Ending, Inbound, exchange};
 use keyrotor_fake::{Access, Answered, Server, World};

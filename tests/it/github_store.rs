@@ -10,7 +10,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use crypto_box::SecretKey;
 use futures_util::future::join_all;
-use http::Method;
 use keyrotor::http::Failure;
 use keyrotor::rotation::port::{Held, SecretStore as _};
 use keyrotor::secret::{Redactor, Secret};
@@ -533,13 +532,24 @@ async fn a_server_below_a_path_is_asked_there_whatever_the_path() {
 async fn names_are_encoded_and_never_leave_their_place_in_the_path() {
     let server = Canned::serve(|_| no_such_thing());
     let github = github(&server.url);
-    github.call(Method::GET, &["repos", "a/b", "ü?#%2e"], None).await.unwrap();
-    assert_eq!(server.seen()[0].target, "/repos/a%2Fb/%C3%BC%3F%23%252e");
-    for name in ["", ".", ".."] {
-        let failure = github.call(Method::GET, &["repos", name, "x"], None).await.unwrap_err();
-        refusal(&failure);
+    let look = async |kind: PlaceKind, name: &str| {
+        let place = match kind {
+            PlaceKind::Env => Place::in_environment("acme", "app", name),
+            kind if kind.row().of_organisation => Place::in_organisation(kind, name),
+            kind => Place::in_repository(kind, "acme", name),
+        };
+        GitHubSecret::new(Rc::clone(&github), place, NAME).last_write().await
+    };
+    for kind in PlaceKind::ALL {
+        look(kind, "a/b ü?#%2e").await.unwrap();
+        let target = server.seen().pop().unwrap().target;
+        assert_eq!(target.split('/').filter(|part| *part == "a%2Fb%20%C3%BC%3F%23%252e").count(), 1, "{target}");
+        let seen = server.seen().len();
+        for name in ["", ".", "..", ".\t.", "a\nb"] {
+            refusal(&look(kind, name).await.unwrap_err());
+        }
+        assert_eq!(server.seen().len(), seen, "{kind}");
     }
-    assert_eq!(server.seen().len(), 1);
 }
 
 #[tokio::test]

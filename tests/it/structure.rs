@@ -226,6 +226,14 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("process::exit", &[]),
     ("governor", &["store::github::pace"]),
     ("jsonwebtoken", &["store::github::app_key"]),
+    // octocrab's own clients sign, repeat, wait and follow redirects.
+    ("OctocrabBuilder", &["store::github::crab"]),
+    ("Octocrab::", &[]),
+    ("octocrab::initialise", &[]),
+    ("octocrab::instance", &[]),
+    ("AuthState::Installation", &[]),
+    ("AuthState::AccessToken", &[]),
+    ("AuthState::App", &[]),
 ];
 
 #[test]

@@ -87,6 +87,21 @@ fn code(folder: &Path) -> String {
     all
 }
 
+/// What whoever asked for this program said it is to be built from.
+const ASKED_FOR: [&str; 7] = ["anyhow", "base64", "crypto_box", "octocrab", "reqwest", "serde_json", "tokio"];
+
+/// Of octocrab its calls and models, and nothing that would be a second client, a second TLS or a second way to sign.
+#[test]
+fn it_is_built_from_what_was_asked_for() {
+    let direct = direct();
+    let lacking: Vec<_> = ASKED_FOR.iter().filter(|name| !direct.contains(**name)).collect();
+    assert!(lacking.is_empty(), "{lacking:?}");
+    let tree = ["tree", "--locked", "--workspace", "--edges", "features", "--invert", "octocrab", "--depth", "1"];
+    let features: Vec<String> =
+        cargo(&tree).lines().skip(1).map(|line| line.trim_matches(['├', '└', '─', ' ']).to_owned()).collect();
+    assert!(features.iter().all(|line| line.starts_with("keyrotor v")), "{features:#?}");
+}
+
 #[test]
 fn each_dependency_is_used() {
     let fuzz = packages(&["--no-deps", "--manifest-path", "fuzz/Cargo.toml"]);

@@ -1,15 +1,15 @@
 //! What GitHub answered, and what that means: rate limits, missing permissions, tokens that ran out.
 
-use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use ::http::{HeaderMap, StatusCode};
+use ::http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::expiry;
-use crate::http::{Call, Failure, Words, retry_after, server_date, server_text, status_failure};
+use crate::http::{self, Call, Failure, Words, retry_after, server_date, server_text, status_failure};
 use crate::secret::Redactor;
 
 /// "Wait at least one minute before retrying": GitHub's page "Rate limits for the REST API", where no header says more.
@@ -37,26 +37,47 @@ pub(super) struct Limit {
 }
 
 /// One answer of the REST API, whatever its status.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Answer {
-    /// What was asked, for messages: `GET /repos/acme/app/actions/secrets/public-key`.
-    pub asked: String,
-    /// Whether that may have changed something.
-    pub call: Call,
+    answer: http::Answer,
     /// Who asked.
     pub signed_by: SignedBy,
-    /// The status.
-    pub status: StatusCode,
-    /// The headers.
-    pub headers: HeaderMap,
-    /// The body, cut off where it is of no use.
-    pub body: Vec<u8>,
 }
 
-/// A token may stand in the body.
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer({}: {})", self.asked, self.status)
+impl From<http::Answer> for Answer {
+    fn from(answer: http::Answer) -> Self {
+        Self { answer, signed_by: SignedBy::Token }
+    }
+}
+
+impl Deref for Answer {
+    type Target = http::Answer;
+
+    fn deref(&self) -> &Self::Target {
+        &self.answer
+    }
+}
+
+impl DerefMut for Answer {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.answer
+    }
+}
+
+/// An answer, and what octocrab read in it, which it does in that of a successful read alone.
+pub struct Told<T> {
+    /// The answer.
+    pub answer: Answer,
+    pub(super) read: Option<T>,
+}
+
+impl<T> Told<T> {
+    /// What a successful read showed.
+    ///
+    /// # Errors
+    /// Refused where it is not what GitHub documents.
+    pub fn read(self) -> Result<T, Failure> {
+        self.read.ok_or_else(|| self.answer.nonsense())
     }
 }
 
@@ -75,33 +96,16 @@ impl Complaint {
 }
 
 impl Answer {
-    /// GitHub's own clock when it answered, whole seconds.
-    ///
-    /// # Errors
-    /// An answer without `Date`: refused after a read. After a write nothing can be taken back, so that it is unknown.
-    pub fn date(&self) -> Result<Timestamp, Failure> {
-        server_date(&self.headers).ok_or_else(|| {
-            let message =
-                format!("{}: the answer has no Date header, without which no time can be compared", self.asked);
-            match self.call {
-                Call::Read => Failure::refused(message),
-                Call::Write => Failure::Unknown { message, retry_after: None },
-            }
-        })
-    }
-
-    /// The body of a successful read.
+    /// The body of a successful write, which octocrab does not get.
     ///
     /// # Errors
     /// Refused where it is not what GitHub documents.
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            Failure::refused(format!(
-                "{}: the answer is not what GitHub documents (line {line}, column {column})",
-                self.asked
-            ))
-        })
+        serde_json::from_slice(&self.body).map_err(|_| self.nonsense())
+    }
+
+    fn nonsense(&self) -> Failure {
+        Failure::refused(format!("{}: the answer is not what GitHub documents", self.asked))
     }
 
     /// What an answer that is not the expected one says of the effect.
@@ -219,12 +223,6 @@ impl Answer {
     pub(super) fn wants_sign_on(&self) -> bool {
         self.headers.contains_key("x-github-sso")
     }
-
-    /// A header's value, where it is there and plain ASCII.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
 }
 
 #[cfg(test)]
@@ -246,7 +244,7 @@ mod tests {
             .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
         let status = StatusCode::from_u16(status).unwrap();
-        Answer { asked: "PUT /x".into(), call, signed_by: SignedBy::Token, status, headers, body: body.into() }
+        http::Answer { asked: "PUT /x".into(), call, status, headers, body: body.as_bytes().to_vec().into() }.into()
     }
 
     fn failure(call: Call, status: u16, headers: &[(&'static str, &'static str)], message: &str) -> Failure {
@@ -353,13 +351,5 @@ mod tests {
             let failure = answer(Call::Read, 400, &[], body).failure(&redactor);
             assert_eq!(failure.message(), "PUT /x: GitHub answered 400 Bad Request", "{body}");
         }
-    }
-
-    #[test]
-    fn without_a_date_a_read_is_refused_and_a_write_unknown() {
-        assert!(matches!(answer(Call::Read, 200, &[], "").date(), Err(Failure::Refused(_))));
-        assert!(matches!(answer(Call::Write, 204, &[], "").date(), Err(Failure::Unknown { .. })));
-        let dated = answer(Call::Write, 204, &[("date", DATE)], "");
-        assert_eq!(dated.date().unwrap().to_string(), "2026-12-01T10:00:00Z");
     }
 }

@@ -1,15 +1,14 @@
 //! A GitHub App as credential: a token for each account, narrowed to what the targets need, minted anew before it ends and
 //! revoked when the run is over.
-//!
-//! octocrab would do this only for Apps that are named by their number, and neither narrows the permissions nor revokes.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ::http::{HeaderValue, Method, StatusCode};
+use ::http::{HeaderValue, StatusCode};
 use futures_util::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use octocrab::Octocrab;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -89,9 +88,9 @@ impl App {
         Self { key, around, ahead: Cell::new(SignedDuration::ZERO), accounts, minted: RefCell::default() }
     }
 
-    /// What signs a call to this path, minted if need be.
-    pub(super) async fn token(&self, wire: &Wire, path: &[&str]) -> Result<(HeaderValue, Minted), Failure> {
-        let account = self.account(path)?;
+    /// What signs a call at this account, minted if need be.
+    pub(super) async fn token(&self, wire: &Wire, owner: &str) -> Result<(HeaderValue, Minted), Failure> {
+        let account = self.account(owner)?;
         if let Some(token) = account.fresh() {
             return Ok(token);
         }
@@ -140,16 +139,14 @@ impl App {
         let minted = self.minted.take();
         let alive = minted.into_iter().filter(|token| token.dies > Instant::now());
         let revoked = join_all(alive.map(async |token| {
-            let answer = match wire.url(&["installation", "token"]) {
-                Ok(url) => wire.ask(wire.pace.room().await, &token.signed, &Method::DELETE, url, None).await,
-                Err(failure) => Err(failure),
-            };
-            let why = match &answer {
+            let revoke = async |octo: Octocrab| octo.apps().revoke_installation_token().await;
+            let told = wire.ask(wire.pace.room().await, &token.signed, revoke).await;
+            let why = match &told {
                 // 401: it is dead already.
-                Ok(answer) if matches!(answer.status, StatusCode::NO_CONTENT | StatusCode::UNAUTHORIZED) => {
+                Ok(told) if matches!(told.answer.status, StatusCode::NO_CONTENT | StatusCode::UNAUTHORIZED) => {
                     return None;
                 }
-                Ok(answer) => answer.failure(&wire.redactor).message().to_owned(),
+                Ok(told) => told.answer.failure(&wire.redactor).message().to_owned(),
                 Err(failure) => failure.message().to_owned(),
             };
             let name = &token.account;
@@ -158,14 +155,9 @@ impl App {
         revoked.await.into_iter().flatten().collect()
     }
 
-    fn account(&self, path: &[&str]) -> Result<&Installed, Failure> {
-        let name = match path {
-            ["repos" | "orgs" | "users", name, ..] => name.to_ascii_lowercase(),
-            _ => String::new(),
-        };
-        self.accounts
-            .get(&name)
-            .ok_or_else(|| Failure::refused(format!("/{}: no target of this run lies there", path.join("/"))))
+    fn account(&self, name: &str) -> Result<&Installed, Failure> {
+        let account = self.accounts.get(&name.to_ascii_lowercase());
+        account.ok_or_else(|| Failure::refused(format!("no target of this run lies at {name}")))
     }
 }
 

@@ -6,14 +6,17 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use ::http::{Method, StatusCode};
+use ::http::StatusCode;
+use octocrab::Octocrab;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::answer::Answer;
+use super::answer::Told;
 use super::client::GitHub;
+use super::crab::route;
 use super::runs::needs_actions;
-use crate::http::{Failure, Refusal};
+use crate::http::{Call, Failure, Refusal};
 use crate::rotation::port::{TakenUp, Uptake};
 
 /// Of runs that were dispatched at the same time some may be others'.
@@ -74,15 +77,10 @@ impl Canary {
         if self.branch.borrow().is_some() {
             return Ok(());
         }
-        let answer = github.call(Method::GET, &self.path(&[]), None).await?;
-        if answer.status != StatusCode::OK {
-            return Err(self.denied(github, &answer));
-        }
-        let answer = github.call(Method::GET, &["repos", &self.owner, &self.repo], None).await?;
-        if answer.status != StatusCode::OK {
-            return Err(github.failure(&answer));
-        }
-        *self.branch.borrow_mut() = Some(answer.json::<Repository>()?.default_branch);
+        let workflow = github.read::<IgnoredAny>(&self.path(&[]), &[]).await;
+        workflow.map_err(|failure| self.denied(failure))?;
+        let repository = github.read::<Repository>(&["repos", &self.owner, &self.repo], &[]).await?;
+        *self.branch.borrow_mut() = Some(repository.default_branch);
         Ok(())
     }
 
@@ -96,7 +94,9 @@ impl Canary {
         } else if let Some(fields) = body.as_object_mut() {
             fields.insert("return_run_details".to_owned(), true.into());
         }
-        let answer = github.call(Method::POST, &self.path(&["dispatches"]), Some(&body)).await?;
+        let path = route(&self.path(&["dispatches"]))?;
+        let octo = async |octo: Octocrab| octo._post(path, Some(&body)).await.map(drop);
+        let Told { answer, .. } = github.ask(None, (Call::Write, &self.owner), octo).await?;
         match answer.status {
             StatusCode::OK => {
                 let unread =
@@ -114,7 +114,7 @@ impl Canary {
             {
                 Err(self.once_more(github.failure(&answer).message().to_owned()))
             }
-            _ => Err(self.denied(github, &answer)),
+            _ => Err(self.denied(github.failure(&answer))),
         }
     }
 
@@ -147,11 +147,11 @@ impl Canary {
     /// A run that was named a moment ago need not be shown everywhere yet.
     async fn shown(&self, github: &GitHub, id: u64) -> Result<Option<Run>, Failure> {
         let path = ["repos", &self.owner, &self.repo, "actions", "runs", &id.to_string()];
-        let answer = github.call(Method::GET, &path, None).await?;
-        match answer.status {
-            StatusCode::OK => answer.json().map(Some),
+        let told = github.get(None, &path, &[]).await?;
+        match told.answer.status {
+            StatusCode::OK => told.read().map(Some),
             StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(needs_actions(github.failure(&answer), "read and write", "see how the workflow runs")),
+            _ => Err(needs_actions(github.failure(&told.answer), "read and write", "see how the workflow runs")),
         }
     }
 
@@ -166,11 +166,9 @@ impl Canary {
     async fn newest(&self, github: &GitHub) -> Result<Vec<Run>, Failure> {
         let branch = self.branch.borrow().clone().unwrap_or_default();
         let query = [("event", "workflow_dispatch".to_owned()), ("branch", branch), ("per_page", NEWEST.to_string())];
-        let answer = github.list_with(&self.path(&["runs"]), &query).await?;
-        if answer.status != StatusCode::OK {
-            return Err(needs_actions(github.failure(&answer), "read and write", "see how the workflow runs"));
-        }
-        Ok(answer.json::<Runs>()?.workflow_runs)
+        let runs = github.read::<Runs>(&self.path(&["runs"]), &query).await;
+        let runs = runs.map_err(|it| needs_actions(it, "read and write", "see how the workflow runs"))?;
+        Ok(runs.workflow_runs)
     }
 
     fn path<'a>(&'a self, last: &[&'a str]) -> Vec<&'a str> {
@@ -179,8 +177,8 @@ impl Canary {
     }
 
     /// GitHub answers 404 both where there is no such workflow and where the token may not see it.
-    fn denied(&self, github: &GitHub, answer: &Answer) -> Failure {
-        let failure = needs_actions(github.failure(answer), "read and write", "run a workflow");
+    fn denied(&self, failure: Failure) -> Failure {
+        let failure = needs_actions(failure, "read and write", "run a workflow");
         let Failure::Refused(Refusal { status, message, hint }) = failure else { return failure };
         let missing = format!(
             "The default branch of {}/{} needs .github/workflows/{} with the trigger `workflow_dispatch` and no required \

@@ -2,18 +2,20 @@
 
 use std::rc::Rc;
 
-use ::http::{HeaderValue, Method, StatusCode};
-use serde_json::Value;
+use ::http::{HeaderValue, StatusCode};
+use octocrab::Octocrab;
+use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::answer::{Answer, SignedBy};
+use super::answer::{Answer, SignedBy, Told};
 use super::app::{App, Minted};
+use super::crab;
 use super::expiry::Expiry;
 use super::keys::{PublicKeys, Shared, UnderWay};
 use super::listing::Listing;
 use super::pace::{Pace, Room};
-use super::wire::{Transport, Wire, bearer, call_of};
-use crate::http::{Failure, Refusal, Trace, server_text};
+use super::wire::{Wire, bearer};
+use crate::http::{Call, Failure, Refusal, Trace, Transport, server_text};
 use crate::rotation::port::Unfinished;
 use crate::secret::{Redactor, Secret};
 
@@ -52,7 +54,7 @@ pub struct GitHub {
 }
 
 /// Leave to send one request now, and what signs it.
-pub struct Pass {
+pub(super) struct Pass {
     room: Room,
     signed: HeaderValue,
     minted: Option<Minted>,
@@ -110,49 +112,68 @@ impl GitHub {
         self
     }
 
-    /// One call: `path` is given in plain segments below the API's address and encoded here. Waits until it may be sent.
-    /// Redirects within the same host are followed for reads; a write that is redirected has to be begun again. Answers
-    /// with whatever status came in the end.
+    /// One call of octocrab's at an account. Where leave for it was not given already, waits until it may be sent. Redirects
+    /// within the same host are followed for reads; a write that is redirected has to be begun again. Answers with whatever
+    /// status came in the end.
     ///
     /// # Errors
     /// A lost answer: [`Failure::Unknown`] after anything but a `GET`, except where no connection was made. A redirect
-    /// to another host is [`Failure::Refused`]. Whatever keeps a GitHub App from a token.
-    pub async fn call(&self, method: Method, path: &[&str], body: Option<&Value>) -> Result<Answer, Failure> {
-        let pass = self.admit(&method, path).await?;
-        self.send(pass, method, path, body).await
+    /// to another host is [`Failure::Refused`]. Whatever keeps a GitHub App from a token; a minted one that is no longer
+    /// taken is [`Failure::Transient`]: the next pass has another.
+    pub(super) async fn ask<T>(
+        &self,
+        pass: Option<Pass>,
+        (call, owner): (Call, &str),
+        octo: impl AsyncFnOnce(Octocrab) -> octocrab::Result<T>,
+    ) -> Result<Told<T>, Failure> {
+        let pass = match pass {
+            Some(pass) => pass,
+            None => self.admit(call, owner).await?,
+        };
+        let mut told = self.wire.ask(pass.room, &pass.signed, octo).await?;
+        self.note(&mut told.answer, pass.minted)?;
+        Ok(told)
     }
 
-    /// One page, counted from 1, of a list of at most [`PAGE`] rows each.
-    ///
-    /// # Errors
-    /// As of any read.
-    pub async fn list(&self, path: &[&str], page: usize) -> Result<Answer, Failure> {
-        self.list_with(path, &page_of(page)).await
+    /// What every answer says beside itself: how long the token lives.
+    fn note(&self, answer: &mut Answer, minted: Option<Minted>) -> Result<(), Failure> {
+        self.expiry.note(&answer.headers);
+        let (Signer::App(app), Some(minted)) = (&self.signer, minted) else { return Ok(()) };
+        answer.signed_by = SignedBy::App;
+        if answer.status == StatusCode::UNAUTHORIZED && answer.is_definite() {
+            let message = format!("{} (a token of the GitHub App)", self.failure(answer).message());
+            return Err(Failure::Transient { message, retry_after: Some(app.doubt(&minted)) });
+        }
+        Ok(())
     }
 
-    /// A read with these parameters.
+    /// A read for which octocrab has no call that fits: `path` is given in plain segments below the API's address, the
+    /// second of them an account.
     ///
     /// # Errors
-    /// As of any read.
-    pub async fn list_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Answer, Failure> {
-        let url = self.wire.url_with(path, query)?;
-        let pass = self.admit(&Method::GET, path).await?;
-        self.ask(pass, &Method::GET, url, None).await
-    }
-
-    /// [`list`](Self::list), where leave for it may have been given already.
-    ///
-    /// # Errors
-    /// As of any read.
-    pub(super) async fn list_admitted(
+    /// As [`ask`](Self::ask).
+    pub(super) async fn get<T: DeserializeOwned>(
         &self,
         pass: Option<Pass>,
         path: &[&str],
-        page: usize,
-    ) -> Result<Answer, Failure> {
-        let Some(pass) = pass else { return self.list(path, page).await };
-        let url = self.wire.url_with(path, &page_of(page))?;
-        self.ask(pass, &Method::GET, url, None).await
+        query: &[(&str, String)],
+    ) -> Result<Told<T>, Failure> {
+        let (route, owner) = (crab::route(path)?, path.get(1).copied().unwrap_or_default());
+        let query = (!query.is_empty()).then_some(query);
+        self.ask(pass, (Call::Read, owner), async |octo| octo.get(route, query).await).await
+    }
+
+    /// The same where every other answer than a success is a failure.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get), and any such answer.
+    pub(super) async fn read<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        query: &[(&str, String)],
+    ) -> Result<T, Failure> {
+        let told = self.get(None, path, query).await?;
+        if told.answer.status == StatusCode::OK { told.read() } else { Err(self.failure(&told.answer)) }
     }
 
     /// Waits until such a call may be sent, and sees to the token that signs it. Time that a run may write in must not
@@ -160,17 +181,16 @@ impl GitHub {
     ///
     /// # Errors
     /// Where GitHub asked for too long a wait, and whatever keeps a GitHub App from a token.
-    pub async fn admit(&self, method: &Method, path: &[&str]) -> Result<Pass, Failure> {
-        let [pass] = self.admit_together(method, path).await?;
+    pub(super) async fn admit(&self, call: Call, owner: &str) -> Result<Pass, Failure> {
+        let [pass] = self.admit_together(call, owner).await?;
         Ok(pass)
     }
 
-    /// The same for several calls below one path, each of which gets its pass at the same moment.
+    /// The same for several calls at one account, each of which gets its pass at the same moment.
     ///
     /// # Errors
     /// As [`admit`](Self::admit).
-    pub async fn admit_together<const N: usize>(&self, method: &Method, path: &[&str]) -> Result<[Pass; N], Failure> {
-        let call = call_of(method);
+    pub(super) async fn admit_together<const N: usize>(&self, call: Call, owner: &str) -> Result<[Pass; N], Failure> {
         let app = match &self.signer {
             Signer::Token(token) => {
                 let rooms = self.wire.pace.admit(call).await?;
@@ -180,7 +200,7 @@ impl GitHub {
         };
         let mut waits = 0;
         loop {
-            let (signed, minted) = app.token(&self.wire, path).await?;
+            let (signed, minted) = app.token(&self.wire, owner).await?;
             let rooms = self.wire.pace.admit(call).await?;
             waits += 1;
             if app.is_alive(&minted) || waits > 1 {
@@ -188,32 +208,6 @@ impl GitHub {
                 return Ok(rooms.map(pass));
             }
         }
-    }
-
-    /// [`call`](Self::call) without its wait.
-    ///
-    /// # Errors
-    /// As [`call`](Self::call). A minted token that is no longer taken is [`Failure::Transient`]: the next pass has another.
-    pub async fn send(
-        &self,
-        pass: Pass,
-        method: Method,
-        path: &[&str],
-        body: Option<&Value>,
-    ) -> Result<Answer, Failure> {
-        self.ask(pass, &method, self.wire.url(path)?, body).await
-    }
-
-    async fn ask(&self, pass: Pass, method: &Method, url: Url, body: Option<&Value>) -> Result<Answer, Failure> {
-        let mut answer = self.wire.ask(pass.room, &pass.signed, method, url, body).await?;
-        self.expiry.note(&answer.headers);
-        let (Signer::App(app), Some(minted)) = (&self.signer, pass.minted) else { return Ok(answer) };
-        answer.signed_by = SignedBy::App;
-        if answer.status == StatusCode::UNAUTHORIZED && answer.is_definite() {
-            let message = format!("{} (a token of the GitHub App)", self.failure(&answer).message());
-            return Err(Failure::Transient { message, retry_after: Some(app.doubt(&minted)) });
-        }
-        Ok(answer)
     }
 
     /// Whether the hour's requests last for so many more. Tokens of an App are counted by account, so that nothing is known of
@@ -274,6 +268,7 @@ impl GitHub {
     }
 }
 
-fn page_of(page: usize) -> [(&'static str, String); 2] {
+/// One page of a list, counted from 1.
+pub(super) fn page_of(page: usize) -> [(&'static str, String); 2] {
     [("per_page", PAGE.to_string()), ("page", page.to_string())]
 }

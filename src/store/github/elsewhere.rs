@@ -1,7 +1,6 @@
 //! What a repository's workflows see beside a place: secrets of the organisation, of environments and of the repository
 //! itself, and variables. A target that is empty may have been meant for one of them.
 
-use ::http::StatusCode;
 use futures_util::future::{LocalBoxFuture, join_all};
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
@@ -91,8 +90,7 @@ struct Page {
 
 /// The first page of a list of names below a repository.
 async fn names(github: &GitHub, path: &[&str], size: usize) -> Result<Vec<Named>, Failure> {
-    let answer = github.list_with(path, &[("per_page", size.to_string())]).await?;
-    if answer.status == StatusCode::OK { Ok(answer.json::<Page>()?.secrets) } else { Err(github.failure(&answer)) }
+    github.read(path, &[("per_page", size.to_string())]).await.map(|page: Page| page.secrets)
 }
 
 /// The organisation's Actions secrets that the repository sees: the first 100 are all that its workflows get.

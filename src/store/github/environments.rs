@@ -1,9 +1,10 @@
 //! The environments of a repository: to look through them, and to say why one can't be reached.
 
-use ::http::{Method, StatusCode};
+use ::http::StatusCode;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use super::client::GitHub;
+use super::client::{GitHub, page_of};
 use crate::http::{Failure, Refusal};
 
 /// So many names are shown where one is missing.
@@ -24,8 +25,7 @@ struct Named {
 impl Environments {
     /// Asks for them. Reading needs the permission "Actions", which writing secrets does not.
     pub(super) async fn of(github: &GitHub, owner: &str, repo: &str) -> Result<Self, Failure> {
-        let answer = github.list(&["repos", owner, repo, "environments"], 1).await?;
-        if answer.status == StatusCode::OK { answer.json() } else { Err(github.failure(&answer)) }
+        github.read(&["repos", owner, repo, "environments"], &page_of(1)).await
     }
 
     /// Their names.
@@ -65,8 +65,7 @@ pub(super) async fn explain(github: &GitHub, owner: &str, repo: &str, name: &str
 }
 
 async fn is_there(github: &GitHub, owner: &str, repo: &str, name: &str) -> bool {
-    let asked = github.call(Method::GET, &["repos", owner, repo, "environments", name], None).await;
-    asked.is_ok_and(|answer| answer.status == StatusCode::OK)
+    github.read::<IgnoredAny>(&["repos", owner, repo, "environments", name], &[]).await.is_ok()
 }
 
 fn with_hint(failure: Failure, more: &str) -> Failure {

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::{Value, json};
+use octocrab::models::apps::CreateInstallationAccessToken;
+use serde_json::Value;
 
 use crate::store::target::Place;
 
@@ -100,13 +101,12 @@ impl Grant {
     }
 
     /// What is asked of GitHub, with or without the repositories.
-    pub(super) fn request(&self, narrow: bool) -> Value {
-        let permissions: BTreeMap<&str, &str> =
-            self.permissions.iter().map(|(name, level)| (*name, level.word())).collect();
-        if narrow {
-            json!({ "permissions": permissions, "repositories": self.repositories })
-        } else {
-            json!({ "permissions": permissions })
+    pub(super) fn request(&self, narrow: bool) -> CreateInstallationAccessToken {
+        let permissions = self.permissions.iter().map(|(name, level)| ((*name).to_owned(), level.word().to_owned()));
+        CreateInstallationAccessToken {
+            permissions: Some(permissions.collect()),
+            repositories: narrow.then(|| self.repositories.iter().cloned().collect()),
+            repository_ids: None,
         }
     }
 }
@@ -114,6 +114,8 @@ impl Grant {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::store::target::PlaceKind;
 
@@ -128,10 +130,10 @@ mod tests {
         assert_eq!(grants.keys().collect::<Vec<_>>(), ["acme", "globex"]);
         let acme = grants.get("acme").unwrap();
         assert_eq!(
-            acme.request(true),
+            json!(acme.request(true)),
             json!({ "permissions": { "secrets": "write" }, "repositories": ["api", "app"] })
         );
-        assert_eq!(acme.request(false), json!({ "permissions": { "secrets": "write" } }));
+        assert_eq!(json!(acme.request(false)), json!({ "permissions": { "secrets": "write" } }));
         assert_eq!((grants.get("globex").unwrap().account(), acme.a_repository()), ("Globex", Some("api")));
     }
 
@@ -161,9 +163,8 @@ mod tests {
     #[test]
     fn of_workflows_the_furthest_need_counts_and_no_more() {
         let need = |actions| Need { actions, ..repo("acme", "app") };
-        let permissions = |needs: &[Need]| {
-            Grant::for_needs(needs).get("acme").unwrap().request(false).get("permissions").unwrap().clone()
-        };
+        let permissions =
+            |needs: &[Need]| json!(Grant::for_needs(needs).get("acme").unwrap().request(false).permissions);
         assert_eq!(permissions(&[need(None)]), json!({ "secrets": "write" }));
         assert_eq!(
             permissions(&[need(Some(Level::Read)), need(None)]),

@@ -4,9 +4,11 @@ use ::http::StatusCode;
 use futures_util::future::try_join_all;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::answer::Answer;
-use super::client::{GitHub, PAGE, Pass};
+use super::answer::{Answer, Told};
+use super::calls::Shown;
+use super::client::{GitHub, PAGE, Pass, page_of};
 use super::denied;
 use crate::http::{Failure, Refusal};
 use crate::rotation::port::Entry;
@@ -15,19 +17,21 @@ use crate::store::target::Place;
 /// An organisation has at most 1,000 secrets, and every other place 100: page "Using secrets in GitHub Actions".
 const MOST_PAGES: usize = 10;
 
-/// A secret as GitHub shows it.
-#[derive(Clone, Deserialize)]
-pub(super) struct SecretAnswer {
-    pub(super) updated_at: Timestamp,
-    /// Of an organisation's secret.
-    pub(super) visibility: Option<String>,
-}
-
+/// Of every kind of place. octocrab's lists differ in type and know no pages.
 #[derive(Deserialize)]
 struct Row {
     name: String,
-    #[serde(flatten)]
-    secret: SecretAnswer,
+    updated_at: Timestamp,
+    /// What it is for others of the list is none of ours.
+    #[serde(default)]
+    visibility: Value,
+}
+
+impl Row {
+    fn shown(self) -> (String, Shown) {
+        let visibility = serde_json::from_value(self.visibility).ok();
+        (self.name, Shown { updated_at: self.updated_at, visibility })
+    }
 }
 
 #[derive(Deserialize)]
@@ -36,9 +40,10 @@ struct Rows {
     secrets: Vec<Row>,
 }
 
-/// A row, and GitHub's clock when it was shown.
+/// A secret, and GitHub's clock when it was shown.
 struct Seen {
-    row: Row,
+    name: String,
+    secret: Shown,
     date: Timestamp,
 }
 
@@ -60,31 +65,26 @@ impl Listing {
     /// # Errors
     /// As any read.
     pub(super) async fn of(github: &GitHub, place: &Place, pass: Option<Pass>) -> Result<Self, Failure> {
-        let answer = github.list_admitted(pass, &place.path(), 1).await?;
-        match answer.status {
-            StatusCode::OK => Self::beginning_with(github, place, &answer).await,
-            _ => Self::denied(denied::failure(github, place, &answer), place, &answer),
+        let told = github.get(pass, &place.path(), &page_of(1)).await?;
+        match told.answer.status {
+            StatusCode::OK => Self::beginning_with(github, place, told).await,
+            _ => Self::denied(denied::failure(github, place, &told.answer), place, &told.answer),
         }
     }
 
-    async fn beginning_with(github: &GitHub, place: &Place, first: &Answer) -> Result<Self, Failure> {
+    async fn beginning_with(github: &GitHub, place: &Place, first: Told<Rows>) -> Result<Self, Failure> {
+        let (asked, date) = (first.answer.asked.clone(), first.answer.date()?);
         let (mut seen, total) = rows(first)?;
         let pages = total.div_ceil(PAGE).min(MOST_PAGES);
         let more = (2..=pages).map(async |page| {
-            let answer = github.list_admitted(None, &place.path(), page).await?;
-            if answer.status == StatusCode::OK { rows(&answer) } else { Err(github.failure(&answer)) }
+            let told = github.get(None, &place.path(), &page_of(page)).await?;
+            if told.answer.status == StatusCode::OK { rows(told) } else { Err(github.failure(&told.answer)) }
         });
         let more = try_join_all(more).await?;
         seen.extend(more.into_iter().flat_map(|(seen, _)| seen));
         let missing = total > seen.len();
         let unlisted = missing.then(|| format!("only {} of the {total} secrets there are listed", seen.len()));
-        Ok(Self {
-            asked: first.asked.clone(),
-            date: first.date()?,
-            unlisted,
-            is_one_page: pages <= 1 && !missing,
-            seen,
-        })
+        Ok(Self { asked, date, unlisted, is_one_page: pages <= 1 && !missing, seen })
     }
 
     fn denied(failure: Failure, place: &Place, answer: &Answer) -> Result<Self, Failure> {
@@ -101,9 +101,9 @@ impl Listing {
     }
 
     /// A secret, whatever the case of its letters, and GitHub's clock when it was shown.
-    pub(super) fn find(&self, name: &str) -> Option<(&SecretAnswer, Timestamp)> {
-        let seen = self.seen.iter().find(|seen| seen.row.name.eq_ignore_ascii_case(name))?;
-        Some((&seen.row.secret, seen.date))
+    pub(super) fn find(&self, name: &str) -> Option<(&Shown, Timestamp)> {
+        let seen = self.seen.iter().find(|seen| seen.name.eq_ignore_ascii_case(name))?;
+        Some((&seen.secret, seen.date))
     }
 
     /// Whether a secret that is not in it does not exist. Where there are several pages, one that was removed meanwhile
@@ -114,22 +114,24 @@ impl Listing {
 
     /// A name as GitHub writes it, where the place has a secret of it.
     pub(super) fn spelling(&self, name: &str) -> Option<&str> {
-        self.seen.iter().map(|seen| seen.row.name.as_str()).find(|known| known.eq_ignore_ascii_case(name))
+        self.seen.iter().map(|seen| seen.name.as_str()).find(|known| known.eq_ignore_ascii_case(name))
     }
 
     /// Every secret.
     pub(super) fn entries(&self, github: &GitHub, place: &Place) -> impl Iterator<Item = Entry> {
         let place = github.shown(&place.to_string());
         self.seen.iter().map(move |seen| {
-            let name = github.shown(&seen.row.name);
-            let written = Some(seen.row.secret.updated_at);
+            let name = github.shown(&seen.name);
+            let written = Some(seen.secret.updated_at);
             Entry { target: format!("{place} {name}"), name, value: None, written }
         })
     }
 }
 
 /// The rows of a page, and how many there are on all of them.
-fn rows(answer: &Answer) -> Result<(Vec<Seen>, usize), Failure> {
-    let (rows, date): (Rows, _) = (answer.json()?, answer.date()?);
-    Ok((rows.secrets.into_iter().map(|row| Seen { row, date }).collect(), rows.total_count))
+fn rows(told: Told<Rows>) -> Result<(Vec<Seen>, usize), Failure> {
+    let (date, rows) = (told.answer.date(), told.read()?);
+    let date = date?;
+    let seen = |(name, secret)| Seen { name, secret, date };
+    Ok((rows.secrets.into_iter().map(Row::shown).map(seen).collect(), rows.total_count))
 }

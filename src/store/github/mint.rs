@@ -3,18 +3,20 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ::http::{Method, StatusCode};
+use ::http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
+use octocrab::Octocrab;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::time::Instant;
 use zeroize::Zeroize as _;
 
-use super::answer::{Answer, SignedBy};
+use super::answer::{Answer, SignedBy, Told};
 use super::app::{App, Installed, Token};
+use super::crab::route;
 use super::grant::Grant;
-use super::wire::{Wire, bearer, call_of};
-use crate::http::{Failure, Refusal, server_text};
+use super::wire::{Wire, bearer};
+use crate::http::{Call, Failure, Refusal, server_text};
 use crate::secret::{Redactor, Secret};
 
 /// Another token is minted when less than this is left: a request may wait for two minutes for GitHub's limits and a minute
@@ -30,6 +32,7 @@ const SHORTEST_LIFE: Duration = Duration::from_secs(60);
 /// Clocks further apart than this: what is signed is dated by GitHub's.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(30);
 
+/// octocrab's own does not know whether an installation is suspended, nor its permissions for secrets.
 #[derive(Deserialize)]
 struct Installation {
     id: u64,
@@ -38,6 +41,7 @@ struct Installation {
     suspended_at: Option<Value>,
 }
 
+/// octocrab's own brings all of a repository along.
 #[derive(Deserialize)]
 struct TokenAnswer {
     token: String,
@@ -57,9 +61,9 @@ impl App {
         };
         let mut narrow = account.grant.is_narrow();
         let answer = loop {
-            let (id, body) = (id.to_string(), account.grant.request(narrow));
-            let path = ["app", "installations", &id, "access_tokens"];
-            let answer = self.ask(wire, &Method::POST, &path, Some(&body)).await?;
+            let (path, body) = (format!("/app/installations/{id}/access_tokens"), account.grant.request(narrow));
+            let octo = async |octo: Octocrab| octo._post(path.as_str(), Some(&body)).await.map(drop);
+            let Told { answer, .. } = self.ask(wire, Call::Write, octo).await?;
             // A repository that was renamed is not found under its old name. If it is out of reach, reading it says so.
             if !(narrow && answer.status == StatusCode::UNPROCESSABLE_ENTITY && names_a_repository(&answer)) {
                 break answer;
@@ -104,14 +108,14 @@ impl App {
             Some(repository) => vec!["repos", name, repository, "installation"],
             None => vec!["orgs", name, "installation"],
         };
-        let answer = self.ask(wire, &Method::GET, &path, None).await?;
-        if answer.status == StatusCode::NOT_FOUND {
-            return Err(self.not_installed(wire, grant, &answer).await?);
+        let told = self.installed(wire, &path).await?;
+        if told.answer.status == StatusCode::NOT_FOUND {
+            return Err(self.not_installed(wire, grant, &told.answer).await?);
         }
-        if answer.status != StatusCode::OK {
-            return Err(answer.failure(&wire.redactor));
+        if told.answer.status != StatusCode::OK {
+            return Err(told.answer.failure(&wire.redactor));
         }
-        let shown: Installation = answer.json()?;
+        let shown = told.read()?;
         if shown.suspended_at.is_some_and(|at| !at.is_null()) {
             return Err(suspended(name));
         }
@@ -121,6 +125,11 @@ impl App {
         }
     }
 
+    async fn installed(&self, wire: &Wire, path: &[&str]) -> Result<Told<Installation>, Failure> {
+        let path = route(path)?;
+        self.ask(wire, Call::Read, async |octo: Octocrab| octo.get(&path, None::<&()>).await).await
+    }
+
     /// Why there is no installation to be found: none on the account, or none that reaches the repository.
     async fn not_installed(&self, wire: &Wire, grant: &Grant, answer: &Answer) -> Result<Failure, Failure> {
         let name = grant.account();
@@ -128,8 +137,8 @@ impl App {
             return Ok(self.unknown());
         }
         if let Some(repository) = grant.a_repository() {
-            let elsewhere = self.ask(wire, &Method::GET, &["users", name, "installation"], None).await?;
-            if elsewhere.status == StatusCode::OK {
+            let elsewhere = self.installed(wire, &["users", name, "installation"]).await?;
+            if elsewhere.answer.status == StatusCode::OK {
                 return Ok(refused(
                     Some(StatusCode::NOT_FOUND),
                     format!("the GitHub App is installed on {name}, but does not reach {name}/{repository}"),
@@ -145,37 +154,43 @@ impl App {
     }
 
     /// One call that the App itself signs. Where GitHub's clock and ours are too far apart, once more by its own.
-    async fn ask(&self, wire: &Wire, method: &Method, path: &[&str], body: Option<&Value>) -> Result<Answer, Failure> {
+    async fn ask<T>(
+        &self,
+        wire: &Wire,
+        call: Call,
+        octo: impl AsyncFn(Octocrab) -> octocrab::Result<T>,
+    ) -> Result<Told<T>, Failure> {
         let assumed = self.ahead.get();
-        let first = self.ask_once(wire, method, path, body).await?;
-        if first.status != StatusCode::UNAUTHORIZED {
+        let first = self.ask_once(wire, call, &octo).await?;
+        if first.answer.status != StatusCode::UNAUTHORIZED {
             return Ok(first);
         }
-        let Ok(date) = first.date() else { return Err(self.unknown()) };
+        let Ok(date) = first.answer.date() else { return Err(self.unknown()) };
         let ahead = date.duration_since((self.around.now)());
         if (ahead - assumed).abs() <= CLOCK_TOLERANCE {
             return Err(self.unknown());
         }
         self.ahead.set(ahead);
-        let second = self.ask_once(wire, method, path, body).await?;
-        if second.status == StatusCode::UNAUTHORIZED { Err(self.unknown()) } else { Ok(second) }
+        let second = self.ask_once(wire, call, &octo).await?;
+        if second.answer.status == StatusCode::UNAUTHORIZED { Err(self.unknown()) } else { Ok(second) }
     }
 
-    async fn ask_once(
+    async fn ask_once<T>(
         &self,
         wire: &Wire,
-        method: &Method,
-        path: &[&str],
-        body: Option<&Value>,
-    ) -> Result<Answer, Failure> {
-        let [room] = wire.pace.admit(call_of(method)).await?;
+        call: Call,
+        octo: impl AsyncFnOnce(Octocrab) -> octocrab::Result<T>,
+    ) -> Result<Told<T>, Failure> {
+        let [room] = wire.pace.admit(call).await?;
         let now = (self.around.now)();
         let signed = self.key.sign(now.checked_add(self.ahead.get()).unwrap_or(now));
         let signed = signed.ok_or_else(|| Failure::refused("app-private-key signs nothing"))?;
         (self.around.hide)(&signed);
-        let answer = wire.ask(room, &bearer(&signed)?, method, wire.url(path)?, body).await;
-        match answer {
-            Ok(answer) => Ok(Answer { signed_by: SignedBy::App, ..answer }),
+        match wire.ask(room, &bearer(&signed)?, octo).await {
+            Ok(mut told) => {
+                told.answer.signed_by = SignedBy::App;
+                Ok(told)
+            }
             // Nothing of the rotation hangs on a token that nobody knows: it is asked for again.
             Err(Failure::Unknown { message, retry_after }) => Err(Failure::Transient { message, retry_after }),
             Err(failure) => Err(failure),

@@ -3,8 +3,10 @@
 pub mod answer;
 mod app;
 mod app_key;
+mod calls;
 mod canary;
 pub mod client;
+mod crab;
 mod denied;
 mod elsewhere;
 mod environments;
@@ -28,4 +30,4 @@ pub use grant::{Level, Need};
 pub use pace::{Pace, time_for};
 pub use secrets::GitHubSecret;
 pub use shadows::Shadows;
-pub use wire::Transport;
+pub use wire::API_VERSION;

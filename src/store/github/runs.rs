@@ -3,7 +3,6 @@
 //! GitHub's pages "REST API endpoints for workflow runs" and "Using secrets in GitHub Actions": a run reads the secrets of
 //! its repository and organisation when it is queued, those of an environment when a job of it starts.
 
-use ::http::StatusCode;
 use jiff::Timestamp;
 use serde::Deserialize;
 
@@ -69,11 +68,8 @@ async fn with_status(
             ("per_page", PAGE.to_string()),
             ("page", page.to_string()),
         ];
-        let answer = github.list_with(&["repos", owner, repo, "actions", "runs"], &query).await?;
-        if answer.status != StatusCode::OK {
-            return Err(needs_actions(github.failure(&answer), "read", "see which workflow runs are unfinished"));
-        }
-        let shown: Page = answer.json()?;
+        let shown = github.read::<Page>(&["repos", owner, repo, "actions", "runs"], &query).await;
+        let shown = shown.map_err(|it| needs_actions(it, "read", "see which workflow runs are unfinished"))?;
         let last = shown.workflow_runs.len() < PAGE;
         rows.extend(shown.workflow_runs);
         if shown.total_count > MOST_LISTED && rows.len() >= MOST_LISTED {

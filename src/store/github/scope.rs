@@ -1,11 +1,12 @@
 //! The scope of an organisation's secret: which of its repositories are shown it. Writing the value writes the scope
 //! too, so it is read first and sent back.
 
-use ::http::{Method, StatusCode};
+use ::http::StatusCode;
+use octocrab::models::orgs::secrets::Visibility;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::GitHub;
+use super::client::{GitHub, page_of};
 use crate::http::{Failure, Refusal};
 use crate::store::target::{Place, PlaceKind, Reach};
 
@@ -76,12 +77,12 @@ impl Scope {
     ///
     /// GitHub's description takes numbers for Actions and Codespaces. For Dependabot it names texts first; the calls of
     /// GitHub's own command line tool send texts there.
-    pub(super) fn fields(&self, place: &Place) -> Vec<(&'static str, Value)> {
+    pub(super) fn fields(&self, kind: PlaceKind) -> Vec<(&'static str, Value)> {
         match self {
             Self::All => vec![("visibility", json!("all"))],
             Self::Private => vec![("visibility", json!("private"))],
             Self::Selected(ids) => {
-                let texts = place.kind() == PlaceKind::DependabotOrg;
+                let texts = kind == PlaceKind::DependabotOrg;
                 let id = |id: &u64| if texts { json!(id.to_string()) } else { json!(id) };
                 let ids: Vec<Value> = ids.iter().map(id).collect();
                 vec![("visibility", json!("selected")), ("selected_repository_ids", json!(ids))]
@@ -95,14 +96,14 @@ pub(super) async fn of_secret(
     github: &GitHub,
     place: &Place,
     secret: &str,
-    visibility: Option<&str>,
+    visibility: Option<&Visibility>,
     asked: &str,
 ) -> Result<Scope, Failure> {
     match visibility {
-        Some("all") => Ok(Scope::All),
-        Some("private") => Ok(Scope::Private),
-        Some("selected") => selected(github, place, secret).await.map(Scope::Selected),
-        _ => Err(Failure::refused(format!("{asked}: the answer does not show the secret's visibility"))),
+        Some(Visibility::All) => Ok(Scope::All),
+        Some(Visibility::Private) => Ok(Scope::Private),
+        Some(Visibility::Selected) => selected(github, place, secret).await.map(Scope::Selected),
+        None => Err(Failure::refused(format!("{asked}: the answer does not show the secret's visibility"))),
     }
 }
 
@@ -130,8 +131,7 @@ async fn selected(github: &GitHub, place: &Place, secret: &str) -> Result<Vec<u6
 pub(super) async fn repositories(github: &GitHub, place: &Place, secret: &str, page: usize) -> Result<Page, Failure> {
     let mut path = place.path();
     path.extend([secret, "repositories"]);
-    let answer = github.list(&path, page).await?;
-    if answer.status == StatusCode::OK { answer.json() } else { Err(github.failure(&answer)) }
+    github.read(&path, &page_of(page)).await
 }
 
 /// The list must be sent back whole: what is left out of it loses the secret.
@@ -162,11 +162,11 @@ pub(super) async fn asked(github: &GitHub, place: &Place, asked: Option<&Reach>)
 async fn numbers(github: &GitHub, org: &str, names: &[String]) -> Result<Vec<u64>, Failure> {
     let mut ids = Vec::new();
     for name in names {
-        let answer = github.call(Method::GET, &["repos", org, name], None).await?;
-        match answer.status {
-            StatusCode::OK => ids.push(answer.json::<Row>()?.id),
+        let told = github.get::<Row>(None, &["repos", org, name], &[]).await?;
+        match told.answer.status {
+            StatusCode::OK => ids.push(told.read()?.id),
             StatusCode::NOT_FOUND => return Err(no_such_repository(org, name)),
-            _ => return Err(github.failure(&answer)),
+            _ => return Err(github.failure(&told.answer)),
         }
     }
     Ok(ids)

@@ -7,24 +7,23 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use ::http::{Method, StatusCode};
+use ::http::StatusCode;
 use async_trait::async_trait;
 use futures_util::join;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::answer::Answer;
+use super::answer::{Answer, Told};
+use super::calls::{Address, Sealed, Shown};
 use super::canary::Canary;
 use super::client::{GitHub, Pass};
 use super::denied;
 use super::elsewhere;
-use super::listing::{Listing, SecretAnswer};
+use super::listing::Listing;
 use super::runs;
 use super::scope::{self, Scope, Scopes};
 use super::seal::PublicKey;
-use crate::http::Failure;
+use crate::http::{Call, Failure};
 use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, TakenUp, Unfinished, Uptake, Written};
 use crate::secret::Secret;
 use crate::store::target::{Place, Reach};
@@ -71,12 +70,6 @@ pub struct GitHubSecret {
     looks: RefCell<Option<[Pass; 2]>>,
     /// Leave for the next write: what it has to wait for is waited for before the run asks whether it may still write.
     pass: RefCell<Option<Pass>>,
-}
-
-#[derive(Deserialize)]
-struct KeyAnswer {
-    key_id: String,
-    key: String,
 }
 
 /// Why there is no public key.
@@ -146,19 +139,12 @@ impl GitHubSecret {
         self
     }
 
-    async fn at(
-        &self,
-        pass: Option<Pass>,
-        method: Method,
-        last: &str,
-        body: Option<&Value>,
-    ) -> Result<Answer, Failure> {
-        let mut path = self.place.path();
-        path.push(last);
-        match pass {
-            Some(pass) => self.github.send(pass, method, &path, body).await,
-            None => self.github.call(method, &path, body).await,
-        }
+    fn address(&self) -> Result<Address, Failure> {
+        Address::of(&self.place, &self.secret)
+    }
+
+    fn at(&self, call: Call) -> (Call, &str) {
+        (call, self.place.owner())
     }
 
     /// The first look shares the key with other targets of the place that are looked at in the same moment.
@@ -191,19 +177,22 @@ impl GitHubSecret {
     }
 
     async fn fetched_key(&self, pass: Option<Pass>) -> Result<PublicKey, NoKey> {
-        let answer = self.at(pass, Method::GET, "public-key", None).await?;
-        if answer.status != StatusCode::OK {
-            return Err(NoKey::Denied(Box::new(answer)));
+        let address = self.address()?;
+        let told = self.github.ask(pass, self.at(Call::Read), async |octo| address.public_key(&octo).await).await?;
+        if told.answer.status != StatusCode::OK {
+            return Err(NoKey::Denied(Box::new(told.answer)));
         }
-        let shown: KeyAnswer = answer.json()?;
+        let shown = told.read()?;
         PublicKey::parse(shown.key_id, &shown.key).map_err(|error| NoKey::Failed(self.refused(error)))
     }
 
     /// The secret's row and when it was shown; `None` where there is no secret of that name.
-    async fn row(&self, pass: Option<Pass>) -> Result<(Option<SecretAnswer>, Answer), Failure> {
-        let answer = self.at(pass, Method::GET, &self.secret, None).await?;
+    async fn row(&self, pass: Option<Pass>) -> Result<(Option<Shown>, Answer), Failure> {
+        let address = self.address()?;
+        let told = self.github.ask(pass, self.at(Call::Read), async |octo| address.get(&octo).await).await?;
+        let answer = told.answer.clone();
         match answer.status {
-            StatusCode::OK => Ok((Some(answer.json()?), answer)),
+            StatusCode::OK => Ok((Some(told.read()?), answer)),
             StatusCode::NOT_FOUND => Ok((None, answer)),
             _ => Err(self.failure(&answer)),
         }
@@ -222,9 +211,9 @@ impl GitHubSecret {
     }
 
     /// The scope of an organisation's secret, by the row that this call showed.
-    async fn scope_of(&self, row: Option<&SecretAnswer>, asked: &str) -> Result<Option<Scope>, Failure> {
+    async fn scope_of(&self, row: Option<&Shown>, asked: &str) -> Result<Option<Scope>, Failure> {
         let (Some(row), Some(_)) = (row, self.place.organisation()) else { return Ok(None) };
-        let visibility = row.visibility.as_deref();
+        let visibility = row.visibility.as_ref();
         scope::of_secret(&self.github, &self.place, &self.secret, visibility, asked).await.map(Some)
     }
 
@@ -272,7 +261,7 @@ impl GitHubSecret {
         Ok(())
     }
 
-    fn sealed(&self, value: &Secret, scope: Option<Scope>) -> Result<Value, Failure> {
+    fn sealed(&self, value: &Secret, scope: Option<Scope>) -> Result<Sealed, Failure> {
         let length = value.expose().len();
         if length > LONGEST_VALUE {
             return Err(self.refused(format!("the value has {length} bytes, GitHub takes {LONGEST_VALUE}")));
@@ -282,18 +271,15 @@ impl GitHubSecret {
             let message = format!("{}: its public key and its scope must be read first", self.name());
             return Err(Failure::Transient { message, retry_after: None });
         };
-        let sealed = key.seal(value).map_err(|error| self.refused(error))?;
-        let mut body = json!({ "encrypted_value": sealed, "key_id": key.id() });
-        if let (Some(scope), Some(fields)) = (scope, body.as_object_mut()) {
-            fields.extend(scope.fields(&self.place).into_iter().map(|(name, value)| (name.to_owned(), value)));
-        }
-        Ok(body)
+        let value = key.seal(value).map_err(|error| self.refused(error))?;
+        Ok(Sealed { value, key_id: key.id().to_owned(), scope })
     }
 
     async fn put(&self, value: &Secret, scope: Option<Scope>) -> Result<Written, Failure> {
         let pass = self.pass.take();
-        let body = self.sealed(value, scope)?;
-        let answer = self.at(pass, Method::PUT, &self.secret, Some(&body)).await?;
+        let (address, sealed) = (self.address()?, self.sealed(value, scope)?);
+        let put = async |octo| address.put(&octo, &sealed).await;
+        let Told { answer, .. } = self.github.ask(pass, self.at(Call::Write), put).await?;
         match answer.status {
             StatusCode::CREATED | StatusCode::NO_CONTENT => {
                 self.doubted.set(false);
@@ -323,7 +309,7 @@ impl GitHubSecret {
     }
 }
 
-fn sighting(row: Option<&SecretAnswer>, date: Timestamp) -> Sighting {
+fn sighting(row: Option<&Shown>, date: Timestamp) -> Sighting {
     Sighting { held: row.map_or(Held::Nothing, |row| Held::Since(row.updated_at)), date }
 }
 
@@ -337,7 +323,7 @@ impl SecretStore for GitHubSecret {
         if let Some(canary) = &self.canary {
             canary.observe(&self.github).await?;
         }
-        let passes = self.github.admit_together(&Method::GET, &self.place.path()).await?;
+        let passes = self.github.admit_together(Call::Read, self.place.owner()).await?;
         *self.looks.borrow_mut() = Some(passes);
         Ok(())
     }
@@ -409,7 +395,7 @@ impl SecretStore for GitHubSecret {
         for _ in 0..MOST_LOOKS {
             self.look_at_scope().await?;
             let asked = Instant::now();
-            let pass = self.github.admit(&Method::PUT, &self.place.path()).await?;
+            let pass = self.github.admit(Call::Write, self.place.owner()).await?;
             *self.pass.borrow_mut() = Some(pass);
             if !self.leaves_scope() || asked.elapsed() < SCOPE_IS_NEWS {
                 break;
@@ -449,7 +435,9 @@ impl SecretStore for GitHubSecret {
     }
 
     async fn remove(&self) -> Result<(), Failure> {
-        let answer = self.at(self.pass.take(), Method::DELETE, &self.secret, None).await?;
+        let (pass, address) = (self.pass.take(), self.address()?);
+        let delete = async |octo| address.delete(&octo).await;
+        let Told { answer, .. } = self.github.ask(pass, self.at(Call::Write), delete).await?;
         match answer.status {
             StatusCode::NO_CONTENT => Ok(()),
             StatusCode::NOT_FOUND if answer.is_definite() => Ok(()),

@@ -8,17 +8,16 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use ::http::{Method, StatusCode};
+use ::http::StatusCode;
 use futures_util::future::join_all;
-use jiff::Timestamp;
-use serde::Deserialize;
 use tokio::sync::{Mutex, Semaphore};
 
+use super::calls::{Address, Shown};
 use super::client::GitHub;
 use super::environments::Environments;
 use super::expiry::moment;
 use super::scope;
-use crate::http::{Failure, Refusal};
+use crate::http::{Call, Failure, Refusal};
 use crate::store::target::{Place, PlaceKind};
 
 /// Requests under way at once, beside those of the rotation.
@@ -57,11 +56,6 @@ enum Access {
     Unknown,
     Granted,
     Denied,
-}
-
-#[derive(Deserialize)]
-struct Row {
-    updated_at: Timestamp,
 }
 
 impl Shadows {
@@ -180,14 +174,13 @@ impl Shadows {
         ));
     }
 
-    async fn row(&self, place: &Place, secret: &str) -> Result<Option<Row>, Failure> {
-        let mut path = place.path();
-        path.push(secret);
-        let answer = self.github.call(Method::GET, &path, None).await?;
-        match answer.status {
-            StatusCode::OK => answer.json().map(Some),
+    async fn row(&self, place: &Place, secret: &str) -> Result<Option<Shown>, Failure> {
+        let at = Address::of(place, secret)?;
+        let told = self.github.ask(None, (Call::Read, place.owner()), async |octo| at.get(&octo).await).await?;
+        match told.answer.status {
+            StatusCode::OK => told.read().map(Some),
             StatusCode::NOT_FOUND => Ok(None),
-            _ => Err(self.github.failure(&answer)),
+            _ => Err(self.github.failure(&told.answer)),
         }
     }
 

@@ -1,26 +1,28 @@
-//! The connection to one server of GitHub: what is sent with every request, redirects, and lost answers.
+//! The connection to one server of GitHub: what is sent with every request, and redirects.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use ::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, LOCATION, USER_AGENT};
-use ::http::{HeaderValue, Method, StatusCode, Uri};
-use async_trait::async_trait;
-use reqwest::{Request, Response};
-use serde_json::Value;
+use ::http::{HeaderValue, Method, StatusCode};
+use futures_util::FutureExt as _;
+use octocrab::Octocrab;
+use reqwest::Request;
 use url::Url;
 
-use super::answer::{Answer, SignedBy};
+use super::answer::{Answer, Told};
+use super::crab::{self, Asked};
 use super::pace::{Pace, Room};
-use crate::http::{self, BodyError, Call, Failure, Refusal, Retry, Trace, server_text, transport_failure};
+use crate::http::{self, Ask, Call, Failure, Refusal, Retry, Trace, Transport, exchange, server_text};
 use crate::secret::{Redactor, Secret};
 
 /// GitHub refuses requests without a user agent.
 const AGENT: &str = concat!("keyrotor/", env!("CARGO_PKG_VERSION"));
 
-/// The version of the REST API whose documentation this code follows.
-const API_VERSION: &str = "2022-11-28";
+/// The version of the REST API whose documentation this code follows: the newest that github.com and every GitHub
+/// Enterprise Server that is still supported take. One that a server does not know is answered 400: page "API Versions".
+pub const API_VERSION: &str = "2022-11-28";
 
 /// Many times a page of 100 repositories, the longest answer that is asked for.
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
@@ -28,37 +30,13 @@ const LONGEST_BODY: usize = 4 * 1024 * 1024;
 /// More redirects than this are a loop. A renamed repository answers with one.
 const MOST_HOPS: usize = 3;
 
-/// What carries requests to GitHub.
-#[async_trait(?Send)]
-pub trait Transport {
-    /// Sends one, and answers with whatever came back.
-    ///
-    /// # Errors
-    /// A lost answer.
-    async fn carry(&self, request: Request) -> reqwest::Result<Response>;
-}
-
-#[async_trait(?Send)]
-impl Transport for reqwest::Client {
-    async fn carry(&self, request: Request) -> reqwest::Result<Response> {
-        self.execute(request).await
-    }
-}
-
-/// Whether a method may change something.
-pub(super) fn call_of(method: &Method) -> Call {
-    if *method == Method::GET { Call::Read } else { Call::Write }
-}
-
 /// A credential as it is sent.
 ///
 /// # Errors
 /// Refused where it can't stand in a header.
 pub(super) fn bearer(credential: &Secret) -> Result<HeaderValue, Failure> {
-    let mut header = HeaderValue::from_str(&format!("Bearer {}", credential.expose()))
-        .map_err(|_| Failure::refused("the GitHub token holds a character that no token has, perhaps a line break"))?;
-    header.set_sensitive(true);
-    Ok(header)
+    let why = "the GitHub token holds a character that no token has, perhaps a line break";
+    http::bearer(credential).ok_or_else(|| Failure::refused(why))
 }
 
 /// The REST API of github.com or of a GitHub Enterprise Server.
@@ -81,21 +59,28 @@ impl Wire {
         Self { transport, api_url, redactor, pace, trace, moved, moved_repositories }
     }
 
-    /// One call, signed so, which was admitted a moment ago. Redirects within the same host are followed for reads; a write
-    /// that is redirected has to be begun again, since each of its requests must be sent within the run's lease. Answers
-    /// with whatever status came in the end.
-    pub(super) async fn ask(
+    /// One call of octocrab's, signed so, which was admitted a moment ago. Answers with whatever status came in the end.
+    pub(super) async fn ask<T>(
         &self,
         _room: Room,
         signed: &HeaderValue,
-        method: &Method,
-        start: Url,
-        body: Option<&Value>,
-    ) -> Result<Answer, Failure> {
+        call: impl AsyncFnOnce(Octocrab) -> octocrab::Result<T>,
+    ) -> Result<Told<T>, Failure> {
+        let (octocrab, lent) = crab::lend();
+        let mut read = None;
+        let call = async { read = call(octocrab).await.ok() }.boxed_local();
+        let answer = lent.carry(call, |asked| self.follow(signed, asked).boxed_local()).await?;
+        Ok(Told { answer, read })
+    }
+
+    /// Redirects within the same host are followed for reads; a write that is redirected has to be begun again, since each
+    /// of its requests must be sent within the run's lease.
+    async fn follow(&self, signed: &HeaderValue, asked: Asked) -> Result<Answer, Failure> {
+        let start = self.url(&asked);
         let mut url = self.now_at(&start);
         let mut for_good = true;
         for _ in 0..=MOST_HOPS {
-            let answer = self.send(signed, method, &url, body).await?;
+            let answer = self.send(signed, &asked, &url).await?;
             let Some(next) = self.redirect(&answer, &url)? else { return Ok(answer) };
             for_good &= matches!(answer.status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
             if for_good || answer.call == Call::Write {
@@ -106,15 +91,22 @@ impl Wire {
             }
             if answer.call == Call::Write {
                 let message = format!("{}: it has moved to {}", answer.asked, next.path());
-                return Err(match answer.is_definite() {
-                    true => Failure::Transient { message, retry_after: None },
-                    false => Failure::Unknown { message, retry_after: None },
-                });
+                // Whatever the service itself answers so has not been done.
+                return Err(http::lost(if answer.is_definite() { Call::Read } else { Call::Write }, message));
             }
             url = next;
             self.pace.spend(Call::Read).await?;
         }
-        Err(Failure::refused(format!("{method} {}: GitHub redirected more than {MOST_HOPS} times", start.path())))
+        let (method, path) = (&asked.method, start.path());
+        Err(Failure::refused(format!("{method} {path}: GitHub redirected more than {MOST_HOPS} times")))
+    }
+
+    /// Below the API's address.
+    fn url(&self, asked: &Asked) -> Url {
+        let mut url = self.api_url.clone();
+        url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), asked.path));
+        url.set_query(asked.query.as_deref());
+        url
     }
 
     fn now_at(&self, start: &Url) -> Url {
@@ -147,58 +139,16 @@ impl Wire {
         path.split_at_checked(path.len() - below.len() + at)
     }
 
-    /// A path, given in plain segments below the API's address and encoded here.
-    pub(super) fn url(&self, path: &[&str]) -> Result<Url, Failure> {
-        // These would vanish from a path, and the call would go somewhere else.
-        if let Some(segment) = path.iter().find(|segment| matches!(**segment, "" | "." | "..")) {
-            return Err(Failure::refused(format!("{segment:?} is no name of anything at GitHub")));
-        }
-        let mut url = self.api_url.clone();
-        match url.path_segments_mut() {
-            Ok(mut segments) => segments.pop_if_empty().extend(path),
-            Err(()) => return Err(Failure::refused("the address of GitHub's API is not one of a server")),
+    async fn send(&self, signed: &HeaderValue, asked: &Asked, url: &Url) -> Result<Answer, Failure> {
+        let call = if asked.method == Method::GET { Call::Read } else { Call::Write };
+        let ask = Ask {
+            asked: format!("{} {}", asked.method, url.path()),
+            call,
+            request: request(signed, asked, url),
+            longest: LONGEST_BODY,
+            by_status: call == Call::Write,
         };
-        Ok(url)
-    }
-
-    /// The same with these parameters.
-    pub(super) fn url_with(&self, path: &[&str], query: &[(&str, String)]) -> Result<Url, Failure> {
-        let mut url = self.url(path)?;
-        url.query_pairs_mut().extend_pairs(query);
-        Ok(url)
-    }
-
-    async fn send(
-        &self,
-        signed: &HeaderValue,
-        method: &Method,
-        url: &Url,
-        body: Option<&Value>,
-    ) -> Result<Answer, Failure> {
-        let asked = format!("{method} {}", url.path());
-        let call = call_of(method);
-        // The one thing of a request that may be no request: reqwest would find it while sending.
-        if url.as_str().parse::<Uri>().is_err() {
-            return Err(Failure::refused(format!("{asked}: the request could not be put together")));
-        }
-        let telling = self.trace.begin(&asked);
-        let response = match self.transport.carry(request(signed, method, url, body)).await {
-            Ok(response) => response,
-            Err(error) => {
-                let failure = transport_failure(call, &asked, &error);
-                telling.failed(&failure);
-                return Err(failure);
-            }
-        };
-        let (status, headers) = (response.status(), response.headers().clone());
-        telling.answered(status, &headers);
-        let body = match http::body(response, LONGEST_BODY).await {
-            Ok(body) => body,
-            Err(error) if call == Call::Read && status.is_success() => return Err(broken(&asked, &error)),
-            // The status alone says what was done.
-            Err(_) => Vec::new(),
-        };
-        let answer = Answer { asked, call, signed_by: SignedBy::Token, status, headers, body };
+        let answer = Answer::from(exchange(&*self.transport, (&self.trace, ""), ask).await?);
         self.pace.learn(&answer);
         Ok(answer)
     }
@@ -231,23 +181,17 @@ impl Wire {
     }
 }
 
-fn request(signed: &HeaderValue, method: &Method, url: &Url, body: Option<&Value>) -> Request {
-    let mut request = Request::new(method.clone(), url.clone());
+/// With headers of our own alone.
+fn request(signed: &HeaderValue, asked: &Asked, url: &Url) -> Request {
+    let mut request = Request::new(asked.method.clone(), url.clone());
     let headers = request.headers_mut();
     headers.insert(AUTHORIZATION, signed.clone());
     headers.insert(ACCEPT, HeaderValue::from_static("application/vnd.github+json"));
     headers.insert("x-github-api-version", HeaderValue::from_static(API_VERSION));
     headers.insert(USER_AGENT, HeaderValue::from_static(AGENT));
-    if let Some(body) = body {
+    if !asked.body.is_empty() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        *request.body_mut() = Some(body.to_string().into());
+        *request.body_mut() = Some(asked.body.clone().into());
     }
     request
-}
-
-fn broken(asked: &str, error: &BodyError) -> Failure {
-    match error {
-        BodyError::TooLarge { cap } => Failure::refused(format!("{asked}: the answer is longer than {cap} bytes")),
-        BodyError::Broken(error) => transport_failure(Call::Read, asked, error),
-    }
 }
