@@ -20,7 +20,7 @@ use crate::secret::{Redactor, Secret};
 pub use body::{BodyError, body};
 pub use client::{ClientError, client, client_trusting};
 pub use exchange::{Answer, Transport};
-pub(crate) use exchange::{Ask, exchange};
+pub(crate) use exchange::{Ask, exchange, undated};
 pub use roots::Authorities;
 pub use trace::Trace;
 

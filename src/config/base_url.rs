@@ -1,6 +1,8 @@
 //! Base addresses of APIs.
 
-use url::{Host, Url};
+use url::Url;
+
+use crate::http::is_guarded;
 
 /// Reads an API's base address. Its path ends in `/`, so that [`Url::join`] appends.
 ///
@@ -17,7 +19,7 @@ pub(crate) fn base_url(text: &str) -> Result<Url, String> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err("expected an address without `?` and `#`".to_owned());
     }
-    if url.scheme() == "http" && !is_loopback(&url) {
+    if !is_guarded(&url) {
         return Err("plain http is accepted for loopback addresses alone: expected https://".to_owned());
     }
     let path = format!("{}/", url.path().trim_end_matches('/'));
@@ -37,15 +39,6 @@ pub(crate) fn issuer_url(text: &str) -> Result<Url, String> {
         url.set_path(&root);
     }
     Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::fmt;
 use ::http::{HeaderMap, StatusCode, Uri};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use reqwest::{Client, Request, Response};
+use reqwest::{Client, Request, RequestBuilder, Response};
 use zeroize::Zeroizing;
 
 use super::{BodyError, Call, Failure, Trace, lost, server_date, transport_failure};
@@ -41,9 +41,26 @@ pub(crate) struct Ask {
     pub(crate) by_status: bool,
 }
 
-/// An answer, whatever its status.
+impl Ask {
+    /// A request that is not told by its status alone.
+    ///
+    /// # Errors
+    /// Refused where it is no request.
+    pub(crate) fn of(asked: String, call: Call, request: RequestBuilder, longest: usize) -> Result<Self, Failure> {
+        match request.build() {
+            Ok(request) => Ok(Self { asked, call, request, longest, by_status: false }),
+            Err(_) => Err(unmade(&asked)),
+        }
+    }
+}
+
+fn unmade(asked: &str) -> Failure {
+    Failure::refused(format!("{asked}: the request could not be put together"))
+}
+
+/// An answer, whatever its status, and what its reader knows of it.
 #[derive(Clone)]
-pub struct Answer {
+pub struct Answer<Of = ()> {
     /// What was asked, for messages: `GET /repos/acme/app/actions/secrets/public-key`.
     pub asked: String,
     /// Whether that may have changed something.
@@ -54,16 +71,25 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body; empty where it was cut off and the status says enough.
     pub body: Zeroizing<Vec<u8>>,
+    /// What its reader knows of it.
+    pub of: Of,
 }
 
 /// A secret may stand in the body.
-impl fmt::Debug for Answer {
+impl<Of> fmt::Debug for Answer<Of> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Answer({}: {})", self.asked, self.status)
     }
 }
 
-impl Answer {
+impl<Of> Answer<Of> {
+    /// The same to another reader.
+    #[must_use]
+    pub fn to<Reader>(self, of: Reader) -> Answer<Reader> {
+        let Self { asked, call, status, headers, body, .. } = self;
+        Answer { asked, call, status, headers, body, of }
+    }
+
     /// The server's own clock when it answered, whole seconds.
     ///
     /// # Errors
@@ -101,7 +127,7 @@ pub(crate) async fn exchange(
     let Ask { asked, call, request, longest, by_status } = ask;
     // The one thing of a request that may be no request: reqwest would find it while sending.
     if request.url().as_str().parse::<Uri>().is_err() {
-        return Err(Failure::refused(format!("{asked}: the request could not be put together")));
+        return Err(unmade(&asked));
     }
     let telling = trace.begin(&format!("{server}{asked}"));
     let response = match transport.carry(request).await {
@@ -119,7 +145,7 @@ pub(crate) async fn exchange(
         Err(_) if by_status || !status.is_success() => Vec::new(),
         Err(error) => return Err(cut_off(call, &asked, &error)),
     };
-    Ok(Answer { asked, call, status, headers, body: Zeroizing::new(body) })
+    Ok(Answer { asked, call, status, headers, body: Zeroizing::new(body), of: () })
 }
 
 /// A read that is answered at too great a length would be so again.
@@ -139,7 +165,7 @@ mod tests {
     fn without_a_date_a_read_is_refused_and_a_write_unknown() {
         let answer = |call| {
             let (asked, status, headers, body) = ("PUT /x".into(), StatusCode::OK, HeaderMap::new(), Vec::new().into());
-            Answer { asked, call, status, headers, body }
+            Answer { asked, call, status, headers, body, of: () }
         };
         assert!(matches!(answer(Call::Read).date(), Err(Failure::Refused(_))));
         assert!(matches!(answer(Call::Write).date(), Err(Failure::Unknown { .. })));

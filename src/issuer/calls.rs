@@ -68,7 +68,7 @@ impl Calls<'_> {
 fn not_deleted(answer: &Answer) -> Failure {
     Failure::Refused(Refusal {
         status: Some(answer.status.as_u16()),
-        message: format!("{}: {}, but it says that the key is not deleted", answer.name, answer.status.as_u16()),
+        message: format!("{}: {}, but it says that the key is not deleted", answer.asked, answer.status.as_u16()),
         hint: None,
     })
 }

@@ -133,7 +133,7 @@ impl OpenRouterIssuer {
             .and_then(Page::parse)
             .ok_or_else(|| answer.nonsense("the body is no list of keys"))?
             .map_err(|what| senseless(&what))?;
-        Ok(Page { date: answer.date(), next: None, ..page })
+        Ok(Page { date: answer.date().ok(), next: None, ..page })
     }
 
     async fn listing(&self) -> Result<Listing, Failure> {

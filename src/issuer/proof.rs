@@ -45,7 +45,7 @@ impl Chat<'_> {
     async fn first_model(&self, signer: &Signer) -> Result<String, ChatVerdict> {
         let (answer, body) = self.accepted(Ask::get(self.models), signer).await?;
         let first = body.pointer("/data/0/id").and_then(Value::as_str).map(ToOwned::to_owned);
-        first.ok_or_else(|| ChatVerdict::ProvesNothing(format!("{}: no model is listed for this key", answer.name)))
+        first.ok_or_else(|| ChatVerdict::ProvesNothing(format!("{}: no model is listed for this key", answer.asked)))
     }
 
     /// A 2xx and its JSON (null where it is none), or what any other answer proves.

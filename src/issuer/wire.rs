@@ -3,22 +3,19 @@
 use std::borrow::Cow;
 
 use ::http::header::{AUTHORIZATION, CACHE_CONTROL, LOCATION};
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use ::http::{Method, StatusCode};
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
-use zeroize::Zeroizing;
 
 use super::fault::{fault_text, hint, is_documented, redirect_hint};
 use super::flights::Flights;
-use crate::http::{self, Call, Failure, Refusal, Trace, Words, server_date, server_text};
+use crate::http::{self, Call, Failure, Refusal, Trace, Words, exchange, server_text};
 use crate::secret::{Redactor, Secret};
 
 /// A list page of 100 keys or every model a gateway knows are well below this.
 const LARGEST_BODY: usize = 8 * 1024 * 1024;
-/// An error's text is shortened to far less.
-const LARGEST_FAULT: usize = 64 * 1024;
 
 /// The root of an API's address: without a trailing slash, `/v1`, `/api/v1`, query, fragment or credentials.
 #[must_use]
@@ -95,24 +92,10 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// An answer with its body read, whatever its status. It has no `Debug`: a new key may stand in the body.
-#[derive(Clone)]
-pub(super) struct Answer {
-    /// `issuer GET /api/v1/keys`.
-    pub(super) name: String,
-    pub(super) status: StatusCode,
-    headers: HeaderMap,
-    body: Zeroizing<Vec<u8>>,
-    call: Call,
-    input: &'static str,
-}
+/// An answer, and how messages name the place that its credential came from.
+pub(super) type Answer = http::Answer<&'static str>;
 
 impl Answer {
-    /// The server's clock when it answered.
-    pub(super) fn date(&self) -> Option<Timestamp> {
-        server_date(&self.headers)
-    }
-
     /// The body of a 2xx as JSON; `None` where it is none.
     pub(super) fn json(&self) -> Option<Value> {
         serde_json::from_slice(&self.body).ok()
@@ -121,11 +104,8 @@ impl Answer {
     /// The failure of an answer that is a 2xx without the sense it should have. Its text is never shown: it may hold
     /// a new key.
     pub(super) fn nonsense(&self, what: &str) -> Failure {
-        let message = format!("{}: {}, but {what}", self.name, self.status.as_u16());
-        match self.call {
-            Call::Read => Failure::Transient { message, retry_after: None },
-            Call::Write => Failure::Unknown { message, retry_after: None },
-        }
+        let message = format!("{}: {}, but {what}", self.asked, self.status.as_u16());
+        http::lost(self.call, message)
     }
 
     /// The answer itself if it is a 2xx, else the failure that it stands for.
@@ -143,7 +123,7 @@ impl Answer {
             let refusal = Refusal { status: Some(self.status.as_u16()), message, hint };
             return Err(http::refusal(self.call == Call::Read, refusal));
         }
-        let (words, hint) = (Words::own_if(is_documented(&self.body)), hint(self.status, self.input));
+        let (words, hint) = (Words::own_if(is_documented(&self.body)), hint(self.status, self.of));
         Err(http::status_failure((self.call, words), self.status, message, hint, self.wait()))
     }
 
@@ -151,7 +131,7 @@ impl Answer {
     pub(super) fn complaint(&self, redactor: &Redactor) -> String {
         let said = fault_text(&self.body, self.status, redactor);
         let said = if said.is_empty() { self.status.canonical_reason().unwrap_or("no text").to_owned() } else { said };
-        format!("{}: {}: {said}", self.name, self.status.as_u16())
+        format!("{}: {}: {said}", self.asked, self.status.as_u16())
     }
 
     fn redirects_to(&self, redactor: &Redactor) -> Option<String> {
@@ -171,7 +151,7 @@ impl Answer {
             if self.status != StatusCode::TOO_MANY_REQUESTS {
                 return None;
             }
-            std::time::Duration::try_from(until.duration_since(self.date()?)).ok()
+            std::time::Duration::try_from(until.duration_since(self.date().ok()?)).ok()
         })
     }
 }
@@ -201,68 +181,31 @@ impl Wire {
     fn outgoing(&self, ask: &Ask<'_>, signer: &Signer) -> Result<Outgoing, Failure> {
         let call = ask.call();
         let url = ask.url(&self.root, &self.redactor)?;
-        let mut request = self.client.request(ask.method.clone(), url).header(AUTHORIZATION, bearer(signer)?);
+        let unfit = || Failure::refused(format!("the credential in {} can't stand in a header", signer.input));
+        let bearer = http::bearer(&signer.secret).ok_or_else(unfit)?;
+        let mut request = self.client.request(ask.method.clone(), url).header(AUTHORIZATION, bearer);
         if call == Call::Read {
             request = request.header(CACHE_CONTROL, "no-cache");
         }
         if let Some(body) = ask.body {
             request = request.json(body);
         }
-        Ok(Outgoing { request, name: ask.name(&self.redactor), call, input: signer.input, trace: self.trace.clone() })
+        let ask = http::Ask::of(ask.name(&self.redactor), call, request, LARGEST_BODY)?;
+        Ok(Outgoing { ask, client: self.client.clone(), input: signer.input, trace: self.trace.clone() })
     }
 }
 
 /// A request that is ready to be sent.
 struct Outgoing {
-    request: reqwest::RequestBuilder,
-    name: String,
-    call: Call,
+    ask: http::Ask,
+    client: reqwest::Client,
     input: &'static str,
     trace: Trace,
 }
 
 impl Outgoing {
     async fn send(self) -> Result<Answer, Failure> {
-        let Self { request, name, call, input, trace } = self;
-        let asked = trace.begin(&name);
-        let answer = match request.send().await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let failure = http::transport_failure(call, &name, &error);
-                asked.failed(&failure);
-                return Err(failure);
-            }
-        };
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        asked.answered(status, &headers);
-        let cap = if status.is_success() { LARGEST_BODY } else { LARGEST_FAULT };
-        let body = match http::body(answer, cap).await {
-            Ok(body) => body,
-            Err(_) if !status.is_success() => Vec::new(),
-            Err(error) => return Err(cut_off(call, &name, &error)),
-        };
-        Ok(Answer { name, status, headers, body: Zeroizing::new(body), call, input })
-    }
-}
-
-fn bearer(signer: &Signer) -> Result<HeaderValue, Failure> {
-    let text = Zeroizing::new(format!("Bearer {}", signer.secret.expose()));
-    let mut value = HeaderValue::from_str(&text)
-        .map_err(|_| Failure::refused(format!("the credential in {} can't stand in a header", signer.input)))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-fn cut_off(call: Call, name: &str, error: &http::BodyError) -> Failure {
-    match error {
-        http::BodyError::Broken(error) => http::transport_failure(call, name, error),
-        http::BodyError::TooLarge { .. } => {
-            let message = format!("{name}: {error}");
-            match call {
-                Call::Read => Failure::Transient { message, retry_after: None },
-                Call::Write => Failure::Unknown { message, retry_after: None },
-            }
-        }
+        Ok(exchange(&self.client, (&self.trace, ""), self.ask).await?.to(self.input))
     }
 }
 

@@ -93,11 +93,11 @@ fn debugged() -> BTreeMap<&'static str, String> {
     // An installation token comes in a body.
     let answer = Answer {
         asked: "POST /app/installations/1/access_tokens".into(),
-        signed_by: SignedBy::Token,
+        of: SignedBy::Token,
         call: Call::Write,
         status: ::http::StatusCode::CREATED,
         headers: [(::http::header::SET_COOKIE, TOKEN.parse().unwrap())].into_iter().collect(),
-        body: format!("{{\"token\":\"{TOKEN}\"}}").into_bytes(),
+        body: format!("{{\"token\":\"{TOKEN}\"}}").into_bytes().into(),
     };
     let settings = AuditSettings {
         old_after: Duration::ZERO,
@@ -131,7 +131,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("issuer::openrouter::OpenRouterIssuer", shown(&openrouter)),
         ("issuer::flights::Flights", shown(&Flights::default())),
         ("runner::Runner", shown(&runner)),
-        ("store::github::answer::Answer", shown(&answer)),
+        ("http::exchange::Answer", shown(&answer)),
     ])
 }
 
@@ -278,7 +278,7 @@ fn every_public_type_that_holds_a_secret_is_debugged_above() {
         assert!(debugged.contains_key(it.name.as_str()), "{} holds a secret: add it to `debugged`", it.name);
     }
     for name in debugged.keys() {
-        let answered = *name == "store::github::answer::Answer";
+        let answered = *name == "http::exchange::Answer";
         assert!(answered || holders.contains(name), "{name} holds no secret");
     }
 }
@@ -289,7 +289,7 @@ fn what_is_overwritten_derives_no_debug() {
     let types = types();
     let wiped: Vec<&Type> = types.iter().filter(|it| it.body.contains("Zeroizing<")).collect();
     let names: Vec<&str> = wiped.iter().map(|it| it.name.as_str()).collect();
-    assert!(names.contains(&"secret::Secret") && names.contains(&"issuer::wire::Answer"), "{names:?}");
+    assert!(names.contains(&"secret::Secret") && names.contains(&"http::exchange::Answer"), "{names:?}");
     for it in wiped {
         assert!(!it.derives_debug, "{} derives Debug, which shows its bytes", it.name);
     }

@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "audit::FailOn",
             "cli",
             "duration",
+            "http::is_guarded",
             "nearest",
             "rotation::policy",
             "rotation::port",

@@ -83,7 +83,7 @@ impl ArouterIssuer {
             .and_then(Page::parse)
             .ok_or_else(|| answer.nonsense("the body is no list of keys"))?
             .map_err(|what| senseless(path, &what))?;
-        Ok(Page { date: answer.date(), ..page })
+        Ok(Page { date: answer.date().ok(), ..page })
     }
 
     fn judged(&self, path: KeysPath, all: Gathered) -> Result<Listing, Failure> {

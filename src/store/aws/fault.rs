@@ -8,7 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
 use super::client::refused;
 use super::watch::Seen;
-use crate::http::{Call, Failure, Words, retry_after, server_text, status_failure, transport_failure};
+use crate::http::{self, Call, Failure, Words, lost, retry_after, server_text, status_failure, transport_failure};
 use crate::secret::Redactor;
 
 /// Why a request did not come to its end, and AWS's word for it, where it has one.
@@ -85,22 +85,9 @@ where
     Fault { code, failure }
 }
 
-/// An answer that tells nothing.
-fn lost(call: Call, message: String) -> Failure {
-    match call {
-        Call::Read => Failure::Transient { message, retry_after: None },
-        Call::Write => Failure::Unknown { message, retry_after: None },
-    }
-}
-
-/// An answer without `Date`, without which no time can be compared.
+/// An answer without `Date`.
 pub(super) fn undated(call: Call, operation: &str) -> Fault {
-    let message = format!("{operation}: the answer has no Date header, without which no time can be compared");
-    let failure = match call {
-        Call::Read => Failure::refused(message),
-        Call::Write => Failure::Unknown { message, retry_after: None },
-    };
-    Fault { code: None, failure }
+    Fault { code: None, failure: http::undated(call, operation) }
 }
 
 fn unsent(operation: &str, error: &(dyn Error + 'static), redactor: &Redactor) -> Failure {
@@ -164,11 +151,7 @@ fn about_kms(operation: &str) -> String {
 }
 
 fn innermost(error: &(dyn Error + 'static), redactor: &Redactor) -> String {
-    let mut last = error;
-    while let Some(source) = last.source() {
-        last = source;
-    }
-    server_text(&last.to_string(), redactor)
+    server_text(&http::innermost(error), redactor)
 }
 
 /// The first error of this type among an error and its sources.

@@ -9,7 +9,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
-use url::{Host, Url};
+use url::Url;
 
 use crate::http;
 
@@ -40,7 +40,7 @@ impl Wire {
         let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
         let (head, body) = request.into_parts();
         let url = Url::parse(&head.uri.to_string()).map_err(|error| ConnectorError::user(error.into()))?;
-        if self.guarded && !is_guarded(&url) {
+        if self.guarded && !http::is_guarded(&url) {
             return Err(ConnectorError::user("plain http is accepted for loopback addresses alone".into()));
         }
         let body = body.bytes().map(<[u8]>::to_vec).unwrap_or_default();
@@ -64,16 +64,6 @@ impl Wire {
 /// The source stays what it was: `fault` looks for it.
 fn lost(error: reqwest::Error) -> ConnectorError {
     if error.is_timeout() { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
-}
-
-fn is_guarded(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() == "https" || loopback
 }
 
 impl HttpConnector for Wire {

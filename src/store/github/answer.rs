@@ -1,6 +1,5 @@
 //! What GitHub answered, and what that means: rate limits, missing permissions, tokens that ran out.
 
-use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use ::http::StatusCode;
@@ -37,32 +36,7 @@ pub(super) struct Limit {
 }
 
 /// One answer of the REST API, whatever its status.
-#[derive(Clone, Debug)]
-pub struct Answer {
-    answer: http::Answer,
-    /// Who asked.
-    pub signed_by: SignedBy,
-}
-
-impl From<http::Answer> for Answer {
-    fn from(answer: http::Answer) -> Self {
-        Self { answer, signed_by: SignedBy::Token }
-    }
-}
-
-impl Deref for Answer {
-    type Target = http::Answer;
-
-    fn deref(&self) -> &Self::Target {
-        &self.answer
-    }
-}
-
-impl DerefMut for Answer {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.answer
-    }
-}
+pub type Answer = http::Answer<SignedBy>;
 
 /// An answer, and what octocrab read in it, which it does in that of a successful read alone.
 pub struct Told<T> {
@@ -203,12 +177,12 @@ impl Answer {
             let (has, needed) = (server_text(has, redactor), server_text(needed, redactor));
             hint.push_str(&format!("The token has the scopes `{has}`, and one of `{needed}` is accepted. "));
         }
-        hint.push_str(match self.signed_by {
+        hint.push_str(match self.of {
             SignedBy::Token => "GITHUB_TOKEN can never write secrets: use a fine-grained token or a GitHub App.",
             SignedBy::App => "What the GitHub App may do and see is set where it is installed.",
         });
         if self.status == StatusCode::NOT_FOUND {
-            hint.push_str(match self.signed_by {
+            hint.push_str(match self.of {
                 SignedBy::Token => " A repository that the token cannot see answers 404, or its name is misspelt.",
                 SignedBy::App => " A repository that the App cannot see answers 404, or its name is misspelt.",
             });
@@ -244,7 +218,8 @@ mod tests {
             .map(|&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
             .collect();
         let status = StatusCode::from_u16(status).unwrap();
-        http::Answer { asked: "PUT /x".into(), call, status, headers, body: body.as_bytes().to_vec().into() }.into()
+        let (asked, body) = ("PUT /x".into(), body.as_bytes().to_vec().into());
+        Answer { asked, call, status, headers, body, of: SignedBy::Token }
     }
 
     fn failure(call: Call, status: u16, headers: &[(&'static str, &'static str)], message: &str) -> Failure {

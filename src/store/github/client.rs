@@ -139,7 +139,7 @@ impl GitHub {
     fn note(&self, answer: &mut Answer, minted: Option<Minted>) -> Result<(), Failure> {
         self.expiry.note(&answer.headers);
         let (Signer::App(app), Some(minted)) = (&self.signer, minted) else { return Ok(()) };
-        answer.signed_by = SignedBy::App;
+        answer.of = SignedBy::App;
         if answer.status == StatusCode::UNAUTHORIZED && answer.is_definite() {
             let message = format!("{} (a token of the GitHub App)", self.failure(answer).message());
             return Err(Failure::Transient { message, retry_after: Some(app.doubt(&minted)) });

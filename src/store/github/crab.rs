@@ -128,8 +128,8 @@ mod tests {
     use futures_util::FutureExt as _;
     use octocrab::models::repos::secrets::CreateRepositorySecret;
 
+    use super::super::answer::SignedBy;
     use super::*;
-    use crate::http;
 
     /// What octocrab makes of an answer, and what was asked.
     async fn told<T>(
@@ -140,10 +140,11 @@ mod tests {
         let (mut read, mut seen) = (None, Vec::new());
         let made = async { read = octo(octocrab).await.ok() }.boxed_local();
         let (headers, status) = (HeaderMap::new(), StatusCode::from_u16(status).unwrap());
-        let answer = http::Answer { asked: "X".into(), call, status, headers, body: body.as_bytes().to_vec().into() };
+        let (asked, body) = ("X".into(), body.as_bytes().to_vec().into());
+        let answer = Answer { asked, call, status, headers, body, of: SignedBy::Token };
         let send = |asked| {
             seen.push(asked);
-            async { Ok(answer.into()) }.boxed_local()
+            async { Ok(answer) }.boxed_local()
         };
         let answer = lent.carry(made, send).await.unwrap();
         (read, seen, answer)

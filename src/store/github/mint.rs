@@ -188,7 +188,7 @@ impl App {
         (self.around.hide)(&signed);
         match wire.ask(room, &bearer(&signed)?, octo).await {
             Ok(mut told) => {
-                told.answer.signed_by = SignedBy::App;
+                told.answer.of = SignedBy::App;
                 Ok(told)
             }
             // Nothing of the rotation hangs on a token that nobody knows: it is asked for again.

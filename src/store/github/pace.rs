@@ -289,8 +289,8 @@ mod tests {
     use futures_util::future::join_all;
     use tokio::time::timeout;
 
+    use super::super::answer::SignedBy;
     use super::*;
-    use crate::http;
 
     fn pace(url: &str) -> Rc<Pace> {
         Rc::new(Pace::new(&Url::parse(url).unwrap(), Duration::from_secs(120)))
@@ -300,7 +300,8 @@ mod tests {
         let headers: HeaderMap =
             headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
         let status = StatusCode::from_u16(status).unwrap();
-        http::Answer { asked: "GET /x".into(), call: Call::Read, status, headers, body: Vec::new().into() }.into()
+        let (asked, call, body) = ("GET /x".into(), Call::Read, Vec::new().into());
+        Answer { asked, call, status, headers, body, of: SignedBy::Token }
     }
 
     /// How long a request has to wait.

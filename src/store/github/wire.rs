@@ -11,7 +11,7 @@ use octocrab::Octocrab;
 use reqwest::Request;
 use url::Url;
 
-use super::answer::{Answer, Told};
+use super::answer::{Answer, SignedBy, Told};
 use super::crab::{self, Asked};
 use super::pace::{Pace, Room};
 use crate::http::{self, Ask, Call, Failure, Refusal, Retry, Trace, Transport, exchange, server_text};
@@ -148,7 +148,7 @@ impl Wire {
             longest: LONGEST_BODY,
             by_status: call == Call::Write,
         };
-        let answer = Answer::from(exchange(&*self.transport, (&self.trace, ""), ask).await?);
+        let answer = exchange(&*self.transport, (&self.trace, ""), ask).await?.to(SignedBy::Token);
         self.pace.learn(&answer);
         Ok(answer)
     }

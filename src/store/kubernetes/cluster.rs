@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::answer::{Answer, call_of};
 use super::config;
 use super::rollout::Restart;
-use crate::http::{Call, Failure, Refusal, UNREACHED, one_line};
+use crate::http::{Call, Failure, Refusal, UNREACHED, innermost, lost, one_line};
 use crate::store::Around;
 use crate::store::target::Workload;
 use crate::store::turns::Turns;
@@ -116,13 +116,6 @@ fn request(method: &Method, path: &str, body: Option<&Value>) -> Result<Request<
     request.header(CONTENT_TYPE, form).body(Body::from(bytes))
 }
 
-fn lost(call: Call, message: String) -> Failure {
-    match call {
-        Call::Read => Failure::Transient { message, retry_after: None },
-        Call::Write => Failure::Unknown { message, retry_after: None },
-    }
-}
-
 /// What an error of the client says of the effect: only what ended before anything was sent is certain.
 fn failure(call: Call, asked: &str, error: &kube::Error) -> Failure {
     let refused =
@@ -169,8 +162,4 @@ fn distrust(error: &(dyn Error + 'static)) -> Option<String> {
         rustls::Error::InvalidCertificate(why) => Some(one_line(&why.to_string())),
         _ => None,
     }
-}
-
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    chain(error).last().map_or_else(String::new, |last| one_line(&last.to_string()))
 }

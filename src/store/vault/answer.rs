@@ -1,37 +1,22 @@
 //! What Vault answered, and what that means: sealed and standby servers, lost races, missing permissions.
 
-use std::fmt;
-
+use ::http::StatusCode;
 use ::http::header::LOCATION;
-use ::http::{HeaderMap, StatusCode};
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::Url;
-use zeroize::Zeroizing;
 
-use super::client::lost;
-use crate::http::{self, Call, Failure, Refusal, Words, retry_after, server_date, server_text, status_failure};
+use crate::http::{self, Call, Failure, Refusal, Words, lost, retry_after, server_text, status_failure};
 use crate::secret::Redactor;
 
 /// What the KV plugin says to a write of which `cas` is not the current version.
 const LOST_RACE: &str = "check-and-set parameter did not match";
 
-/// One answer, whatever its status. Secrets stand in the body.
-pub(super) struct Answer {
-    /// What was asked, for messages: `PATCH /v1/secret/data/app`.
-    pub(super) asked: String,
-    pub(super) call: Call,
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Zeroizing<Vec<u8>>,
-}
+/// Of an answer: that it is Vault's.
+pub(super) struct Vaults;
 
-impl fmt::Debug for Answer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answer({}: {})", self.asked, self.status)
-    }
-}
+/// One answer, whatever its status. Secrets stand in the body.
+pub(super) type Answer = http::Answer<Vaults>;
 
 #[derive(Deserialize)]
 struct Complaint {
@@ -39,19 +24,6 @@ struct Complaint {
 }
 
 impl Answer {
-    /// The server's own clock when it answered, whole seconds.
-    ///
-    /// # Errors
-    /// An answer without `Date`.
-    pub(super) fn date(&self) -> Result<Timestamp, Failure> {
-        server_date(&self.headers).ok_or_else(|| {
-            Failure::refused(format!(
-                "{}: the answer has no Date header, without which no time can be compared",
-                self.asked
-            ))
-        })
-    }
-
     /// The body of a success. Its text is never shown.
     ///
     /// # Errors
@@ -118,12 +90,15 @@ impl Answer {
 
 #[cfg(test)]
 mod tests {
+    use ::http::HeaderMap;
+
     use super::*;
 
     fn failure(call: Call, status: u16, errors: &str) -> Failure {
         let status = StatusCode::from_u16(status).unwrap_or_default();
         let body = format!("{{\"errors\":[{errors}]}}").into_bytes();
-        let answer = Answer { asked: "X /v1/x".into(), call, status, headers: HeaderMap::new(), body: body.into() };
+        let (asked, headers, body) = ("X /v1/x".into(), HeaderMap::new(), body.into());
+        let answer = Answer { asked, call, status, headers, body, of: Vaults };
         answer.failure(&Redactor::new(), "the policy")
     }
 

@@ -9,10 +9,10 @@ use ::http::{HeaderMap, Method};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
+use super::answer::{Answer, Vaults};
 use super::login::{Session, Way};
 use super::settings::{Settings, refused};
-use crate::http::{self, BodyError, Call, Failure, transport_failure};
+use crate::http::{self, Call, Failure, exchange};
 use crate::secret::Secret;
 use crate::store::Around;
 use crate::store::turns::Turns;
@@ -125,27 +125,12 @@ impl Vault {
             Some(body) => request.body(body.as_bytes().to_vec()),
             None => request,
         };
-        let telling = self.around.trace.begin(&format!("vault {asked}"));
-        let response = match request.send().await {
-            Ok(response) => response,
-            Err(error) => {
-                let failure = transport_failure(call, &asked, &error);
-                telling.failed(&failure);
-                return Err(failure);
-            }
-        };
-        let (status, headers) = (response.status(), response.headers().clone());
-        telling.answered(status, &headers);
-        if let Some(index) = headers.get(INDEX) {
+        let asking = http::Ask::of(asked, call, request, LONGEST_ANSWER)?;
+        let answer = exchange(&settings.client, (&self.around.trace, "vault "), asking).await?;
+        if let Some(index) = answer.headers.get(INDEX) {
             *self.index.borrow_mut() = Some(index.clone());
         }
-        let body = match http::body(response, LONGEST_ANSWER).await {
-            Ok(body) => body,
-            // The status alone says what was done.
-            Err(_) if !status.is_success() => Vec::new(),
-            Err(error) => return Err(broken(call, &asked, &error)),
-        };
-        Ok(Answer { asked, call, status, headers, body: Zeroizing::new(body) })
+        Ok(answer.to(Vaults))
     }
 
     fn headers(&self, ask: &Ask<'_>, settings: &Settings, token: Option<&Secret>) -> Result<HeaderMap, Failure> {
@@ -172,20 +157,5 @@ impl Vault {
             headers.insert("x-vault-inconsistent", HeaderValue::from_static("forward-active-node"));
         }
         Ok(headers)
-    }
-}
-
-fn broken(call: Call, asked: &str, error: &BodyError) -> Failure {
-    match error {
-        BodyError::Broken(error) => transport_failure(call, asked, error),
-        BodyError::TooLarge { .. } => lost(call, format!("{asked}: {error}")),
-    }
-}
-
-/// An answer that tells nothing.
-pub(super) fn lost(call: Call, message: String) -> Failure {
-    match call {
-        Call::Read => Failure::Transient { message, retry_after: None },
-        Call::Write => Failure::Unknown { message, retry_after: None },
     }
 }

@@ -3,18 +3,16 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use ::http::HeaderValue;
 use ::http::header::{ACCEPT, AUTHORIZATION};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
-use zeroize::Zeroizing;
 
 use super::client::{Ask, Vault};
 use super::settings::refused;
-use crate::http::{self, Call, Failure, Words, server_text, status_failure, transport_failure};
+use crate::http::{self, Call, Failure, Words, exchange, server_text, status_failure};
 use crate::secret::Secret;
 
 /// Where `vault auth enable jwt` mounts it.
@@ -160,22 +158,13 @@ async fn of_runner(vault: &Vault) -> Result<Secret, Failure> {
     let bearer = Secret::new(bearer.to_owned());
     (vault.around.hide)(&bearer);
     let asked = format!("GET {}", url.path());
-    let mut header = HeaderValue::from_str(&Zeroizing::new(format!("Bearer {}", bearer.expose())))
-        .map_err(|_| refused("ACTIONS_ID_TOKEN_REQUEST_TOKEN can't stand in a header", ""))?;
-    header.set_sensitive(true);
-    let request = vault.around.client.get(url).header(AUTHORIZATION, header).header(ACCEPT, "application/json");
-    let telling = vault.around.trace.begin(&format!("runner {asked}"));
-    let answer = match request.send().await {
-        Ok(answer) => answer,
-        Err(error) => {
-            let failure = transport_failure(Call::Read, &asked, &error);
-            telling.failed(&failure);
-            return Err(failure);
-        }
-    };
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    telling.answered(status, &headers);
-    let body = Zeroizing::new(http::body(answer, LONGEST_ANSWER).await.unwrap_or_default());
+    let header =
+        http::bearer(&bearer).ok_or_else(|| refused("ACTIONS_ID_TOKEN_REQUEST_TOKEN can't stand in a header", ""))?;
+    let client = &vault.around.client;
+    let request = client.get(url).header(AUTHORIZATION, header).header(ACCEPT, "application/json");
+    let ask = http::Ask::of(asked, Call::Read, request, LONGEST_ANSWER)?;
+    let http::Answer { asked, status, headers, body, .. } =
+        exchange(client, (&vault.around.trace, "runner "), ask).await?;
     if !status.is_success() {
         let said = server_text(&String::from_utf8_lossy(&body), &vault.around.redactor);
         let message = format!("{asked}: the runner's OIDC endpoint answered {status}: {said}");
@@ -197,5 +186,5 @@ async fn of_runner(vault: &Vault) -> Result<Secret, Failure> {
 }
 
 fn fit(url: &Url) -> bool {
-    super::settings::is_guarded(url) && url.username().is_empty() && url.password().is_none()
+    http::is_guarded(url) && url.username().is_empty() && url.password().is_none()
 }

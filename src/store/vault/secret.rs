@@ -272,7 +272,7 @@ impl VaultSecret {
     }
 
     fn overwritten(&self, answer: &Answer, value: Option<&Secret>) -> Result<Written, Failure> {
-        let Ok(date) = answer.date() else { return Err(answer.nonsense()) };
+        let date = answer.date()?;
         if let Some(value) = value {
             self.seen.wrote(value, date);
         }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use ::http::HeaderValue;
-use url::{Host, Url};
+use url::Url;
 
 use crate::http::{self, Authorities, Failure, Refusal};
 use crate::secret::Secret;
@@ -56,7 +56,7 @@ fn address(given: &str) -> Result<Url, &'static str> {
     let url = Url::parse(given).map_err(|_| "expected an address such as https://vault.example.com:8200")?;
     match url.scheme() {
         "https" => {}
-        "http" if is_guarded(&url) => {}
+        "http" if http::is_guarded(&url) => {}
         "http" => return Err("plain http is accepted for loopback addresses alone: expected https://"),
         _ => return Err("expected an address that begins with https://"),
     }
@@ -64,17 +64,6 @@ fn address(given: &str) -> Result<Url, &'static str> {
         return Err("expected an address without user name, password, `?` and `#`");
     }
     Ok(url)
-}
-
-/// Whether nobody on the way can read what is sent there.
-pub(super) fn is_guarded(url: &Url) -> bool {
-    let loopback = match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    };
-    url.scheme() == "https" || url.scheme() == "http" && loopback
 }
 
 /// The run's client, or one that also trusts the authority in `VAULT_CACERT` or `VAULT_CACERT_BYTES`.
