@@ -80,7 +80,7 @@ pub struct Inputs {
     pub replace_key_id: Option<String>,
 
     /// Where to write the key, one per line or flag: `repo:OWNER/NAME`, `env:OWNER/NAME/ENVIRONMENT`, `org:ORG`,
-    /// `dependabot:OWNER/NAME`, `dependabot-org:ORG`, `codespaces:OWNER/NAME`, `codespaces-org:ORG`,
+    /// `dependabot:OWNER/NAME`, `dependabot-org:ORG`, `codespaces:OWNER/NAME`, `codespaces-org:ORG`, `agents:OWNER/NAME`, `agents-org:ORG`,
     /// `kubernetes:NAMESPACE/NAME#KEY`, `vault:MOUNT/PATH#FIELD`, `aws-secretsmanager:NAME_OR_ARN[#JSON_FIELD]`,
     /// `file:PATH[#VARIABLE]`; several as `repo:OWNER/NAME,NAME`. Words may follow, such as `secret=NAME`,
     /// `visibility=selected repos=NAME,NAME`, `restart=deployment/NAME`, `role=NAME`

@@ -39,6 +39,8 @@ fn what_github_is_asked_and_answers_is_what_github_describes() {
         "dependabot-org:acme",
         "codespaces:acme/app",
         "codespaces-org:acme",
+        "agents:acme/app",
+        "agents-org:acme",
     ];
     let stage = setting(Dialect::Mgmt).places(&places).with_current_key().stage();
     let prism = Prism::start(&document("github-secrets.json"), &stage.fakes.github_url);

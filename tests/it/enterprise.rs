@@ -9,7 +9,7 @@ use crate::traffic;
 fn server(places: &[&str]) -> Stage {
     let setting = Setting::new(Dialect::Mgmt).places(places).with_current_key();
     let stage = setting.over_tls(&[Server::GitHub]).stage();
-    stage.world.by_hand(|state| state.github.has_codespaces = false);
+    stage.world.by_hand(|state| state.github.is_enterprise_server = true);
     stage
 }
 
@@ -52,11 +52,14 @@ fn a_certificate_that_is_not_trusted_is_named_before_anything_is_made() {
 }
 
 #[test]
-fn a_server_has_no_codespaces() {
-    let stage = server(&["codespaces:acme/app"]);
-    let ran = run(&stage).run();
-    assert_eq!(ran.status(), 1, "{}", ran.log());
-    assert!(ran.tells("GitHub Enterprise Server has no Codespaces."), "{}", ran.log());
+fn a_server_has_no_codespaces_and_no_agents() {
+    for kind in ["codespaces", "agents"] {
+        let stage = server(&[&format!("{kind}:acme/app")]);
+        let ran = run(&stage).run();
+        assert_eq!(ran.status(), 1, "{}", ran.log());
+        let words = format!("GitHub Enterprise Server has no places of kind `{kind}`.");
+        assert!(ran.tells(&words), "{}", ran.log());
+    }
 }
 
 #[test]

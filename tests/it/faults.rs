@@ -61,7 +61,13 @@ struct Home {
 
 const REPOSITORIES: Home = Home { word: "repo", places: ["repo:acme/app", "repo:acme/api"], server: None, actions };
 /// Beside each a repository, which is the one that refuses.
-const ELSEWHERE: [Home; 4] = [
+const ELSEWHERE: [Home; 5] = [
+    Home {
+        word: "agents",
+        places: ["agents:acme/app", "repo:acme/api"],
+        server: Some(Server::GitHub),
+        actions: few_actions,
+    },
     Home { word: "file", places: ["file:.env#KEY", "repo:acme/api"], server: None, actions: few_actions },
     Home {
         word: "vault",

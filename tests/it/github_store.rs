@@ -106,7 +106,7 @@ fn refusal(failure: &Failure) -> &keyrotor::http::Refusal {
 }
 
 /// One place of every kind.
-fn places() -> [Place; 7] {
+fn places() -> [Place; 9] {
     PlaceKind::ALL.map(|kind| match kind {
         PlaceKind::Env => Place::in_environment("acme", "app", "review/Feature 1%?#"),
         kind if kind.row().of_organisation => Place::in_organisation(kind, "acme"),

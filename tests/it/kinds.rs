@@ -11,12 +11,14 @@ use crate::harness::{FAMILY, Ran, SECRET, Setting, Stage, TOKEN};
 use crate::openapi::OpenApi;
 use crate::traffic;
 
-const ALL: [&str; 7] = [
+const ALL: [&str; 9] = [
     "repo:acme/app",
     "env:acme/app/review/feature 1",
     "org:acme",
     "dependabot:acme/app",
     "dependabot-org:acme",
+    "agents:acme/app",
+    "agents-org:acme",
     "codespaces:acme/app",
     "codespaces-org:acme",
 ];
@@ -94,6 +96,16 @@ fn every_kind_takes_a_first_key_and_an_organisation_shows_it_to_private_reposito
     let stage = setting.stage();
     rotated(&stage, &stage.run());
     assert_eq!(scopes(&stage), [Some(Scope::Private), Some(Scope::Private), Some(Scope::Private)]);
+}
+
+#[test]
+fn whoever_writes_for_coding_agents_is_told_where_they_read_now() {
+    for (place, told) in [("env:acme/app/Copilot", true), ("env:acme/app/production", false)] {
+        let stage = Setting::new(Dialect::Mgmt).places(&[place]).with_current_key().stage();
+        let ran = stage.run();
+        rotated(&stage, &ran);
+        assert_eq!(ran.tells("any more: add `agents:acme/app` where the key is for them"), told, "{}", ran.log());
+    }
 }
 
 #[test]
@@ -313,6 +325,8 @@ async fn the_stand_in_answers_as_github_documents() {
         "/orgs/acme/actions",
         "/orgs/acme/dependabot",
         "/orgs/acme/codespaces",
+        "/repos/acme/app/agents",
+        "/orgs/acme/agents",
     ] {
         paths.extend(["", "/public-key", "/AROUTER_API_KEY"].map(|last| format!("{base}/secrets{last}")));
         let put = ask(Method::PUT, format!("{base}/secrets/X"), TOKEN, Some("{}".to_owned())).await;

@@ -52,6 +52,13 @@ fn every_kind_names_the_permission_that_it_needs() {
             "organization permission \"Organization codespaces secrets\"",
             "admin:org",
         ),
+        ("agents:acme/app", "agent_secrets=read", "repository permission for agent secrets", "repo"),
+        (
+            "agents-org:acme",
+            "organization_agent_secrets=read",
+            "organization permission for agent secrets",
+            "admin:org",
+        ),
     ] {
         let stage = stage(place);
         allow(&stage, &[]);

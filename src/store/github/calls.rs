@@ -1,9 +1,11 @@
 //! octocrab's calls for the secrets of a place, kind by kind. Where it has none that fits, its general ones with a route:
 //! environments, which it knows by their repository's number alone, and the writes of an organisation.
+//! Agents' public keys are of a type of their own there, which is like the others.
 
 use jiff::Timestamp;
 use octocrab::Octocrab;
 use octocrab::models::actions::{CreateEnvironmentSecret, EnvironmentSecret};
+use octocrab::models::agents::AgentSecret;
 use octocrab::models::orgs::secrets::{OrganizationSecret, Visibility};
 use octocrab::models::repos::secrets::{CreateRepositorySecret, RepositorySecret};
 use serde_json::{Value, json};
@@ -65,6 +67,14 @@ impl From<OrganizationSecret> for Shown {
     }
 }
 
+impl From<AgentSecret> for Shown {
+    fn from(secret: AgentSecret) -> Self {
+        let (time, visibility) = (secret.updated_at, secret.visibility);
+        let visibility = visibility.and_then(|visibility| serde_json::from_value(visibility.into()).ok());
+        Self::new(time.timestamp(), time.timestamp_subsec_nanos(), visibility)
+    }
+}
+
 impl Address {
     /// Of a secret of this name in a place.
     ///
@@ -84,7 +94,9 @@ impl Address {
         let (owner, repo) = (self.owner.as_str(), self.repo.as_str());
         match self.kind {
             PlaceKind::Repo => octo.repos(owner, repo).secrets().get_public_key().await,
-            PlaceKind::Env => octo.get(format!("{}/public-key", self.route), None::<&()>).await,
+            PlaceKind::Env | PlaceKind::Agents | PlaceKind::AgentsOrg => {
+                octo.get(format!("{}/public-key", self.route), None::<&()>).await
+            }
             PlaceKind::Org => octo.orgs(owner).secrets().get_public_key().await,
             PlaceKind::Dependabot => octo.repos(owner, repo).dependabot().secrets().get_public_key().await,
             PlaceKind::DependabotOrg => octo.orgs(owner).dependabot().secrets().get_public_key().await,
@@ -103,6 +115,8 @@ impl Address {
             PlaceKind::DependabotOrg => octo.orgs(owner).dependabot().secrets().get(name).await.map(Shown::from),
             PlaceKind::Codespaces => octo.repos(owner, repo).codespaces().secrets().get(name).await.map(Shown::from),
             PlaceKind::CodespacesOrg => octo.orgs(owner).codespaces().secrets().get(name).await.map(Shown::from),
+            PlaceKind::Agents => octo.repos(owner, repo).agents().secrets().get(name).await.map(Shown::from),
+            PlaceKind::AgentsOrg => octo.orgs(owner).agents().secrets().get(name).await.map(Shown::from),
         }
     }
 
@@ -118,11 +132,12 @@ impl Address {
             PlaceKind::Codespaces => {
                 octo.repos(owner, repo).codespaces().secrets().create_or_update(name, &secret).await.map(drop)
             }
+            PlaceKind::Agents => octo.repos(owner, repo).agents().secrets().create_or_update(name, &secret).await,
             PlaceKind::Env => {
                 let secret = CreateEnvironmentSecret { encrypted_value, key_id };
                 octo._put(self.route(), Some(&secret)).await.map(drop)
             }
-            PlaceKind::Org | PlaceKind::DependabotOrg | PlaceKind::CodespacesOrg => {
+            PlaceKind::Org | PlaceKind::DependabotOrg | PlaceKind::CodespacesOrg | PlaceKind::AgentsOrg => {
                 octo._put(self.route(), Some(&self.with_scope(sealed))).await.map(drop)
             }
         }
@@ -147,6 +162,8 @@ impl Address {
             PlaceKind::DependabotOrg => octo.orgs(owner).dependabot().secrets().delete(name).await,
             PlaceKind::Codespaces => octo.repos(owner, repo).codespaces().secrets().delete(name).await,
             PlaceKind::CodespacesOrg => octo.orgs(owner).codespaces().secrets().delete(name).await,
+            PlaceKind::Agents => octo.repos(owner, repo).agents().secrets().delete(name).await,
+            PlaceKind::AgentsOrg => octo.orgs(owner).agents().secrets().delete(name).await,
         }
     }
 }
@@ -163,6 +180,7 @@ mod tests {
         for (kind, ids) in [
             (PlaceKind::Org, json!([7, 4_294_967_296_u64])),
             (PlaceKind::CodespacesOrg, json!([7, 4_294_967_296_u64])),
+            (PlaceKind::AgentsOrg, json!([7, 4_294_967_296_u64])),
             (PlaceKind::DependabotOrg, json!(["7", "4294967296"])),
         ] {
             let body = Address::of(&Place::in_organisation(kind, "acme"), "N").unwrap().with_scope(&sealed);

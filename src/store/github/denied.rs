@@ -26,10 +26,11 @@ pub(super) fn failure(github: &GitHub, place: &Place, answer: &Answer) -> Failur
     failure
 }
 
-fn nowhere(github: &GitHub, place: &Place) -> &'static str {
-    match place.kind().row().on_enterprise_server || !github.is_enterprise_server() {
-        true => "",
-        false => "GitHub Enterprise Server has no Codespaces. ",
+fn nowhere(github: &GitHub, place: &Place) -> String {
+    let kind = place.kind();
+    match kind.row().on_enterprise_server || !github.is_enterprise_server() {
+        true => String::new(),
+        false => format!("GitHub Enterprise Server has no places of kind `{kind}`. "),
     }
 }
 

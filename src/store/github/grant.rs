@@ -43,6 +43,8 @@ pub(super) struct Grant {
     account: String,
     /// Each with what it has to be: `write`, or `read`.
     permissions: BTreeMap<&'static str, Level>,
+    /// A permission without a name that is known is needed too: the token has all that the installation has.
+    is_unnamed: bool,
     repositories: BTreeSet<String>,
     /// A place is the organisation's own, for which any of its repositories may be named.
     whole: bool,
@@ -55,7 +57,10 @@ impl Grant {
         for Need { place, actions } in needs {
             let new = || Self { account: place.owner().to_owned(), ..Self::default() };
             let grant = grants.entry(place.owner().to_ascii_lowercase()).or_insert_with(new);
-            grant.permissions.insert(place.kind().row().app_permission, Level::Write);
+            match place.kind().row().app_permission {
+                Some(permission) => _ = grant.permissions.insert(permission, Level::Write),
+                None => grant.is_unnamed = true,
+            }
             if let Some(level) = actions {
                 let actions = grant.permissions.entry("actions").or_insert(*level);
                 *actions = (*actions).max(*level);
@@ -104,7 +109,7 @@ impl Grant {
     pub(super) fn request(&self, narrow: bool) -> CreateInstallationAccessToken {
         let permissions = self.permissions.iter().map(|(name, level)| ((*name).to_owned(), level.word().to_owned()));
         CreateInstallationAccessToken {
-            permissions: Some(permissions.collect()),
+            permissions: (!self.is_unnamed).then(|| permissions.collect()),
             repositories: narrow.then(|| self.repositories.iter().cloned().collect()),
             repository_ids: None,
         }
@@ -158,6 +163,15 @@ mod tests {
             (vec!["`secrets: write`".to_owned()], vec!["`secrets: write`".to_owned()])
         );
         assert_eq!(grants.get("acme").unwrap().missing_of(&BTreeMap::new()), ["`secrets: write`"]);
+    }
+
+    #[test]
+    fn a_permission_without_a_name_is_not_asked_for_and_takes_the_others_along() {
+        let agents = Need { place: Place::in_repository(PlaceKind::Agents, "acme", "app"), actions: None };
+        let grants = Grant::for_needs(&[agents, repo("acme", "app")]);
+        let acme = grants.get("acme").unwrap();
+        assert_eq!(json!(acme.request(true)), json!({ "repositories": ["app"] }));
+        assert_eq!(acme.missing_of(&BTreeMap::new()), ["`secrets: write`"]);
     }
 
     #[test]

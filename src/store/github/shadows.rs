@@ -58,6 +58,13 @@ enum Access {
     Denied,
 }
 
+/// Coding agents read the secrets of an environment of this name, until they had secrets of their own.
+fn left_by_agents(place: &Place) -> Option<String> {
+    place.environment().filter(|name| name.eq_ignore_ascii_case("copilot"))?;
+    let whose = place.whose();
+    Some(format!("coding agents do not read `{place}` any more: add `agents:{whose}` where the key is for them"))
+}
+
 impl Shadows {
     /// For these targets, each a place and the secret's name there.
     #[must_use]
@@ -90,6 +97,7 @@ impl Shadows {
     #[must_use]
     pub fn take(&self) -> Vec<String> {
         let mut found = std::mem::take(&mut *self.found.borrow_mut());
+        found.extend(self.targets.iter().filter_map(|(place, _)| left_by_agents(place)));
         found.sort();
         found.dedup();
         if self.cut_short.take() {

@@ -21,7 +21,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, in the order in which they are documented.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::GitHub(PlaceKind::Repo),
         Self::GitHub(PlaceKind::Env),
         Self::GitHub(PlaceKind::Org),
@@ -29,6 +29,8 @@ impl Kind {
         Self::GitHub(PlaceKind::DependabotOrg),
         Self::GitHub(PlaceKind::Codespaces),
         Self::GitHub(PlaceKind::CodespacesOrg),
+        Self::GitHub(PlaceKind::Agents),
+        Self::GitHub(PlaceKind::AgentsOrg),
         Self::Kubernetes,
         Self::Vault,
         Self::AwsSecretsManager,

@@ -19,6 +19,10 @@ pub enum PlaceKind {
     Codespaces,
     /// Codespaces secrets of an organisation.
     CodespacesOrg,
+    /// Secrets of a repository for coding agents.
+    Agents,
+    /// Secrets of an organisation for coding agents.
+    AgentsOrg,
 }
 
 /// What is true of a kind of place.
@@ -29,11 +33,12 @@ pub struct Row {
     /// Whose secrets they are, as the path of their calls names it; an environment's are named by the environment.
     pub product: &'static str,
     /// What a fine-grained token or an App needs, by the names of GitHub's page "Permissions required for fine-grained
-    /// personal access tokens".
+    /// personal access tokens"; empty where it does not say.
     pub permission: &'static str,
-    /// The same as the API calls it; `write` includes `read`. Those of an organisation for Dependabot and Codespaces, and
+    /// The same as the API calls it; `write` includes `read`. `None`: it has no name that is known, so that a GitHub App's
+    /// token can't be narrowed to it. Those of an organisation for Dependabot and Codespaces, and
     /// `codespaces_secrets`, stand in GitHub's page "Managing your personal access tokens", though not in its OpenAPI document.
-    pub app_permission: &'static str,
+    pub app_permission: Option<&'static str>,
     /// Shown to repositories of the organisation: it has a scope beside its value.
     pub of_organisation: bool,
     /// Whether GitHub Enterprise Server has it.
@@ -48,7 +53,7 @@ const REPOSITORY: Row = Row {
     word: "repo",
     product: "actions",
     permission: "Secrets",
-    app_permission: "secrets",
+    app_permission: Some("secrets"),
     of_organisation: false,
     on_enterprise_server: true,
     in_workflows: false,
@@ -56,11 +61,11 @@ const REPOSITORY: Row = Row {
 };
 
 const ORGANISATION: Row =
-    Row { word: "org", app_permission: "organization_secrets", of_organisation: true, ..REPOSITORY };
+    Row { word: "org", app_permission: Some("organization_secrets"), of_organisation: true, ..REPOSITORY };
 
 impl PlaceKind {
     /// Every kind, in the order in which they are documented.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Repo,
         Self::Env,
         Self::Org,
@@ -68,6 +73,8 @@ impl PlaceKind {
         Self::DependabotOrg,
         Self::Codespaces,
         Self::CodespacesOrg,
+        Self::Agents,
+        Self::AgentsOrg,
     ];
 
     /// The table.
@@ -78,7 +85,7 @@ impl PlaceKind {
             Self::Env => Row {
                 word: "env",
                 permission: "Environments",
-                app_permission: "environments",
+                app_permission: Some("environments"),
                 in_workflows: true,
                 has_runs: true,
                 ..REPOSITORY
@@ -88,7 +95,7 @@ impl PlaceKind {
                 word: "dependabot",
                 product: "dependabot",
                 permission: "Dependabot secrets",
-                app_permission: "dependabot_secrets",
+                app_permission: Some("dependabot_secrets"),
                 has_runs: true,
                 ..REPOSITORY
             },
@@ -96,14 +103,14 @@ impl PlaceKind {
                 word: "dependabot-org",
                 product: "dependabot",
                 permission: "Organization dependabot secrets",
-                app_permission: "organization_dependabot_secrets",
+                app_permission: Some("organization_dependabot_secrets"),
                 ..ORGANISATION
             },
             Self::Codespaces => Row {
                 word: "codespaces",
                 product: "codespaces",
                 permission: "Codespaces secrets",
-                app_permission: "codespaces_secrets",
+                app_permission: Some("codespaces_secrets"),
                 on_enterprise_server: false,
                 ..REPOSITORY
             },
@@ -111,10 +118,18 @@ impl PlaceKind {
                 word: "codespaces-org",
                 product: "codespaces",
                 permission: "Organization codespaces secrets",
-                app_permission: "organization_codespaces_secrets",
+                app_permission: Some("organization_codespaces_secrets"),
                 on_enterprise_server: false,
                 ..ORGANISATION
             },
+            Self::Agents => {
+                let none = Row { permission: "", app_permission: None, on_enterprise_server: false, ..REPOSITORY };
+                Row { word: "agents", product: "agents", ..none }
+            }
+            Self::AgentsOrg => {
+                let none = Row { permission: "", app_permission: None, on_enterprise_server: false, ..ORGANISATION };
+                Row { word: "agents-org", product: "agents", ..none }
+            }
         }
     }
 
@@ -122,9 +137,10 @@ impl PlaceKind {
     #[must_use]
     pub fn permission(self) -> (String, &'static str) {
         let Row { permission, of_organisation, .. } = self.row();
-        match of_organisation {
-            true => (format!("the organization permission \"{permission}\""), "admin:org"),
-            false => (format!("the repository permission \"{permission}\""), "repo"),
+        let (holder, scope) = if of_organisation { ("organization", "admin:org") } else { ("repository", "repo") };
+        match permission {
+            "" => (format!("the {holder} permission for agent secrets"), scope),
+            name => (format!("the {holder} permission \"{name}\""), scope),
         }
     }
 
@@ -134,6 +150,7 @@ impl PlaceKind {
         match self {
             Self::DependabotOrg => Self::Dependabot,
             Self::CodespacesOrg => Self::Codespaces,
+            Self::AgentsOrg => Self::Agents,
             _ => Self::Repo,
         }
     }
@@ -144,6 +161,7 @@ impl PlaceKind {
         match self {
             Self::Dependabot => Some(Self::DependabotOrg),
             Self::Codespaces => Some(Self::CodespacesOrg),
+            Self::Agents => Some(Self::AgentsOrg),
             _ => None,
         }
     }

@@ -146,8 +146,8 @@ pub struct GitHub {
     pub rate_limit_remaining: Option<u64>,
     /// The bound on writes per minute, if any.
     pub secondary_limit: Option<SecondaryLimit>,
-    /// GitHub Enterprise Server knows no Codespaces.
-    pub has_codespaces: bool,
+    /// It knows no Codespaces and no agents.
+    pub is_enterprise_server: bool,
     /// Variables of repositories, by name, with what a person gave them. They are no secrets.
     pub variables: BTreeMap<Place, BTreeMap<String, String>>,
     /// Runs of workflows.
@@ -176,7 +176,7 @@ impl GitHub {
             moved: BTreeMap::new(),
             rate_limit_remaining: None,
             secondary_limit: None,
-            has_codespaces: true,
+            is_enterprise_server: false,
             variables: BTreeMap::new(),
             runs: Vec::new(),
             workflows: BTreeMap::new(),

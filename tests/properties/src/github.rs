@@ -50,6 +50,7 @@ const TARGETS: &[&str] = &[
     "org:acme visibility=selected repos=app",
     "dependabot:acme/app",
     "dependabot-org:acme visibility=all",
+    "agents-org:acme visibility=all",
     "codespaces:acme/app",
     "codespaces-org:acme",
 ];

@@ -15,6 +15,8 @@ const KINDS: &[&str] = &[
     "org",
     "dependabot",
     "dependabot-org",
+    "agents",
+    "agents-org",
     "codespaces",
     "codespaces-org",
     "kubernetes",

@@ -77,6 +77,8 @@ fn every_kind_at_github_is_read_with_its_own_words() {
         "dependabot-org:acme visibility=all",
         "codespaces:acme/app secret=X",
         "codespaces-org:acme",
+        "agents:acme/app secret=X",
+        "agents-org:acme visibility=all",
     ] {
         assert_eq!(shown(text), [text]);
     }

@@ -21,6 +21,10 @@ pub enum Place {
     Codespaces(String),
     /// The Codespaces secrets of an organisation.
     CodespacesOrg(String),
+    /// The agent secrets of a repository, by `owner/name`.
+    Agents(String),
+    /// The agent secrets of an organisation.
+    AgentsOrg(String),
     /// A field of a secret in Vault, which is none of GitHub's.
     Vault {
         /// Mount and path.
@@ -70,6 +74,10 @@ pub enum Permission {
     CodespacesSecrets,
     /// Codespaces secrets of organisations.
     OrganizationCodespacesSecrets,
+    /// Agent secrets of repositories.
+    AgentSecrets,
+    /// Agent secrets of organisations.
+    OrganizationAgentSecrets,
     /// Listing environments.
     Actions,
     /// Variables of repositories.
@@ -80,7 +88,7 @@ pub enum Permission {
 
 impl Permission {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Secrets,
         Self::Environments,
         Self::OrganizationSecrets,
@@ -88,6 +96,8 @@ impl Permission {
         Self::OrganizationDependabotSecrets,
         Self::CodespacesSecrets,
         Self::OrganizationCodespacesSecrets,
+        Self::AgentSecrets,
+        Self::OrganizationAgentSecrets,
         Self::Actions,
         Self::Variables,
         Self::Metadata,
@@ -104,6 +114,9 @@ impl Permission {
             Self::OrganizationDependabotSecrets => "organization_dependabot_secrets",
             Self::CodespacesSecrets => "codespaces_secrets",
             Self::OrganizationCodespacesSecrets => "organization_codespaces_secrets",
+            // Invented: GitHub's description names none.
+            Self::AgentSecrets => "agent_secrets",
+            Self::OrganizationAgentSecrets => "organization_agent_secrets",
             Self::Actions => "actions",
             Self::Variables => "actions_variables",
             Self::Metadata => "metadata",
@@ -114,9 +127,10 @@ impl Permission {
     #[must_use]
     pub fn scope(self) -> &'static str {
         match self {
-            Self::OrganizationSecrets | Self::OrganizationDependabotSecrets | Self::OrganizationCodespacesSecrets => {
-                "admin:org"
-            }
+            Self::OrganizationSecrets
+            | Self::OrganizationDependabotSecrets
+            | Self::OrganizationCodespacesSecrets
+            | Self::OrganizationAgentSecrets => "admin:org",
             _ => "repo",
         }
     }
@@ -145,7 +159,11 @@ impl Place {
     #[must_use]
     pub fn repository(&self) -> Option<&str> {
         match self {
-            Self::Repo(name) | Self::Env(name, _) | Self::Dependabot(name) | Self::Codespaces(name) => Some(name),
+            Self::Repo(name)
+            | Self::Env(name, _)
+            | Self::Dependabot(name)
+            | Self::Codespaces(name)
+            | Self::Agents(name) => Some(name),
             _ => None,
         }
     }
@@ -154,7 +172,7 @@ impl Place {
     #[must_use]
     pub fn organisation(&self) -> Option<&str> {
         match self {
-            Self::Org(org) | Self::DependabotOrg(org) | Self::CodespacesOrg(org) => Some(org),
+            Self::Org(org) | Self::DependabotOrg(org) | Self::CodespacesOrg(org) | Self::AgentsOrg(org) => Some(org),
             _ => None,
         }
     }
@@ -173,6 +191,8 @@ impl Place {
             Self::DependabotOrg(_) => Permission::OrganizationDependabotSecrets,
             Self::Codespaces(_) => Permission::CodespacesSecrets,
             Self::CodespacesOrg(_) => Permission::OrganizationCodespacesSecrets,
+            Self::Agents(_) => Permission::AgentSecrets,
+            Self::AgentsOrg(_) => Permission::OrganizationAgentSecrets,
             Self::Vault { .. } | Self::Aws { .. } | Self::File { .. } | Self::Kubernetes { .. } => {
                 panic!("{self} is none of GitHub's places")
             }
@@ -181,12 +201,15 @@ impl Place {
 
     /// The places of the repository or organisation, one for each service.
     #[must_use]
-    pub fn of_the_same_holder(&self) -> [Self; 3] {
+    pub fn of_the_same_holder(&self) -> [Self; 4] {
         match (self.repository(), self.organisation()) {
-            (Some(name), _) => [Self::Repo, Self::Dependabot, Self::Codespaces].map(|place| place(name.to_owned())),
+            (Some(name), _) => {
+                [Self::Repo, Self::Dependabot, Self::Codespaces, Self::Agents].map(|place| place(name.to_owned()))
+            }
             (_, org) => {
                 let org = org.unwrap_or_default();
-                [Self::Org, Self::DependabotOrg, Self::CodespacesOrg].map(|place| place(org.to_owned()))
+                [Self::Org, Self::DependabotOrg, Self::CodespacesOrg, Self::AgentsOrg]
+                    .map(|place| place(org.to_owned()))
             }
         }
     }
@@ -206,6 +229,7 @@ impl Place {
             Self::Env(_, environment) => Self::Env(name, environment.clone()),
             Self::Dependabot(_) => Self::Dependabot(name),
             Self::Codespaces(_) => Self::Codespaces(name),
+            Self::Agents(_) => Self::Agents(name),
             _ => self.clone(),
         }
     }
@@ -221,6 +245,8 @@ impl fmt::Display for Place {
             Self::DependabotOrg(org) => write!(f, "dependabot-org:{org}"),
             Self::Codespaces(name) => write!(f, "codespaces:{name}"),
             Self::CodespacesOrg(org) => write!(f, "codespaces-org:{org}"),
+            Self::Agents(name) => write!(f, "agents:{name}"),
+            Self::AgentsOrg(org) => write!(f, "agents-org:{org}"),
             Self::Vault { path, field } => write!(f, "vault:{path}#{field}"),
             Self::Kubernetes { namespace, name, key } => write!(f, "kubernetes:{namespace}/{name}#{key}"),
             Self::File { path, variable } => write!(f, "file:{path}#{variable}"),
@@ -275,6 +301,8 @@ impl FromStr for Place {
             ("dependabot-org", [_]) => Self::DependabotOrg(name),
             ("codespaces", [_, _]) => Self::Codespaces(name),
             ("codespaces-org", [_]) => Self::CodespacesOrg(name),
+            ("agents", [_, _]) => Self::Agents(name),
+            ("agents-org", [_]) => Self::AgentsOrg(name),
             _ => return Err(NotAPlace(text.to_owned())),
         })
     }
@@ -294,6 +322,8 @@ mod tests {
             "dependabot-org:acme",
             "codespaces:acme/app",
             "codespaces-org:acme",
+            "agents:acme/app",
+            "agents-org:acme",
             "vault:secret/Team/app#api-key",
             "file:app/.env#API_KEY",
             "aws-secretsmanager:prod/App",

@@ -65,6 +65,7 @@ fn dispatch(github: &mut GitHub, request: &Inbound) -> Reply {
                 "actions" => secrets::answer(github, &asked, &Place::Org(org), rest),
                 "dependabot" => secrets::answer(github, &asked, &Place::DependabotOrg(org), rest),
                 "codespaces" => secrets::answer(github, &asked, &Place::CodespacesOrg(org), rest),
+                "agents" => secrets::answer(github, &asked, &Place::AgentsOrg(org), rest),
                 _ => not_found(),
             }
         }
@@ -95,6 +96,7 @@ fn of_repository(github: &mut GitHub, asked: &Asked<'_>, full_name: &str, rest: 
         ["actions", "variables"] if asked.request.method == "GET" => variables(github, asked, full_name),
         ["dependabot", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Dependabot(lower), rest),
         ["codespaces", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Codespaces(lower), rest),
+        ["agents", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Agents(lower), rest),
         [] if asked.request.method == "GET" => {
             let sees = github.tokens[asked.token].access(&Place::repo(full_name), Permission::Metadata).is_some();
             let vault = github.places.get(&Place::repo(full_name)).filter(|_| sees);

@@ -188,7 +188,7 @@ async fn every_kind_of_place_has_secrets_and_a_public_key_of_its_own() {
         assert_eq!(ask(scene.github(Method::DELETE, &format!("{path}/own"), "ghp_ci")).await.0, 204);
     }
     assert_eq!(keys.len(), PATHS.len());
-    scene.world.by_hand(|state| state.github.has_codespaces = false);
+    scene.world.by_hand(|state| state.github.is_enterprise_server = true);
     assert_eq!(ask(scene.github(Method::GET, "/orgs/acme/codespaces/secrets/public-key", "ghp_ci")).await.0, 404);
 }
 

@@ -10,8 +10,9 @@ use crate::github::{Access, GitHub, Permission, Place, Scope, Secret, Wrote};
 use crate::http::{Inbound, Reply};
 
 pub(super) fn answer(github: &mut GitHub, asked: &Asked<'_>, place: &Place, rest: &[&str]) -> Reply {
-    let is_codespaces = matches!(place, Place::Codespaces(_) | Place::CodespacesOrg(_));
-    if is_codespaces && !github.has_codespaces {
+    let elsewhere =
+        matches!(place, Place::Codespaces(_) | Place::CodespacesOrg(_) | Place::Agents(_) | Place::AgentsOrg(_));
+    if elsewhere && github.is_enterprise_server {
         return not_found();
     }
     let method = asked.request.method.as_str();
@@ -88,7 +89,7 @@ fn scope(place: &Place, body: &Value) -> Result<Scope, &'static str> {
 
 fn numbers(place: &Place, ids: &Value) -> Result<BTreeSet<u64>, &'static str> {
     let number = |id: &Value| match id {
-        Value::String(text) if !matches!(place, Place::CodespacesOrg(_)) => text.parse().ok(),
+        Value::String(text) if !matches!(place, Place::CodespacesOrg(_) | Place::AgentsOrg(_)) => text.parse().ok(),
         id => id.as_u64(),
     };
     let ids = ids.as_array().and_then(|ids| ids.iter().map(number).collect());
