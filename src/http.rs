@@ -18,10 +18,10 @@ use zeroize::Zeroizing;
 use crate::secret::{Redactor, Secret};
 
 pub use body::{BodyError, body};
-pub use client::{ClientError, client, client_trusting};
+pub use client::{ClientError, Peer, client, client_of, client_trusting};
 pub use exchange::{Answer, Transport};
-pub(crate) use exchange::{Ask, exchange, undated};
-pub use roots::Authorities;
+pub(crate) use exchange::{Ask, exchange, undated, unmade};
+pub use roots::{Authorities, Identity};
 pub use trace::Trace;
 
 /// How an attempt failed, as far as its effect goes. What may be repeated follows from this and from the call alone.
@@ -210,11 +210,19 @@ pub const UNREACHED: &str = "see that the address is right and can be reached fr
 /// given up for the server's certificate stays unmade however often it is tried.
 #[must_use]
 pub fn transport_failure(call: Call, what: &str, error: &reqwest::Error) -> Failure {
+    lost_on_the_way(call, what, error, TRUST)
+}
+
+/// What helps where a server's certificate is not trusted.
+pub(crate) const TRUST: &str = "If it is of your own CA, let SSL_CERT_FILE name the CA's certificate.";
+
+/// The same, with what helps where the server's certificate is not trusted.
+fn lost_on_the_way(call: Call, what: &str, error: &reqwest::Error, trust: &str) -> Failure {
     if let Some(why) = distrust(error) {
         return Failure::Refused(Refusal {
             status: None,
             message: format!("{what}: the server's certificate is not trusted ({why})"),
-            hint: Some("If it is of your own CA, let SSL_CERT_FILE name the CA's certificate.".to_owned()),
+            hint: Some(trust.to_owned()),
         });
     }
     if error.is_connect() && !error.is_timeout() {

@@ -8,8 +8,9 @@ use std::time::Duration;
 use reqwest::{NoProxy, Proxy};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::ServerName;
 
-use super::roots::{self, Authorities, LazyRoots};
+use super::roots::{self, Authorities, Identity, LazyRoots};
 
 /// Why no client can be made from these surroundings.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +43,7 @@ pub enum ClientError {
 /// # Errors
 /// An unusable `SSL_CERT_FILE`, `HTTPS_PROXY` or `ALL_PROXY`.
 pub fn client(request_timeout: Duration) -> Result<reqwest::Client, ClientError> {
-    client_trusting(request_timeout, Authorities(Vec::new()))
+    client_of(request_timeout, Peer::default())
 }
 
 /// The same, which trusts these authorities too.
@@ -50,30 +51,66 @@ pub fn client(request_timeout: Duration) -> Result<reqwest::Client, ClientError>
 /// # Errors
 /// As [`client`].
 pub fn client_trusting(request_timeout: Duration, authorities: Authorities) -> Result<reqwest::Client, ClientError> {
+    client_of(request_timeout, Peer { authorities: Some(authorities), ..Peer::default() })
+}
+
+/// What is particular about one server.
+#[derive(Clone, Default)]
+pub struct Peer {
+    /// To be trusted beside all others.
+    pub authorities: Option<Authorities>,
+    /// Where there are such authorities, nobody else is trusted.
+    pub alone: bool,
+    /// The name that the server's certificate is for, where it is not the address's.
+    pub name: Option<String>,
+    /// What the client shows of itself.
+    pub identity: Option<Identity>,
+    /// The proxy for https, in place of the one that the process's variables name.
+    pub proxy: Option<String>,
+}
+
+/// A client for this server.
+///
+/// # Errors
+/// As [`client`], and an unusable proxy, name or identity.
+pub fn client_of(request_timeout: Duration, peer: Peer) -> Result<reqwest::Client, ClientError> {
+    let proxy = match &peer.proxy {
+        Some(given) => Some(Proxy::https(given).map_err(|_| ClientError::Proxy { variable: "proxy-url" })?),
+        None => https_proxy()?,
+    };
     let mut builder = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(authorities)?)
+        .tls_backend_preconfigured(tls(peer)?)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .timeout(request_timeout)
         .connect_timeout(request_timeout / 4)
         .user_agent(concat!("keyrotor/", env!("CARGO_PKG_VERSION")))
         .no_proxy();
-    if let Some(proxy) = https_proxy()? {
+    if let Some(proxy) = proxy {
         builder = builder.proxy(proxy);
     }
     Ok(builder.build()?)
 }
 
-fn tls(authorities: Authorities) -> Result<ClientConfig, ClientError> {
-    let mut extra = roots::in_cert_file().map_err(|(path, why)| ClientError::Roots { path, why })?;
-    extra.extend(authorities.0);
+fn tls(peer: Peer) -> Result<ClientConfig, ClientError> {
+    let alone = peer.alone && peer.authorities.is_some();
+    let mut extra = match alone {
+        true => Vec::new(),
+        false => roots::in_cert_file().map_err(|(path, why)| ClientError::Roots { path, why })?,
+    };
+    extra.extend(peer.authorities.into_iter().flat_map(|authorities| authorities.0));
+    let unfit = |_| rustls::Error::General("the server's name is none".to_owned());
+    let name = peer.name.map(ServerName::try_from).transpose().map_err(unfit)?;
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = LazyRoots::new(extra, Arc::clone(&provider));
-    let mut config = ClientConfig::builder_with_provider(provider)
+    let verifier = LazyRoots::new(extra, alone, name, Arc::clone(&provider));
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match peer.identity {
+        Some(Identity(chain, key)) => builder.with_client_auth_cert(chain, key.clone_key())?,
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }

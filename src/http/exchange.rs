@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use reqwest::{Client, Request, RequestBuilder, Response};
 use zeroize::Zeroizing;
 
-use super::{BodyError, Call, Failure, Trace, lost, server_date, transport_failure};
+use super::{BodyError, Call, Failure, TRUST, Trace, lost, server_date, transport_failure};
 
 /// What carries requests to a server.
 #[async_trait(?Send)]
@@ -37,6 +37,8 @@ pub(crate) struct Ask {
     pub(crate) request: Request,
     /// Of an answer's body no more bytes than this are read.
     pub(crate) longest: usize,
+    /// What helps where the server's certificate is not trusted.
+    pub(crate) trust: &'static str,
     /// The status of a success says all that was done, whatever becomes of its body.
     pub(crate) by_status: bool,
 }
@@ -48,13 +50,14 @@ impl Ask {
     /// Refused where it is no request.
     pub(crate) fn of(asked: String, call: Call, request: RequestBuilder, longest: usize) -> Result<Self, Failure> {
         match request.build() {
-            Ok(request) => Ok(Self { asked, call, request, longest, by_status: false }),
+            Ok(request) => Ok(Self { asked, call, request, longest, trust: TRUST, by_status: false }),
             Err(_) => Err(unmade(&asked)),
         }
     }
 }
 
-fn unmade(asked: &str) -> Failure {
+/// What was asked is no request.
+pub(crate) fn unmade(asked: &str) -> Failure {
     Failure::refused(format!("{asked}: the request could not be put together"))
 }
 
@@ -124,7 +127,7 @@ pub(crate) async fn exchange(
     (trace, server): (&Trace, &str),
     ask: Ask,
 ) -> Result<Answer, Failure> {
-    let Ask { asked, call, request, longest, by_status } = ask;
+    let Ask { asked, call, request, longest, trust, by_status } = ask;
     // The one thing of a request that may be no request: reqwest would find it while sending.
     if request.url().as_str().parse::<Uri>().is_err() {
         return Err(unmade(&asked));
@@ -133,7 +136,7 @@ pub(crate) async fn exchange(
     let response = match transport.carry(request).await {
         Ok(response) => response,
         Err(error) => {
-            let failure = transport_failure(call, &asked, &error);
+            let failure = super::lost_on_the_way(call, &asked, &error, trust);
             telling.failed(&failure);
             return Err(failure);
         }

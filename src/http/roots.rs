@@ -10,7 +10,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use rustls_native_certs::ErrorKind;
 
@@ -39,6 +39,12 @@ impl Authorities {
         in_file(path).map(Self).map_err(|(_, why)| why)
     }
 
+    /// These.
+    #[must_use]
+    pub fn of_der(certificates: Vec<Vec<u8>>) -> Self {
+        Self(certificates.into_iter().map(CertificateDer::from).collect())
+    }
+
     /// Those in a text.
     ///
     /// # Errors
@@ -52,18 +58,43 @@ impl Authorities {
     }
 }
 
+/// A certificate with its chain and its private key.
+#[derive(Clone)]
+pub struct Identity(pub(super) Vec<CertificateDer<'static>>, pub(super) Arc<PrivateKeyDer<'static>>);
+
+impl Identity {
+    /// Those in two texts.
+    ///
+    /// # Errors
+    /// That one of them holds none.
+    pub fn of_pem(certificate: &[u8], key: &[u8]) -> Result<Self, String> {
+        let Authorities(chain) = Authorities::of_pem(certificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| "it holds no private key".to_owned())?;
+        Ok(Self(chain, Arc::new(key)))
+    }
+}
+
 /// Checks a server's certificate against roots that are read at the first check: a run against a plain-http loopback
 /// address, or in an image without roots, never reads them.
 #[derive(Debug)]
 pub(super) struct LazyRoots {
     extra: Vec<CertificateDer<'static>>,
+    /// Nobody else is trusted.
+    alone: bool,
+    /// The name in the certificate, where it is not that of the address.
+    name: Option<ServerName<'static>>,
     provider: Arc<CryptoProvider>,
     inner: OnceLock<Result<Arc<WebPkiServerVerifier>, Error>>,
 }
 
 impl LazyRoots {
-    pub(super) fn new(extra: Vec<CertificateDer<'static>>, provider: Arc<CryptoProvider>) -> Self {
-        Self { extra, provider, inner: OnceLock::new() }
+    pub(super) fn new(
+        extra: Vec<CertificateDer<'static>>,
+        alone: bool,
+        name: Option<ServerName<'static>>,
+        provider: Arc<CryptoProvider>,
+    ) -> Self {
+        Self { extra, alone, name, provider, inner: OnceLock::new() }
     }
 
     fn inner(&self) -> Result<&WebPkiServerVerifier, Error> {
@@ -75,8 +106,10 @@ impl LazyRoots {
 
     fn read(&self) -> Result<Arc<WebPkiServerVerifier>, Error> {
         let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(system());
-        roots.add_parsable_certificates(in_cert_dirs());
+        if !self.alone {
+            roots.add_parsable_certificates(system());
+            roots.add_parsable_certificates(in_cert_dirs());
+        }
         roots.add_parsable_certificates(self.extra.iter().cloned());
         if roots.is_empty() {
             return Err(Error::General("no trusted root certificates here; SSL_CERT_FILE can name some".to_owned()));
@@ -96,7 +129,8 @@ impl ServerCertVerifier for LazyRoots {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        self.inner()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        let name = self.name.as_ref().unwrap_or(server_name);
+        self.inner()?.verify_server_cert(end_entity, intermediates, name, ocsp_response, now)
     }
 
     fn verify_tls12_signature(

@@ -13,7 +13,8 @@ use keyrotor::store::{Around, Stores};
 use keyrotor_fake::kubernetes::Workload;
 use keyrotor_fake::{Dialect, Server, State};
 
-use crate::harness::{CLUSTER_TOKEN, Ran, SECRET, Setting, Stage};
+use crate::canned::{Canned, reply};
+use crate::harness::{CLUSTER_TOKEN, Invocation, Ran, SECRET, Setting, Stage};
 
 const KEY: &str = "kubernetes:prod/arouter-credentials#api-key";
 
@@ -359,4 +360,77 @@ fn a_program_that_signs_in_and_hangs_does_not_keep_a_run_that_is_told_to_stop() 
     });
     assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
     assert!(ran.took < Duration::from_secs(8), "{:?}", ran.took);
+}
+
+/// A program beside a kubeconfig, in a folder of its own.
+fn with_program(stage: &Stage, script: &str) -> String {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir_all(stage.path("kube")).unwrap();
+    stage.put("kube/plug.sh", format!("#!/bin/sh\n{script}\n"));
+    std::fs::set_permissions(stage.path("kube/plug.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let exec = "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plug.sh}";
+    stage.put("kube/config.yaml", stage.kubeconfig("x").replace("token: x", exec))
+}
+
+fn credential(more: &str) -> String {
+    format!("printf %s '{{\"kind\":\"ExecCredential\",\"status\":{{\"token\":\"{CLUSTER_TOKEN}\\n\"{more}}}}}'")
+}
+
+/// Each of these once failed here, and never with `kubectl`.
+#[test]
+fn a_kubeconfig_means_what_it_means_to_kubectl() {
+    type Written = fn(&Stage) -> String;
+    let cases: [(&str, Written); 5] = [
+        ("white space around the token in a file", |stage| {
+            stage.put("token", format!("  {CLUSTER_TOKEN} \n\n"));
+            stage.put("k.yaml", stage.kubeconfig("x").replace("token: x", "tokenFile: token"))
+        }),
+        ("a file that is not there", |stage| {
+            format!("/nowhere/k.yaml:{}", stage.put("k.yaml", stage.kubeconfig(CLUSTER_TOKEN)))
+        }),
+        ("a file that names no context", |stage| {
+            let first = stage.put("first.yaml", "apiVersion: v1\nkind: Config\ncurrent-context: ''\n");
+            format!("{first}:{}", stage.put("k.yaml", stage.kubeconfig(CLUSTER_TOKEN)))
+        }),
+        ("a program beside the file", |stage| with_program(stage, &credential(""))),
+        ("a program whose token is over soon", |stage| {
+            with_program(stage, &credential(",\"expirationTimestamp\":\"2020-01-01T00:00:00Z\""))
+        }),
+    ];
+    for (what, written) in cases {
+        let stage = stage(&[KEY]);
+        let path = written(&stage);
+        let ran = stage.action().variable("KUBECONFIG", &path).run();
+        assert_eq!((ran.status(), ran.rotated()), (0, true), "{what}: {}", ran.log());
+        assert!(ran.stdout.contains(&format!("::add-mask::{CLUSTER_TOKEN}")), "{what}: the token is not masked");
+        stage.check_healed().unwrap();
+    }
+}
+
+#[test]
+fn a_program_that_signs_in_is_bounded() {
+    for (script, says) in [
+        ("sleep 60", "the program `kube/./plug.sh` did not sign in within 1 s"),
+        ("yes", "says more than"),
+        ("echo hello; exit 3", "does not work"),
+    ] {
+        let stage = setting(&[KEY]).input("request-timeout", "1s").stage();
+        let path = with_program(&stage, script);
+        refused(&stage, &stage.action().variable("KUBECONFIG", &path).run(), &[says]);
+    }
+}
+
+/// The new key would be read on the way.
+#[test]
+fn plain_http_to_this_machine_goes_through_no_proxy() {
+    let proxy = Canned::serve(|_| reply(502, "", ""));
+    let stage = stage(&[KEY]);
+    let through = |run: Invocation<'_>| run.variable("HTTPS_PROXY", proxy.url.as_str()).run();
+    let config = stage.kubeconfig(CLUSTER_TOKEN).replace("{server:", &format!("{{proxy-url: '{}', server:", proxy.url));
+    let named = stage.put("proxy.yaml", config);
+    for ran in [through(stage.action()), through(stage.action().variable("KUBECONFIG", &named))] {
+        assert_eq!(ran.status(), 0, "{}", ran.log());
+    }
+    assert!(proxy.seen().is_empty(), "{:?}", proxy.seen());
+    stage.check_healed().unwrap();
 }

@@ -146,6 +146,7 @@ impl Wire {
             call,
             request: request(signed, asked, url),
             longest: LONGEST_BODY,
+            trust: http::TRUST,
             by_status: call == Call::Write,
         };
         let answer = exchange(&*self.transport, (&self.trace, ""), ask).await?.to(SignedBy::Token);

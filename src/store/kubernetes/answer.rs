@@ -1,21 +1,14 @@
 //! What the API server answered, and what that means. Its refusals are `Status` objects.
 
-use ::http::{HeaderMap, Method, StatusCode};
+use ::http::Method;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::http::{Call, Failure, Words, retry_after, server_date, server_text, status_failure};
+use crate::http::{self, Call, Failure, Words, lost, retry_after, server_text, status_failure};
 use crate::secret::Redactor;
 
-/// One answer, whatever its status.
-pub(super) struct Answer {
-    pub(super) asked: String,
-    pub(super) call: Call,
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    /// `Null` where it is no JSON.
-    pub(super) body: Value,
-}
+/// One answer, whatever its status, and its body: `Null` where it is no JSON.
+pub(super) type Answer = http::Answer<Value>;
 
 /// Whether a request may change something. A review is answered, and nothing is kept of it.
 pub(super) fn call_of(method: &Method, path: &str) -> Call {
@@ -34,12 +27,12 @@ impl Answer {
     }
 
     fn words(&self) -> Words {
-        Words::own_if(self.body.get("kind").and_then(Value::as_str) == Some("Status"))
+        Words::own_if(self.of.get("kind").and_then(Value::as_str) == Some("Status"))
     }
 
     /// What a conflict, a missing object or a refusal is about (`Forbidden`, `AlreadyExists`, `NotFound`).
     pub(super) fn reason(&self) -> &str {
-        self.body.get("reason").and_then(Value::as_str).unwrap_or_default()
+        self.of.get("reason").and_then(Value::as_str).unwrap_or_default()
     }
 
     /// The object in a successful answer.
@@ -50,25 +43,17 @@ impl Answer {
         if !self.status.is_success() {
             return Err(self.failure(redactor));
         }
-        let is_it = self.body.get("kind").and_then(Value::as_str) == Some(kind);
-        match (is_it, server_date(&self.headers)) {
-            (true, Some(date)) => Ok((self.body, date)),
-            (false, _) => Err(self.senseless(&format!("is no {kind}"))),
-            (true, None) => Err(self.senseless("has no Date header, without which no time can be compared")),
+        let is_it = self.of.get("kind").and_then(Value::as_str) == Some(kind);
+        if !is_it {
+            return Err(lost(self.call, format!("{}: the answer is no {kind}", self.asked)));
         }
-    }
-
-    fn senseless(&self, what: &str) -> Failure {
-        let message = format!("{}: the answer {what}", self.asked);
-        match self.call {
-            Call::Read => Failure::Transient { message, retry_after: None },
-            Call::Write => Failure::Unknown { message, retry_after: None },
-        }
+        let date = self.date()?;
+        Ok((self.of, date))
     }
 
     /// What an answer that is not the expected one says of the effect.
     pub(super) fn failure(&self, redactor: &Redactor) -> Failure {
-        let said = self.body.get("message").and_then(Value::as_str).map(|text| server_text(text, redactor));
+        let said = self.of.get("message").and_then(Value::as_str).map(|text| server_text(text, redactor));
         let said = said.map_or_else(String::new, |said| format!(": {said}"));
         let message = format!("{}: the cluster answered {}{said}", self.asked, self.status);
         // Someone else was faster: what was read has to be read anew.

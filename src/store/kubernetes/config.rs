@@ -1,22 +1,33 @@
 //! Where the cluster is and who we are there: from where `kubectl` takes it, else the pod's own account.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use ::http::Uri;
-use kube::config::{AuthInfo, Config, ExecInteractiveMode, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kube::config::{AuthInfo, Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
 
-use crate::http::{Failure, Refusal};
+use crate::http::{Authorities, Failure, Identity, Peer, Refusal};
 use crate::secret::Secret;
 use crate::store::Around;
 
 const KUBECONFIG: &str = "KUBECONFIG";
 
+/// What was found.
+pub(super) struct Found {
+    pub(super) config: Config,
+    /// What is particular about the cluster's server.
+    pub(super) peer: Peer,
+}
+
 /// The configuration of the current context. Whatever in it is secret is hidden.
-pub(super) async fn read(around: &Around) -> Result<Config, Failure> {
-    let mut config = match named(around) {
+pub(super) async fn read(around: &Around) -> Result<Found, Failure> {
+    let (config, proxy) = match named(around) {
         Some(files) => of_files(&files).await.map_err(|error| unusable(&files, &error))?,
-        None => Config::incluster().map_err(|_| nowhere())?,
+        None => (Config::incluster().map_err(|_| nowhere())?, None),
     };
     hide(&config.auth_info, around);
     check_address(&config.cluster_url)?;
@@ -26,27 +37,76 @@ pub(super) async fn read(around: &Around) -> Result<Config, Failure> {
         return Err(hinted(message, "name the cluster's authority in `certificate-authority`"));
     }
     check_plugin(&config.auth_info, around)?;
-    if let Some(plugin) = &mut config.auth_info.exec {
-        // It has nobody to talk to, and what it says on stderr could be a credential.
-        plugin.interactive_mode = Some(ExecInteractiveMode::Never);
-    }
-    // What may be repeated, and when, is not the client's to decide.
-    config.default_retry = false;
-    // As much later as any request may be sent than it was begun.
-    config.connect_timeout = Some(around.request_timeout / 4);
-    // These would end connections that are idle; each request has a bound of its own.
-    config.read_timeout = None;
-    config.write_timeout = None;
-    Ok(config)
+    let (authorities, name) = (config.root_cert.clone().map(Authorities::of_der), config.tls_server_name.clone());
+    let peer = Peer { authorities, alone: true, name, identity: identity(&config.auth_info)?, proxy };
+    Ok(Found { config, peer })
 }
 
-/// As `kubectl` does: of several files the first that says a thing holds.
-async fn of_files(files: &str) -> Result<Config, KubeconfigError> {
-    let mut all = Kubeconfig::default();
-    for file in files.split(':').filter(|file| !file.is_empty()) {
-        all = all.merge(Kubeconfig::read_from(file)?)?;
+/// Without what signs by itself.
+pub(super) fn without_tokens(mut config: Config) -> Config {
+    let user = &mut config.auth_info;
+    (user.token, user.token_file, user.exec) = (None, None, None);
+    config
+}
+
+/// The client's certificate and its key, which stand in the kubeconfig or in files.
+fn identity(user: &AuthInfo) -> Result<Option<Identity>, Failure> {
+    let part = |data: Option<&str>, file: Option<&String>| match (data, file) {
+        (Some(data), _) => STANDARD.decode(data).ok().map(Some),
+        (None, Some(file)) => std::fs::read(file).ok().map(Some),
+        (None, None) => Some(None),
+    };
+    let certificate = part(user.client_certificate_data.as_deref(), user.client_certificate.as_ref());
+    let key = part(user.client_key_data.as_ref().map(|key| key.expose_secret()), user.client_key.as_ref());
+    match (certificate, key.map(|key| key.map(Zeroizing::new))) {
+        (Some(None), Some(None)) => Ok(None),
+        (Some(Some(certificate)), Some(Some(key))) => {
+            Identity::of_pem(&certificate, &key).map(Some).map_err(|_| unusable_credential())
+        }
+        _ => Err(unusable_credential()),
     }
-    Config::from_custom_kubeconfig(all, &KubeConfigOptions::default()).await
+}
+
+/// As `kubectl` does: of several files the first that says a thing holds, one that is not there says nothing, and a program
+/// with a path lies beside the file that names it. With them the proxy that they name; one that the process's variables name
+/// is the run's own.
+async fn of_files(files: &str) -> Result<(Config, Option<String>), KubeconfigError> {
+    let (mut all, mut missing, mut any) = (Kubeconfig::default(), None, false);
+    for file in files.split(':').filter(|file| !file.is_empty()) {
+        match Kubeconfig::read_from(file) {
+            Ok(one) => {
+                any = true;
+                all = all.merge(settled(one, Path::new(file)))?;
+            }
+            Err(KubeconfigError::ReadConfig(error, path)) if error.kind() == ErrorKind::NotFound => {
+                missing = Some(KubeconfigError::ReadConfig(error, path));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    if let Some(error) = missing.filter(|_| !any) {
+        return Err(error);
+    }
+    let proxy = proxy(&all);
+    Ok((Config::from_custom_kubeconfig(all, &KubeConfigOptions::default()).await?, proxy))
+}
+
+fn settled(mut one: Kubeconfig, file: &Path) -> Kubeconfig {
+    one.current_context = one.current_context.filter(|name| !name.is_empty());
+    let users = one.auth_infos.iter_mut().filter_map(|named| named.auth_info.as_mut());
+    for command in users.filter_map(|user| user.exec.as_mut()?.command.as_mut()) {
+        if command.contains('/') {
+            *command = file.parent().unwrap_or(Path::new("")).join(&*command).display().to_string();
+        }
+    }
+    one
+}
+
+fn proxy(all: &Kubeconfig) -> Option<String> {
+    let context = all.contexts.iter().find(|it| Some(&it.name) == all.current_context.as_ref())?;
+    let cluster = &context.context.as_ref()?.cluster;
+    let named = all.clusters.iter().find(|it| it.name == *cluster)?.cluster.as_ref()?;
+    named.proxy_url.clone().filter(|url| !url.is_empty())
 }
 
 /// The kubeconfig, where there is one: `KUBECONFIG`, else `~/.kube/config`.
@@ -88,6 +148,12 @@ fn check_address(url: &Uri) -> Result<(), Failure> {
     }
 }
 
+/// What signs, or the program that gives it, is of no use. Why could be told in the words of a credential.
+pub(super) fn unusable_credential() -> Failure {
+    let message = "the way to sign in that the kubeconfig names does not work";
+    hinted(message, "try `kubectl auth whoami` with the same kubeconfig")
+}
+
 /// The action's image has no program in it but this one.
 fn check_plugin(user: &AuthInfo, around: &Around) -> Result<(), Failure> {
     let Some(command) = user.exec.as_ref().and_then(|exec| exec.command.as_deref()) else { return Ok(()) };
@@ -116,6 +182,6 @@ fn hide(user: &AuthInfo, around: &Around) {
     }
 }
 
-fn hinted(message: &str, hint: &str) -> Failure {
+pub(super) fn hinted(message: &str, hint: &str) -> Failure {
     Failure::Refused(Refusal { status: None, message: message.to_owned(), hint: Some(hint.to_owned()) })
 }

@@ -11,6 +11,7 @@ mod object;
 mod rights;
 mod rollout;
 mod secret;
+mod sign_in;
 mod writers;
 
 pub(super) use cluster::Cluster;

@@ -1,24 +1,15 @@
 //! Restarting workloads as `kubectl rollout restart` does, and waiting as `kubectl rollout status` does.
 
 use ::http::Method;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::cluster::{Cluster, MANAGER};
+use super::cluster::{Cluster, MANAGER, Restart};
 use super::rights::Right;
 use crate::http::Failure;
 use crate::store::target::{Workload, WorkloadKind};
 
 /// What `kubectl rollout restart` changes in the template of the pods, so that they are made anew.
 const STAMP: &str = "kubectl.kubernetes.io/restartedAt";
-
-/// A restart that was begun.
-#[derive(Clone, Debug)]
-pub(crate) struct Restart {
-    stamp: Timestamp,
-    /// How many writes it counts for.
-    writes: u64,
-}
 
 /// How far a rollout is.
 #[derive(Debug, PartialEq, Eq)]

@@ -1,0 +1,185 @@
+//! Who signs: a token, a file with one, or a program that the kubeconfig names. All three are ours and not kube's: as `kubectl`
+//! does, white space around a token is none of it, and what a program says is hidden, and bounded as any answer is.
+
+use std::process::Stdio;
+use std::rc::Rc;
+use std::time::Duration;
+
+use ::http::HeaderValue;
+use jiff::Timestamp;
+use kube::config::{AuthInfo, ExecConfig};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::Command;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use zeroize::Zeroizing;
+
+use super::config::{hinted, unusable_credential};
+use crate::http::{self, Failure, Identity, Peer};
+use crate::secret::Secret;
+use crate::store::Around;
+
+/// A file is read anew after this: a pod's own token is replaced within the hour.
+const FILE_IS_NEWS: Duration = Duration::from_secs(60);
+/// A token of which less than this is left is replaced before it is used.
+const MARGIN: Duration = Duration::from_secs(10);
+/// A program says a token, or a certificate and its key.
+const LONGEST_SAID: u64 = 256 * 1024;
+/// It is not trusted for longer, whatever it says: it may say more than a clock can show.
+const LONGEST_TRUST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What helps where a client can't be made of a kubeconfig.
+const PROXY: &str = "leave `proxy-url` out of the kubeconfig, or correct it";
+
+/// What signs a request, and what sends it.
+pub(super) struct Signed {
+    pub(super) header: Option<HeaderValue>,
+    pub(super) client: reqwest::Client,
+    /// `None`: for good, as far as is known.
+    until: Option<Instant>,
+}
+
+/// The way to sign in.
+pub(super) struct SignIn {
+    user: AuthInfo,
+    /// Held by whoever signs in: targets that are looked at together wait for it.
+    last: Mutex<Option<Rc<Signed>>>,
+}
+
+#[derive(Deserialize)]
+struct Credential {
+    status: Option<Said>,
+}
+
+/// What a program answers: Kubernetes' page "Authenticating", part "Input and output formats".
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Said {
+    token: Option<String>,
+    client_certificate_data: Option<String>,
+    client_key_data: Option<String>,
+    expiration_timestamp: Option<Timestamp>,
+}
+
+impl SignIn {
+    pub(super) fn new(user: AuthInfo) -> Self {
+        Self { user, last: Mutex::default() }
+    }
+
+    /// What signs a request now.
+    pub(super) async fn signed(&self, peer: &Peer, around: &Around) -> Result<Rc<Signed>, Failure> {
+        let mut last = self.last.lock().await;
+        if let Some(signed) = last.as_ref().filter(|it| it.until.is_none_or(|until| Instant::now() < until)) {
+            return Ok(Rc::clone(signed));
+        }
+        let (token, until, identity) = self.credential(around).await?;
+        let header = token.map(|token| header(&token, around)).transpose()?;
+        let client = match (identity, last.as_ref()) {
+            (None, Some(before)) => before.client.clone(),
+            (identity, _) => {
+                let identity = identity.or_else(|| peer.identity.clone());
+                let built = http::client_of(around.request_timeout, Peer { identity, ..peer.clone() });
+                built.map_err(|error| hinted(&format!("no client for the cluster: {error}"), PROXY))?
+            }
+        };
+        let signed = Rc::new(Signed { header, client, until });
+        *last = Some(Rc::clone(&signed));
+        Ok(signed)
+    }
+
+    async fn credential(
+        &self,
+        around: &Around,
+    ) -> Result<(Option<Secret>, Option<Instant>, Option<Identity>), Failure> {
+        let given = self.user.token.as_ref().map(|token| Secret::new(token.expose_secret().trim().to_owned()));
+        if let Some(file) = &self.user.token_file {
+            let read = std::fs::read_to_string(file).map(|text| Secret::new(text.trim().to_owned())).ok();
+            let read = read.filter(|token| !token.expose().is_empty());
+            return match read.or(given) {
+                Some(token) => Ok((Some(token), Some(Instant::now() + FILE_IS_NEWS), None)),
+                None => Err(hinted(
+                    &format!("no token can be read in {file}"),
+                    "see what `tokenFile` in the kubeconfig names",
+                )),
+            };
+        }
+        match (given, &self.user.exec) {
+            (None, Some(program)) => said(program, around).await,
+            (given, _) => Ok((given, None, None)),
+        }
+    }
+}
+
+fn header(token: &Secret, around: &Around) -> Result<HeaderValue, Failure> {
+    (around.hide)(token);
+    http::bearer(token).ok_or_else(unusable_credential)
+}
+
+/// Asks the program. What it says of its own failure could be a credential, so nobody hears it.
+async fn said(
+    program: &ExecConfig,
+    around: &Around,
+) -> Result<(Option<Secret>, Option<Instant>, Option<Identity>), Failure> {
+    let name = program.command.as_deref().unwrap_or_default();
+    let asked = Instant::now();
+    let heard = timeout(around.request_timeout, run(program, name)).await;
+    let text = heard.map_err(|_| {
+        let seconds = around.request_timeout.as_secs();
+        hinted(&format!("the program `{name}` did not sign in within {seconds} s"), "see what it waits for")
+    })??;
+    let credential = serde_json::from_slice::<Credential>(&text).ok().and_then(|it| it.status);
+    let Some(said) = credential else { return Err(unusable_credential()) };
+    let secrets = [said.token, said.client_key_data].map(|text| text.map(|text| Secret::new(text.trim().to_owned())));
+    secrets.iter().flatten().for_each(|secret| (around.hide)(secret));
+    let [token, key] = secrets;
+    let identity = match (said.client_certificate_data, key) {
+        (Some(certificate), Some(key)) => {
+            let identity = Identity::of_pem(certificate.as_bytes(), key.expose().as_bytes());
+            Some(identity.map_err(|_| unusable_credential())?)
+        }
+        _ => None,
+    };
+    if token.is_none() && identity.is_none() {
+        return Err(unusable_credential());
+    }
+    let lives = said.expiration_timestamp.map(|end| Duration::try_from(end.duration_since((around.now)())));
+    let until = lives.map(|lives| asked + lives.unwrap_or_default().saturating_sub(MARGIN).min(LONGEST_TRUST));
+    Ok((token, until, identity))
+}
+
+async fn run(program: &ExecConfig, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let failed = |_| unusable_credential();
+    let mut spec = json!({ "interactive": false });
+    if let (true, Some(cluster), Some(fields)) = (program.provide_cluster_info, &program.cluster, spec.as_object_mut())
+    {
+        fields.insert("cluster".to_owned(), serde_json::to_value(cluster).unwrap_or_default());
+    }
+    let told = json!({ "apiVersion": program.api_version, "kind": "ExecCredential", "spec": spec });
+    let variables = program.env.iter().flatten().filter_map(|it| Some((it.get("name")?, it.get("value")?)));
+    // It has nobody to talk to.
+    let mut child = Command::new(name)
+        .args(program.args.iter().flatten())
+        .envs(variables)
+        .env("KUBERNETES_EXEC_INFO", told.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(failed)?;
+    let mut text = Zeroizing::new(Vec::new());
+    if let Some(said) = child.stdout.take() {
+        said.take(LONGEST_SAID + 1).read_to_end(&mut text).await.map_err(failed)?;
+    }
+    if u64::try_from(text.len()).is_ok_and(|length| length > LONGEST_SAID) {
+        return Err(hinted(
+            &format!("the program `{name}` says more than {LONGEST_SAID} bytes"),
+            "it is to say an ExecCredential",
+        ));
+    }
+    let ended = child.wait().await.map_err(failed)?;
+    if ended.success() { Ok(text) } else { Err(unusable_credential()) }
+}
