@@ -18,9 +18,10 @@ use zeroize::Zeroizing;
 use crate::secret::{Redactor, Secret};
 
 pub use body::{BodyError, body};
-pub use client::{ClientError, Peer, client, client_of, client_trusting};
+pub use client::{ClientError, Peer, client, client_of};
 pub use exchange::{Answer, Transport};
-pub(crate) use exchange::{Ask, exchange, undated, unmade};
+pub(crate) use exchange::{Ask, exchange, undated, unmade, whole};
+pub use reqwest::Client;
 pub use roots::{Authorities, Identity};
 pub use trace::Trace;
 

@@ -1,7 +1,7 @@
 //! From settings to an issuer: the one place that knows which there are.
 
 use crate::config::{IssuerKind, IssuerSettings};
-use crate::http::Trace;
+use crate::http::{Client, Trace};
 use crate::issuer::openrouter::Extras;
 use crate::issuer::{ArouterIssuer, Flights, OpenRouterIssuer};
 use crate::rotation::port::KeyIssuer;
@@ -10,7 +10,7 @@ use crate::secret::Redactor;
 /// Opens the issuer. Its first list may be one request with those of others who share the flights.
 pub(crate) fn open(
     settings: &IssuerSettings,
-    client: reqwest::Client,
+    client: Client,
     redactor: Redactor,
     flights: &Flights,
     trace: Trace,

@@ -36,7 +36,7 @@ use std::time::Duration;
 
 use crate::cli::Surroundings;
 use crate::config::{Asked, Command, Request, RotationRequest};
-use crate::http::{Retry, Trace};
+use crate::http::{Client, Retry, Trace};
 use crate::report::Ending;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
@@ -84,7 +84,7 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
 
 /// What rotations with the same `request-timeout` share.
 struct Connected {
-    client: reqwest::Client,
+    client: Client,
     stores: Stores,
 }
 

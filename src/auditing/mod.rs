@@ -12,7 +12,7 @@ use crate::audit::prune::{How, Pruning};
 use crate::audit::{Assessment, Audit, AuditedAccount, Criteria, Rotation, assess};
 use crate::config::audit::{AuditSettings, Listed, Prune};
 use crate::config::{IssuerKind, IssuerSettings, Request, environments};
-use crate::http::{self, Failure, Retry, Trace};
+use crate::http::{self, Client, Failure, Retry, Trace};
 use crate::issuer::Flights;
 use crate::issuing;
 use crate::report;
@@ -83,7 +83,7 @@ pub(crate) async fn run(
 
 /// The accounts, in the config file's order. Rotations at one address that share a credential share an account; so do
 /// those whose keys manage themselves, since one list most likely shows them all.
-fn reach(request: &Request, settings: &AuditSettings, client: &reqwest::Client, runner: &Rc<Runner>) -> Vec<Reached> {
+fn reach(request: &Request, settings: &AuditSettings, client: &Client, runner: &Rc<Runner>) -> Vec<Reached> {
     let mut reached: Vec<(Reached, Vec<Secret>)> = Vec::new();
     let alone = settings.rotations.is_empty().then_some((&request.issuer, None));
     let listed = settings.rotations.iter().map(|listed| (&listed.request.issuer, Some(listed)));
@@ -113,12 +113,7 @@ fn reach(request: &Request, settings: &AuditSettings, client: &reqwest::Client, 
     reached.into_iter().map(|(account, _)| account).collect()
 }
 
-fn open(
-    settings: &IssuerSettings,
-    signs: &Secret,
-    client: &reqwest::Client,
-    runner: &Rc<Runner>,
-) -> Box<dyn KeyIssuer> {
+fn open(settings: &IssuerSettings, signs: &Secret, client: &Client, runner: &Rc<Runner>) -> Box<dyn KeyIssuer> {
     let current_key = settings.management_key.is_none().then(|| signs.clone());
     let debugger = Rc::clone(runner);
     let trace = Trace::to(move |line| debugger.debug(line));

@@ -46,14 +46,6 @@ pub fn client(request_timeout: Duration) -> Result<reqwest::Client, ClientError>
     client_of(request_timeout, Peer::default())
 }
 
-/// The same, which trusts these authorities too.
-///
-/// # Errors
-/// As [`client`].
-pub fn client_trusting(request_timeout: Duration, authorities: Authorities) -> Result<reqwest::Client, ClientError> {
-    client_of(request_timeout, Peer { authorities: Some(authorities), ..Peer::default() })
-}
-
 /// What is particular about one server.
 #[derive(Clone, Default)]
 pub struct Peer {

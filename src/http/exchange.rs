@@ -151,6 +151,24 @@ pub(crate) async fn exchange(
     Ok(Answer { asked, call, status, headers, body: Zeroizing::new(body), of: () })
 }
 
+/// Sends one request for a library that reads the answer itself: its status, headers and body, which is empty where it was cut
+/// off and the status says enough.
+///
+/// # Errors
+/// A lost answer, or a success whose body does not come to its end.
+pub(crate) async fn whole(
+    request: RequestBuilder,
+    longest: usize,
+) -> Result<(StatusCode, HeaderMap, Vec<u8>), BodyError> {
+    let response = request.send().await?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    match super::body(response, longest).await {
+        Ok(body) => Ok((status, headers, body)),
+        Err(_) if !status.is_success() => Ok((status, headers, Vec::new())),
+        Err(error) => Err(error),
+    }
+}
+
 /// A read that is answered at too great a length would be so again.
 fn cut_off(call: Call, asked: &str, error: &BodyError) -> Failure {
     match (error, call) {

@@ -102,7 +102,7 @@ mod tests {
         ask: impl AsyncFn(&Assignments<'_>) -> T,
     ) -> (T, Vec<Asked>) {
         let server = serve(reply).unwrap();
-        let client = reqwest::Client::builder().build().unwrap();
+        let client = crate::http::client(std::time::Duration::from_secs(5)).unwrap();
         let wire = Wire { client, root: root(&server.url), redactor: Redactor::new(), trace: Trace::default() };
         let signer = Signer { secret: Secret::new("sk-or-v1-management".into()), input: "`management-key`" };
         let came = ask(&Assignments { wire: &wire, signer }).await;

@@ -17,7 +17,7 @@ use super::pages::{Cursor, Page, read_all};
 use super::proof::{Chat, about, judge, tried_key};
 use super::row::{self, CARRIED, INCLUDE_BYOK, Shown, WORKSPACE};
 use super::wire::{Ask, Signer, Wire, root};
-use crate::http::{Failure, Trace, one_line, server_text};
+use crate::http::{Client, Failure, Trace, one_line, server_text};
 use crate::rotation::port::{
     ChatVerdict, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell,
     RightsTaken, Verdict,
@@ -60,7 +60,7 @@ impl OpenRouterIssuer {
     /// `base_url` is the API's address with or without `/api/v1`.
     #[must_use]
     pub fn new(
-        client: reqwest::Client,
+        client: Client,
         base_url: &Url,
         management_key: Option<Secret>,
         extras: Extras,

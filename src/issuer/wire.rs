@@ -11,7 +11,7 @@ use url::Url;
 
 use super::fault::{fault_text, hint, is_documented, redirect_hint};
 use super::flights::Flights;
-use crate::http::{self, Call, Failure, Refusal, Trace, Words, exchange, server_text};
+use crate::http::{self, Call, Client, Failure, Refusal, Trace, Words, exchange, server_text};
 use crate::secret::{Redactor, Secret};
 
 /// A list page of 100 keys or every model a gateway knows are well below this.
@@ -159,7 +159,7 @@ impl Answer {
 /// Sends requests to one issuer.
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
-    pub(super) client: reqwest::Client,
+    pub(super) client: Client,
     pub(super) root: Url,
     pub(super) redactor: Redactor,
     pub(super) trace: Trace,
@@ -198,7 +198,7 @@ impl Wire {
 /// A request that is ready to be sent.
 struct Outgoing {
     ask: http::Ask,
-    client: reqwest::Client,
+    client: Client,
     input: &'static str,
     trace: Trace,
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::http::Trace;
+use crate::http::{Client, Trace};
 use crate::secret::{Redactor, Secret};
 
 /// What a run hands to the stores that it opens. Copies are cheap and mean the same.
 #[derive(Clone)]
 pub struct Around {
     /// For HTTP; `request-timeout` bounds its requests.
-    pub client: reqwest::Client,
+    pub client: Client,
     /// For one request, whatever it is sent with.
     pub request_timeout: Duration,
     /// The process's variables, in which other tools find their credentials.

@@ -98,7 +98,7 @@ impl Fleet {
 
     fn github(&self, credential: Credential) -> Rc<GitHub> {
         let (transport, url) = (InProcess(self.world().clone()), Url::parse(self.url).unwrap());
-        Rc::new(GitHub::over(Box::new(transport), url, credential, Redactor::new()).unwrap())
+        Rc::new(GitHub::new(transport, url, credential, Redactor::new()).unwrap())
     }
 
     /// One rotation with a token, and the time that it took.

@@ -12,13 +12,13 @@ const VALUE: &str = "lr_live_schlüssel \u{1f511}\nwith a second line";
 
 #[test]
 fn octokit_writes_a_secret_that_the_stand_in_opens() {
-    let stage = Setting::new(Dialect::Mgmt).stage();
+    let stage = Setting::new(Dialect::Mgmt).places(&["repo:acme/app", "agents:acme/app"]).stage();
     let place = &stage.places[0];
     stage.world.by_hand(|state| _ = state.github.write_secret(place, "OLD", "x"));
     let mut octokit = script("octokit.mjs");
     octokit.env("API_URL", &stage.fakes.github_url).env("TOKEN", TOKEN).env("OWNER", "acme").env("REPO", "app");
     let told = json_of(octokit.env("NAME", SECRET).env("VALUE", VALUE).env("GONE", "OLD"));
-    assert_eq!(stage.held()[0].as_deref(), Some(VALUE));
+    assert_eq!(stage.held(), [Some(VALUE.to_owned()), Some(VALUE.to_owned())]);
     assert_eq!(
         (&told["written"], &told["removed"], &told["missing"]),
         (&json!(204), &json!(204), &json!(404)),

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use keyrotor::http::Failure;
 use keyrotor::rotation::port::{Held, SecretStore as _};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{Credential, GitHub, GitHubSecret, Pace};
+use keyrotor::store::github::{API_VERSION, Credential, GitHub, GitHubSecret, Pace};
 use keyrotor::store::target::{Place, PlaceKind};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -528,6 +528,17 @@ async fn a_server_below_a_path_is_asked_there_whatever_the_path() {
     }
 }
 
+/// What each server takes, by npm's `@octokit/openapi` 23.0.2: its description of github.com names changes of 2026-03-10,
+/// those of GitHub Enterprise Server 3.17 to 3.19 name none.
+const VERSIONS: [(&str, &[&str]); 2] =
+    [("github.com", &["2022-11-28", "2026-03-10"]), ("GitHub Enterprise Server 3.17", &["2022-11-28"])];
+
+#[test]
+fn the_version_of_the_api_is_the_newest_that_every_server_takes() {
+    let [(_, newest), (_, oldest)] = VERSIONS;
+    assert_eq!(newest.iter().filter(|version| oldest.contains(version)).max(), Some(&API_VERSION));
+}
+
 #[tokio::test]
 async fn names_are_encoded_and_never_leave_their_place_in_the_path() {
     let server = Canned::serve(|_| no_such_thing());
@@ -543,6 +554,10 @@ async fn names_are_encoded_and_never_leave_their_place_in_the_path() {
     for kind in PlaceKind::ALL {
         look(kind, "a/b ü?#%2e").await.unwrap();
         let target = server.seen().pop().unwrap().target;
+        assert!(
+            !server.seen().pop().unwrap().headers.contains_key("content-length"),
+            "octocrab's headers are not sent"
+        );
         assert_eq!(target.split('/').filter(|part| *part == "a%2Fb%20%C3%BC%3F%23%252e").count(), 1, "{target}");
         let seen = server.seen().len();
         for name in ["", ".", "..", ".\t.", "a\nb"] {

@@ -227,6 +227,14 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("process::exit", &[]),
     ("governor", &["store::github::pace"]),
     ("jsonwebtoken", &["store::github::app_key"]),
+    ("reqwest", &["http", "http::body", "http::client", "http::exchange", "store::aws::fault", "store::github::wire"]),
+    // Paths of GitHub's API.
+    ("[\"repos\"", &["store::github::paths", "store::target::place"]),
+    ("[\"orgs\"", &["store::github::paths", "store::target::place"]),
+    ("[\"users\"", &["store::github::paths"]),
+    ("/repos/", &["store::github::wire"]),
+    ("/orgs/", &[]),
+    ("/app/", &["store::github::paths"]),
     // octocrab's own clients sign, repeat, wait and follow redirects.
     ("OctocrabBuilder", &["store::github::crab"]),
     ("Octocrab::", &[]),

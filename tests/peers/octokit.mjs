@@ -5,21 +5,23 @@ import sodium from "libsodium-wrappers";
 import { Octokit } from "octokit";
 
 const { API_URL, TOKEN, OWNER, REPO, NAME, VALUE, GONE } = process.env;
-const { rest } = new Octokit({ auth: TOKEN, baseUrl: API_URL, retry: { enabled: false }, throttle: { enabled: false } });
+const { request, rest } = new Octokit({ auth: TOKEN, baseUrl: API_URL, retry: { enabled: false }, throttle: { enabled: false } });
 const repository = { owner: OWNER, repo: REPO };
 
 await sodium.ready;
+const sealed = ({ key, key_id }) => {
+  const box = sodium.crypto_box_seal(
+    sodium.from_string(VALUE),
+    sodium.from_base64(key, sodium.base64_variants.ORIGINAL),
+  );
+  return { ...repository, secret_name: NAME, encrypted_value: sodium.to_base64(box, sodium.base64_variants.ORIGINAL), key_id };
+};
 const { data: publicKey } = await rest.actions.getRepoPublicKey(repository);
-const box = sodium.crypto_box_seal(
-  sodium.from_string(VALUE),
-  sodium.from_base64(publicKey.key, sodium.base64_variants.ORIGINAL),
-);
-const written = await rest.actions.createOrUpdateRepoSecret({
-  ...repository,
-  secret_name: NAME,
-  encrypted_value: sodium.to_base64(box, sodium.base64_variants.ORIGINAL),
-  key_id: publicKey.key_id,
-});
+const written = await rest.actions.createOrUpdateRepoSecret(sealed(publicKey));
+// It has types of these calls, and no functions.
+const agents = "/repos/{owner}/{repo}/agents/secrets";
+const { data: agentsKey } = await request(`GET ${agents}/public-key`, repository);
+await request(`PUT ${agents}/{secret_name}`, sealed(agentsKey));
 const removed = await rest.actions.deleteRepoSecret({ ...repository, secret_name: GONE });
 const { data: shown } = await rest.actions.getRepoSecret({ ...repository, secret_name: NAME });
 const { data: list } = await rest.actions.listRepoSecrets(repository);

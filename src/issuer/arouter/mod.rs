@@ -16,7 +16,7 @@ use self::dialect::{Dialect, KeysPath, limit_seen};
 use super::flights::Flights;
 use super::row::Shown;
 use super::wire::{Signer, Wire, root};
-use crate::http::{Failure, Trace, one_line};
+use crate::http::{Client, Failure, Trace, one_line};
 use crate::rotation::port::{
     ChatVerdict, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell, Verdict,
 };
@@ -50,7 +50,7 @@ impl ArouterIssuer {
     /// one, else the current key. Both are taken out of whatever is shown, and so is every key made.
     #[must_use]
     pub fn new(
-        client: reqwest::Client,
+        client: Client,
         base_url: &Url,
         management_key: Option<Secret>,
         current_key: Option<Secret>,

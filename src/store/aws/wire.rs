@@ -11,7 +11,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use url::Url;
 
-use crate::http;
+use crate::http::{self, BodyError, Client};
 
 /// A secret has at most 64 KiB, a page of a secret's versions far less than this.
 const LONGEST_ANSWER: usize = 1024 * 1024;
@@ -19,7 +19,7 @@ const LONGEST_ANSWER: usize = 1024 * 1024;
 /// What the SDK takes for its HTTP client.
 #[derive(Clone, Debug)]
 pub(super) struct Wire {
-    client: reqwest::Client,
+    client: Client,
     /// Plain http goes to loopback alone, and not where AWS's own machines hand out credentials.
     guarded: bool,
     patience: Option<Duration>,
@@ -27,12 +27,12 @@ pub(super) struct Wire {
 
 impl Wire {
     /// For secrets.
-    pub(super) fn guarded(client: reqwest::Client) -> Self {
+    pub(super) fn guarded(client: Client) -> Self {
         Self { client, guarded: true, patience: None }
     }
 
     /// For credentials, which instances and containers get over plain http at addresses of their own host.
-    pub(super) fn open(client: reqwest::Client) -> Self {
+    pub(super) fn open(client: Client) -> Self {
         Self { guarded: false, ..Self::guarded(client) }
     }
 
@@ -45,15 +45,7 @@ impl Wire {
         }
         let body = body.bytes().map(<[u8]>::to_vec).unwrap_or_default();
         let request = self.client.request(head.method, url).headers(head.headers).body(body);
-        let answer = request.send().await.map_err(lost)?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let body = match http::body(answer, LONGEST_ANSWER).await {
-            Ok(body) => body,
-            // The status alone says what was done.
-            Err(_) if !status.is_success() => Vec::new(),
-            Err(http::BodyError::Broken(error)) => return Err(lost(error)),
-            Err(error) => return Err(ConnectorError::other(error.into(), None)),
-        };
+        let (status, headers, body) = http::whole(request, LONGEST_ANSWER).await.map_err(lost)?;
         let mut whole = ::http::Response::new(SdkBody::from(body));
         *whole.status_mut() = status;
         *whole.headers_mut() = headers;
@@ -62,8 +54,12 @@ impl Wire {
 }
 
 /// The source stays what it was: `fault` looks for it.
-fn lost(error: reqwest::Error) -> ConnectorError {
-    if error.is_timeout() { ConnectorError::timeout(error.into()) } else { ConnectorError::io(error.into()) }
+fn lost(error: BodyError) -> ConnectorError {
+    match error {
+        BodyError::Broken(error) if error.is_timeout() => ConnectorError::timeout(error.into()),
+        BodyError::Broken(error) => ConnectorError::io(error.into()),
+        BodyError::TooLarge { .. } => ConnectorError::other(error.into(), None),
+    }
 }
 
 impl HttpConnector for Wire {

@@ -15,6 +15,7 @@ use serde_json::json;
 use super::answer::Told;
 use super::client::GitHub;
 use super::crab::route;
+use super::paths;
 use super::runs::needs_actions;
 use crate::http::{Call, Failure, Refusal};
 use crate::rotation::port::{TakenUp, Uptake};
@@ -77,9 +78,9 @@ impl Canary {
         if self.branch.borrow().is_some() {
             return Ok(());
         }
-        let workflow = github.read::<IgnoredAny>(&self.path(&[]), &[]).await;
+        let workflow = github.read::<IgnoredAny>(&self.path(paths::workflow), &[]).await;
         workflow.map_err(|failure| self.denied(failure))?;
-        let repository = github.read::<Repository>(&["repos", &self.owner, &self.repo], &[]).await?;
+        let repository = github.read::<Repository>(&paths::repository(&self.owner, &self.repo), &[]).await?;
         *self.branch.borrow_mut() = Some(repository.default_branch);
         Ok(())
     }
@@ -94,7 +95,7 @@ impl Canary {
         } else if let Some(fields) = body.as_object_mut() {
             fields.insert("return_run_details".to_owned(), true.into());
         }
-        let path = route(&self.path(&["dispatches"]))?;
+        let path = route(&self.path(paths::dispatches))?;
         let octo = async |octo: Octocrab| octo._post(path, Some(&body)).await.map(drop);
         let Told { answer, .. } = github.ask(None, (Call::Write, &self.owner), octo).await?;
         match answer.status {
@@ -146,8 +147,7 @@ impl Canary {
 
     /// A run that was named a moment ago need not be shown everywhere yet.
     async fn shown(&self, github: &GitHub, id: u64) -> Result<Option<Run>, Failure> {
-        let path = ["repos", &self.owner, &self.repo, "actions", "runs", &id.to_string()];
-        let told = github.get(None, &path, &[]).await?;
+        let told = github.get(None, &paths::run(&self.owner, &self.repo, &id.to_string()), &[]).await?;
         match told.answer.status {
             StatusCode::OK => told.read().map(Some),
             StatusCode::NOT_FOUND => Ok(None),
@@ -166,14 +166,13 @@ impl Canary {
     async fn newest(&self, github: &GitHub) -> Result<Vec<Run>, Failure> {
         let branch = self.branch.borrow().clone().unwrap_or_default();
         let query = [("event", "workflow_dispatch".to_owned()), ("branch", branch), ("per_page", NEWEST.to_string())];
-        let runs = github.read::<Runs>(&self.path(&["runs"]), &query).await;
+        let runs = github.read::<Runs>(&self.path(paths::runs_of), &query).await;
         let runs = runs.map_err(|it| needs_actions(it, "read and write", "see how the workflow runs"))?;
         Ok(runs.workflow_runs)
     }
 
-    fn path<'a>(&'a self, last: &[&'a str]) -> Vec<&'a str> {
-        let path = ["repos", &self.owner, &self.repo, "actions", "workflows", &self.workflow];
-        path.into_iter().chain(last.iter().copied()).collect()
+    fn path<'a, const N: usize>(&'a self, of: fn(&'a str, &'a str, &'a str) -> [&'a str; N]) -> [&'a str; N] {
+        of(&self.owner, &self.repo, &self.workflow)
     }
 
     /// GitHub answers 404 both where there is no such workflow and where the token may not see it.

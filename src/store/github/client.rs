@@ -62,26 +62,13 @@ pub(super) struct Pass {
 
 impl GitHub {
     /// A client of `api_url` (`https://api.github.com`, `https://ghe.example/api/v3`) that signs with `credential`, which
-    /// the redactor learns. The `client` must neither follow redirects nor repeat requests, and must bound the time of a
+    /// the redactor learns. The transport must neither follow redirects nor repeat requests, and must bound the time of a
     /// request.
     ///
     /// # Errors
     /// Refused where a token can't stand in a header.
     pub fn new(
-        client: reqwest::Client,
-        api_url: Url,
-        credential: Credential,
-        redactor: Redactor,
-    ) -> Result<Self, Failure> {
-        Self::over(Box::new(client), api_url, credential, redactor)
-    }
-
-    /// The same over any other transport.
-    ///
-    /// # Errors
-    /// As [`new`](Self::new).
-    pub fn over(
-        transport: Box<dyn Transport>,
+        transport: impl Transport + 'static,
         api_url: Url,
         credential: Credential,
         redactor: Redactor,
@@ -95,7 +82,15 @@ impl GitHub {
             Credential::App(app) => (Signer::App(app), false),
         };
         let (expiry, keys, listings, runs) = Default::default();
-        Ok(Self { wire: Wire::new(transport, api_url, redactor), signer, classic, expiry, keys, listings, runs })
+        Ok(Self {
+            wire: Wire::new(Box::new(transport), api_url, redactor),
+            signer,
+            classic,
+            expiry,
+            keys,
+            listings,
+            runs,
+        })
     }
 
     /// The same, and this trace is told of every request.

@@ -6,9 +6,10 @@ use futures_util::{FutureExt as _, StreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::client::GitHub;
+use super::client::{GitHub, PAGE};
 use super::environments::Environments;
 use super::listing::Listing;
+use super::paths;
 use super::shadows::{AT_ONCE, MOST_OF_ONE};
 use crate::http::Failure;
 use crate::rotation::port::Entry;
@@ -95,13 +96,13 @@ async fn names(github: &GitHub, path: &[&str], size: usize) -> Result<Vec<Named>
 
 /// The organisation's Actions secrets that the repository sees: the first 100 are all that its workflows get.
 async fn shown_by_organisation(github: &GitHub, owner: &str, repo: &str) -> Result<Vec<Entry>, Failure> {
-    let rows = names(github, &["repos", owner, repo, "actions", "organization-secrets"], super::client::PAGE).await?;
+    let rows = names(github, &paths::shown_by_organisation(owner, repo), PAGE).await?;
     let target = |name: &str| format!("org:{owner} {name}");
     Ok(rows.into_iter().map(|row| entry(github, &row, target)).collect())
 }
 
 async fn variables(github: &GitHub, owner: &str, repo: &str) -> Result<Vec<Entry>, Failure> {
-    let rows = names(github, &["repos", owner, repo, "actions", "variables"], MOST_VARIABLES).await?;
+    let rows = names(github, &paths::variables(owner, repo), MOST_VARIABLES).await?;
     let target = |name: &str| format!("the variable {name} of {owner}/{repo}");
     Ok(rows.into_iter().map(|row| entry(github, &row, target)).collect())
 }

@@ -5,6 +5,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::client::{GitHub, page_of};
+use super::paths;
 use crate::http::{Failure, Refusal};
 
 /// So many names are shown where one is missing.
@@ -25,7 +26,7 @@ struct Named {
 impl Environments {
     /// Asks for them. Reading needs the permission "Actions", which writing secrets does not.
     pub(super) async fn of(github: &GitHub, owner: &str, repo: &str) -> Result<Self, Failure> {
-        github.read(&["repos", owner, repo, "environments"], &page_of(1)).await
+        github.read(&paths::environments(owner, repo), &page_of(1)).await
     }
 
     /// Their names.
@@ -65,7 +66,7 @@ pub(super) async fn explain(github: &GitHub, owner: &str, repo: &str, name: &str
 }
 
 async fn is_there(github: &GitHub, owner: &str, repo: &str, name: &str) -> bool {
-    github.read::<IgnoredAny>(&["repos", owner, repo, "environments", name], &[]).await.is_ok()
+    github.read::<IgnoredAny>(&paths::environment(owner, repo, name), &[]).await.is_ok()
 }
 
 fn with_hint(failure: Failure, more: &str) -> Failure {

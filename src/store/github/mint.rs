@@ -15,6 +15,7 @@ use super::answer::{Answer, SignedBy, Told};
 use super::app::{App, Installed, Token};
 use super::crab::route;
 use super::grant::Grant;
+use super::paths;
 use super::wire::{Wire, bearer};
 use crate::http::{Call, Failure, Refusal, server_text};
 use crate::secret::{Redactor, Secret};
@@ -61,7 +62,7 @@ impl App {
         };
         let mut narrow = account.grant.is_narrow();
         let answer = loop {
-            let (path, body) = (format!("/app/installations/{id}/access_tokens"), account.grant.request(narrow));
+            let (path, body) = (paths::tokens(id), account.grant.request(narrow));
             let octo = async |octo: Octocrab| octo._post(path.as_str(), Some(&body)).await.map(drop);
             let Told { answer, .. } = self.ask(wire, Call::Write, octo).await?;
             // A repository that was renamed is not found under its old name. If it is out of reach, reading it says so.
@@ -104,11 +105,10 @@ impl App {
     /// Where the App is installed on the account, and that it may do there what is needed.
     async fn installation(&self, wire: &Wire, grant: &Grant) -> Result<u64, Failure> {
         let name = grant.account();
-        let path = match grant.a_repository() {
-            Some(repository) => vec!["repos", name, repository, "installation"],
-            None => vec!["orgs", name, "installation"],
+        let told = match grant.a_repository() {
+            Some(repository) => self.installed(wire, &paths::installed_for(name, repository)).await?,
+            None => self.installed(wire, &paths::installed_on(name)).await?,
         };
-        let told = self.installed(wire, &path).await?;
         if told.answer.status == StatusCode::NOT_FOUND {
             return Err(self.not_installed(wire, grant, &told.answer).await?);
         }
@@ -137,7 +137,7 @@ impl App {
             return Ok(self.unknown());
         }
         if let Some(repository) = grant.a_repository() {
-            let elsewhere = self.installed(wire, &["users", name, "installation"]).await?;
+            let elsewhere = self.installed(wire, &paths::installed_at(name)).await?;
             if elsewhere.answer.status == StatusCode::OK {
                 return Ok(refused(
                     Some(StatusCode::NOT_FOUND),

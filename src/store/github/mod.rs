@@ -16,6 +16,7 @@ mod keys;
 mod listing;
 mod mint;
 mod pace;
+mod paths;
 mod runs;
 pub mod scope;
 pub mod seal;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::client::GitHub;
+use super::paths;
 use crate::http::{Failure, Refusal};
 use crate::rotation::port::Unfinished;
 
@@ -68,7 +69,7 @@ async fn with_status(
             ("per_page", PAGE.to_string()),
             ("page", page.to_string()),
         ];
-        let shown = github.read::<Page>(&["repos", owner, repo, "actions", "runs"], &query).await;
+        let shown = github.read::<Page>(&paths::runs(owner, repo), &query).await;
         let shown = shown.map_err(|it| needs_actions(it, "read", "see which workflow runs are unfinished"))?;
         let last = shown.workflow_runs.len() < PAGE;
         rows.extend(shown.workflow_runs);

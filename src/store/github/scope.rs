@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::client::{GitHub, page_of};
+use super::paths;
 use crate::http::{Failure, Refusal};
 use crate::store::target::{Place, PlaceKind, Reach};
 
@@ -162,7 +163,7 @@ pub(super) async fn asked(github: &GitHub, place: &Place, asked: Option<&Reach>)
 async fn numbers(github: &GitHub, org: &str, names: &[String]) -> Result<Vec<u64>, Failure> {
     let mut ids = Vec::new();
     for name in names {
-        let told = github.get::<Row>(None, &["repos", org, name], &[]).await?;
+        let told = github.get::<Row>(None, &paths::repository(org, name), &[]).await?;
         match told.answer.status {
             StatusCode::OK => ids.push(told.read()?.id),
             StatusCode::NOT_FOUND => return Err(no_such_repository(org, name)),

@@ -110,7 +110,9 @@ impl Cluster {
         let shown = path.split('?').next().unwrap_or_default();
         let (asked, call) = (format!("{method} {shown}"), call_of(&method, path));
         let connection = self.connection.get_or_try_init(|| self.connect()).await?;
-        let signed = connection.sign_in.signed(&connection.peer, &self.around).await?;
+        // A write must be on its way soon after it was begun.
+        let within = if call == Call::Write { self.around.request_timeout / 4 } else { self.around.request_timeout };
+        let signed = connection.sign_in.signed(within, &connection.peer, &self.around).await?;
         // The API server gives up by then, so that nothing lands later (API concepts, "timeout").
         let bounded = match call {
             Call::Read => path.to_owned(),

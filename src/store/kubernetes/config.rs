@@ -8,9 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kube::config::{AuthInfo, Config, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
 use zeroize::Zeroizing;
 
-use crate::http::{Authorities, Failure, Identity, Peer, Refusal};
+use crate::http::{self, Authorities, Failure, Identity, Peer, Refusal};
 use crate::secret::Secret;
 use crate::store::Around;
 
@@ -139,12 +140,9 @@ fn unusable(file: &str, error: &KubeconfigError) -> Failure {
 }
 
 fn check_address(url: &Uri) -> Result<(), Failure> {
-    let host = url.host().unwrap_or_default();
-    let loopback = host == "localhost" || host.trim_matches(['[', ']']) == "::1" || host.starts_with("127.");
-    match url.scheme_str() {
-        Some("https") => Ok(()),
-        Some("http") if loopback => Ok(()),
-        _ => Err(Failure::refused("the cluster's address is not https: plain http is for this machine alone")),
+    match Url::parse(&url.to_string()).is_ok_and(|url| http::is_guarded(&url)) {
+        true => Ok(()),
+        false => Err(Failure::refused("the cluster's address is not https: plain http is for this machine alone")),
     }
 }
 

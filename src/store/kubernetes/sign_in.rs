@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
 use super::config::{hinted, unusable_credential};
-use crate::http::{self, Failure, Identity, Peer};
+use crate::http::{self, Client, Failure, Identity, Peer};
 use crate::secret::Secret;
 use crate::store::Around;
 
@@ -37,7 +37,7 @@ const PROXY: &str = "leave `proxy-url` out of the kubeconfig, or correct it";
 /// What signs a request, and what sends it.
 pub(super) struct Signed {
     pub(super) header: Option<HeaderValue>,
-    pub(super) client: reqwest::Client,
+    pub(super) client: Client,
     /// `None`: for good, as far as is known.
     until: Option<Instant>,
 }
@@ -69,8 +69,16 @@ impl SignIn {
         Self { user, last: Mutex::default() }
     }
 
-    /// What signs a request now.
-    pub(super) async fn signed(&self, peer: &Peer, around: &Around) -> Result<Rc<Signed>, Failure> {
+    /// What signs a request now: it must be had within this time.
+    pub(super) async fn signed(&self, within: Duration, peer: &Peer, around: &Around) -> Result<Rc<Signed>, Failure> {
+        timeout(within, self.renewed(peer, around)).await.unwrap_or_else(|_| {
+            let program = self.user.exec.as_ref().and_then(|exec| exec.command.as_deref()).unwrap_or_default();
+            let message = format!("the program `{program}` did not sign in within {} s", within.as_secs());
+            Err(hinted(&message, "see what it waits for"))
+        })
+    }
+
+    async fn renewed(&self, peer: &Peer, around: &Around) -> Result<Rc<Signed>, Failure> {
         let mut last = self.last.lock().await;
         if let Some(signed) = last.as_ref().filter(|it| it.until.is_none_or(|until| Instant::now() < until)) {
             return Ok(Rc::clone(signed));
@@ -125,11 +133,7 @@ async fn said(
 ) -> Result<(Option<Secret>, Option<Instant>, Option<Identity>), Failure> {
     let name = program.command.as_deref().unwrap_or_default();
     let asked = Instant::now();
-    let heard = timeout(around.request_timeout, run(program, name)).await;
-    let text = heard.map_err(|_| {
-        let seconds = around.request_timeout.as_secs();
-        hinted(&format!("the program `{name}` did not sign in within {seconds} s"), "see what it waits for")
-    })??;
+    let text = run(program, name).await?;
     let credential = serde_json::from_slice::<Credential>(&text).ok().and_then(|it| it.status);
     let Some(said) = credential else { return Err(unusable_credential()) };
     let secrets = [said.token, said.client_key_data].map(|text| text.map(|text| Secret::new(text.trim().to_owned())));

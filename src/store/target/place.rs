@@ -49,20 +49,6 @@ pub struct Row {
     pub has_runs: bool,
 }
 
-const REPOSITORY: Row = Row {
-    word: "repo",
-    product: "actions",
-    permission: "Secrets",
-    app_permission: Some("secrets"),
-    of_organisation: false,
-    on_enterprise_server: true,
-    in_workflows: false,
-    has_runs: false,
-};
-
-const ORGANISATION: Row =
-    Row { word: "org", app_permission: Some("organization_secrets"), of_organisation: true, ..REPOSITORY };
-
 impl PlaceKind {
     /// Every kind, in the order in which they are documented.
     pub const ALL: [Self; 9] = [
@@ -80,56 +66,33 @@ impl PlaceKind {
     /// The table.
     #[must_use]
     pub const fn row(self) -> Row {
-        match self {
-            Self::Repo => Row { in_workflows: true, has_runs: true, ..REPOSITORY },
-            Self::Env => Row {
-                word: "env",
-                permission: "Environments",
-                app_permission: Some("environments"),
-                in_workflows: true,
-                has_runs: true,
-                ..REPOSITORY
-            },
-            Self::Org => ORGANISATION,
-            Self::Dependabot => Row {
-                word: "dependabot",
-                product: "dependabot",
-                permission: "Dependabot secrets",
-                app_permission: Some("dependabot_secrets"),
-                has_runs: true,
-                ..REPOSITORY
-            },
-            Self::DependabotOrg => Row {
-                word: "dependabot-org",
-                product: "dependabot",
-                permission: "Organization dependabot secrets",
-                app_permission: Some("organization_dependabot_secrets"),
-                ..ORGANISATION
-            },
-            Self::Codespaces => Row {
-                word: "codespaces",
-                product: "codespaces",
-                permission: "Codespaces secrets",
-                app_permission: Some("codespaces_secrets"),
-                on_enterprise_server: false,
-                ..REPOSITORY
-            },
-            Self::CodespacesOrg => Row {
-                word: "codespaces-org",
-                product: "codespaces",
-                permission: "Organization codespaces secrets",
-                app_permission: Some("organization_codespaces_secrets"),
-                on_enterprise_server: false,
-                ..ORGANISATION
-            },
-            Self::Agents => {
-                let none = Row { permission: "", app_permission: None, on_enterprise_server: false, ..REPOSITORY };
-                Row { word: "agents", product: "agents", ..none }
+        let (word, product, permission, app_permission) = match self {
+            Self::Repo => ("repo", "actions", "Secrets", Some("secrets")),
+            Self::Env => ("env", "", "Environments", Some("environments")),
+            Self::Org => ("org", "actions", "Secrets", Some("organization_secrets")),
+            Self::Dependabot => ("dependabot", "dependabot", "Dependabot secrets", Some("dependabot_secrets")),
+            Self::DependabotOrg => {
+                let named = Some("organization_dependabot_secrets");
+                ("dependabot-org", "dependabot", "Organization dependabot secrets", named)
             }
-            Self::AgentsOrg => {
-                let none = Row { permission: "", app_permission: None, on_enterprise_server: false, ..ORGANISATION };
-                Row { word: "agents-org", product: "agents", ..none }
+            Self::Codespaces => ("codespaces", "codespaces", "Codespaces secrets", Some("codespaces_secrets")),
+            Self::CodespacesOrg => {
+                let named = Some("organization_codespaces_secrets");
+                ("codespaces-org", "codespaces", "Organization codespaces secrets", named)
             }
+            Self::Agents => ("agents", "agents", "", None),
+            Self::AgentsOrg => ("agents-org", "agents", "", None),
+        };
+        let cloud = matches!(self, Self::Codespaces | Self::CodespacesOrg | Self::Agents | Self::AgentsOrg);
+        Row {
+            word,
+            product,
+            permission,
+            app_permission,
+            of_organisation: matches!(self, Self::Org | Self::DependabotOrg | Self::CodespacesOrg | Self::AgentsOrg),
+            on_enterprise_server: !cloud,
+            in_workflows: matches!(self, Self::Repo | Self::Env),
+            has_runs: matches!(self, Self::Repo | Self::Env | Self::Dependabot),
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use ::http::HeaderValue;
 use url::Url;
 
-use crate::http::{self, Authorities, Failure, Refusal};
+use crate::http::{self, Authorities, Client, Failure, Peer, Refusal};
 use crate::secret::Secret;
 use crate::store::Around;
 
@@ -19,7 +19,7 @@ pub(super) struct Settings {
     /// The server's address.
     pub(super) address: Url,
     /// A client that trusts the authority that was named, if one was.
-    pub(super) client: reqwest::Client,
+    pub(super) client: Client,
     /// `VAULT_NAMESPACE`.
     pub(super) namespace: Option<HeaderValue>,
     /// `VAULT_TOKEN`, else what `vault login` left at home.
@@ -67,7 +67,7 @@ fn address(given: &str) -> Result<Url, &'static str> {
 }
 
 /// The run's client, or one that also trusts the authority in `VAULT_CACERT` or `VAULT_CACERT_BYTES`.
-fn client(around: &Around) -> Result<reqwest::Client, Failure> {
+fn client(around: &Around) -> Result<Client, Failure> {
     if let Some((variable, _)) = either(around, "SKIP_VERIFY").filter(|(_, given)| is_true(given)) {
         return Err(refused(
             format!("{variable} is set, and a server whose certificate is not checked could be anyone"),
@@ -84,7 +84,7 @@ fn client(around: &Around) -> Result<reqwest::Client, Failure> {
     let authorities = authorities.map_err(|(what, why)| {
         refused(format!("{what}: {why}"), "In a container action only the workspace can be read: put the file there.")
     })?;
-    http::client_trusting(around.request_timeout, authorities)
+    http::client_of(around.request_timeout, Peer { authorities: Some(authorities), ..Peer::default() })
         .map_err(|error| refused(format!("no client for Vault: {error}"), ""))
 }
 
