@@ -73,6 +73,12 @@ impl Failure {
         Self::Refused(Refusal { status: None, message: message.into(), hint: None })
     }
 
+    /// The same, and what the user can do about it; empty where that is not known.
+    pub fn advised(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
+        Self::Refused(Refusal { status: None, message: message.into(), hint })
+    }
+
     /// What happened, safe to show.
     #[must_use]
     pub fn message(&self) -> &str {

@@ -12,15 +12,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared, WeakShared};
 use tokio::time::Instant;
 
-use super::wire::Answer;
-use crate::http::Failure;
+use crate::http::{Answer, Failure};
 use crate::secret::Secret;
 
 /// Rotations that begin together ask within it. Times are read from answers in whole seconds, so it is no error beside
 /// those; a request that is longer under way is not joined.
 const MOMENT: Duration = Duration::from_millis(250);
 
-type Flight = LocalBoxFuture<'static, Result<Answer, Failure>>;
+type Flight = LocalBoxFuture<'static, Result<Answer<&'static str>, Failure>>;
 
 /// What is under way to one issuer or several. A clone shares it.
 #[derive(Clone, Default)]
@@ -56,7 +55,7 @@ impl Flights {
         address: String,
         credential: &Secret,
         send: impl FnOnce() -> Flight,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer<&'static str>, Failure> {
         let under_way = self.under_way(&address, credential);
         let flight = under_way.unwrap_or_else(|| self.begin(address, credential.clone(), send().shared()));
         flight.await
@@ -90,7 +89,7 @@ mod tests {
         sent: &Rc<Cell<u32>>,
         arrives: &Rc<Notify>,
         as_whom: &str,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<Answer<&'static str>, Failure> {
         let (sent, arrives) = (Rc::clone(sent), Rc::clone(arrives));
         let flight = || {
             async move {

@@ -18,7 +18,7 @@ use tokio::sync::OnceCell;
 use super::fault::{self, Fault};
 use super::watch::{Learning, Watch};
 use super::wire::Wire;
-use crate::http::{Call, Failure, Refusal, server_date};
+use crate::http::{Call, Failure, server_date};
 use crate::secret::Secret;
 use crate::store::Around;
 
@@ -82,7 +82,10 @@ impl Aws {
         let config: SdkConfig = loader.load().await;
         let region = config.region().map(|region| region.as_ref().to_owned());
         let Some(region) = region.filter(|region| !region.is_empty()) else {
-            return Err(refused("no AWS region is named", "Set AWS_REGION, or write the secret's ARN in the target."));
+            return Err(Failure::advised(
+                "no AWS region is named",
+                "Set AWS_REGION, or write the secret's ARN in the target.",
+            ));
         };
         let Some(chain) = config.credentials_provider() else { return Err(fault::no_credentials()) };
         let learning = Learning::of(chain);
@@ -122,8 +125,4 @@ impl Aws {
         let date = date.ok_or_else(|| fault::undated(call, operation))?;
         Ok(Dated { answer, date })
     }
-}
-
-pub(super) fn refused(message: impl Into<String>, hint: impl Into<String>) -> Failure {
-    Failure::Refused(Refusal { status: None, message: message.into(), hint: Some(hint.into()) })
 }

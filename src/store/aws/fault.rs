@@ -6,7 +6,6 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 
-use super::client::refused;
 use super::watch::Seen;
 use crate::http::{self, Call, Failure, Words, lost, retry_after, server_text, status_failure, transport_failure};
 use crate::secret::Redactor;
@@ -95,7 +94,7 @@ fn unsent(operation: &str, error: &(dyn Error + 'static), redactor: &Redactor) -
     match in_chain::<CredentialsError>(error) {
         Some(CredentialsError::CredentialsNotLoaded(_)) => no_credentials(),
         Some(CredentialsError::InvalidConfiguration(_)) => {
-            refused("the AWS credentials are not set up as they should be", WHERE_FROM)
+            Failure::advised("the AWS credentials are not set up as they should be", WHERE_FROM)
         }
         Some(CredentialsError::ProviderTimedOut(_)) => {
             Failure::Hindered { message: format!("{operation}: no AWS credentials came in time"), hint: WHERE_FROM }
@@ -125,7 +124,7 @@ fn on_the_way(call: Call, operation: &str, error: &(dyn Error + 'static), redact
 
 /// The chain ended without any.
 pub(super) fn no_credentials() -> Failure {
-    refused("no AWS credentials were found", WHERE_FROM)
+    Failure::advised("no AWS credentials were found", WHERE_FROM)
 }
 
 fn hint(operation: &str, code: &str, said: &str) -> Option<String> {

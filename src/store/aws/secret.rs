@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::client::{Aws, Dated, Service, refused};
+use super::client::{Aws, Dated, Service};
 use super::fault::Fault;
 use super::text;
 use crate::http::{Call, Failure, one_line};
@@ -102,13 +102,13 @@ impl AwsSecretStore {
         });
         let Dated { answer, date } = described.await?;
         if answer.deleted_date().is_some() {
-            return Err(refused(
+            return Err(Failure::advised(
                 "the secret is scheduled for deletion",
                 "aws secretsmanager restore-secret takes that back.",
             ));
         }
         if let Some(primary) = answer.primary_region().filter(|primary| *primary != service.region) {
-            return Err(refused(
+            return Err(Failure::advised(
                 format!("the secret in {} is a replica, which can't be written", service.region),
                 format!("Name the primary one, in {primary}, by its ARN."),
             ));
@@ -125,7 +125,7 @@ impl AwsSecretStore {
     fn check_rotator(&self, described: &Description) -> Result<(), Failure> {
         let Some(rotator) = &described.rotator else { return Ok(()) };
         let id = &self.target.id;
-        Err(refused(
+        Err(Failure::advised(
             format!("AWS rotates this secret itself{rotator}: it would put a value of its own in the key's place"),
             format!(
                 "Turn that off (aws secretsmanager cancel-rotate-secret --secret-id {id}), or name another secret."
@@ -325,7 +325,10 @@ fn version(answer: GetSecretValueOutput) -> Result<Version, Failure> {
         return Err(transient("GetSecretValue: the answer is not what AWS documents"));
     };
     let Some(text) = answer.secret_string else {
-        return Err(refused("the secret holds bytes and not text", "Let the target name a secret that holds text."));
+        return Err(Failure::advised(
+            "the secret holds bytes and not text",
+            "Let the target name a secret that holds text.",
+        ));
     };
     Ok(Version { id, created, text: Some(Zeroizing::new(text)) })
 }
@@ -446,9 +449,10 @@ impl SecretStore for AwsSecretStore {
             None => Err(transient("it must be read first")),
             Some(Some(text)) if text::value_in(&self.target, &text)?.is_none() => Ok(()),
             Some(None) if self.current.borrow().as_ref().is_some_and(Option::is_none) => Ok(()),
-            Some(_) => {
-                Err(refused("AWS takes a secret's first version back by no request", "Delete the secret by hand."))
-            }
+            Some(_) => Err(Failure::advised(
+                "AWS takes a secret's first version back by no request",
+                "Delete the secret by hand.",
+            )),
         }
     }
 }

@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
-use super::client::refused;
 use crate::http::Failure;
 use crate::rotation::port::{Contents, Entry};
 use crate::secret::Secret;
@@ -33,7 +32,7 @@ pub(super) fn with_value(target: &AwsSecret, text: &str, value: &str) -> Result<
 pub(super) fn check(target: &AwsSecret, text: &str) -> Result<(), Failure> {
     match &target.field {
         Some(field) => match json::nested_in(text, field) {
-            Some(outer) => Err(refused(json::only_top_level(text, outer), json::MOVE_IT)),
+            Some(outer) => Err(Failure::advised(json::only_top_level(text, outer), json::MOVE_IT)),
             None => Ok(()),
         },
         None => json::kind(text).map_or(Ok(()), |kind| Err(no_key(target, text, kind))),
@@ -44,10 +43,10 @@ fn no_key(target: &AwsSecret, text: &str, kind: &str) -> Failure {
     let fields = json::fields(text).unwrap_or_default();
     if fields.is_empty() {
         let hint = "Store the key as plain text, or in a field of a JSON object that the target names.";
-        return refused(format!("the secret holds a JSON {kind} and no key"), hint);
+        return Failure::advised(format!("the secret holds a JSON {kind} and no key"), hint);
     }
     let names = json::named(fields.iter().map(|(name, _)| name.as_str()));
-    refused(
+    Failure::advised(
         format!("the secret holds a JSON {kind}, and the target names no field of it; there are {names}"),
         format!("Write {target}#FIELD."),
     )
@@ -77,7 +76,7 @@ pub(super) fn contents(target: &AwsSecret, text: Option<&str>, made: Option<Time
 }
 
 fn odd(odd: json::Odd) -> Failure {
-    refused(odd.to_string(), "Name a field of its own for the key, in a secret that holds a JSON object.")
+    Failure::advised(odd.to_string(), "Name a field of its own for the key, in a secret that holds a JSON object.")
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::attributes;
 use super::dotenv::Bytes;
-use crate::http::{Failure, Refusal};
+use crate::http::Failure;
 
 /// Larger files are no lists of variables.
 const LARGEST: u64 = 1024 * 1024;
@@ -131,23 +131,23 @@ pub(super) fn check_replaceable(seen: &Seen) -> Result<(), Failure> {
         .map_err(|error| failed("no file can be made in its folder, which is how it is written", &error.into()))?;
     if is_mounted(&seen.path) {
         let message = "it is mounted by itself, so that it can't be replaced as a whole";
-        return Err(hinted(message, "mount the folder in which it lies"));
+        return Err(Failure::advised(message, "mount the folder in which it lies"));
     }
     let Some(metadata) = &seen.metadata else { return Ok(()) };
     if metadata.nlink() > 1 {
         let message = format!("it has {} names (hard links), and the others would keep the old key", metadata.nlink());
-        return Err(hinted(&message, "leave it one name; symbolic links to it are fine"));
+        return Err(Failure::advised(message, "leave it one name; symbolic links to it are fine"));
     }
     let (is_root, own) = (geteuid().is_root(), geteuid().as_raw());
     if !is_root && metadata.uid() != own {
         let message = format!("it belongs to user {}, which user {own} can't give the new file to", metadata.uid());
-        return Err(hinted(&message, "run keyrotor as the file's owner"));
+        return Err(Failure::advised(message, "run keyrotor as the file's owner"));
     }
     let groups = getgroups().unwrap_or_default();
     let is_mine = groups.into_iter().chain([getegid()]).any(|group| group.as_raw() == metadata.gid());
     if !is_root && !is_mine {
         let message = format!("it belongs to group {}, which user {own} is not in", metadata.gid());
-        return Err(hinted(&message, "run keyrotor as a member of the file's group"));
+        return Err(Failure::advised(message, "run keyrotor as a member of the file's group"));
     }
     Ok(())
 }
@@ -233,10 +233,6 @@ fn is_mounted(path: &Path) -> bool {
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let escaped = path.to_string_lossy().replace('\\', "\\134").replace(' ', "\\040");
     mounts.lines().filter_map(|line| line.split(' ').nth(4)).any(|mount| mount == escaped)
-}
-
-fn hinted(message: &str, hint: &str) -> Failure {
-    Failure::Refused(Refusal { status: None, message: message.to_owned(), hint: Some(hint.to_owned()) })
 }
 
 /// What a failing call means: nothing has taken effect. Those that someone has to do something about are refusals.

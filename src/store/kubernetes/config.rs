@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 use zeroize::Zeroizing;
 
-use crate::http::{self, Authorities, Failure, Identity, Peer, Refusal};
+use crate::http::{self, Authorities, Failure, Identity, Peer};
 use crate::secret::Secret;
 use crate::store::Around;
 
@@ -35,7 +35,7 @@ pub(super) async fn read(around: &Around) -> Result<Found, Failure> {
     if config.accept_invalid_certs {
         let message =
             "the kubeconfig says `insecure-skip-tls-verify: true`, so that anyone in between could read the key";
-        return Err(hinted(message, "name the cluster's authority in `certificate-authority`"));
+        return Err(Failure::advised(message, "name the cluster's authority in `certificate-authority`"));
     }
     check_plugin(&config.auth_info, around)?;
     let (authorities, name) = (config.root_cert.clone().map(Authorities::of_der), config.tls_server_name.clone());
@@ -122,7 +122,7 @@ fn named(around: &Around) -> Option<String> {
 fn nowhere() -> Failure {
     let message = "there is no kubeconfig (KUBECONFIG, ~/.kube/config), and this is no pod with a service account";
     let hint = "let KUBECONFIG name one; inside the action it has to lie in the workspace";
-    hinted(message, hint)
+    Failure::advised(message, hint)
 }
 
 /// What kube says of a file that can't be parsed could quote a line of it, with a credential.
@@ -136,7 +136,10 @@ fn unusable(file: &str, error: &KubeconfigError) -> Failure {
         KubeconfigError::MissingClusterUrl => "its cluster has no server".to_owned(),
         _ => "it can't be used as it is: try `kubectl auth whoami` with it".to_owned(),
     };
-    hinted(&format!("the kubeconfig {file} can't be used: {why}"), "mend it; `kubectl config view` shows what is in it")
+    Failure::advised(
+        format!("the kubeconfig {file} can't be used: {why}"),
+        "mend it; `kubectl config view` shows what is in it",
+    )
 }
 
 fn check_address(url: &Uri) -> Result<(), Failure> {
@@ -149,7 +152,7 @@ fn check_address(url: &Uri) -> Result<(), Failure> {
 /// What signs, or the program that gives it, is of no use. Why could be told in the words of a credential.
 pub(super) fn unusable_credential() -> Failure {
     let message = "the way to sign in that the kubeconfig names does not work";
-    hinted(message, "try `kubectl auth whoami` with the same kubeconfig")
+    Failure::advised(message, "try `kubectl auth whoami` with the same kubeconfig")
 }
 
 /// The action's image has no program in it but this one.
@@ -166,7 +169,7 @@ fn check_plugin(user: &AuthInfo, around: &Around) -> Result<(), Failure> {
     let message = format!("the kubeconfig asks for the program `{command}` to sign in, which is not here");
     let hint = "inside the action there is none: give a kubeconfig with a token of a service account, or run keyrotor from \
                 the command line or in the cluster";
-    Err(hinted(&message, hint))
+    Err(Failure::advised(message, hint))
 }
 
 fn hide(user: &AuthInfo, around: &Around) {
@@ -178,8 +181,4 @@ fn hide(user: &AuthInfo, around: &Around) {
     for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
         (around.hide)(&Secret::new(secret));
     }
-}
-
-pub(super) fn hinted(message: &str, hint: &str) -> Failure {
-    Failure::Refused(Refusal { status: None, message: message.to_owned(), hint: Some(hint.to_owned()) })
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::cluster::MANAGER;
-use super::writers::{Writer, writers};
+use super::writers::{Writer, is_ours, managers, manages, name_of, writers};
 use crate::http::one_line;
 use crate::rotation::port::Entry;
 use crate::secret::Secret;
@@ -85,18 +85,6 @@ fn decoded(value: &Value) -> Option<Secret> {
     Some(Secret::new(String::from_utf8_lossy(&STANDARD.decode(value.as_str()?).ok()?).into_owned()))
 }
 
-pub(super) fn managers(metadata: &Value) -> Vec<&Value> {
-    metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten().collect()
-}
-
-pub(super) fn name_of(manager: &Value) -> Option<&str> {
-    manager.get("manager").and_then(Value::as_str)
-}
-
-pub(super) fn is_ours(name: &str) -> bool {
-    name.strip_prefix(MANAGER).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
 fn manager(managers: &[&Value], key: &str) -> String {
     let field = format!("f:{key}");
     let manages_others = |manager: &Value| {
@@ -117,13 +105,6 @@ fn written(managers: &[&Value], key: &str) -> Option<Timestamp> {
     let time = |manager: &&Value| manager.get("time").and_then(Value::as_str)?.parse().ok();
     let of_key = managers.iter().filter(|manager| manages(manager, key)).filter_map(time).max();
     of_key.or_else(|| managers.iter().filter_map(time).max())
-}
-
-/// Whether a manager is said to have written a key last.
-pub(super) fn manages(manager: &Value, key: &str) -> bool {
-    let field = format!("f:{key}");
-    let fields = |data| manager.get("fieldsV1").and_then(|fields| fields.get(data));
-    ["f:data", "f:stringData"].into_iter().filter_map(fields).any(|fields| fields.get(&field).is_some())
 }
 
 #[cfg(test)]

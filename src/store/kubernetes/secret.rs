@@ -14,7 +14,7 @@ use super::cluster::{Cluster, MANAGER};
 use super::object::{self, Seen};
 use super::rights::Right;
 use super::writers::{Weight, Writer};
-use crate::http::{Failure, Refusal};
+use crate::http::Failure;
 use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, TakenUp, Uptake, Written};
 use crate::secret::Secret;
 use crate::store::known::Known;
@@ -124,11 +124,11 @@ impl KubernetesSecret {
     fn check_writable(&self, seen: &Seen) -> Result<(), Failure> {
         if seen.immutable {
             let hint = "make it anew without `immutable: true`, or write to another one";
-            return Err(refused("the Secret is immutable: nobody can change it", hint));
+            return Err(Failure::advised("the Secret is immutable: nobody can change it", hint));
         }
         if let Some(since) = &seen.deleted {
             let hint = "wait until it is gone, then run again; a finalizer that keeps it stands in its metadata";
-            return Err(refused(format!("the Secret is being deleted since {since}"), hint));
+            return Err(Failure::advised(format!("the Secret is being deleted since {since}"), hint));
         }
         let accepted = self.target.accepted();
         let is_alien = |writer: &&Writer| match writer.weight {
@@ -137,7 +137,7 @@ impl KubernetesSecret {
             Weight::May => false,
         };
         match seen.writers.iter().find(is_alien) {
-            Some(writer) => Err(refused(&writer.says, &writer.instead)),
+            Some(writer) => Err(Failure::advised(&writer.says, &writer.instead)),
             None => Ok(()),
         }
     }
@@ -230,10 +230,6 @@ impl KubernetesSecret {
         let unread = || Failure::Transient { message: "the Secret has to be read first".to_owned(), retry_after: None };
         self.base.borrow_mut().take().ok_or_else(unread)
     }
-}
-
-fn refused(message: impl Into<String>, hint: impl Into<String>) -> Failure {
-    Failure::Refused(Refusal { status: None, message: message.into(), hint: Some(hint.into()) })
 }
 
 #[async_trait(?Send)]

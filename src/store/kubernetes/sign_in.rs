@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
-use super::config::{hinted, unusable_credential};
+use super::config::unusable_credential;
 use crate::http::{self, Client, Failure, Identity, Peer};
 use crate::secret::Secret;
 use crate::store::Around;
@@ -74,7 +74,7 @@ impl SignIn {
         timeout(within, self.renewed(peer, around)).await.unwrap_or_else(|_| {
             let program = self.user.exec.as_ref().and_then(|exec| exec.command.as_deref()).unwrap_or_default();
             let message = format!("the program `{program}` did not sign in within {} s", within.as_secs());
-            Err(hinted(&message, "see what it waits for"))
+            Err(Failure::advised(message, "see what it waits for"))
         })
     }
 
@@ -90,7 +90,7 @@ impl SignIn {
             (identity, _) => {
                 let identity = identity.or_else(|| peer.identity.clone());
                 let built = http::client_of(around.request_timeout, Peer { identity, ..peer.clone() });
-                built.map_err(|error| hinted(&format!("no client for the cluster: {error}"), PROXY))?
+                built.map_err(|error| Failure::advised(format!("no client for the cluster: {error}"), PROXY))?
             }
         };
         let signed = Rc::new(Signed { header, client, until });
@@ -108,7 +108,7 @@ impl SignIn {
             let read = read.filter(|token| !token.expose().is_empty());
             return match read.or(given) {
                 Some(token) => Ok((Some(token), Some(Instant::now() + FILE_IS_NEWS), None)),
-                None => Err(hinted(
+                None => Err(Failure::advised(
                     &format!("no token can be read in {file}"),
                     "see what `tokenFile` in the kubeconfig names",
                 )),
@@ -179,7 +179,7 @@ async fn run(program: &ExecConfig, name: &str) -> Result<Zeroizing<Vec<u8>>, Fai
         said.take(LONGEST_SAID + 1).read_to_end(&mut text).await.map_err(failed)?;
     }
     if u64::try_from(text.len()).is_ok_and(|length| length > LONGEST_SAID) {
-        return Err(hinted(
+        return Err(Failure::advised(
             &format!("the program `{name}` says more than {LONGEST_SAID} bytes"),
             "it is to say an ExecCredential",
         ));

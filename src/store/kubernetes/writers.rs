@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::object::{is_ours, managers, manages, name_of};
+use super::cluster::MANAGER;
 use crate::http::one_line;
 
 /// So much of a name that somebody else chose is shown.
@@ -273,6 +273,25 @@ fn by_manager(manager: &Value) -> Option<Writer> {
 /// What somebody else named.
 fn shown(name: &str) -> String {
     one_line(name).chars().take(LONGEST_SHOWN).collect()
+}
+
+pub(super) fn managers(metadata: &Value) -> Vec<&Value> {
+    metadata.get("managedFields").and_then(Value::as_array).into_iter().flatten().collect()
+}
+
+pub(super) fn name_of(manager: &Value) -> Option<&str> {
+    manager.get("manager").and_then(Value::as_str)
+}
+
+pub(super) fn is_ours(name: &str) -> bool {
+    name.strip_prefix(MANAGER).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+/// Whether a manager is said to have written a key last.
+pub(super) fn manages(manager: &Value, key: &str) -> bool {
+    let field = format!("f:{key}");
+    let fields = |data| manager.get("fieldsV1").and_then(|fields| fields.get(data));
+    ["f:data", "f:stringData"].into_iter().filter_map(fields).any(|fields| fields.get(&field).is_some())
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::answer::{Answer, Vaults};
-use super::login::{Session, Way};
-use super::settings::{Settings, refused};
+use super::session::{Session, Way};
+use super::settings::Settings;
 use crate::http::{self, Call, Failure, exchange};
 use crate::secret::Secret;
 use crate::store::Around;
@@ -92,7 +92,7 @@ impl Vault {
         if first == field {
             return Ok(());
         }
-        Err(refused(
+        Err(Failure::advised(
             format!("{path} is of version 1, which is written whole, and `{first}` in it is a target too"),
             "Keep each key in a secret of its own, or in a mount of version 2.",
         ))
@@ -142,7 +142,7 @@ impl Vault {
         }
         if let Some(token) = token {
             let mut token = HeaderValue::from_str(token.expose())
-                .map_err(|_| refused("the Vault token holds a character that no token has", ""))?;
+                .map_err(|_| Failure::advised("the Vault token holds a character that no token has", ""))?;
             token.set_sensitive(true);
             headers.insert("x-vault-token", token);
         }

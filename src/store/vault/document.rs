@@ -9,7 +9,6 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::answer::Answer;
-use super::settings::refused;
 use crate::http::Failure;
 use crate::secret::Secret;
 use crate::store::json;
@@ -124,7 +123,7 @@ impl Document {
     pub(super) fn check_name(&self, name: &str) -> Result<(), Failure> {
         let Some(Fields::Whole(text)) = &self.fields else { return Ok(()) };
         json::nested_in(text, name)
-            .map_or(Ok(()), |outer| Err(refused(json::only_top_level(text, outer), json::MOVE_IT)))
+            .map_or(Ok(()), |outer| Err(Failure::advised(json::only_top_level(text, outer), json::MOVE_IT)))
     }
 
     /// Whether it has the field, and the field's text where that may be seen.
@@ -134,7 +133,7 @@ impl Document {
             Some(Fields::Names(names)) => Ok(names.contains(name).then_some(None)),
             Some(Fields::Whole(text)) => json::field(text, name)
                 .map(|text| text.map(Some))
-                .map_err(|odd| refused(odd.to_string(), "Name a field of its own for the key.")),
+                .map_err(|odd| Failure::advised(odd.to_string(), "Name a field of its own for the key.")),
         }
     }
 }

@@ -1,22 +1,18 @@
 //! Who signs: the token in hand, or one that Vault gives for GitHub's OIDC token of the job.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
 use ::http::header::{ACCEPT, AUTHORIZATION};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
 use super::client::{Ask, Vault};
-use super::settings::refused;
+use super::session::{Session, Token, Way};
 use crate::http::{self, Call, Failure, Words, exchange, server_text, status_failure};
 use crate::secret::Secret;
 
-/// Where `vault auth enable jwt` mounts it.
-const USUAL_MOUNT: &str = "jwt";
 /// The runner's answer is one token.
 const LONGEST_ANSWER: usize = 64 * 1024;
 /// A token is not taken for longer than this, whatever Vault says: it may say more than a clock can show.
@@ -26,38 +22,6 @@ const SHARE_LEFT: u32 = 3;
 
 const NO_OIDC: &str = "GitHub hands a job its OIDC token where the workflow says `permissions: id-token: write`; elsewhere leave `role=` \
                        out and set VAULT_TOKEN.";
-
-/// How to be known to Vault.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Way {
-    /// With the token in `VAULT_TOKEN` or `~/.vault-token`.
-    Token,
-    /// With GitHub's OIDC token, in a role.
-    Jwt { role: String, mount: String },
-}
-
-impl Way {
-    pub(super) fn of(role: Option<&str>, mount: Option<&str>) -> Self {
-        role.map_or(Self::Token, |role| Self::Jwt {
-            role: role.to_owned(),
-            mount: mount.unwrap_or(USUAL_MOUNT).to_owned(),
-        })
-    }
-}
-
-/// A way, and the token that it led to.
-pub(super) struct Session {
-    way: Way,
-    token: RefCell<Option<Token>>,
-    /// Held by whoever logs in: targets that are looked at together wait for one login.
-    asking: Mutex<()>,
-}
-
-struct Token {
-    secret: Secret,
-    /// It is not used from then on; `None`: it does not expire, as far as is known.
-    until: Option<Instant>,
-}
 
 #[derive(Deserialize)]
 struct Login {
@@ -77,40 +41,25 @@ struct OfRunner {
     value: String,
 }
 
-impl Session {
-    pub(super) fn new(way: Way) -> Self {
-        Self { way, token: RefCell::default(), asking: Mutex::default() }
+/// A token that lives for some time yet. Asks for one where there is none.
+pub(super) async fn token(session: &Session, vault: &Vault) -> Result<Secret, Failure> {
+    if let Some(token) = session.at_hand() {
+        return Ok(token);
     }
-
-    /// A token that lives for some time yet. Asks for one where there is none.
-    pub(super) async fn token(&self, vault: &Vault) -> Result<Secret, Failure> {
-        if let Some(token) = self.at_hand() {
-            return Ok(token);
-        }
-        let _asking = self.asking.lock().await;
-        if let Some(token) = self.at_hand() {
-            return Ok(token);
-        }
-        let token = match &self.way {
-            Way::Token => Token { secret: given(vault)?, until: None },
-            Way::Jwt { role, mount } => log_in(vault, role, mount, &of_runner(vault).await?).await?,
-        };
-        let secret = token.secret.clone();
-        *self.token.borrow_mut() = Some(token);
-        Ok(secret)
+    let _asking = session.asking.lock().await;
+    if let Some(token) = session.at_hand() {
+        return Ok(token);
     }
-
-    /// The token, if it lives yet: a write must not wait for a login.
-    pub(super) fn at_hand(&self) -> Option<Secret> {
-        let token = self.token.borrow();
-        let lives = |token: &&Token| token.until.is_none_or(|until| Instant::now() < until);
-        token.as_ref().filter(lives).map(|token| token.secret.clone())
-    }
+    let token = match &session.way {
+        Way::Token => Token { secret: given(vault)?, until: None },
+        Way::Jwt { role, mount } => log_in(vault, role, mount, &of_runner(vault).await?).await?,
+    };
+    Ok(session.keep(token))
 }
 
 fn given(vault: &Vault) -> Result<Secret, Failure> {
     vault.settings()?.token.clone().ok_or_else(|| {
-        refused(
+        Failure::advised(
             "there is no token for Vault",
             "Set VAULT_TOKEN, run `vault login`, or let the target say `role=NAME` to log in with GitHub's OIDC token.",
         )
@@ -150,16 +99,19 @@ async fn of_runner(vault: &Vault) -> Result<Secret, Failure> {
     let (Some(url), Some(bearer)) =
         (variable("ACTIONS_ID_TOKEN_REQUEST_URL"), variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"))
     else {
-        return Err(refused("there is no OIDC token to log in to Vault with", NO_OIDC));
+        return Err(Failure::advised("there is no OIDC token to log in to Vault with", NO_OIDC));
     };
     let url = Url::parse(url).ok().filter(fit).ok_or_else(|| {
-        refused("ACTIONS_ID_TOKEN_REQUEST_URL is not the https:// address of a server", "The runner sets it itself.")
+        Failure::advised(
+            "ACTIONS_ID_TOKEN_REQUEST_URL is not the https:// address of a server",
+            "The runner sets it itself.",
+        )
     })?;
     let bearer = Secret::new(bearer.to_owned());
     (vault.around.hide)(&bearer);
     let asked = format!("GET {}", url.path());
-    let header =
-        http::bearer(&bearer).ok_or_else(|| refused("ACTIONS_ID_TOKEN_REQUEST_TOKEN can't stand in a header", ""))?;
+    let header = http::bearer(&bearer)
+        .ok_or_else(|| Failure::advised("ACTIONS_ID_TOKEN_REQUEST_TOKEN can't stand in a header", ""))?;
     let client = &vault.around.client;
     let request = client.get(url).header(AUTHORIZATION, header).header(ACCEPT, "application/json");
     let ask = http::Ask::of(asked, Call::Read, request, LONGEST_ANSWER)?;

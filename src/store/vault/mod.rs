@@ -10,6 +10,7 @@ mod login;
 mod mount;
 mod rights;
 mod secret;
+mod session;
 mod settings;
 
 pub use client::Vault;

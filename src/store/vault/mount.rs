@@ -4,7 +4,6 @@ use ::http::StatusCode;
 use serde::Deserialize;
 
 use super::client::{Ask, Vault};
-use super::settings::refused;
 use crate::http::Failure;
 use crate::secret::Secret;
 
@@ -56,12 +55,12 @@ impl Mount {
         let mount = about.path.trim_matches('/');
         if about.kind != "kv" && about.kind != "generic" {
             let kind = crate::http::one_line(&about.kind);
-            return Err(refused(format!("{mount}/ is a mount of type {kind}, not of type kv"), ""));
+            return Err(Failure::advised(format!("{mount}/ is a mount of type {kind}, not of type kv"), ""));
         }
         let versioned = about.options.as_ref().and_then(|options| options.version.as_deref()) == Some("2");
         let below = path.strip_prefix(mount).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
         if below.is_empty() {
-            return Err(refused(format!("{mount}/ is a mount: expected the path of a secret below it"), ""));
+            return Err(Failure::advised(format!("{mount}/ is a mount: expected the path of a secret below it"), ""));
         }
         Ok(Self { mount: mount.to_owned(), below: below.to_owned(), versioned })
     }

@@ -20,10 +20,10 @@ use zeroize::Zeroizing;
 use super::answer::Answer;
 use super::client::{Ask, Vault};
 use super::document::{Document, Fields};
-use super::login::{Session, Way};
+use super::login::token;
 use super::mount::Mount;
 use super::rights::{Rights, needed};
-use super::settings::refused;
+use super::session::{Session, Way};
 use crate::http::{Call, Failure, Refusal};
 use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, Written};
 use crate::secret::Secret;
@@ -93,7 +93,7 @@ impl VaultSecret {
         if let Some(mount) = self.mount.borrow().as_ref() {
             return Ok(mount.clone());
         }
-        let token = self.session.token(&self.vault).await?;
+        let token = token(&self.session, &self.vault).await?;
         let mount = Mount::ask(&self.vault, &token, &self.target.path).await?;
         *self.mount.borrow_mut() = Some(mount.clone());
         Ok(mount)
@@ -111,7 +111,7 @@ impl VaultSecret {
     }
 
     async fn get(&self, mount: &Mount, side: &str, version: Option<u64>) -> Result<Answer, Failure> {
-        let token = self.session.token(&self.vault).await?;
+        let token = token(&self.session, &self.vault).await?;
         self.vault.send(Ask { version, ..Ask::get(mount.parts(side)) }, Some(&token)).await
     }
 
@@ -187,7 +187,7 @@ impl VaultSecret {
         }
         let right = format!("{}:{path}#{}", Kind::Vault, self.target.field);
         let message = format!("`{side}/` belongs to the path of Vault's API: the secret's own path comes without it");
-        Err(refused(message, format!("Write `{right}`.")))
+        Err(Failure::advised(message, format!("Write `{right}`.")))
     }
 
     /// What was seen when it was observed, kept for whoever asks for it.
@@ -318,7 +318,7 @@ impl SecretStore for VaultSecret {
 
     async fn observe(&self) -> Result<Sighting, Failure> {
         let mount = self.mount().await?;
-        let token = self.session.token(&self.vault).await?;
+        let token = token(&self.session, &self.vault).await?;
         if !mount.versioned {
             self.vault.claim(&self.target.path, &self.target.field)?;
         }
@@ -343,7 +343,7 @@ impl SecretStore for VaultSecret {
     /// The other secrets of the same folder, of which no fields are shown.
     async fn elsewhere(&self) -> Result<Vec<Entry>, Failure> {
         let mount = self.mount().await?;
-        let token = self.session.token(&self.vault).await?;
+        let token = token(&self.session, &self.vault).await?;
         let path = mount.folder();
         let needs = format!("To see what is there, the policy must grant `list` on {}/.", path.join("/"));
         let answer = self.vault.send(Ask { list: true, ..Ask::get(path) }, Some(&token)).await?;
@@ -362,7 +362,7 @@ impl SecretStore for VaultSecret {
     }
 
     async fn ready(&self) -> Result<(), Failure> {
-        self.session.token(&self.vault).await?;
+        token(&self.session, &self.vault).await?;
         let (turn, is_old) = self.turn.wait(&self.vault.turns, &self.target.path).await;
         // Without check-and-set whatever was read is written back whole: what others wrote since must be in it.
         if is_old || self.known.borrow().is_none() || !self.is_versioned() {

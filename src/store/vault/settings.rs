@@ -7,7 +7,7 @@ use std::path::Path;
 use ::http::HeaderValue;
 use url::Url;
 
-use crate::http::{self, Authorities, Client, Failure, Peer, Refusal};
+use crate::http::{self, Authorities, Client, Failure, Peer};
 use crate::secret::Secret;
 use crate::store::Around;
 
@@ -33,11 +33,15 @@ impl Settings {
     /// What is missing or wrong, by the variable's name.
     pub(super) fn read(around: &Around) -> Result<Self, Failure> {
         let (variable, given) = either(around, "ADDR").ok_or_else(|| {
-            refused("VAULT_ADDR is not set", "Let it be Vault's address, such as https://vault.example.com:8200.")
+            Failure::advised(
+                "VAULT_ADDR is not set",
+                "Let it be Vault's address, such as https://vault.example.com:8200.",
+            )
         })?;
-        let address = address(given).map_err(|why| refused(format!("{variable}: {why}"), ""))?;
+        let address = address(given).map_err(|why| Failure::advised(format!("{variable}: {why}"), ""))?;
         let namespace = either(around, "NAMESPACE").map(|(variable, given)| {
-            HeaderValue::from_str(given).map_err(|_| refused(format!("{variable} can't stand in a header"), ""))
+            HeaderValue::from_str(given)
+                .map_err(|_| Failure::advised(format!("{variable} can't stand in a header"), ""))
         });
         Ok(Self { address, client: client(around)?, namespace: namespace.transpose()?, token: token(around)? })
     }
@@ -69,7 +73,7 @@ fn address(given: &str) -> Result<Url, &'static str> {
 /// The run's client, or one that also trusts the authority in `VAULT_CACERT` or `VAULT_CACERT_BYTES`.
 fn client(around: &Around) -> Result<Client, Failure> {
     if let Some((variable, _)) = either(around, "SKIP_VERIFY").filter(|(_, given)| is_true(given)) {
-        return Err(refused(
+        return Err(Failure::advised(
             format!("{variable} is set, and a server whose certificate is not checked could be anyone"),
             "Take it away, and let VAULT_CACERT name the certificate of your own CA.",
         ));
@@ -82,10 +86,13 @@ fn client(around: &Around) -> Result<Client, Failure> {
         (None, None) => return Ok(around.client.clone()),
     };
     let authorities = authorities.map_err(|(what, why)| {
-        refused(format!("{what}: {why}"), "In a container action only the workspace can be read: put the file there.")
+        Failure::advised(
+            format!("{what}: {why}"),
+            "In a container action only the workspace can be read: put the file there.",
+        )
     })?;
     http::client_of(around.request_timeout, Peer { authorities: Some(authorities), ..Peer::default() })
-        .map_err(|error| refused(format!("no client for Vault: {error}"), ""))
+        .map_err(|error| Failure::advised(format!("no client for Vault: {error}"), ""))
 }
 
 fn is_true(given: &str) -> bool {
@@ -102,14 +109,10 @@ fn token(around: &Around) -> Result<Option<Secret>, Failure> {
         Ok(about) if about.len() <= LONGEST_TOKEN => {}
         _ => return Ok(None),
     }
-    let text = fs::read_to_string(&path)
-        .map_err(|error| refused(format!("{} can't be read: {error}", path.display()), "Set VAULT_TOKEN instead."))?;
+    let text = fs::read_to_string(&path).map_err(|error| {
+        Failure::advised(format!("{} can't be read: {error}", path.display()), "Set VAULT_TOKEN instead.")
+    })?;
     Ok(Some(Secret::new(text.trim().to_owned())).filter(|token| !token.expose().is_empty()))
-}
-
-pub(super) fn refused(message: impl Into<String>, hint: impl Into<String>) -> Failure {
-    let hint = Some(hint.into()).filter(|hint| !hint.is_empty());
-    Failure::Refused(Refusal { status: None, message: message.into(), hint })
 }
 
 #[cfg(test)]
