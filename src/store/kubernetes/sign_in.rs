@@ -109,7 +109,7 @@ impl SignIn {
             return match read.or(given) {
                 Some(token) => Ok((Some(token), Some(Instant::now() + FILE_IS_NEWS), None)),
                 None => Err(Failure::advised(
-                    &format!("no token can be read in {file}"),
+                    format!("no token can be read in {file}"),
                     "see what `tokenFile` in the kubeconfig names",
                 )),
             };
@@ -180,7 +180,7 @@ async fn run(program: &ExecConfig, name: &str) -> Result<Zeroizing<Vec<u8>>, Fai
     }
     if u64::try_from(text.len()).is_ok_and(|length| length > LONGEST_SAID) {
         return Err(Failure::advised(
-            &format!("the program `{name}` says more than {LONGEST_SAID} bytes"),
+            format!("the program `{name}` says more than {LONGEST_SAID} bytes"),
             "it is to say an ExecCredential",
         ));
     }
