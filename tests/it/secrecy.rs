@@ -163,7 +163,7 @@ fn observation(value: &Secret) -> Observation {
             dated: true,
             contents,
             value_is: None,
-            look_like_keys: std::collections::BTreeSet::new(),
+            look_like_keys: BTreeSet::new(),
             elsewhere: Some(Ok(vec![entry])),
         }],
         held: None,
