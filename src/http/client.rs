@@ -67,7 +67,7 @@ pub struct Peer {
 /// As [`client`], and an unusable proxy, name or identity.
 pub fn client_of(request_timeout: Duration, peer: Peer) -> Result<reqwest::Client, ClientError> {
     let proxy = match &peer.proxy {
-        Some(given) => Some(Proxy::https(given).map_err(|_| ClientError::Proxy { variable: "proxy-url" })?),
+        Some(given) => Some(proxy("proxy-url", given)?),
         None => https_proxy()?,
     };
     let mut builder = reqwest::Client::builder()
@@ -113,7 +113,7 @@ fn https_proxy() -> Result<Option<Proxy>, ClientError> {
     let given = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
         .into_iter()
         .find_map(|variable| env::var(variable).ok().filter(|value| !value.is_empty()).map(|value| (variable, value)));
-    given.map(|(variable, value)| proxy(variable, &value)).transpose()
+    given.map(|(variable, value)| Ok(proxy(variable, &value)?.no_proxy(NoProxy::from_env()))).transpose()
 }
 
 fn proxy(variable: &'static str, value: &str) -> Result<Proxy, ClientError> {
@@ -121,8 +121,7 @@ fn proxy(variable: &'static str, value: &str) -> Result<Proxy, ClientError> {
     if !["http", "https"].contains(&scheme.to_ascii_lowercase().as_str()) {
         return Err(ClientError::Proxy { variable });
     }
-    let proxy = Proxy::https(value).map_err(|_| ClientError::Proxy { variable })?;
-    Ok(proxy.no_proxy(NoProxy::from_env()))
+    Proxy::https(value).map_err(|_| ClientError::Proxy { variable })
 }
 
 #[cfg(test)]

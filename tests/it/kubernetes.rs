@@ -434,3 +434,22 @@ fn plain_http_to_this_machine_goes_through_no_proxy() {
     assert!(proxy.seen().is_empty(), "{:?}", proxy.seen());
     stage.check_healed().unwrap();
 }
+
+#[test]
+fn the_cluster_is_trusted_by_the_authority_that_the_kubeconfig_names() {
+    let stage = setting(&[KEY]).over_tls(&[Server::Kubernetes]).stage();
+    let authority = stage.authority().unwrap().display().to_string();
+    let run = |config: String| {
+        let path = stage.put("tls.yaml", config);
+        stage.action().variable("KUBECONFIG", &path).variable("SSL_CERT_FILE", "").run()
+    };
+    let without = stage.kubeconfig(CLUSTER_TOKEN);
+    refused(
+        &stage,
+        &run(without.clone()),
+        &["certificate is not trusted", "`certificate-authority` in the kubeconfig"],
+    );
+    let ran = run(without.replace("{server:", &format!("{{certificate-authority: '{authority}', server:")));
+    assert_eq!((ran.status(), ran.rotated()), (0, true), "{}", ran.log());
+    stage.check_healed().unwrap();
+}

@@ -249,7 +249,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 fn the_world_is_met_in_few_places() {
     for (word, places) in ONLY_IN {
         for source in sources().iter().filter(|source| !source.module.ends_with("tests")) {
-            let product = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let tests = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\n#[allow("];
+            let product = tests.into_iter().fold(source.text.as_str(), |text, it| text.split(it).next().unwrap());
             let told = places.contains(&source.module.as_str());
             assert!(told || !product.contains(word), "{} says {word}", source.module);
         }

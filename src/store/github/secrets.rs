@@ -20,6 +20,7 @@ use super::client::{GitHub, Pass};
 use super::denied;
 use super::elsewhere;
 use super::listing::Listing;
+use super::paths;
 use super::runs;
 use super::scope::{self, Scope, Scopes};
 use super::seal::PublicKey;
@@ -430,7 +431,7 @@ impl SecretStore for GitHubSecret {
         let Some((owner, repo)) = self.place.repository() else {
             return Err(self.refused("an organisation's secret has no runs of its own"));
         };
-        let shared = self.github.runs.of(&["repos", &owner.to_lowercase(), &repo.to_lowercase()]);
+        let shared = self.github.runs.of(&paths::repository(&owner.to_lowercase(), &repo.to_lowercase()));
         shared.get_or_try_init(|| runs::unfinished(&self.github, owner, repo)).await.cloned()
     }
 
