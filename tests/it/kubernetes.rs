@@ -362,18 +362,37 @@ fn a_program_that_signs_in_and_hangs_does_not_keep_a_run_that_is_told_to_stop() 
     assert!(ran.took < Duration::from_secs(8), "{:?}", ran.took);
 }
 
+/// How to reach the cluster with such a token, over TLS where it is spoken there.
+fn trusting(stage: &Stage, token: &str) -> String {
+    let authority = stage.authority().map(|path| format!("certificate-authority: '{}', ", path.display()));
+    stage.kubeconfig(token).replace("{server:", &format!("{{{}server:", authority.unwrap_or_default()))
+}
+
 /// A program beside a kubeconfig, in a folder of its own.
 fn with_program(stage: &Stage, script: &str) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::create_dir_all(stage.path("kube")).unwrap();
     stage.put("kube/plug.sh", format!("#!/bin/sh\n{script}\n"));
     std::fs::set_permissions(stage.path("kube/plug.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let exec = "exec: {apiVersion: client.authentication.k8s.io/v1, command: ./plug.sh}";
-    stage.put("kube/config.yaml", stage.kubeconfig("x").replace("token: x", exec))
+    let exec = "exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: ./plug.sh}";
+    stage.put("kube/config.yaml", trusting(stage, "x").replace("token: x", exec))
 }
 
 fn credential(more: &str) -> String {
-    format!("printf %s '{{\"kind\":\"ExecCredential\",\"status\":{{\"token\":\"{CLUSTER_TOKEN}\\n\"{more}}}}}'")
+    let status = format!("{{\"token\":\"{CLUSTER_TOKEN}\"{more}}}");
+    let is = "\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\"";
+    format!("printf %s '{{{is},\"status\":{status}}}'")
+}
+
+/// Asks for the Secret with Kubernetes' own client, where it is installed.
+fn kubectl_agrees(stage: &Stage, kubeconfig: &str) {
+    let mut kubectl = std::process::Command::new("kubectl");
+    kubectl.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", stage.path(""));
+    kubectl.env("KUBECONFIG", kubeconfig).current_dir(stage.path(""));
+    match kubectl.args(["get", "--raw", "/api/v1/namespaces/prod/secrets/arouter-credentials"]).output() {
+        Ok(ended) => assert!(ended.status.success(), "{kubeconfig}: {}", String::from_utf8_lossy(&ended.stderr)),
+        Err(error) => println!("kubectl is not asked: {error}"),
+    }
 }
 
 /// Each of these once failed here, and never with `kubectl`.
@@ -383,14 +402,14 @@ fn a_kubeconfig_means_what_it_means_to_kubectl() {
     let cases: [(&str, Written); 5] = [
         ("white space around the token in a file", |stage| {
             stage.put("token", format!("  {CLUSTER_TOKEN} \n\n"));
-            stage.put("k.yaml", stage.kubeconfig("x").replace("token: x", "tokenFile: token"))
+            stage.put("k.yaml", trusting(stage, "x").replace("token: x", "tokenFile: token"))
         }),
         ("a file that is not there", |stage| {
-            format!("/nowhere/k.yaml:{}", stage.put("k.yaml", stage.kubeconfig(CLUSTER_TOKEN)))
+            format!("/nowhere/k.yaml:{}", stage.put("k.yaml", trusting(stage, CLUSTER_TOKEN)))
         }),
         ("a file that names no context", |stage| {
             let first = stage.put("first.yaml", "apiVersion: v1\nkind: Config\ncurrent-context: ''\n");
-            format!("{first}:{}", stage.put("k.yaml", stage.kubeconfig(CLUSTER_TOKEN)))
+            format!("{first}:{}", stage.put("k.yaml", trusting(stage, CLUSTER_TOKEN)))
         }),
         ("a program beside the file", |stage| with_program(stage, &credential(""))),
         ("a program whose token is over soon", |stage| {
@@ -398,8 +417,10 @@ fn a_kubeconfig_means_what_it_means_to_kubectl() {
         }),
     ];
     for (what, written) in cases {
-        let stage = stage(&[KEY]);
+        // Without TLS kubectl sends no token.
+        let stage = setting(&[KEY]).over_tls(&[Server::Kubernetes]).stage();
         let path = written(&stage);
+        kubectl_agrees(&stage, &path);
         let ran = stage.action().variable("KUBECONFIG", &path).run();
         assert_eq!((ran.status(), ran.rotated()), (0, true), "{what}: {}", ran.log());
         assert!(ran.stdout.contains(&format!("::add-mask::{CLUSTER_TOKEN}")), "{what}: the token is not masked");
@@ -438,18 +459,13 @@ fn plain_http_to_this_machine_goes_through_no_proxy() {
 #[test]
 fn the_cluster_is_trusted_by_the_authority_that_the_kubeconfig_names() {
     let stage = setting(&[KEY]).over_tls(&[Server::Kubernetes]).stage();
-    let authority = stage.authority().unwrap().display().to_string();
     let run = |config: String| {
         let path = stage.put("tls.yaml", config);
         stage.action().variable("KUBECONFIG", &path).variable("SSL_CERT_FILE", "").run()
     };
-    let without = stage.kubeconfig(CLUSTER_TOKEN);
-    refused(
-        &stage,
-        &run(without.clone()),
-        &["certificate is not trusted", "`certificate-authority` in the kubeconfig"],
-    );
-    let ran = run(without.replace("{server:", &format!("{{certificate-authority: '{authority}', server:")));
+    let said = ["certificate is not trusted", "`certificate-authority` in the kubeconfig"];
+    refused(&stage, &run(stage.kubeconfig(CLUSTER_TOKEN)), &said);
+    let ran = run(trusting(&stage, CLUSTER_TOKEN));
     assert_eq!((ran.status(), ran.rotated()), (0, true), "{}", ran.log());
     stage.check_healed().unwrap();
 }

@@ -232,9 +232,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("[\"repos\"", &["store::github::paths", "store::target::place"]),
     ("[\"orgs\"", &["store::github::paths", "store::target::place"]),
     ("[\"users\"", &["store::github::paths"]),
-    ("/repos/", &["store::github::wire"]),
-    ("/orgs/", &[]),
-    ("/app/", &["store::github::paths"]),
+    ("\"/repos/", &["store::github::wire"]),
+    ("\"/orgs/", &[]),
+    ("\"/app/", &["store::github::paths"]),
     // octocrab's own clients sign, repeat, wait and follow redirects.
     ("OctocrabBuilder", &["store::github::crab"]),
     ("Octocrab::", &[]),
