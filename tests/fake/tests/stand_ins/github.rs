@@ -156,7 +156,7 @@ async fn writes_that_come_too_fast_are_told_to_wait() {
 }
 
 /// Where the secrets of each kind of place are.
-const PATHS: [(&str, &str); 7] = [
+const PATHS: [(&str, &str); 9] = [
     ("repo:acme/app", "/repos/acme/app/actions/secrets"),
     ("env:acme/app/review/a b", "/repos/ACME/app/environments/Review%2Fa%20b/secrets"),
     ("org:acme", "/orgs/Acme/actions/secrets"),
@@ -164,6 +164,8 @@ const PATHS: [(&str, &str); 7] = [
     ("dependabot-org:acme", "/orgs/acme/dependabot/secrets"),
     ("codespaces:acme/app", "/repos/acme/app/codespaces/secrets"),
     ("codespaces-org:acme", "/orgs/acme/codespaces/secrets"),
+    ("agents:acme/app", "/repos/acme/app/agents/secrets"),
+    ("agents-org:acme", "/orgs/acme/agents/secrets"),
 ];
 
 #[tokio::test]
