@@ -69,6 +69,16 @@ fn each_account_gets_a_token_for_its_targets_alone_and_none_outlives_the_run() {
     assert_eq!((last.method.as_str(), last.path.as_str()), ("DELETE", "/installation/token"));
 }
 
+/// GitHub names no permission for agent secrets that could be asked for.
+#[test]
+fn a_token_for_agent_secrets_is_narrowed_to_repositories_alone() {
+    let stage = Setting::new(Dialect::Mgmt).places(&["agents:acme/app", "repo:acme/app"]).with_app().stage();
+    let ran = stage.run();
+    rotated(&stage, &ran);
+    let bodies: Vec<&[u8]> = mints(&ran).iter().map(|it| it.body.as_slice()).collect();
+    assert_eq!(bodies, [br#"{"repositories":["app"]}"#]);
+}
+
 #[test]
 fn the_key_is_taken_however_it_was_pasted_and_the_app_by_id_or_number() {
     let stage = stage();

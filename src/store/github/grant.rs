@@ -96,8 +96,9 @@ impl Grant {
 
     /// The permissions as a person reads them.
     pub(super) fn shown(&self) -> String {
-        let shown = self.permissions.iter().map(|(name, level)| format!("`{name}: {}`", level.word()));
-        shown.collect::<Vec<_>>().join(", ")
+        let named = self.permissions.iter().map(|(name, level)| format!("`{name}: {}`", level.word()));
+        let unnamed = self.is_unnamed.then(|| "that for agent secrets".to_owned());
+        named.chain(unnamed).collect::<Vec<_>>().join(", ")
     }
 
     /// Whether the token is narrowed to the repositories.
