@@ -23,6 +23,7 @@ pub mod issuer;
 mod issuing;
 pub mod nearest;
 mod notices;
+pub mod regular;
 pub mod report;
 pub mod rotation;
 mod rotations;
@@ -58,6 +59,7 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
     let ending = match reading.asked {
         Asked::Text(text) => {
             runner.verbatim(&text);
+            runner.drain(&interrupt).await;
             return 0;
         }
         Asked::Wrong(problems) => {
@@ -79,7 +81,9 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
             }
         }
     };
-    report::finish(&ending, &runner)
+    let status = report::finish(&ending, &runner);
+    runner.drain(&interrupt).await;
+    status
 }
 
 /// What rotations with the same `request-timeout` share.

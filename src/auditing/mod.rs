@@ -2,7 +2,9 @@
 
 mod prune;
 
-use std::fs;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::path::Path;
 use std::rc::Rc;
 
 use url::Url;
@@ -15,6 +17,7 @@ use crate::config::{IssuerKind, IssuerSettings, Request, environments};
 use crate::http::{self, Client, Failure, Retry, Trace};
 use crate::issuer::Flights;
 use crate::issuing;
+use crate::regular;
 use crate::report;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
@@ -238,7 +241,7 @@ async fn persistently(issuer: &dyn KeyIssuer, runner: &Runner) -> Result<Listing
 fn leave_sarif(audit: &mut Audit, settings: &AuditSettings, runner: &Runner) {
     let Some(path) = &settings.sarif_file else { return };
     let text = report::sarif(audit, runner.redactor(), &settings.beside.uri, settings.beside.is_config);
-    if let Err(error) = fs::write(path, text) {
+    if let Err(error) = write(path, &text) {
         let problem = Problem {
             what: format!("sarif-file: {path} could not be written: {error}"),
             next: Some("Name a file in a folder that exists and can be written.".to_owned()),
@@ -246,4 +249,10 @@ fn leave_sarif(audit: &mut Audit, settings: &AuditSettings, runner: &Runner) {
         runner.event(&Event::Failed(&problem));
         audit.problems.push(problem);
     }
+}
+
+fn write(path: impl AsRef<Path>, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    let file = regular::open_to_write(path.as_ref(), options.write(true).create(true).truncate(true));
+    file.and_then(|mut file| file.write_all(text.as_bytes()))
 }

@@ -1,8 +1,8 @@
 //! The config file as it is written: which fields there are, what each rotation states. What it all means together with
 //! the inputs is `rotations`'.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
+use std::path::Path;
 use std::str;
 
 use crate::config::fields::{Fields, Level};
@@ -13,6 +13,7 @@ use crate::config::shape::{
     Span, VariableName, Workflow, WorkspaceId, scalar,
 };
 use crate::config::yaml::{self, Field, Kind, Node, Place, Value};
+use crate::regular;
 use crate::secret::Secret;
 
 /// Thousands of rotations fit in; a file beyond it is another one than was meant.
@@ -174,7 +175,7 @@ pub(super) fn read(input: &str, problems: &mut Problems) -> Option<Config> {
     let text = match read_file(&path) {
         Ok(text) => text,
         Err(message) => {
-            problems.wrong("config", &path, message);
+            problems.wrong("config", &regular::shown(&path), message);
             return None;
         }
     };
@@ -182,13 +183,8 @@ pub(super) fn read(input: &str, problems: &mut Problems) -> Option<Config> {
 }
 
 fn read_file(path: &str) -> Result<String, String> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(LARGEST_FILE).unwrap_or(u64::MAX) + 1;
-    File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes)).map_err(|error| unreadable(&error))?;
-    if bytes.len() > LARGEST_FILE {
-        return Err("the file is larger than 1 MiB: expected a list of rotations in YAML".to_owned());
-    }
-    String::from_utf8(bytes).map_err(|error| {
+    let bytes = regular::read(Path::new(path), LARGEST_FILE).map_err(|error| unreadable(&error))?;
+    String::from_utf8(bytes.to_vec()).map_err(|error| {
         let before = str::from_utf8(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default());
         let line = before.unwrap_or_default().lines().count().max(1);
         format!("the file is not text in UTF-8, from line {line} on")
@@ -200,6 +196,7 @@ fn unreadable(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "there is no such file; in a workflow, check the repository out first \
              (actions/checkout), and count the path from its root"
             .to_owned(),
+        io::ErrorKind::FileTooLarge => "the file is larger than 1 MiB: expected a list of rotations in YAML".to_owned(),
         io::ErrorKind::IsADirectory => "this is a directory: expected a file".to_owned(),
         _ => format!("the file can't be read: {error}"),
     }

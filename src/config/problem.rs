@@ -100,7 +100,9 @@ pub(crate) fn looks_like_key(word: &str) -> bool {
     word.len() >= SHORTEST_CREDENTIAL && KEY_PREFIXES.iter().any(|prefix| word.starts_with(prefix))
 }
 
-fn looks_like_credential(word: &str) -> bool {
+/// Whether a word begins as credentials do.
+#[must_use]
+pub(super) fn looks_like_credential(word: &str) -> bool {
     let begins = CREDENTIAL_PREFIXES.iter().any(|prefix| word.starts_with(prefix));
     looks_like_key(word) || (begins && word.len() >= SHORTEST_CREDENTIAL)
 }

@@ -1,15 +1,15 @@
 //! Secrets: where they are read from, and what can't be one.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::path::Path;
 
 use crate::cli::{self, InputDoc, Surroundings};
-use crate::config::problem::Problems;
+use crate::config::problem::{Problems, looks_like_credential};
+use crate::regular;
 use crate::secret::Secret;
 use crate::store::github::AppKey;
 
 /// Larger files are not keys.
-const LARGEST_FILE: u64 = 64 * 1024;
+const LARGEST_FILE: usize = 64 * 1024;
 
 /// The secrets that were given, right or wrong: all of them must be hidden before anything is printed.
 #[derive(Clone, Debug, Default)]
@@ -143,33 +143,20 @@ fn read_one(doc: &InputDoc, surroundings: &Surroundings, problems: &mut Problems
         return Some(Secret::new(value.to_owned()));
     }
     let path = surroundings.var(&file)?;
-    match read_file(path) {
+    match regular::read_text(Path::new(path), LARGEST_FILE) {
         Ok(text) if text.trim().is_empty() => problems.wrong(&file, path, "the file is empty"),
         Ok(text) => return Some(Secret::new(text.trim().to_owned())),
-        Err(error) if may_be_a_secret(path) => {
-            problems.note(
-                &file,
-                format!("the file that it names can't be read: {error}. Does the secret itself stand there?"),
-            );
+        Err(_) if is_a_secret(path) => {
+            problems.note(&file, format!("contains the secret itself: give the path of a file, or set {own}"));
         }
-        Err(error) => problems.wrong(&file, path, format!("the file can't be read: {error}")),
+        Err(error) => problems.note(&file, regular::unreadable(path, &error)),
     }
     None
 }
 
-/// A path without any folder or ending may be a secret that was given in its place.
-fn may_be_a_secret(path: &str) -> bool {
-    !path.contains(['/', '.'])
-}
-
-fn read_file(path: &str) -> io::Result<String> {
-    let mut text = String::new();
-    let read = File::open(path)?.take(LARGEST_FILE + 1).read_to_string(&mut text)?;
-    if u64::try_from(read).is_ok_and(|read| read <= LARGEST_FILE) {
-        Ok(text)
-    } else {
-        Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is too large for a secret"))
-    }
+/// Whether a secret was given in the place of a path.
+fn is_a_secret(path: &str) -> bool {
+    !Path::new(path).exists() && (looks_like_credential(path) || !path.contains(['/', '.']) && !path.contains('\n'))
 }
 
 /// What keeps a value from being a key or token, as the end of a sentence.
@@ -256,18 +243,18 @@ mod tests {
         for path in ["/no/such/file", "/dev/zero", "/"] {
             let (_, _, problems) = read(&[("KEYROTOR_GITHUB_TOKEN_FILE", path)]);
             let text = problems.first().unwrap().to_string();
-            assert!(
-                text.starts_with("KEYROTOR_GITHUB_TOKEN_FILE: the file can't be read") && text.contains(path),
-                "{text}"
-            );
+            let told = format!("KEYROTOR_GITHUB_TOKEN_FILE: names {path}, which can't be read: ");
+            assert!(text.starts_with(&told), "{text}");
         }
     }
 
     #[test]
     fn a_secret_in_the_place_of_a_files_name_is_not_repeated() {
-        let (_, _, problems) = read(&[("KEYROTOR_MANAGEMENT_KEY_FILE", "c2VjcmV0LW9mLW5vLWtpbmQ")]);
-        let text = problems.first().unwrap().to_string();
-        assert!(text.contains("Does the secret itself stand there?") && !text.contains("c2Vj"), "{text}");
+        for value in ["c2VjcmV0LW9mLW5vLWtpbmQ", "lr_mgmt_c2VjcmV0/Lm9m", "-----BEGIN KEY-----\nc2Vjc.mV0"] {
+            let (_, _, problems) = read(&[("KEYROTOR_MANAGEMENT_KEY_FILE", value)]);
+            let text = problems.first().unwrap().to_string();
+            assert!(text.contains("itself: give") && !text.contains("c2Vj"), "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The one HTTP client.
 
 use std::env;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,13 +15,8 @@ use super::roots::{self, Authorities, Identity, LazyRoots};
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// `SSL_CERT_FILE` names no readable file with certificates.
-    #[error("SSL_CERT_FILE names {path}, which can't be used: {why}", path = .path.display())]
-    Roots {
-        /// What the variable names.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
+    #[error("SSL_CERT_FILE {0}")]
+    Roots(String),
     /// The value is not shown: it may hold a password.
     #[error("{variable} is not the http:// or https:// address of a proxy")]
     Proxy {
@@ -88,7 +82,7 @@ fn tls(peer: Peer) -> Result<ClientConfig, ClientError> {
     let alone = peer.alone && peer.authorities.is_some();
     let mut extra = match alone {
         true => Vec::new(),
-        false => roots::in_cert_file().map_err(|(path, why)| ClientError::Roots { path, why })?,
+        false => roots::in_cert_file().map_err(|(_, why)| ClientError::Roots(why))?,
     };
     extra.extend(peer.authorities.into_iter().flat_map(|authorities| authorities.0));
     let unfit = |_| rustls::Error::General("the server's name is none".to_owned());

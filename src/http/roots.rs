@@ -3,6 +3,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -12,7 +13,8 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
-use rustls_native_certs::ErrorKind;
+
+use crate::regular;
 
 /// Where Linux distributions, BSDs and macOS keep their bundle. `rustls-native-certs` knows these too, but forgets them
 /// as soon as one of the variables is set.
@@ -25,6 +27,9 @@ const BUNDLES: [&str; 7] = [
     "/etc/ssl/cert.pem",
     "/usr/local/share/certs/ca-root-nss.crt",
 ];
+
+/// A machine's whole bundle is a quarter of this.
+const LARGEST_FILE: usize = 1024 * 1024;
 
 /// Certificates of authorities that a person named, to be trusted beside all others.
 #[derive(Clone, Debug)]
@@ -164,25 +169,27 @@ pub(super) fn in_cert_file() -> Result<Vec<CertificateDer<'static>>, (PathBuf, S
 
 fn in_cert_dirs() -> Vec<CertificateDer<'static>> {
     let dirs = set("SSL_CERT_DIR").unwrap_or_default();
-    env::split_paths(&dirs)
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .flat_map(|dir| rustls_native_certs::load_certs_from_paths(None, Some(&dir)).certs)
-        .collect()
+    let dirs = env::split_paths(&dirs).filter(|dir| !dir.as_os_str().is_empty());
+    let files = dirs.filter_map(|dir| fs::read_dir(dir).ok()).flat_map(|entries| entries.flatten());
+    let named = files.map(|entry| entry.path()).filter(|path| is_hashed(path));
+    named.filter_map(|path| in_file(&path).ok()).flatten().collect()
+}
+
+/// As OpenSSL looks such files up, and `c_rehash` names them: `5ad8a5d6.0`.
+fn is_hashed(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.split_once('.'));
+    name.is_some_and(|(hash, nth)| {
+        hash.len() == 8 && hash.bytes().all(|b| b.is_ascii_hexdigit()) && nth.bytes().all(|b| b.is_ascii_digit())
+    })
 }
 
 fn in_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, (PathBuf, String)> {
-    let found = rustls_native_certs::load_certs_from_paths(Some(path), None);
-    if let Some(error) = found.errors.first() {
-        let why = match &error.kind {
-            ErrorKind::Io { inner, .. } => inner.to_string(),
-            _ => error.to_string(),
-        };
-        return Err((path.to_owned(), why));
-    }
-    if found.certs.is_empty() {
-        return Err((path.to_owned(), "it holds no PEM certificate".to_owned()));
-    }
-    Ok(found.certs)
+    let named = |why: String| (path.to_owned(), why);
+    let value = path.to_string_lossy();
+    let text = regular::read(path, LARGEST_FILE).map_err(|error| named(regular::unreadable(&value, &error)))?;
+    let found =
+        Authorities::of_pem(&text).map_err(|why| named(format!("names {value}, which can't be used: {why}")))?;
+    Ok(found.0)
 }
 
 fn set(variable: &str) -> Option<OsString> {
@@ -206,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_missing_or_holds_no_certificate_is_named() {
-        for path in ["/nowhere/ca.pem", "Cargo.toml"] {
+        for path in ["/nowhere/ca.pem", "Cargo.toml", "/dev/zero"] {
             let error = in_file(Path::new(path)).err();
             assert_eq!(error.map(|(at, _)| at), Some(PathBuf::from(path)));
         }

@@ -2,17 +2,17 @@
 //! before it are over. What a rotation has to tell until then is kept.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
-use super::Runner;
+use super::{Outlet, Runner};
 use crate::rotation::outcome::{Event, Observer, Problem};
 use crate::rotation::step::Step;
 use crate::secret::Secret;
 
 /// Tells for several rotations, in the order of their titles.
 #[derive(Debug)]
-pub struct Chorus<'a, O: Write = io::Stdout, E: Write = io::Stderr> {
+pub struct Chorus<'a, O: Write = Outlet, E: Write = Outlet> {
     runner: &'a Runner<O, E>,
     state: RefCell<State>,
 }
@@ -34,7 +34,7 @@ struct Part {
 
 /// One rotation's voice.
 #[derive(Debug)]
-pub struct Voice<'a, O: Write = io::Stdout, E: Write = io::Stderr> {
+pub struct Voice<'a, O: Write = Outlet, E: Write = Outlet> {
     chorus: &'a Chorus<'a, O, E>,
     part: usize,
 }

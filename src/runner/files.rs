@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
 
+use crate::regular;
+
 /// A summary beyond 1 MiB is dropped as a whole. The rest is room for the runner's own masks, which may lengthen a text.
 const SUMMARY_LIMIT: u64 = 1_000_000;
 
@@ -45,7 +47,7 @@ fn delimiter(value: &str, rng: &mut fastrand::Rng) -> String {
 
 /// The runner makes these files, so one that is missing is not made here.
 fn open(path: &Path) -> io::Result<(File, u64)> {
-    let file = OpenOptions::new().append(true).open(path)?;
+    let file = regular::open_to_write(path, OpenOptions::new().append(true))?;
     let length = file.metadata()?.len();
     Ok((file, length))
 }

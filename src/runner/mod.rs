@@ -7,6 +7,7 @@ mod annotations;
 mod chorus;
 mod files;
 pub mod line;
+mod outlet;
 mod progress;
 mod surroundings;
 #[cfg(test)]
@@ -16,25 +17,31 @@ mod work;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 pub use self::annotations::Kind;
 use self::annotations::{Annotations, Verdict};
 pub use self::chorus::{Chorus, Voice};
+pub use self::outlet::Outlet;
 use self::progress::Progress;
 pub use self::surroundings::{Format, Sink, Style, Surroundings};
 use self::words::{Tone, doing, duration, problem_text};
 use self::work::Work;
+use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer, Problem};
 use crate::rotation::step::Step;
 use crate::secret::{Redactor, Secret};
 
+/// So long a run that was told to stop waits for what it has told to be read: the report is due within 7 s, and ready
+/// after 6.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
 /// The teller. One per process; every secret in play must be given to [`Observer::mask`] before anything else is told.
 #[derive(Debug)]
-pub struct Runner<O: Write = io::Stdout, E: Write = io::Stderr> {
+pub struct Runner<O: Write = Outlet, E: Write = Outlet> {
     surroundings: Surroundings,
     redactor: Redactor,
     state: RefCell<State<O, E>>,
@@ -54,11 +61,25 @@ struct State<O, E> {
     work: Option<Work>,
 }
 
-impl Runner<io::Stdout, io::Stderr> {
+impl Runner {
     /// For this process.
     #[must_use]
     pub fn of_process(variables: &BTreeMap<String, String>, format: Format, redactor: Redactor) -> Self {
-        Self::new(Surroundings::of_process(variables, format), redactor, io::stdout(), io::stderr())
+        let (out, err) = Outlet::of_process();
+        Self::new(Surroundings::of_process(variables, format), redactor, out, err)
+    }
+
+    /// Waits for whoever reads what was told. A run that was told to stop does not wait for one who has stopped reading.
+    pub async fn drain(&self, interrupt: &Interrupt) {
+        let written = self.state.borrow().out.written();
+        tokio::select! {
+            biased;
+            () = written => {}
+            () = async {
+                interrupt.wait().await;
+                sleep(LAST_WORDS).await;
+            } => {}
+        }
     }
 }
 

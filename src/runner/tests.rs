@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use std::io;
+
 use super::*;
 
 /// A stream that can be read while the runner holds it.

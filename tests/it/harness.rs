@@ -17,7 +17,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Read;
+use std::io::{PipeWriter, Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -468,6 +468,8 @@ pub(crate) enum Stream {
     File,
     /// A pipe whose reader has gone.
     Gone,
+    /// A pipe that is full, and that nobody reads.
+    Full,
 }
 
 /// One run that is about to begin.
@@ -654,7 +656,7 @@ impl Invocation<'_> {
         if self.way == Way::Cli || streams.contains(&Stream::File) {
             return ensure(all.is_empty(), || format!("a mask where nobody hides it\n{}", ran.log()));
         }
-        if streams.contains(&Stream::Gone) {
+        if streams.contains(&Stream::Gone) || streams.contains(&Stream::Full) {
             return Ok(());
         }
         let first: BTreeSet<String> = story.lines().map_while(masked).collect();
@@ -832,6 +834,16 @@ fn wait(child: &mut Child, began: Instant) -> ExitStatus {
     }
 }
 
+/// What a pipe takes is taken.
+fn full_pipe() -> PipeWriter {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    // Linux's pipes take 16 pages.
+    writer.write_all(&[0; 64 * 1024]).unwrap();
+    // Whoever holds it keeps the other end from breaking.
+    std::mem::forget(reader);
+    writer
+}
+
 fn without_masks(text: &str) -> String {
     let lines = text.lines().filter(|line| !line.starts_with("::add-mask::"));
     lines.flat_map(|line| [line, "\n"]).collect()
@@ -898,6 +910,7 @@ impl Files {
             Stream::Kept => Stdio::piped(),
             Stream::File => fs::File::create(self.path(name)).unwrap().into(),
             Stream::Gone => std::io::pipe().unwrap().1.into(),
+            Stream::Full => full_pipe().into(),
         }
     }
 

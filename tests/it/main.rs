@@ -13,6 +13,7 @@ mod documents;
 mod doubtful;
 mod draining;
 mod ended_keys;
+mod endings;
 mod enterprise;
 mod examples;
 mod faults;

@@ -379,7 +379,7 @@ fn namespaces_and_an_authority_of_ones_own() {
     rotated(&stage, &run("team/a", "VAULT_CACERT", path));
     rotated(&stage, &run("team/a", "VAULT_CACERT_BYTES", &std::fs::read_to_string(path).unwrap()));
     refused(&stage, &run("", "VAULT_CACERT", path), &["VAULT_NAMESPACE"]);
-    refused(&stage, &run("team/a", "VAULT_CACERT", "/nowhere.pem"), &["VAULT_CACERT=/nowhere.pem", "workspace"]);
+    refused(&stage, &run("team/a", "VAULT_CACERT", "/nowhere.pem"), &["VAULT_CACERT names /nowhere.pem", "workspace"]);
     refused(&stage, &run("team/a", "VAULT_CACERT", ""), &["certificate is not trusted"]);
 }
 

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::error::Error;
+use std::io::ErrorKind;
+use std::path::Path;
 use std::rc::Rc;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -19,8 +21,20 @@ use super::fault::{self, Fault};
 use super::watch::{Learning, Watch};
 use super::wire::Wire;
 use crate::http::{Call, Failure, server_date};
+use crate::regular;
 use crate::secret::Secret;
 use crate::store::Around;
+
+/// Variables that name files of the SDK.
+const FILES: [&str; 4] = [
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+];
+
+/// Hundreds of profiles fit in.
+const LARGEST_FILE: usize = 1024 * 1024;
 
 /// Secrets Manager, wherever its secrets are. Nothing is read and nothing contacted before the first use.
 pub struct Aws {
@@ -70,6 +84,7 @@ impl Aws {
     }
 
     async fn connect(&self, region: Option<&str>) -> Result<Service, Failure> {
+        check_files(&self.around)?;
         let timeouts = TimeoutConfig::builder().operation_timeout(self.around.request_timeout).build();
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(Wire::open(self.around.client.clone()))
@@ -125,4 +140,20 @@ impl Aws {
         let date = date.ok_or_else(|| fault::undated(call, operation))?;
         Ok(Dated { answer, date })
     }
+}
+
+/// The SDK waits for pipes, and reads devices without end.
+fn check_files(around: &Around) -> Result<(), Failure> {
+    for variable in FILES {
+        let Some(path) = around.variable(variable) else { continue };
+        // One that is not there counts as empty, as with AWS's own tools.
+        match regular::read(Path::new(path), LARGEST_FILE) {
+            Err(error) if error.kind() != ErrorKind::NotFound || regular::is_contents(path) => {
+                let told = format!("{variable} {}", regular::unreadable(path, &error));
+                return Err(Failure::advised(told, "Let it name a file that can be read here."));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

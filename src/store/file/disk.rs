@@ -1,30 +1,29 @@
 //! Reading a file, and putting a changed one in its place as a whole.
 
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rustix::fs::{Access, OFlags};
+use rustix::fs::Access;
 use rustix::process::{getegid, geteuid, getgroups};
 use zeroize::Zeroizing;
 
 use super::attributes;
 use super::dotenv::Bytes;
 use crate::http::Failure;
+use crate::regular;
 
 /// Larger files are no lists of variables.
-const LARGEST: u64 = 1024 * 1024;
+const LARGEST: usize = 1024 * 1024;
 /// A file of ours that is older than this was left by a run that was killed.
 const LEFT_OVER: Duration = Duration::from_secs(60);
 /// Of a file that did not exist: it holds a secret.
 const NEW_MODE: u32 = 0o600;
 /// So many other files of the folder are looked at.
 const MOST_NEIGHBOURS: usize = 20;
-/// Opening a pipe waits for a writer, unless it is told not to.
-const NEVER_WAITS: i32 = OFlags::NONBLOCK.bits().cast_signed();
 /// In the name of a file that is still being written.
 const MARK: &str = ".keyrotor-";
 
@@ -60,31 +59,24 @@ pub(super) enum Put {
 /// Reads a file. One that does not exist is empty, if its folder does.
 pub(super) fn read(path: &Path) -> Result<Seen, Failure> {
     let real = real_path(path)?;
-    let file = match open(&real) {
+    let file = match regular::open(&real) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Ok(Seen { path: real, text: Zeroizing::default(), metadata: None });
         }
+        Err(error) if is_no_file(&error) => return Err(Failure::refused("it is not a file")),
         Err(error) => return Err(failed("it can't be read", &error)),
     };
-    let Some(file) = file else { return Err(Failure::refused("it is not a file")) };
     let metadata = file.metadata().map_err(|error| failed("it can't be read", &error))?;
-    if metadata.len() > LARGEST {
-        return Err(Failure::refused("it is larger than 1 MiB, which no `.env` file is"));
-    }
-    let mut text = Zeroizing::new(Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or_default() + 1));
-    (&file).take(LARGEST).read_to_end(&mut text).map_err(|error| failed("it can't be read", &error))?;
+    let text = regular::read_open(file, LARGEST).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => Failure::refused("it is larger than 1 MiB, which no `.env` file is"),
+        _ => failed("it can't be read", &error),
+    })?;
     Ok(Seen { path: real, text, metadata: Some(metadata) })
 }
 
-/// Opens a file; `None` where there is something else, such as a pipe that nobody may ever write into.
-fn open(path: &Path) -> io::Result<Option<File>> {
-    if !fs::metadata(path)?.is_file() {
-        return Ok(None);
-    }
-    // It may be another one by now.
-    let file = OpenOptions::new().read(true).custom_flags(NEVER_WAITS).open(path)?;
-    Ok(file.metadata()?.is_file().then_some(file))
+fn is_no_file(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput)
 }
 
 /// Other files of the same folder that are called like `.env` files, in the order of their names.

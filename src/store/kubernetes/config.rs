@@ -12,10 +12,14 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::http::{self, Authorities, Failure, Identity, Peer};
+use crate::regular;
 use crate::secret::Secret;
 use crate::store::Around;
 
 const KUBECONFIG: &str = "KUBECONFIG";
+/// Of hundreds of clusters, with the certificates of each.
+pub(super) const LARGEST_FILE: usize = 8 * 1024 * 1024;
+const NAME_ONE: &str = "let KUBECONFIG name one; inside the action it has to lie in the workspace";
 
 /// What was found.
 pub(super) struct Found {
@@ -27,9 +31,14 @@ pub(super) struct Found {
 /// The configuration of the current context. Whatever in it is secret is hidden.
 pub(super) async fn read(around: &Around) -> Result<Found, Failure> {
     let (config, proxy) = match named(around) {
-        Some(files) => of_files(&files).await.map_err(|error| unusable(&files, &error))?,
+        Some(files) => {
+            check_files(&files)?;
+            let shown: Vec<_> = files.split(':').map(regular::shown).collect();
+            of_files(&files).await.map_err(|error| unusable(&shown.join(":"), &error))?
+        }
         None => (Config::incluster().map_err(|_| nowhere())?, None),
     };
+    check_named(&config.auth_info)?;
     hide(&config.auth_info, around);
     check_address(&config.cluster_url)?;
     if config.accept_invalid_certs {
@@ -43,6 +52,31 @@ pub(super) async fn read(around: &Around) -> Result<Found, Failure> {
     Ok(Found { config, peer })
 }
 
+/// Whoever reads what is no file waits for pipes, and reads devices without end.
+fn check_files(files: &str) -> Result<(), Failure> {
+    if regular::is_contents(files) {
+        return Err(Failure::advised(format!("{KUBECONFIG} contains the file itself: give its path"), NAME_ONE));
+    }
+    for file in files.split(':').filter(|file| Path::new(file).exists()) {
+        regular::read(Path::new(file), LARGEST_FILE).map_err(|error| {
+            let message = format!("the kubeconfig {} can't be used: {error}", regular::shown(file));
+            Failure::advised(message, NAME_ONE)
+        })?;
+    }
+    Ok(())
+}
+
+/// The same of the files that it names.
+fn check_named(user: &AuthInfo) -> Result<(), Failure> {
+    let files = [&user.token_file, &user.client_key, &user.client_certificate];
+    for file in files.into_iter().flatten().filter(|file| Path::new(file).exists()) {
+        let told = |error| format!("the kubeconfig {}", regular::unreadable(file, &error));
+        let read = regular::read(Path::new(file), LARGEST_FILE);
+        read.map_err(|error| Failure::advised(told(error), "name a file that can be read here"))?;
+    }
+    Ok(())
+}
+
 /// Without what signs by itself.
 pub(super) fn without_tokens(mut config: Config) -> Config {
     let user = &mut config.auth_info;
@@ -54,7 +88,7 @@ pub(super) fn without_tokens(mut config: Config) -> Config {
 fn identity(user: &AuthInfo) -> Result<Option<Identity>, Failure> {
     let part = |data: Option<&str>, file: Option<&String>| match (data, file) {
         (Some(data), _) => STANDARD.decode(data).ok().map(Some),
-        (None, Some(file)) => std::fs::read(file).ok().map(Some),
+        (None, Some(file)) => regular::read(Path::new(file), LARGEST_FILE).ok().map(|bytes| Some(bytes.to_vec())),
         (None, None) => Some(None),
     };
     let certificate = part(user.client_certificate_data.as_deref(), user.client_certificate.as_ref());
@@ -121,14 +155,13 @@ fn named(around: &Around) -> Option<String> {
 
 fn nowhere() -> Failure {
     let message = "there is no kubeconfig (KUBECONFIG, ~/.kube/config), and this is no pod with a service account";
-    let hint = "let KUBECONFIG name one; inside the action it has to lie in the workspace";
-    Failure::advised(message, hint)
+    Failure::advised(message, NAME_ONE)
 }
 
 /// What kube says of a file that can't be parsed could quote a line of it, with a credential.
 fn unusable(file: &str, error: &KubeconfigError) -> Failure {
     let why = match error {
-        KubeconfigError::ReadConfig(error, path) => format!("{}: {error}", path.display()),
+        KubeconfigError::ReadConfig(error, _) => error.to_string(),
         KubeconfigError::Parse(_) => "it is not YAML of that form".to_owned(),
         KubeconfigError::CurrentContextNotSet => "it has no current context".to_owned(),
         KubeconfigError::LoadContext(name) => format!("it has no context {name:?}"),
@@ -176,7 +209,8 @@ fn hide(user: &AuthInfo, around: &Around) {
     let given = [&user.token, &user.password, &user.client_key_data].into_iter().flatten();
     let mut secrets: Vec<String> = given.map(|secret: &SecretString| secret.expose_secret().to_owned()).collect();
     for file in [&user.token_file, &user.client_key].into_iter().flatten() {
-        secrets.extend(std::fs::read_to_string(file).ok().map(|text| text.trim().to_owned()));
+        let text = regular::read_text(Path::new(file), LARGEST_FILE).ok();
+        secrets.extend(text.map(|text| text.trim().to_owned()));
     }
     for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
         (around.hide)(&Secret::new(secret));

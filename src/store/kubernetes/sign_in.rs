@@ -1,6 +1,7 @@
 //! Who signs: a token, a file with one, or a program that the kubeconfig names. All three are ours and not kube's: as `kubectl`
 //! does, white space around a token is none of it, and what a program says is hidden, and bounded as any answer is.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use ::http::HeaderValue;
 use jiff::Timestamp;
 use kube::config::{AuthInfo, ExecConfig};
+use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::json;
@@ -17,8 +19,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
-use super::config::unusable_credential;
+use super::config::{LARGEST_FILE, unusable_credential};
 use crate::http::{self, Client, Failure, Identity, Peer};
+use crate::regular;
 use crate::secret::Secret;
 use crate::store::Around;
 
@@ -104,7 +107,8 @@ impl SignIn {
     ) -> Result<(Option<Secret>, Option<Instant>, Option<Identity>), Failure> {
         let given = self.user.token.as_ref().map(|token| Secret::new(token.expose_secret().trim().to_owned()));
         if let Some(file) = &self.user.token_file {
-            let read = std::fs::read_to_string(file).map(|text| Secret::new(text.trim().to_owned())).ok();
+            let read = regular::read_text(Path::new(file), LARGEST_FILE);
+            let read = read.map(|text| Secret::new(text.trim().to_owned())).ok();
             let read = read.filter(|token| !token.expose().is_empty());
             return match read.or(given) {
                 Some(token) => Ok((Some(token), Some(Instant::now() + FILE_IS_NEWS), None)),
@@ -133,7 +137,7 @@ async fn said(
 ) -> Result<(Option<Secret>, Option<Instant>, Option<Identity>), Failure> {
     let name = program.command.as_deref().unwrap_or_default();
     let asked = Instant::now();
-    let text = run(program, name).await?;
+    let text = run(program, name, around).await?;
     let credential = serde_json::from_slice::<Credential>(&text).ok().and_then(|it| it.status);
     let Some(said) = credential else { return Err(unusable_credential()) };
     let secrets = [said.token, said.client_key_data].map(|text| text.map(|text| Secret::new(text.trim().to_owned())));
@@ -154,7 +158,10 @@ async fn said(
     Ok((token, until, identity))
 }
 
-async fn run(program: &ExecConfig, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// What concerns keyrotor alone, its credentials above all, is not handed on.
+const OURS: [&str; 2] = ["INPUT_", "KEYROTOR_"];
+
+async fn run(program: &ExecConfig, name: &str, around: &Around) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed = |_| unusable_credential();
     let mut spec = json!({ "interactive": false });
     if let (true, Some(cluster), Some(fields)) = (program.provide_cluster_info, &program.cluster, spec.as_object_mut())
@@ -163,9 +170,13 @@ async fn run(program: &ExecConfig, name: &str) -> Result<Zeroizing<Vec<u8>>, Fai
     }
     let told = json!({ "apiVersion": program.api_version, "kind": "ExecCredential", "spec": spec });
     let variables = program.env.iter().flatten().filter_map(|it| Some((it.get("name")?, it.get("value")?)));
+    let ours = around.variables.keys().filter(|name| OURS.iter().any(|begin| name.starts_with(begin)));
+    let mut command = Command::new(name);
+    ours.for_each(|name| _ = command.env_remove(name));
     // It has nobody to talk to.
-    let mut child = Command::new(name)
+    let mut child = command
         .args(program.args.iter().flatten())
+        .process_group(0)
         .envs(variables)
         .env("KUBERNETES_EXEC_INFO", told.to_string())
         .stdin(Stdio::null())
@@ -174,6 +185,7 @@ async fn run(program: &ExecConfig, name: &str) -> Result<Zeroizing<Vec<u8>>, Fai
         .kill_on_drop(true)
         .spawn()
         .map_err(failed)?;
+    let _group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
     let mut text = Zeroizing::new(Vec::new());
     if let Some(said) = child.stdout.take() {
         said.take(LONGEST_SAID + 1).read_to_end(&mut text).await.map_err(failed)?;
@@ -186,4 +198,15 @@ async fn run(program: &ExecConfig, name: &str) -> Result<Zeroizing<Vec<u8>>, Fai
     }
     let ended = child.wait().await.map_err(failed)?;
     if ended.success() { Ok(text) } else { Err(unusable_credential()) }
+}
+
+/// A program and those that it has started in turn, which end with the use of it.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            kill_process_group(group, Signal::KILL).ok();
+        }
+    }
 }

@@ -1,18 +1,18 @@
 //! Where Vault is and what it takes to speak with it, from the variables that its own command line reads. OpenBao's are
 //! named `BAO_…`.
 
-use std::fs;
 use std::path::Path;
 
 use ::http::HeaderValue;
 use url::Url;
 
 use crate::http::{self, Authorities, Client, Failure, Peer};
+use crate::regular;
 use crate::secret::Secret;
 use crate::store::Around;
 
 /// Tokens are far shorter.
-const LONGEST_TOKEN: u64 = 64 * 1024;
+const LONGEST_TOKEN: usize = 64 * 1024;
 
 /// What was found.
 pub(super) struct Settings {
@@ -79,15 +79,15 @@ fn client(around: &Around) -> Result<Client, Failure> {
         ));
     }
     let authorities = match (either(around, "CACERT_BYTES"), either(around, "CACERT")) {
-        (Some((variable, pem)), _) => Authorities::of_pem(pem.as_bytes()).map_err(|why| (variable, why)),
-        (None, Some((variable, path))) => {
-            Authorities::of_file(Path::new(path)).map_err(|why| (format!("{variable}={path}"), why))
+        (Some((variable, pem)), _) => {
+            Authorities::of_pem(pem.as_bytes()).map_err(|why| (variable, format!("can't be used: {why}")))
         }
+        (None, Some((variable, path))) => Authorities::of_file(Path::new(path)).map_err(|why| (variable, why)),
         (None, None) => return Ok(around.client.clone()),
     };
     let authorities = authorities.map_err(|(what, why)| {
         Failure::advised(
-            format!("{what}: {why}"),
+            format!("{what} {why}"),
             "In a container action only the workspace can be read: put the file there.",
         )
     })?;
@@ -105,11 +105,10 @@ fn token(around: &Around) -> Result<Option<Secret>, Failure> {
     }
     let Some(home) = around.variable("HOME") else { return Ok(None) };
     let path = Path::new(home).join(".vault-token");
-    match fs::metadata(&path) {
-        Ok(about) if about.len() <= LONGEST_TOKEN => {}
-        _ => return Ok(None),
+    if !path.is_file() {
+        return Ok(None);
     }
-    let text = fs::read_to_string(&path).map_err(|error| {
+    let text = regular::read_text(&path, LONGEST_TOKEN).map_err(|error| {
         Failure::advised(format!("{} can't be read: {error}", path.display()), "Set VAULT_TOKEN instead.")
     })?;
     Ok(Some(Secret::new(text.trim().to_owned())).filter(|token| !token.expose().is_empty()))
