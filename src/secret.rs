@@ -1,5 +1,8 @@
 //! [`Secret`], the only type that holds a key, token or private key, and [`Redactor`], which takes them out of text.
 
+mod pieces;
+mod undone;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
@@ -9,11 +12,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
 
+use self::pieces::Pieces;
+
 /// What stands in place of a secret wherever text is shown.
 pub const REDACTED: &str = "***";
 
-/// Shorter values would redact ordinary words.
-const SHORTEST_REDACTED: usize = 6;
+/// Shorter values would redact ordinary words: no credential is taken that is.
+pub const SHORTEST_REDACTED: usize = 6;
+
+/// So many characters of a secret in a row are as good as the secret.
+const PIECE: usize = 12;
 
 /// The same of what lies beside a target.
 const SHORTEST_NEIGHBOUR: usize = 8;
@@ -50,6 +58,19 @@ impl Secret {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Whether it is a word or several, as a placeholder is and no key: `production`, `Change-me`. To hide it would hide
+    /// words of ours.
+    #[must_use]
+    pub fn is_words(&self) -> bool {
+        let is_word = |word: &str| {
+            let rest = word.get(1..).unwrap_or_default();
+            let is_one_case =
+                rest.bytes().all(|b| b.is_ascii_lowercase()) || word.bytes().all(|b| b.is_ascii_uppercase());
+            word.bytes().all(|b| b.is_ascii_alphabetic()) && is_one_case
+        };
+        !self.0.is_empty() && self.0.split(['-', '_', '.', ' ']).all(is_word)
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -66,6 +87,7 @@ type Forms = Rc<RefCell<Vec<Zeroizing<String>>>>;
 pub struct Redactor {
     known: Forms,
     neighbours: Forms,
+    pieces: Rc<RefCell<Pieces>>,
 }
 
 impl fmt::Debug for Redactor {
@@ -84,6 +106,7 @@ impl Redactor {
     /// From now on this value, each of its lines and their encodings are taken out.
     pub fn learn(&self, secret: &Secret) {
         add_forms(&self.known, secret, SHORTEST_REDACTED);
+        self.pieces.borrow_mut().learn(secret.expose());
     }
 
     /// From now on this value, which lies beside a target, is taken out of what a server says. It stays in our own words,
@@ -107,16 +130,32 @@ impl Redactor {
     }
 
     /// The same of a server's text, which may quote the neighbours of a target too.
+    /// Nothing is left of a text that has a piece of a secret in it in any other form.
     #[must_use]
     pub fn scrub_said(&self, text: &str) -> String {
-        scrubbed(&scrubbed(text, &self.known), &self.neighbours)
+        let scrubbed = scrubbed(&scrubbed(text, &self.known), &self.neighbours);
+        if self.gives_away(&scrubbed) { REDACTED.to_owned() } else { scrubbed }
+    }
+
+    /// [`scrub`](Self::scrub), and nothing of a text that has a piece of a secret in it in any other form: what is left of
+    /// it would be another piece.
+    #[must_use]
+    pub fn scrub_pieces(&self, text: &str) -> String {
+        let scrubbed = self.scrub(text);
+        if self.gives_away(&scrubbed) { REDACTED.to_owned() } else { scrubbed }
+    }
+
+    fn gives_away(&self, text: &str) -> bool {
+        let pieces = self.pieces.borrow();
+        !pieces.is_empty() && undone::any_reading(text, &|reading| pieces.are_in(reading))
     }
 }
 
 fn add_forms(to: &Forms, secret: &Secret, shortest: usize) {
     let value = secret.expose();
     let mut known = to.borrow_mut();
-    for form in std::iter::once(value).chain(value.lines()).flat_map(forms) {
+    let whole = std::iter::once(value).chain(value.lines());
+    for form in whole.flat_map(forms).chain([body(value).to_owned()]) {
         let form = seen(&form);
         if form.len() >= shortest && !known.contains(&form) {
             known.push(form);
@@ -150,6 +189,30 @@ fn scrubbed(text: &str, known: &Forms) -> String {
 /// The start of every value that ARouter or OpenRouter issues.
 const KEY_PREFIXES: [&str; 5] = ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "sk-or-"];
 
+/// What begins every credential of a kind, and is no secret.
+const PUBLIC_PREFIXES: [&str; 14] = [
+    "lr_live_",
+    "lr_mgmt_",
+    "lr_admin_",
+    "lr_sub_",
+    "sk-or-v1-",
+    "sk-or-",
+    "sk-proj-",
+    "sk-",
+    "github_pat_",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+];
+
+/// A credential without what is public of it; all of it where too little would be left.
+fn body(value: &str) -> &str {
+    let rest = PUBLIC_PREFIXES.iter().find_map(|prefix| value.strip_prefix(prefix));
+    rest.filter(|rest| rest.len() >= SHORTEST_REDACTED).unwrap_or(value)
+}
+
 /// The text with whatever begins like a key taken out: a server may echo one that we never saw, and a person may have
 /// named a key after its value.
 #[must_use]
@@ -160,8 +223,9 @@ pub fn without_keys(text: &str) -> String {
         let mut kept = pieces.next().unwrap_or_default().to_owned();
         for piece in pieces {
             kept.push_str(prefix);
-            kept.push_str(REDACTED);
-            kept.push_str(piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-'));
+            let rest = piece.trim_start_matches(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+            kept.push_str(if rest.len() < piece.len() { REDACTED } else { "" });
+            kept.push_str(rest);
         }
         out = kept;
     }
@@ -217,7 +281,19 @@ pub(crate) fn is_invisible(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::string_slice, clippy::indexing_slicing, reason = "a test may panic")]
+
     use super::*;
+
+    #[test]
+    fn words_are_told_from_keys() {
+        for words in ["production", "Change-me", "YOUR_KEY", "my key", "lr_live_x"] {
+            assert!(Secret::new(words.into()).is_words(), "{words}");
+        }
+        for key in ["lr_live_zK", "lr_live_x1", "sk-or-v1-abc", "wJalrXUtnFEMI/K", "", "é"] {
+            assert!(!Secret::new(key.into()).is_words(), "{key}");
+        }
+    }
 
     #[test]
     fn debug_shows_nothing_of_the_value() {
@@ -270,6 +346,67 @@ mod tests {
             redactor.learn(&Secret::new(value.into()));
         }
         assert_eq!(redactor.scrub("1 abcdefghijklmno 2 ghijkl 3"), "1 *** 2 *** 3");
+    }
+
+    const KEY: &str = "lr_live_Zk3Qw9Rt7Yp1Lm5Nc8Xv2Bd6Hf4Js0Ga_Ux5Kd8Wq2Zn7Jm4Ro9T";
+
+    fn knowing(secret: &str) -> Redactor {
+        let redactor = Redactor::new();
+        redactor.learn(&Secret::new(secret.into()));
+        redactor
+    }
+
+    #[test]
+    fn twelve_characters_of_a_secret_hide_all_that_a_server_said_however_they_are_written() {
+        let redactor = knowing(KEY);
+        let (body, cut) = (&KEY[8..], &KEY[..50]);
+        let each = |form: &dyn Fn(u8) -> String| body.bytes().map(form).collect::<String>();
+        let hex = each(&|b| format!("{b:02x}"));
+        for echo in [
+            cut.to_owned(),
+            body.to_owned(),
+            KEY[20..32].to_owned(),
+            body.to_lowercase(),
+            each(&|b| format!("%{b:02X}")),
+            each(&|b| format!("%25{b:02x}")),
+            each(&|b| format!("&#{b};")),
+            each(&|b| format!("&#x{b:X};")),
+            each(&|b| format!("\\u{b:04x}")),
+            each(&|b| format!("\\\\u{b:04x}")),
+            each(&|b| format!("{b:02X}:")),
+            each(&|b| format!("0x{b:02x}, ")),
+            format!("{:?}", body.as_bytes()),
+            STANDARD.encode(STANDARD.encode(format!("user:{body}"))),
+            STANDARD.encode(&hex),
+            STANDARD.encode(format!("{{\"key\":\"{cut}\"}}")),
+            url::form_urlencoded::byte_serialize(STANDARD.encode(cut).as_bytes()).collect(),
+            KEY.replace('_', "&lowbar;").replace("Zk3", "Zk3\u{200b}"),
+        ] {
+            let said = redactor.scrub_said(&format!("the key {echo} is unknown"));
+            assert!(said == REDACTED || said == "the key *** is unknown", "{echo}: {said}");
+            let ours = redactor.scrub_pieces(&format!("told: {echo}"));
+            assert!(ours == "told: ***" || ours == REDACTED, "{ours}");
+        }
+        for fine in
+            ["lr_live_Zk3Qw9…Ro9T is unknown", "ordinary words %41 &amp; \\u0041", "5f3a9c0d1e2b4a6f5f3a9c0d1e2b4a6f"]
+        {
+            assert_eq!(redactor.scrub_said(fine), fine);
+        }
+    }
+
+    #[test]
+    fn a_text_that_asks_for_too_much_work_is_hidden() {
+        let redactor = knowing(KEY);
+        let text = "%2525252525".repeat(400) + &"QUJD".repeat(4_000);
+        let began = std::time::Instant::now();
+        let _ = redactor.scrub_said(&text);
+        assert!(began.elapsed().as_secs() < 5, "{:?}", began.elapsed());
+    }
+
+    #[test]
+    fn what_begins_like_a_key_is_taken_out() {
+        assert_eq!(without_keys("a lr_live_Zk3Qw9Rt7Yp1Lm5, b"), "a lr_live_***, b");
+        assert_eq!(without_keys("sk-or-v1-0e6...1c9 lr_live_ x"), "sk-or-***...1c9 lr_live_ x");
     }
 
     #[test]

@@ -79,9 +79,10 @@ impl fmt::Display for Problem {
 /// Text on one line, without control characters and without the words that look like credentials.
 #[must_use]
 pub fn hide_credentials(text: &str) -> String {
+    let text = without_user_info(text);
     let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let mut out = String::new();
-    let mut rest = text;
+    let mut rest = text.as_str();
     while !rest.is_empty() {
         let (word, after) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
         out.push_str(if looks_like_credential(word) { crate::secret::REDACTED } else { word });
@@ -92,6 +93,36 @@ pub fn hide_credentials(text: &str) -> String {
         rest = chars.as_str();
     }
     out
+}
+
+/// The text with every address in it that may hold a password shortened to its scheme, host and path.
+fn without_user_info(text: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '(' | ')' | '<' | '>');
+    text.split_inclusive(ends)
+        .map(|piece| {
+            let word = piece.trim_end_matches(ends);
+            format!("{}{}", bare_address(word), piece.get(word.len()..).unwrap_or_default())
+        })
+        .collect()
+}
+
+/// `https://user:password@host/path?query#fragment` and `user:password@host`, as far as they are nobody's secret.
+fn bare_address(word: &str) -> String {
+    let (scheme, rest) = match word.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None => (String::new(), word),
+    };
+    let is_address = !scheme.is_empty();
+    // What is behind it may have an @ too, and a password a slash or a question mark.
+    let rest = match rest.rsplit_once('@') {
+        Some((user, host)) if is_address || user.contains(':') => host,
+        _ => rest,
+    };
+    let is_query = |c: char| if is_address { matches!(c, '?' | '#') } else { c == '?' };
+    match rest.split_once(is_query) {
+        Some((path, query)) if is_address || query.contains('=') => format!("{scheme}{path}"),
+        _ => format!("{scheme}{rest}"),
+    }
 }
 
 /// Whether a word begins as an issuer's keys do.
@@ -243,6 +274,22 @@ mod tests {
             assert!(line.contains("***") && !line.contains("0123") && !line.contains("AAAA"), "{line}");
         }
         assert_eq!(hide_credentials("a ghost-town lr_live"), "a ghost-town lr_live");
+    }
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        for (given, shown) in [
+            ("https://svc:PASSWORD@gw.example.test", "https://gw.example.test"),
+            ("https://svc:PASS/W?RD@gw.example.test/v1", "https://gw.example.test/v1"),
+            ("https://gw.example.test/v1?api_key=PASSWORD#PASSWORD", "https://gw.example.test/v1"),
+            ("svc:PASSWORD@gw.example.test", "gw.example.test"),
+            ("gw.example.test?api_key=PASSWORD", "gw.example.test"),
+            ("is `https://u:PASSWORD@h` and (http://a?PASSWORD) here", "is `https://h` and (http://a) here"),
+            ("repo:acme/app#x env:acme/app/prod", "repo:acme/app#x env:acme/app/prod"),
+            ("me@example.com? no", "me@example.com? no"),
+        ] {
+            assert_eq!(hide_credentials(given), shown);
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use crate::config::{
     Asked, Command, Format, GitHubSettings, IssuerKind, IssuerSettings, Reading, Request, RotationRequest,
 };
 use crate::nearest::nearest;
-use crate::secret::Secret;
+use crate::secret::{SHORTEST_REDACTED, Secret};
 
 /// Reads and validates everything. Touches nothing but the config file and those that `KEYROTOR_*_FILE` variables name.
 #[must_use]
@@ -41,7 +41,9 @@ pub fn read(surroundings: &Surroundings) -> Reading {
             let config = given.and_then(|path| file::read(path, &mut problems));
             all.extend(config.iter().flat_map(|config| secrets_of(config, surroundings)));
             let mut asked = request(&inputs, config.as_ref(), surroundings, secrets, problems);
-            all.extend(secrets_of_others(&asked, surroundings));
+            let others = secrets_of_others(&asked, surroundings);
+            asked = without_short(asked, &others);
+            all.extend(others.into_iter().map(|(_, secret)| secret));
             hand_to_rotations(&all, &mut asked);
             Reading { secrets: all, format, asked }
         }
@@ -52,15 +54,26 @@ pub fn read(surroundings: &Surroundings) -> Reading {
 /// What a config file leads to, and what was put into it by mistake.
 fn secrets_of(config: &Config, surroundings: &Surroundings) -> Vec<Secret> {
     let named = config.rotations.iter().filter_map(|entry| variable::value(&entry.own, surroundings));
+    let named = named.filter(|value| !value.is_words());
     named.chain(config.misplaced.iter().cloned()).collect()
 }
 
 /// Credentials that the targets' own tools take from variables.
-fn secrets_of_others(asked: &Asked, surroundings: &Surroundings) -> Vec<Secret> {
+fn secrets_of_others(asked: &Asked, surroundings: &Surroundings) -> Vec<(&'static str, Secret)> {
     let Asked::Run(request) = asked else { return Vec::new() };
     let targets = request.rotations.iter().flat_map(|rotation| &rotation.targets);
-    let names: BTreeSet<_> = targets.flat_map(|target| target.kind().secret_variables()).collect();
-    names.into_iter().filter_map(|name| surroundings.var(name)).map(|value| Secret::new(value.to_owned())).collect()
+    let names: BTreeSet<_> = targets.flat_map(|target| target.kind().secret_variables()).copied().collect();
+    let given = names.into_iter().filter_map(|name| Some((name, surroundings.var(name)?)));
+    given.map(|(name, value)| (name, Secret::new(value.to_owned()))).collect()
+}
+
+/// What is too short to be hidden is not used.
+fn without_short(asked: Asked, others: &[(&'static str, Secret)]) -> Asked {
+    let mut problems = Problems::default();
+    for (name, _) in others.iter().filter(|(_, secret)| secret.expose().len() < SHORTEST_REDACTED) {
+        problems.note(name, "is shorter than 6 characters, and could not be hidden in a log");
+    }
+    if problems.is_empty() { asked } else { Asked::Wrong(problems.into_vec()) }
 }
 
 /// No new key may have the value of a credential, whichever rotation it is of.

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::{self, InputDoc, Surroundings};
 use crate::config::problem::{Problems, looks_like_credential};
 use crate::regular;
-use crate::secret::Secret;
+use crate::secret::{SHORTEST_REDACTED, Secret};
 use crate::store::github::AppKey;
 
 /// Larger files are not keys.
@@ -37,12 +37,12 @@ impl Secrets {
         }
     }
 
-    /// All that were given. A private key also with its line breaks where they belong, whatever was pasted.
+    /// All that were given, without placeholders. A private key also with its line breaks where they belong, whatever was pasted.
     #[must_use]
     pub(crate) fn all(&self) -> Vec<Secret> {
         let all = [&self.management_key, &self.current_key, &self.github_token, &self.app_private_key];
         let pem = self.app_private_key.as_ref().and_then(AppKey::pem_of);
-        all.into_iter().flatten().cloned().chain(pem).collect()
+        all.into_iter().flatten().filter(|secret| !secret.is_words()).cloned().chain(pem).collect()
     }
 
     /// Notes what can't be a key or token, and two that can't be the same.
@@ -168,6 +168,12 @@ pub(super) fn check_token(value: &str) -> Result<(), &'static str> {
     if value.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("has a space, line break or control character in it: expected one key or token");
     }
+    if value.len() < SHORTEST_REDACTED {
+        return Err("is shorter than 6 characters, and could not be hidden in a log: expected one key or token");
+    }
+    if Secret::new(value.to_owned()).is_words() {
+        return Err("is words, as an example file has them in a key's place: expected the key or token itself");
+    }
     if value.contains('*') || value.contains("...") || value.contains(['…', '•']) {
         return Err("is masked, as a log or a dashboard shows it: expected the whole value");
     }
@@ -223,15 +229,15 @@ mod tests {
     #[test]
     fn the_runners_variable_comes_first_then_the_own_then_the_file() {
         let path = std::env::temp_dir().join(format!("keyrotor-secret-{}", std::process::id()));
-        std::fs::write(&path, "from-file\r\n").unwrap();
+        std::fs::write(&path, "from-file-1\r\n").unwrap();
         let file = ("KEYROTOR_MANAGEMENT_KEY_FILE", path.to_str().unwrap());
-        let own = ("KEYROTOR_MANAGEMENT_KEY", "from-own");
+        let own = ("KEYROTOR_MANAGEMENT_KEY", "from-own-1");
         assert_eq!(
-            management_key(&[("INPUT_MANAGEMENT-KEY", "from-input\n"), own, file]).as_deref(),
-            Some("from-input")
+            management_key(&[("INPUT_MANAGEMENT-KEY", "from-input-1\n"), own, file]).as_deref(),
+            Some("from-input-1")
         );
-        assert_eq!(management_key(&[("INPUT_MANAGEMENT-KEY", ""), own, file]).as_deref(), Some("from-own"));
-        assert_eq!(management_key(&[("KEYROTOR_MANAGEMENT_KEY", " "), file]).as_deref(), Some("from-file"));
+        assert_eq!(management_key(&[("INPUT_MANAGEMENT-KEY", ""), own, file]).as_deref(), Some("from-own-1"));
+        assert_eq!(management_key(&[("KEYROTOR_MANAGEMENT_KEY", " "), file]).as_deref(), Some("from-file-1"));
         assert_eq!(management_key(&[]), None);
         std::fs::write(&path, "\n").unwrap();
         assert_eq!(read(&[file]).2.len(), 1);
@@ -279,20 +285,30 @@ mod tests {
             let problem = problems.first().unwrap();
             assert_eq!((problem.input.as_str(), &problem.value), ("current-key", &None));
             assert!(!problem.to_string().contains("lr_live"), "{problem}");
-            assert_eq!(secrets.all().len(), 1);
+            let is_words = secrets.current_key.as_ref().is_some_and(Secret::is_words);
+            assert_eq!(secrets.all().len(), usize::from(!is_words), "{value}");
+        }
+    }
+
+    #[test]
+    fn placeholders_and_what_cant_be_hidden_are_no_keys() {
+        for (value, told) in [("production", "is words"), ("Change-me", "is words"), ("k3y", "is shorter than 6")] {
+            let (_, _, problems) = read(&[("INPUT_CURRENT-KEY", value)]);
+            let text = problems.first().unwrap().to_string();
+            assert!(text.starts_with("current-key: ") && text.contains(told) && !text.contains(value), "{text}");
         }
     }
 
     #[test]
     fn padding_is_no_assignment() {
-        for value in ["bHJfbGl2ZQ==", "bHJfbGl2ZV8=", "a-b=c"] {
+        for value in ["bHJfbGl2ZQ==", "bHJfbGl2ZV8=", "a-b=c12"] {
             assert_eq!(check_token(value), Ok(()), "{value}");
         }
     }
 
     #[test]
     fn a_key_is_no_github_token() {
-        let same = |a, b| read(&[(a, "lr_live_same"), (b, "lr_live_same")]).2.len();
+        let same = |a, b| read(&[(a, "lr_live_same1"), (b, "lr_live_same1")]).2.len();
         assert_eq!(same("INPUT_GITHUB-TOKEN", "INPUT_CURRENT-KEY"), 1);
         assert_eq!(same("INPUT_GITHUB-TOKEN", "KEYROTOR_MANAGEMENT_KEY"), 1);
         assert_eq!(same("INPUT_MANAGEMENT-KEY", "INPUT_CURRENT-KEY"), 0);
@@ -305,10 +321,10 @@ mod tests {
             assert_eq!(problems, []);
             secrets.doubts(&surroundings).len()
         };
-        assert_eq!(doubts(&[("INPUT_MANAGEMENT-KEY", "lr_live_x"), ("INPUT_CURRENT-KEY", "lr_mgmt_x")]), 2);
-        assert_eq!(doubts(&[("INPUT_MANAGEMENT-KEY", "lr_mgmt_x"), ("INPUT_CURRENT-KEY", "lr_live_x")]), 0);
-        assert_eq!(doubts(&[("INPUT_MANAGEMENT-KEY", "ghp_x"), ("INPUT_GITHUB-TOKEN", "lr_live_x")]), 2);
-        assert_eq!(doubts(&[("INPUT_GITHUB-TOKEN", "ghs_x"), ("GITHUB_TOKEN", "ghs_x")]), 1);
-        assert_eq!(doubts(&[("INPUT_GITHUB-TOKEN", "ghs_x"), ("GITHUB_TOKEN", "ghs_y")]), 0);
+        assert_eq!(doubts(&[("INPUT_MANAGEMENT-KEY", "lr_live_x1"), ("INPUT_CURRENT-KEY", "lr_mgmt_x1")]), 2);
+        assert_eq!(doubts(&[("INPUT_MANAGEMENT-KEY", "lr_mgmt_x1"), ("INPUT_CURRENT-KEY", "lr_live_x1")]), 0);
+        assert_eq!(doubts(&[("INPUT_MANAGEMENT-KEY", "ghp_x1"), ("INPUT_GITHUB-TOKEN", "lr_live_x1")]), 2);
+        assert_eq!(doubts(&[("INPUT_GITHUB-TOKEN", "ghs_x1"), ("GITHUB_TOKEN", "ghs_x1")]), 1);
+        assert_eq!(doubts(&[("INPUT_GITHUB-TOKEN", "ghs_x1"), ("GITHUB_TOKEN", "ghs_y1")]), 0);
     }
 }

@@ -4,7 +4,7 @@
 //! still obeys the older `##[command]` wherever it stands in a line.
 
 use crate::http::one_line;
-use crate::secret::{Redactor, is_invisible};
+use crate::secret::{Redactor, is_invisible, without_keys};
 
 /// GitHub cuts an annotation's message here, counted in UTF-16 units.
 pub const MESSAGE_LIMIT: usize = 4096;
@@ -12,7 +12,8 @@ pub const MESSAGE_LIMIT: usize = 4096;
 /// Text as it may be shown: one line, no secret, nothing invisible, at most `limit` UTF-16 units.
 #[must_use]
 pub fn clean(text: &str, redactor: &Redactor, limit: usize) -> String {
-    let mut line = redactor.scrub(text);
+    // Secrets that are known first: what only begins like a key may be the begin of one with other characters in it.
+    let mut line = without_keys(&redactor.scrub_pieces(text));
     line.retain(|c| !is_invisible(c));
     clip(one_line(&line), limit)
 }

@@ -111,7 +111,7 @@ impl<O: Write, E: Write> Runner<O, E> {
     /// Many lines; spaces before each are kept.
     pub fn say_lines(&self, text: &str) {
         // As a whole: a secret may be cut into lines.
-        for line in self.redactor.scrub(text).lines() {
+        for line in self.redactor.scrub_pieces(text).lines() {
             let (indent, rest) = line.split_at(line.len() - line.trim_start_matches(' ').len());
             self.line(indent, rest, Tone::Plain);
         }

@@ -315,9 +315,9 @@ async fn of_many_targets_a_log_is_told_now_and_then_and_once_there_is_reason_how
     let work = async {
         runner.event(&Event::Began(Step::Distribute));
         writes(&runner, 1..=180, 1000);
-        tokio::time::sleep(Duration::from_secs(7)).await;
+        sleep(Duration::from_secs(7)).await;
         writes(&runner, 181..=200, 1000);
-        tokio::time::sleep(Duration::from_secs(54)).await;
+        sleep(Duration::from_secs(54)).await;
         writes(&runner, 201..=1000, 1000);
         runner.event(&Event::Ended(Step::Distribute, Duration::from_secs(61)));
     };
@@ -339,10 +339,10 @@ async fn looks_at_many_targets_are_told_of_too() {
             runner.event(&Event::Looked { done, of: 3 });
         }
         for done in 1..=90 {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            sleep(Duration::from_millis(100)).await;
             runner.event(&Event::Looked { done, of: 90 });
         }
-        tokio::time::sleep(Duration::from_secs(20)).await;
+        sleep(Duration::from_secs(20)).await;
     };
     runner.telling(work).await;
     let text = out.text();
@@ -355,9 +355,9 @@ async fn a_terminal_shows_a_bar_also_while_nothing_happens() {
     let (runner, _, err) = start(&[("COLUMNS", "80")], Format::Text, Sink::Terminal);
     let work = async {
         runner.event(&Event::Began(Step::Distribute));
-        tokio::time::sleep(Duration::from_millis(1500)).await;
+        sleep(Duration::from_millis(1500)).await;
         writes(&runner, 1..=30, 40);
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        sleep(Duration::from_secs(2)).await;
     };
     runner.telling(work).await;
     let text = err.text();

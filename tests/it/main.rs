@@ -34,6 +34,7 @@ mod inputs_agree;
 mod issuers;
 mod kinds;
 mod kubernetes;
+mod leaks;
 mod mixed;
 mod neighbours;
 mod openapi;

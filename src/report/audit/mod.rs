@@ -10,9 +10,7 @@ mod text;
 use super::Cleaner;
 use crate::audit::prune::{Fate, How, Pruned};
 use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level, span};
-use crate::rotation::outcome::Problem;
 use crate::rotation::port::{AllowList, KeyId, KeyRow, ShownRights};
-use crate::secret::without_keys;
 
 pub(super) use self::markdown::markdown;
 pub(super) use self::rows::AuditRows;
@@ -89,47 +87,42 @@ impl Cleaner<'_> {
     pub(super) fn audit(&self, audit: &Audit) -> Audit {
         Audit {
             accounts: audit.accounts.iter().map(|account| self.account(account)).collect(),
-            problems: audit.problems.iter().map(|problem| self.hindrance(problem)).collect(),
+            problems: audit.problems.iter().map(|problem| self.problem(problem)).collect(),
             ..audit.clone()
         }
     }
 
     fn account(&self, account: &AuditedAccount) -> AuditedAccount {
         AuditedAccount {
-            issuer: self.named(&account.issuer),
+            issuer: self.name(&account.issuer),
             assessment: Assessment {
                 keys: account.assessment.keys.iter().map(|key| self.audited(key)).collect(),
                 findings: account.assessment.findings.iter().map(|finding| self.finding(finding)).collect(),
                 not_judged: account.assessment.not_judged,
             },
-            problems: account.problems.iter().map(|problem| self.hindrance(problem)).collect(),
+            problems: account.problems.iter().map(|problem| self.problem(problem)).collect(),
             pruned: account.pruned.iter().map(|pruned| self.pruned(pruned)).collect(),
         }
     }
 
     fn pruned(&self, pruned: &Pruned) -> Pruned {
-        let why = |why: &str| without_keys(&self.sentence(why));
+        let why = |why: &str| self.sentence(why);
         let fate = match &pruned.fate {
             Fate::Spared(reason) => Fate::Spared(why(reason)),
             Fate::Failed(reason) => Fate::Failed(why(reason)),
             other => other.clone(),
         };
-        Pruned { id: KeyId(self.named(&pruned.id.0)), name: self.named(&pruned.name), fate }
-    }
-
-    fn hindrance(&self, problem: &Problem) -> Problem {
-        let Problem { what, next } = self.problem(problem);
-        Problem { what: without_keys(&what), next }
+        Pruned { id: KeyId(self.name(&pruned.id.0)), name: self.name(&pruned.name), fate }
     }
 
     fn audited(&self, key: &AuditedKey) -> AuditedKey {
         let mut clean = AuditedKey {
-            targets: key.targets.iter().map(|target| self.named(target)).collect(),
+            targets: key.targets.iter().map(|target| self.name(target)).collect(),
             row: self.listed(&key.row),
             ..key.clone()
         };
         if let Some(member) = &mut clean.family {
-            member.family = self.named(&member.family);
+            member.family = self.name(&member.family);
         }
         clean
     }
@@ -139,25 +132,20 @@ impl Cleaner<'_> {
         let list = |list: &Option<AllowList>| {
             list.as_ref().map(|list| match list {
                 AllowList::All => AllowList::All,
-                AllowList::Only(names) => AllowList::Only(names.iter().map(|name| self.named(name)).collect()),
+                AllowList::Only(names) => AllowList::Only(names.iter().map(|name| self.name(name)).collect()),
             })
         };
         let (providers, models) = (list(&row.rights.providers), list(&row.rights.models));
         let rights = ShownRights { providers, models, other: Default::default(), ..row.rights.clone() };
-        KeyRow { id: KeyId(self.named(&row.id.0)), name: self.named(&row.name), label: None, rights, ..row.clone() }
-    }
-
-    /// Secrets that are known first: what only begins like a key may be the begin of one with other characters in it.
-    fn named(&self, text: &str) -> String {
-        without_keys(&self.name(text))
+        KeyRow { id: KeyId(self.name(&row.id.0)), name: self.name(&row.name), label: None, rights, ..row.clone() }
     }
 
     fn finding(&self, finding: &Finding) -> Finding {
         Finding {
-            key: finding.key.as_ref().map(|(id, name)| (KeyId(self.named(&id.0)), self.named(name))),
-            rotation: finding.rotation.as_ref().map(|(name, line)| (self.named(name), *line)),
-            reason: without_keys(&self.sentence(&finding.reason)),
-            advice: without_keys(&self.sentence(&finding.advice)),
+            key: finding.key.as_ref().map(|(id, name)| (KeyId(self.name(&id.0)), self.name(name))),
+            rotation: finding.rotation.as_ref().map(|(name, line)| (self.name(name), *line)),
+            reason: self.sentence(&finding.reason),
+            advice: self.sentence(&finding.advice),
             ..finding.clone()
         }
     }

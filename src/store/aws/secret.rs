@@ -436,7 +436,7 @@ impl SecretStore for AwsSecretStore {
         }
         let Some(text) = answer.and_then(|version| version.text) else { return Ok(None) };
         let value = text::value_in(&self.target, &text)?.map(|value| Secret::new(value.to_string()));
-        value.iter().for_each(|value| self.aws.learn(value));
+        value.iter().filter(|value| !value.is_words()).for_each(|value| self.aws.learn(value));
         Ok(value)
     }
 

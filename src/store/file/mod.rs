@@ -68,7 +68,9 @@ impl EnvFile {
     /// What the file holds. An empty value is a place that was left for one.
     fn sighting(&self, seen: &Seen, found: Option<&Found>) -> Sighting {
         let value = found.map(|found| &found.value).filter(|value| !value.expose().is_empty());
-        if let Some(value) = value.filter(|value| value.expose().len() >= SHORTEST_HIDDEN && !self.known.has(value)) {
+        if let Some(value) =
+            value.filter(|it| it.expose().len() >= SHORTEST_HIDDEN && !it.is_words() && !self.known.has(it))
+        {
             (self.around.hide)(value);
         }
         let held = seen.written().map_or(Held::Nothing, |written| self.known.held(value, written));

@@ -92,7 +92,7 @@ impl KubernetesSecret {
         seen.manager.clone_into(&mut self.manager.borrow_mut());
         let ours = self.was_absent.get() && seen.is_ours_alone;
         *self.base.borrow_mut() = Some(if ours { Base::Ours { version, uid } } else { Base::Version(version) });
-        if let Some(value) = seen.value.as_ref().filter(|value| value.expose().len() >= SHORTEST_HIDDEN)
+        if let Some(value) = seen.value.as_ref().filter(|it| it.expose().len() >= SHORTEST_HIDDEN && !it.is_words())
             && !self.known.has(value)
         {
             (self.cluster.around.hide)(value);

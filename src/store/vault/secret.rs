@@ -151,7 +151,7 @@ impl VaultSecret {
     /// The field's text, where there is one that may be seen. Whatever it is, it may be a key.
     fn value(&self, document: &Document) -> Result<Option<Secret>, Failure> {
         let value = document.field(&self.target.field)?.flatten().map(|value| Secret::new(value.to_string()));
-        value.iter().for_each(|value| self.vault.around.redactor.learn(value));
+        value.iter().filter(|it| !it.is_words()).for_each(|it| self.vault.around.redactor.learn(it));
         Ok(value)
     }
 

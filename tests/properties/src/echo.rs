@@ -32,7 +32,20 @@ const GAPS: &[&str] = &["\n", "\r\n    ", " ", "\t", "\u{200b}", "\u{2028}", "\u
 
 fn written(u: &mut Unstructured<'_>, secret: &str) -> Result<String> {
     let around = format!("{}{secret}{}", u.choose(&["", "x", "xy", "user:"])?, u.choose(&["", "y", "\n", "@host"])?);
-    Ok(match u.int_in_range(0..=9)? {
+    let each = |form: fn(u8) -> String| secret.bytes().map(form).collect::<String>();
+    Ok(match u.int_in_range(0..=20)? {
+        10 => each(|byte| format!("%{byte:02x}")),
+        11 => each(|byte| format!("%25{byte:02X}")),
+        12 => each(|byte| format!("&#{byte};")),
+        13 => each(|byte| format!("&#x{byte:x};")),
+        14 => each(|byte| format!("\\u{byte:04x}")),
+        15 => each(|byte| format!("{byte:02X}:")),
+        16 => format!("{:?}", secret.as_bytes()),
+        17 => STANDARD.encode(STANDARD.encode(around)),
+        18 => STANDARD.encode(format!("{{\"key\":{}}}", serde_json::to_string(secret).expect("a text is JSON"))),
+        19 => secret.to_ascii_uppercase(),
+        // As a log or a database cuts it.
+        20 => cut(u, secret)?,
         0 => STANDARD.encode(around),
         1 => STANDARD_NO_PAD.encode(around),
         2 => URL_SAFE.encode(around),
@@ -43,6 +56,12 @@ fn written(u: &mut Unstructured<'_>, secret: &str) -> Result<String> {
         7 => secret.bytes().map(|byte| format!("{byte:02X}")).collect(),
         _ => secret.to_owned(),
     })
+}
+
+/// The secret without some of its beginning and its end.
+fn cut(u: &mut Unstructured<'_>, secret: &str) -> Result<String> {
+    let (from, less) = (u.int_in_range(0..=12)?, u.int_in_range(0..=6)?);
+    Ok(secret.get(from..secret.len().saturating_sub(less)).unwrap_or(secret).to_owned())
 }
 
 /// Hostile text, sometimes with a secret in it, in an encoding, perhaps cut.
