@@ -180,7 +180,7 @@ fn rotation(beside: &Beside<'_>, dry_run: Option<bool>, problems: &mut Problems)
     let policy = policy::read(inputs, secrets.current_key.clone(), problems);
     let targets = targets::read(inputs, beside.surroundings, problems);
     targets::check_drain(policy.as_ref(), &targets, problems);
-    beside.check_token(&targets, problems);
+    beside.check_token(&targets, &inputs.targets.join("\n"), problems);
     let issuer = issuer(inputs, secrets.management_key.clone(), secrets.current_key.clone(), problems);
     Some(RotationRequest { policy: policy?, targets, issuer: issuer?, dry_run: dry_run? })
 }

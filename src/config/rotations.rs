@@ -105,15 +105,23 @@ pub(super) struct Beside<'a> {
 
 impl Beside<'_> {
     /// Notes that nothing was given that writes to GitHub, where a target lies there.
-    pub(super) fn check_token<'t>(&self, targets: impl IntoIterator<Item = &'t Target>, problems: &mut Problems) {
-        if !targets.into_iter().any(|target| target.at_github().is_some()) {
+    /// A wrong line counts where its first word says so.
+    pub(super) fn check_token<'t>(
+        &self,
+        targets: impl IntoIterator<Item = &'t Target>,
+        lines: &str,
+        problems: &mut Problems,
+    ) {
+        let is_at_github = targets.into_iter().any(|target| target.at_github().is_some());
+        if !is_at_github && !lines.lines().any(targets::is_for_github) {
             return;
         }
         let has_app = Secrets::was_named(&self.secrets.app_private_key, "app-private-key", self.surroundings)
             || self.inputs.given.contains("app-client-id");
         if !has_app && !Secrets::was_named(&self.secrets.github_token, "github-token", self.surroundings) {
             let how = Secrets::how("github-token", self.surroundings);
-            let message = format!("is required to write to repositories, or a GitHub App{how}. {TOKEN_NEEDED}");
+            let empty = Secrets::empty("github-token", self.surroundings);
+            let message = format!("is required to write to repositories, or a GitHub App{how}{empty}. {TOKEN_NEEDED}");
             problems.note("github-token", message);
         }
     }
@@ -129,7 +137,10 @@ pub(super) fn read(
 ) -> Vec<RotationRequest> {
     check_current_key(config, beside, problems);
     let drafts = drafts(config, beside, Task::Rotate, problems, warnings);
-    beside.check_token(drafts.iter().flat_map(|draft| &draft.targets).map(|placed| &placed.target), problems);
+    let lines = config.rotations.iter().flat_map(|entry| &entry.targets).flat_map(|targets| &targets.lines);
+    let lines = lines.map(|(line, _)| line.as_str()).collect::<Vec<_>>().join("\n");
+    let targets = drafts.iter().flat_map(|draft| &draft.targets).map(|placed| &placed.target);
+    beside.check_token(targets, &lines, problems);
     warnings.extend(drafts.iter().filter_map(spans_environments));
     let mut requests: Vec<_> = drafts.into_iter().filter_map(|draft| draft.request).collect();
     tell_of_others(&mut requests);

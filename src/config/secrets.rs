@@ -73,8 +73,9 @@ impl Secrets {
         let management = Self::was_named(&self.management_key, "management-key", surroundings);
         if !management && !Self::was_named(&self.current_key, "current-key", surroundings) {
             let message = format!(
-                "is required: the key that may create, list and delete keys; or `current-key` where a key manages itself{}",
-                Self::how("management-key", surroundings)
+                "is required: the key that may create, list and delete keys; or `current-key` where a key manages itself{}{}",
+                Self::how("management-key", surroundings),
+                Self::empty("management-key", surroundings)
             );
             problems.note("management-key", message);
         }
@@ -85,6 +86,16 @@ impl Secrets {
     pub(crate) fn was_named(secret: &Option<Secret>, name: &str, surroundings: &Surroundings) -> bool {
         let file = cli::input(name).map(|doc| format!("{}_FILE", doc.own_variable()));
         secret.is_some() || file.is_some_and(|file| surroundings.var(&file).is_some())
+    }
+
+    /// Why a secret that is set is not there, as a sentence of its own; nothing where it is not set at all. The runner sets
+    /// every input, so that one which is not given can't be told from an empty one.
+    #[must_use]
+    pub(crate) fn empty(name: &str, surroundings: &Surroundings) -> &'static str {
+        let doc = cli::input(name);
+        let variables = doc.iter().flat_map(|doc| [doc.variable(), doc.own_variable()]);
+        let is_set = variables.into_iter().any(|name| surroundings.vars.contains_key(&name));
+        if is_set { EMPTY } else { "" }
     }
 
     /// How a secret is given from a shell; nothing in a workflow, where it is an input like any other.
@@ -131,6 +142,9 @@ impl Secrets {
 
 const GITHUB_PREFIXES: &[&str] = &["ghp_", "gho_", "ghu_", "ghs_", "github_pat_"];
 
+const EMPTY: &str = ". It is empty: the secret does not exist, or it belongs to an environment that the job does not name, or the \
+     input is missing";
+
 /// Which token writes secrets.
 pub(crate) const TOKEN_NEEDED: &str = "The GITHUB_TOKEN of a workflow can't write secrets: give a fine-grained personal \
      access token or App token with the permission that the targets' kinds need, for `repo` the repository permission \
@@ -168,17 +182,17 @@ pub(super) fn check_token(value: &str) -> Result<(), &'static str> {
     if value.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err("has a space, line break or control character in it: expected one key or token");
     }
-    if value.len() < SHORTEST_REDACTED {
-        return Err("is shorter than 6 characters, and could not be hidden in a log: expected one key or token");
-    }
-    if Secret::new(value.to_owned()).is_words() {
-        return Err("is words, as an example file has them in a key's place: expected the key or token itself");
-    }
     if value.contains('*') || value.contains("...") || value.contains(['…', '•']) {
         return Err("is masked, as a log or a dashboard shows it: expected the whole value");
     }
     if is_assignment(value) {
         return Err("begins with a name and `=`, as in a `.env` file: expected the value alone");
+    }
+    if value.len() < SHORTEST_REDACTED {
+        return Err("is shorter than 6 characters, and could not be hidden in a log: expected one key or token");
+    }
+    if Secret::new(value.to_owned()).is_words() {
+        return Err("is words, as an example file has them in a key's place: expected the key or token itself");
     }
     if !value.bytes().all(|b| b.is_ascii_graphic()) || value.starts_with(['"', '\'', '`']) {
         return Err("has characters that no key or token has, such as quotation marks around it");

@@ -144,6 +144,13 @@ pub(super) fn check_drain<'a>(
     }
 }
 
+/// Whether a line names a place at GitHub, be the rest of it right or wrong.
+#[must_use]
+pub(super) fn is_for_github(line: &str) -> bool {
+    let word = line.trim().split(':').next().unwrap_or_default();
+    Kind::ALL.into_iter().any(|kind| kind.feature().is_none() && kind.word() == word)
+}
+
 fn is_sound(text: &str, secret: &SecretName) -> bool {
     target::parse(text, secret).1.is_empty()
 }

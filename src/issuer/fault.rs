@@ -58,11 +58,15 @@ fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
 /// What the user can do about a refusal of a call that `input`'s credential signed.
 pub(super) fn hint(status: StatusCode, input: &str) -> Option<String> {
     let hint = match status.as_u16() {
-        401 => format!("the credential in {input} is missing, wrong, revoked or expired"),
-        402 => "the account has no credit left: top it up, then run again".to_owned(),
-        403 => format!(
-            "the credential in {input} lacks this right, or a quota is used up; `management-key` can manage keys"
+        401 => format!(
+            "set {input} anew: what it holds is wrong, revoked or expired. The issuer's dashboard shows which keys are alive"
         ),
+        402 => "the account has no credit left: top it up, then run again".to_owned(),
+        403 if input.contains("management-key") => format!(
+            "{input} holds an ordinary key. Create one of type Management in the issuer's dashboard and set {input} to it. If \
+             it is one, a quota may be used up"
+        ),
+        403 => format!("the key in {input} may not manage keys: give `management-key`, a key of type Management"),
         404 | 405 => "`issuer-url` may name a server without this API".to_owned(),
         _ => return None,
     };

@@ -28,7 +28,7 @@ pub use self::markdown::markdown;
 pub use self::outputs::outputs;
 pub use self::text::text;
 use crate::audit::{Audit, Level};
-use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, Verdict};
+use crate::rotation::outcome::{KeyFate, KeyReport, Needed, Outcome, Problem, TargetReport, Verdict};
 use crate::rotation::port::KeyId;
 use crate::runner::words::problem_text;
 use crate::runner::{Kind, Runner, line};
@@ -212,7 +212,16 @@ impl Cleaner<'_> {
             steps: outcome.steps.clone(),
             interrupted: outcome.interrupted,
             new_key_used: outcome.new_key_used,
+            inputs: outcome.inputs.iter().map(|one| self.needed(one)).collect(),
         }
+    }
+
+    /// A value that is more than a word could be anything in YAML.
+    fn needed(&self, needed: &Needed) -> Needed {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let value = self.name(&needed.value);
+        let value = if value.chars().all(is_plain) { value } else { "KEY-ID".to_owned() };
+        Needed { value, ..needed.clone() }
     }
 
     fn target(&self, target: &TargetReport) -> TargetReport {

@@ -27,6 +27,14 @@ pub(super) struct RotationRow<'a> {
     old_key_name: Option<&'a str>,
     old_key_status: &'a str,
     retire_after: Option<Timestamp>,
+    inputs_to_add: Vec<InputRow<'a>>,
+}
+
+/// An input that the next run needs.
+#[derive(Debug, Serialize)]
+pub(super) struct InputRow<'a> {
+    input: &'a str,
+    value: &'a str,
 }
 
 /// One target.
@@ -98,6 +106,7 @@ pub(super) fn rotation(outcome: &Outcome) -> RotationRow<'_> {
         old_key_name: old.map(|(_, name)| name.as_str()),
         old_key_status: outcome.old_key_status.word(),
         retire_after: Single::from(outcome).retire_after,
+        inputs_to_add: outcome.inputs.iter().map(|it| InputRow { input: it.input, value: &it.value }).collect(),
     }
 }
 

@@ -68,6 +68,10 @@ fn head(page: &mut Page, outcome: &Outcome) {
             page.list("**What to do next**\n\n", many.len(), rows, rest);
         }
     }
+    let inputs = words::inputs(outcome);
+    if !inputs.is_empty() {
+        page.push(&format!("**Inputs to add**\n\n```yaml\n{}\n```\n\n", inputs.join("\n")));
+    }
     if let Some((_, others)) = problems.split_first() {
         page.list("**What went wrong then**\n\n", others.len(), others.iter().map(problem), rest);
     }

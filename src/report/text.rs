@@ -42,6 +42,11 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
     extend(&mut lines, alive.map(key));
     extend(&mut lines, outcome.notices.iter().map(|notice| format!("  notice: {notice}")));
     extend(&mut lines, next.iter().map(|next| format!("  next: {next}")));
+    let inputs = words::inputs(outcome);
+    if !inputs.is_empty() {
+        lines.push("  inputs to add:".to_owned());
+        lines.extend(inputs.iter().map(|input| format!("    {input}")));
+    }
     lines
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::escape::{code, escape};
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
 };
 
 /// So many keys of earlier runs are named where a run retired them.
@@ -245,6 +245,15 @@ fn left_over(key: &KeyReport) -> Option<Sentence> {
         _ => "A later run cleans it up; delete it by hand only if no target holds it.",
     };
     Some(Sentence { id: Some(key.id.0.clone()), rest: format!("{name}is alive: {reason}. {rest}") })
+}
+
+/// The inputs that are missing, as lines of YAML to be pasted below `with:` or into the config file.
+pub(super) fn inputs(outcome: &Outcome) -> Vec<String> {
+    let line = |needed: &Needed| match needed.hint {
+        "" => format!("{}: {}", needed.input, needed.value),
+        hint => format!("{}: {} # {hint}", needed.input, needed.value),
+    };
+    outcome.inputs.iter().map(line).collect()
 }
 
 /// What a target holds now.

@@ -113,7 +113,10 @@ impl<'a> Situation<'a> {
             Some(_) => "has expired",
         };
         let is_empty = self.seen.targets.iter().all(|target| target.held == Held::Nothing);
-        Err(Stop::listing(format!("replace-key-id {id} {why}"), if is_empty { EMPTY } else { NAME_IT }))
+        Err(match is_empty {
+            true => Stop::listing(format!("replace-key-id {id} {why}"), EMPTY),
+            false => self.naming(Stop::listing(format!("replace-key-id {id} {why}"), NAME_IT)),
+        })
     }
 
     fn family_current(&self, current: &'a KeyRow, held: Option<&KeyId>) -> Result<&'a KeyRow, Stop> {
@@ -240,7 +243,8 @@ impl<'a> Situation<'a> {
             return Err(Stop::listing(
                 "this issuer can't rename keys, so current-key alone does not say which key to replace",
                 format!("set replace-key-id to {held}; it is ignored once that key has been replaced"),
-            ));
+            )
+            .needing("replace-key-id", held.to_string(), ""));
         }
         Ok(row)
     }
@@ -292,6 +296,16 @@ impl<'a> Situation<'a> {
                 self.policy.key_name
             ),
         };
-        Stop::listing(what, NAME_IT)
+        self.naming(Stop::listing(what, NAME_IT))
+    }
+
+    /// Asks for the key by its id: the one that it can only be, or one of those that are listed.
+    fn naming(&self, stop: Stop) -> Stop {
+        let regular = self.seen.live().into_iter().filter(|row| row.kind != KeyKind::Management);
+        match regular.collect::<Vec<_>>().as_slice() {
+            [] => stop,
+            [only] => stop.needing("replace-key-id", only.id.to_string(), "if the targets hold this key"),
+            _ => stop.needing("replace-key-id", "KEY-ID", "the id of the key that the targets hold"),
+        }
     }
 }

@@ -38,7 +38,10 @@ impl Plan {
         }
         lines.extend(self.found.iter().map(|found| format!("found: {}", found.describe(seen))));
         match &self.decision {
-            Decision::Stop(stop) => lines.push(format!("stop: {}", stop.what)),
+            Decision::Stop(stop, others) => {
+                let all = std::iter::once(stop).chain(others);
+                lines.extend(all.map(|stop| format!("stop: {}", stop.what)));
+            }
             Decision::Rest { reason, attention } => {
                 lines.push(format!("make no key: {reason}"));
                 lines.extend(attention.iter().map(|stop| format!("report: {}", stop.what)));

@@ -98,7 +98,7 @@ pub async fn dry_run(
     let lines = plan.describe(&seen, policy);
     run.event(&Event::Plan(&lines));
     match plan.decision {
-        Decision::Stop(stop) => run.outcome(End::Stopped(stop), Some(&seen)),
+        Decision::Stop(stop, others) => run.outcome(End::Stopped(stop, others), Some(&seen)),
         _ => run.outcome(End::Planned(lines), Some(&seen)),
     }
 }
@@ -166,11 +166,11 @@ impl Run<'_> {
 
     async fn carry_out(&self, seen: &Observation, plan: Plan) -> Result<End, Again> {
         let rotate = match plan.decision {
-            Decision::Stop(stop) => {
+            Decision::Stop(stop, others) => {
                 if let Some(id) = &plan.try_renames_on {
                     self.try_renames(seen, id).await?;
                 }
-                return Ok(End::Stopped(stop));
+                return Ok(End::Stopped(stop, others));
             }
             Decision::Rest { reason, attention } => {
                 self.settle_first(seen, &plan.pending).await?;

@@ -224,6 +224,19 @@ pub struct Outcome {
     pub interrupted: bool,
     /// Whether the issuer has seen requests under the new key, where it shows that.
     pub new_key_used: Option<bool>,
+    /// What the inputs have to say so that the next run does not stop.
+    pub inputs: Vec<Needed>,
+}
+
+/// An input that a run needs and has not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Needed {
+    /// Its name.
+    pub input: &'static str,
+    /// What it has to say, or could.
+    pub value: String,
+    /// What to know before it is pasted; empty where the value is certain.
+    pub hint: &'static str,
 }
 
 impl Outcome {
@@ -250,6 +263,7 @@ impl Outcome {
             steps: Vec::new(),
             interrupted: false,
             new_key_used: None,
+            inputs: Vec::new(),
         }
     }
 }

@@ -14,9 +14,10 @@ use crate::rotation::holdings::TargetHolding;
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Family, Observation, SeenTarget, commit};
+use crate::rotation::outcome::Needed;
 use crate::rotation::pending::{self, Pending, Standing};
 use crate::rotation::policy::{Policy, Retire, Wish};
-use crate::rotation::port::{KeyId, KeyRow, Rights};
+use crate::rotation::port::{KeyId, KeyKind, KeyRow, Rights};
 use crate::rotation::rights;
 use crate::rotation::safeguards::Guarded;
 
@@ -42,8 +43,8 @@ pub struct Plan {
 /// Rotate, or why not.
 #[derive(Clone, Debug)]
 pub enum Decision {
-    /// Nothing may be made: exit 1.
-    Stop(Stop),
+    /// Nothing may be made: exit 1. What would stop the run next comes behind the first reason.
+    Stop(Stop, Vec<Stop>),
     /// Not due.
     Rest {
         /// When it will be, as a sentence.
@@ -64,6 +65,8 @@ pub struct Stop {
     pub next: String,
     /// The live keys help to decide.
     pub list_keys: bool,
+    /// The inputs that it asks for.
+    pub inputs: Vec<Needed>,
 }
 
 /// A rotation to carry out.
@@ -123,11 +126,27 @@ impl Rotate {
 
 impl Stop {
     pub(super) fn new(what: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { what: what.into(), next: next.into(), list_keys: false }
+        Self { what: what.into(), next: next.into(), list_keys: false, inputs: Vec::new() }
     }
 
     pub(super) fn listing(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self { list_keys: true, ..Self::new(what, next) }
+    }
+
+    /// Asks for a right of the new key.
+    fn stating(self, input: &'static str) -> Self {
+        let (value, hint) = match input {
+            "allowed-providers" | "allowed-models" => ("all", "or names with commas between them"),
+            "spending-limit" => ("none", "or a number in USD"),
+            "limit-reset" => ("none", "or daily, weekly, monthly"),
+            _ => ("never", "or a duration such as 90d"),
+        };
+        self.needing(input, value, hint)
+    }
+
+    pub(super) fn needing(mut self, input: &'static str, value: impl Into<String>, hint: &'static str) -> Self {
+        self.inputs.push(Needed { input, value: value.into(), hint });
+        self
     }
 }
 
@@ -155,12 +174,16 @@ pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
         Mode::Fixed => Vec::new(),
     };
     let (current, decision) = match current {
-        Err(stop) => (None, Decision::Stop(situation.overwrites_no_key().unwrap_or(stop))),
+        Err(stop) => {
+            let first = situation.overwrites_no_key().unwrap_or(stop);
+            let others = situation.others(&first, situation.likely());
+            (None, Decision::Stop(first, others))
+        }
         Ok(current) => (current, situation.decide(current, &pending, &mut notices)),
     };
     let found = situation.found(current);
     let try_renames_on = match decision {
-        Decision::Stop(_) => situation.doubtful_renames(),
+        Decision::Stop(..) => situation.doubtful_renames(),
         _ => None,
     };
     Plan { mode, current: current.map(|row| row.id.clone()), pending, decision, notices, found, try_renames_on }
@@ -168,26 +191,51 @@ pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
 
 impl<'a> Situation<'a> {
     fn decide(&self, current: Option<&'a KeyRow>, pending: &[Pending], notices: &mut Vec<String>) -> Decision {
+        self.decided(current, pending, notices).unwrap_or_else(|stop| {
+            let others = self.others(&stop, current);
+            Decision::Stop(stop, others)
+        })
+    }
+
+    /// What would stop the next run too, as far as that shows already.
+    fn others(&self, first: &Stop, current: Option<&'a KeyRow>) -> Vec<Stop> {
+        let too_much = (self.mode == Mode::Fixed).then(|| self.asks_too_much()).flatten();
+        let source = self.narrowest(&self.sources_of_rights(current));
+        let rights = rights::asked(self.policy, source.as_deref(), self.seen.listing.takes, self.seen.now());
+        let rights = rights.err().map(|inputs| self.rights_unknown(source.as_deref(), &inputs));
+        let all = [too_much, self.outlasts_the_lease(), rights].into_iter().flatten();
+        all.filter(|stop| stop.what != first.what).collect()
+    }
+
+    /// The key that a person will most likely name: the only live one outside every family, else the newest.
+    fn likely(&self) -> Option<&'a KeyRow> {
+        let live = self.seen.live();
+        live.into_iter().filter(|row| row.kind != KeyKind::Management).max_by_key(|row| row.created_at)
+    }
+
+    fn decided(
+        &self,
+        current: Option<&'a KeyRow>,
+        pending: &[Pending],
+        notices: &mut Vec<String>,
+    ) -> Result<Decision, Stop> {
         if self.mode == Mode::Fixed
             && let Some(stop) = self.asks_too_much()
         {
-            return Decision::Stop(stop);
+            return Err(stop);
         }
         if let Some(stop) = self.outlasts_the_lease() {
-            return Decision::Stop(stop);
+            return Err(stop);
         }
         let Some(due) = self.due(current) else {
             let mut attention = self.drifted(pending);
             attention.extend(self.stands_in_the_way(&self.found(current)));
-            return Decision::Rest { reason: self.rest_reason(current), attention };
+            return Ok(Decision::Rest { reason: self.rest_reason(current), attention });
         };
         if let Some(stop) = self.too_many() {
-            return Decision::Rest { reason: "too many runs have failed".to_owned(), attention: vec![stop] };
+            return Ok(Decision::Rest { reason: "too many runs have failed".to_owned(), attention: vec![stop] });
         }
-        let guarded = match self.guard(current, &self.found(current)) {
-            Ok(guarded) => guarded,
-            Err(stop) => return Decision::Stop(stop),
-        };
+        let guarded = self.guard(current, &self.found(current))?;
         notices.extend(self.told_of_targets(current));
         let sources = self.sources_of_rights(current);
         let source = self.narrowest(&sources);
@@ -197,25 +245,19 @@ impl<'a> Situation<'a> {
             // Nothing tells a dead run's key from a deployed one, and a dead run's may lack what it was to get.
             _ => sources.iter().copied().chain(self.family.all()).collect(),
         };
-        let guardrails = match self.wanted_guardrails(&guarded_like, notices) {
-            Err(stop) => return Decision::Stop(stop),
-            Ok(wanted) => wanted,
-        };
-        match rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now()) {
-            Err(inputs) => Decision::Stop(self.rights_unknown(source, &inputs)),
-            Ok(rights) => {
-                let rights = self.without_creator(rights);
-                notices.extend(rights::told_of_limit(self.policy, source));
-                if rights.limit.flatten().is_none() {
-                    notices.push("the new key has no spending limit; spending-limit sets one".to_owned());
-                }
-                let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
-                let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
-                let unknown = current.map(|_| common_unknown(&sources));
-                let rotate = Rotate { in_use, unknown, guardrails, ..self.rotate(current, due, rights) };
-                Decision::Rotate(Box::new(rotate.sparing(pending).guarded(guarded)))
-            }
+        let guardrails = self.wanted_guardrails(&guarded_like, notices)?;
+        let rights = rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now())
+            .map_err(|inputs| self.rights_unknown(source, &inputs))?;
+        let rights = self.without_creator(rights);
+        notices.extend(rights::told_of_limit(self.policy, source));
+        if rights.limit.flatten().is_none() {
+            notices.push("the new key has no spending limit; spending-limit sets one".to_owned());
         }
+        let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
+        let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
+        let unknown = current.map(|_| common_unknown(&sources));
+        let rotate = Rotate { in_use, unknown, guardrails, ..self.rotate(current, due, rights) };
+        Ok(Decision::Rotate(Box::new(rotate.sparing(pending).guarded(guarded))))
     }
 
     /// Whose rights are inherited: the current key's, else the newest dead run's. A dead run's may be more than was asked for,
@@ -257,11 +299,11 @@ impl<'a> Situation<'a> {
     }
 
     /// The rights can't be inherited.
-    fn rights_unknown(&self, source: Option<&KeyRow>, inputs: &[&str]) -> Stop {
+    fn rights_unknown(&self, source: Option<&KeyRow>, inputs: &[&'static str]) -> Stop {
         let named = inputs.join(", ");
         if source.is_some() {
             let what = format!("the issuer does not show what the old key may do: {named}");
-            return Stop::new(what, format!("state {named}"));
+            return inputs.iter().fold(Stop::new(what, format!("state {named}")), |stop, input| stop.stating(input));
         }
         // Whether its reset has to be stated too shows only once the limit is known.
         let resets = self.seen.listing.takes.reset && self.policy.reset == Wish::Inherit;
@@ -277,7 +319,8 @@ impl<'a> Situation<'a> {
             Some((last, others)) => format!("{} and {last}", others.join(", ")),
             None => String::new(),
         };
-        Stop::new("this is the first key: there is none whose rights it could inherit", format!("state {named}"))
+        let what = "this is the first key: there is none whose rights it could inherit";
+        inputs.iter().fold(Stop::new(what, format!("state {named}")), |stop, input| stop.stating(input))
     }
 
     /// What an issuer that can't rename can't be asked for.
@@ -289,7 +332,8 @@ impl<'a> Situation<'a> {
         } else {
             return None;
         };
-        Some(Stop::new(what, "set grace-period to 0s and retire to delete"))
+        let stop = Stop::new(what, "set grace-period to 0s and retire to delete");
+        Some(stop.needing("grace-period", "0s", "").needing("retire", "delete", ""))
     }
 
     /// A lease that can't be renewed would be over before the new key is taken up everywhere, in every run again.

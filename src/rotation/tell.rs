@@ -8,7 +8,7 @@ use crate::rotation::commit::fate;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
 };
 use crate::rotation::pending::Standing;
 use crate::rotation::plan::Stop;
@@ -22,8 +22,8 @@ pub(super) enum End {
     Blind,
     /// A dry run.
     Planned(Vec<String>),
-    /// The plan says that nothing may be made.
-    Stopped(Stop),
+    /// The plan says that nothing may be made, and what else would stop the next run.
+    Stopped(Stop, Vec<Stop>),
     /// Not due.
     Rested { reason: String, attention: Vec<Stop> },
     /// Every target holds the new key.
@@ -32,11 +32,24 @@ pub(super) enum End {
     Undone(Undone),
 }
 
+/// What the inputs have to say, each once.
+fn needed(end: &End) -> Vec<Needed> {
+    let End::Stopped(stop, others) = end else { return Vec::new() };
+    let mut needed: Vec<Needed> = Vec::new();
+    for one in std::iter::once(stop).chain(others).flat_map(|stop| &stop.inputs) {
+        if needed.iter().all(|known| known.input != one.input) {
+            needed.push(one.clone());
+        }
+    }
+    needed
+}
+
 impl Run<'_> {
     /// The outcome, with everything that should not be left over weighed in.
     pub(super) fn outcome(&self, end: End, seen: Option<&Observation>) -> Outcome {
-        let stopped = matches!(&end, End::Stopped(_));
-        let list_all = self.policy.leaked || matches!(&end, End::Stopped(stop) if stop.list_keys);
+        let stopped = matches!(&end, End::Stopped(..));
+        let list_all = self.policy.leaked || matches!(&end, End::Stopped(stop, _) if stop.list_keys);
+        let inputs = needed(&end);
         let planned = matches!(&end, End::Planned(_));
         let not_due = matches!(&end, End::Rested { .. });
         let plan = if let End::Planned(plan) = &end { plan.clone() } else { Vec::new() };
@@ -86,6 +99,7 @@ impl Run<'_> {
             steps: memory.steps.clone(),
             interrupted: self.around.interrupt.requested(),
             new_key_used: memory.used.filter(|_| rotated),
+            inputs,
         }
     }
 
@@ -120,8 +134,11 @@ impl Run<'_> {
             End::Blind if interrupted => (Verdict::Unchanged, "the run was told to stop".into()),
             End::Blind => (Verdict::Unchanged, "what there is could not be read".into()),
             End::Planned(_) => (Verdict::Planned, "dry run: nothing was changed".into()),
-            End::Stopped(stop) => {
+            End::Stopped(stop, others) => {
                 self.trouble(Problem { what: stop.what.clone(), next: Some(stop.next) });
+                for other in others {
+                    self.trouble(Problem { what: other.what, next: Some(other.next) });
+                }
                 (Verdict::Unchanged, stop.what)
             }
             End::Rested { reason, attention } => {

@@ -233,7 +233,7 @@ fn keys_that_cannot_be_read_are_told_and_nothing_is_claimed() {
     let ran = stage.action().secret("management-key", "lr_mgmt_neverissued00000").run();
     assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
     assert!(ran.tells("the issuer's key list could not be read"), "{}", ran.log());
-    assert!(ran.tells("the credential in `management-key` is missing, wrong, revoked or expired"), "{}", ran.log());
+    assert!(ran.tells("set `management-key` anew: what it holds is wrong, revoked or expired"), "{}", ran.log());
     stage.world.fault("issuer:GET:1:status=503");
     let ran = stage.run();
     assert_eq!(ran.status(), 0, "{}", ran.log());

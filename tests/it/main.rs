@@ -35,6 +35,7 @@ mod issuers;
 mod kinds;
 mod kubernetes;
 mod leaks;
+mod messages;
 mod mixed;
 mod neighbours;
 mod openapi;
