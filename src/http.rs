@@ -235,7 +235,8 @@ fn lost_on_the_way(call: Call, what: &str, error: &reqwest::Error, trust: &str) 
     if error.is_connect() && !error.is_timeout() {
         // The host alone: paths and queries name what is none of a log's business, and before the host may stand a password.
         let host = error.url().and_then(Url::host_str).unwrap_or("the server");
-        let message = format!("{what}: no connection to {host} ({})", innermost(error));
+        let over = client::proxy_of(error.url()).map(|proxy| format!(" over {proxy}")).unwrap_or_default();
+        let message = format!("{what}: no connection to {host}{over} ({})", innermost(error));
         return Failure::Hindered { message, hint: UNREACHED };
     }
     let why = match error.is_timeout() {

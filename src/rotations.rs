@@ -59,7 +59,12 @@ pub(crate) async fn run_all(
             several => fleet.run_together(several).await,
         }
     };
-    let mut outcomes = runner.telling(work).await;
+    let clock = Clock::system();
+    let held = || {
+        let left = fleet.access.as_ref()?.pace.held()?;
+        clock.wall_time().checked_add(jiff::SignedDuration::try_from(left).ok()?).ok()
+    };
+    let mut outcomes = runner.telling(held, work).await;
     for warning in &request.warnings {
         let noted = outcomes.iter_mut().skip(named_in(warning, &names).unwrap_or(0)).take(1);
         noted.for_each(|outcome| outcome.notices.push(warning.clone()));

@@ -15,6 +15,7 @@ use crate::config::shape::{
 use crate::config::yaml::{self, Field, Kind, Node, Place, Value};
 use crate::regular;
 use crate::secret::Secret;
+use crate::store::target;
 
 /// Thousands of rotations fit in; a file beyond it is another one than was meant.
 const LARGEST_FILE: usize = 1024 * 1024;
@@ -252,6 +253,15 @@ fn entry(path: &str, node: &Node, problems: &mut Problems) -> Option<(Entry, Vec
     Some((Entry { at: node.at, named_wrongly, own, targets, settings, openrouter }, misplaced))
 }
 
+/// The text of one target. A space behind its kind makes a mapping of it.
+fn target_line(value: &Value) -> Result<String, String> {
+    let kind = match value {
+        Value::Map(fields) => fields.first().and_then(|field| target::Kind::of_word(&field.name)),
+        _ => None,
+    };
+    kind.map_or_else(|| scalar(value, &[Kind::Text]), |kind| Err(target::spaced(kind)))
+}
+
 fn targets(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Targets> {
     let Field { at, node, .. } = fields.take_node("targets")?;
     let nodes = match &node.value {
@@ -260,7 +270,7 @@ fn targets(fields: &mut Fields<'_>, problems: &mut Problems) -> Option<Targets> 
     };
     let mut lines = Vec::new();
     for node in nodes.iter().filter(|node| !matches!(node.value, Value::Faulty)) {
-        match scalar(&node.value, &[Kind::Text]) {
+        match target_line(&node.value) {
             Ok(text) if !text.trim().is_empty() => lines.push((text, node.at)),
             Ok(_) => problems.push(Problem::new("targets", "an entry is empty").at(fields.path, node.at)),
             Err(message) => problems.push(Problem::new("targets", message).at(fields.path, node.at)),

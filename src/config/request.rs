@@ -138,6 +138,7 @@ fn assemble(
     let command = task.and_then(|task| command(task, &beside, listed, problems));
     let app = app::read(inputs, surroundings, &secrets, problems);
     let api_url = github_url(surroundings, problems);
+    warnings.extend(api_url.as_ref().and_then(without_api_path));
     let (request_timeout, issuer) = for_all(config, &beside, problems);
     Some(Request {
         command: command?,
@@ -225,6 +226,14 @@ pub(super) fn issuer(
 fn github_url(surroundings: &Surroundings, problems: &mut Problems) -> Option<Url> {
     let text = surroundings.var("GITHUB_API_URL").unwrap_or("https://api.github.com");
     base_url(text).map_err(|message| problems.wrong("GITHUB_API_URL", text, message)).ok()
+}
+
+/// An enterprise server's API has a path of its own; only `api.github.com` and `api.NAME.ghe.com` have none.
+fn without_api_path(api: &Url) -> Option<String> {
+    let host = api.domain().filter(|host| *host != "localhost" && !host.starts_with("api."))?;
+    (api.path() == "/").then(|| {
+        format!("GITHUB_API_URL: the API of a GitHub Enterprise Server is at https://{host}/api/v3, and this address has no path")
+    })
 }
 
 /// Where GitHub's pages are. It stands in links alone, so that nothing fails for it. From a shell only the API may be

@@ -46,7 +46,8 @@ macro_rules! shapes {
         $($(#[$doc])* pub(super) struct $name;
         impl Shape for $name {
             fn text(value: &Value) -> Result<String, String> {
-                scalar(value, $read)
+                let read: fn(&Value) -> Result<String, String> = $read;
+                read(value)
             }
         })*
     };
@@ -54,39 +55,39 @@ macro_rules! shapes {
 
 shapes! {
     /// A family of keys.
-    KeyName: &[Kind::Text];
+    KeyName: |value| scalar(value, &[Kind::Text]);
     /// A key's id.
-    KeyId: &[Kind::Text];
+    KeyId: |value| scalar(value, &[Kind::Text]);
     /// A variable of the environment.
-    VariableName: &[Kind::Text];
+    VariableName: |value| scalar(value, &[Kind::Text]);
     /// A secret's name.
-    SecretName: &[Kind::Text];
+    SecretName: |value| scalar(value, &[Kind::Text]);
     /// Who issues keys.
-    Issuer: &[Kind::Text];
+    Issuer: |value| scalar(value, &[Kind::Text]);
     /// The address of an API.
-    Address: &[Kind::Text];
+    Address: |value| scalar(value, &[Kind::Text]);
     /// An amount in USD, `none` or `inherit`.
-    Amount: &[Kind::Text, Kind::Number];
+    Amount: |value| scalar(value, &[Kind::Text, Kind::Number]);
     /// When a limit starts anew.
-    Reset: &[Kind::Text];
+    Reset: |value| scalar(value, &[Kind::Text]);
     /// A duration, `never` or `inherit`.
-    Lifetime: &[Kind::Text];
+    Lifetime: span;
     /// A duration.
-    Span: &[Kind::Text];
+    Span: span;
     /// A duration or `drain`.
-    Grace: &[Kind::Text];
+    Grace: span;
     /// What becomes of replaced keys.
-    Fate: &[Kind::Text];
+    Fate: |value| scalar(value, &[Kind::Text]);
     /// A model's name or `auto`.
-    Chat: &[Kind::Text];
+    Chat: |value| scalar(value, &[Kind::Text]);
     /// A workflow file and its words.
-    Workflow: &[Kind::Text];
+    Workflow: |value| scalar(value, &[Kind::Text]);
     /// A whole number.
-    Count: &[Kind::Text, Kind::Number];
+    Count: |value| scalar(value, &[Kind::Text, Kind::Number]);
     /// `true` or `false`.
-    Flag: &[Kind::Text, Kind::Boolean];
+    Flag: |value| scalar(value, &[Kind::Text, Kind::Boolean]);
     /// A workspace's id.
-    WorkspaceId: &[Kind::Text];
+    WorkspaceId: |value| scalar(value, &[Kind::Text]);
 }
 
 /// `all`, `inherit`, or names: a list, or a text with commas or line breaks between them.
@@ -110,6 +111,16 @@ impl Shape for Names {
     }
 }
 
+/// The text of a span of time. Without its unit it is a number.
+fn span(value: &Value) -> Result<String, String> {
+    match value {
+        Value::Scalar { text, quoted } if kind(text, *quoted) == Kind::Number => {
+            Err(format!("the unit is missing: add one, such as {text}h or {text}d"))
+        }
+        other => scalar(other, &[Kind::Text]),
+    }
+}
+
 /// The text of a scalar that YAML takes for one of these.
 ///
 /// # Errors
@@ -120,6 +131,9 @@ pub(super) fn scalar(value: &Value, kinds: &[Kind]) -> Result<String, String> {
     };
     match kind(text, *quoted) {
         Kind::Nothing => Err(NO_VALUE.to_owned()),
+        _ if text.contains("${{") => {
+            Err("still contains `${{`: the expression was not evaluated, since this file is no workflow".to_owned())
+        }
         is if kinds.contains(&is) => Ok(text.clone()),
         _ if kinds.contains(&Kind::Boolean) => Err("expected `true` or `false`".to_owned()),
         // Readers of YAML differ in what they make of `010` or `1e5`.

@@ -8,6 +8,7 @@ use reqwest::{NoProxy, Proxy};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
+use url::Url;
 
 use super::roots::{self, Authorities, Identity, LazyRoots};
 
@@ -104,10 +105,22 @@ fn tls(peer: Peer) -> Result<ClientConfig, ClientError> {
 /// The proxy for https alone. Plain http goes to loopback addresses only, and a proxy would see its credentials, so
 /// `HTTP_PROXY` and the client library's own reading of the environment are not used.
 fn https_proxy() -> Result<Option<Proxy>, ClientError> {
-    let given = ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+    given().map(|(variable, value)| Ok(proxy(variable, &value)?.no_proxy(NoProxy::from_env()))).transpose()
+}
+
+fn given() -> Option<(&'static str, String)> {
+    ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
         .into_iter()
-        .find_map(|variable| env::var(variable).ok().filter(|value| !value.is_empty()).map(|value| (variable, value)));
-    given.map(|(variable, value)| Ok(proxy(variable, &value)?.no_proxy(NoProxy::from_env()))).transpose()
+        .find_map(|variable| env::var(variable).ok().filter(|value| !value.is_empty()).map(|value| (variable, value)))
+}
+
+/// The proxy that https goes over, unless `NO_PROXY` says otherwise: its variable and its host, without a password.
+pub(super) fn proxy_of(url: Option<&Url>) -> Option<String> {
+    let (variable, value) = given().filter(|_| url.is_some_and(|url| url.scheme() == "https"))?;
+    let value = if value.contains("://") { value } else { format!("http://{value}") };
+    let proxy = Url::parse(&value).ok()?;
+    let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
+    Some(format!("the proxy {}{port} ({variable})", proxy.host_str()?))
 }
 
 fn proxy(variable: &'static str, value: &str) -> Result<Proxy, ClientError> {

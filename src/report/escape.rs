@@ -26,6 +26,23 @@ pub(super) fn escape(text: &str) -> String {
     out
 }
 
+/// A sentence of ours, in which what stands between two backticks is code; whoever else wrote in it, the rest acts as nothing.
+pub(super) fn prose(text: &str) -> String {
+    let pieces: Vec<_> = text.split('`').collect();
+    if pieces.len() % 2 == 0 {
+        return escape(text);
+    }
+    let is_code = |piece: &str| code(piece) == format!("`{piece}`");
+    let between = |(at, piece): (usize, &&str)| match at % 2 {
+        0 if at == 0 => escape(piece),
+        // A mark at its begin stands within the line.
+        0 => escape(&format!("x{piece}")).split_off(1),
+        _ if is_code(piece) => format!("`{piece}`"),
+        _ => escape(&format!("`{piece}`")),
+    };
+    pieces.iter().enumerate().map(between).collect()
+}
+
 /// Text as code. Fences are of no use where the text has backticks, nor pipes in a table.
 pub(super) fn code(text: &str) -> String {
     if text.trim().is_empty() {

@@ -1,9 +1,9 @@
 //! The step summary, in Markdown.
 
-use super::escape::{code, escape};
+use super::escape::{code, escape, prose};
 use super::page::Page;
 use super::section::{Level, MOST_DRAWN, section};
-use super::words::{headline, headline_of, mark, what_happened};
+use super::words::{headline_of, headline_of_many, mark, what_happened};
 use super::{Ending, worst, worst_first};
 use crate::rotation::outcome::Outcome;
 
@@ -25,14 +25,14 @@ pub fn markdown(ending: &Ending, limit: usize) -> String {
 fn invalid(page: &mut Page, problems: &[String]) {
     page.push("## ❌ The inputs are wrong\n\nNothing was contacted and nothing has changed.\n\n");
     page.push("**What to do next:** correct what the table names, then run it again.\n\n");
-    let rows = problems.iter().map(|problem| format!("| {} |\n", escape(problem)));
+    let rows = problems.iter().map(|problem| format!("| {} |\n", prose(problem)));
     page.list("| What is wrong |\n|---|\n", problems.len(), rows, |count| format!("| … and {count} more |\n"));
 }
 
 fn many(page: &mut Page, outcomes: &[Outcome]) {
     let verdict = worst(outcomes);
     let count = outcomes.len();
-    page.push(&format!("## {}{}: {count} rotations\n\n", mark(verdict), headline(verdict)));
+    page.push(&format!("## {}{}\n\n", mark(verdict), headline_of_many(outcomes)));
     let worst_first = worst_first(outcomes);
     let row = |outcome: &&Outcome| {
         let happened = escape(&what_happened(outcome));
@@ -75,21 +75,11 @@ rotate-after is 30d.
 | `repo:acme/app AROUTER_API_KEY` | the new key | 340 ms |
 | `env:acme/app/production AROUTER_API_KEY` | the new key | 340 ms |
 
-| Key | Name | Created | Last used | Now |
+| Name | Key | Created | Last used | Now |
 |---|---|---|---|---|
-| `key_new` | production-2026-10-01-7f3a9c | 2026-07-01 08:00 UTC | not shown | new, in every target |
-| `key_old` | production-2026-07-01-aaaaaa | 2026-07-01 08:00 UTC | not shown | alive until 2026-10-02 08:30 UTC, then a \
+| production-2026-10-01-7f3a9c | `key_new` | 2026-07-01 08:00 UTC | not shown | new, in every target |
+| production-2026-07-01-aaaaaa | `key_old` | 2026-07-01 08:00 UTC | not shown | alive until 2026-10-02 08:30 UTC, then a \
 later run retires it |
-
-```mermaid
-gantt
-    dateFormat HH:mm:ss.SSS
-    axisFormat %M:%S
-    tickInterval 1second
-    section Steps
-    observe, 420 ms : 00:00:00.000, 420ms
-    create, 1.3 s : 00:00:00.420, 1300ms
-```
 
 <details><summary>Steps</summary>
 
@@ -171,7 +161,10 @@ A later run cleans it up; delete it by hand only if no target holds it.
         let mut staging = attention();
         staging.key_name = "staging".into();
         let text = shown(&[rotated(), staging]);
-        assert!(text.starts_with("## ⚠️ A person should look: 2 rotations\n\n| Rotation |"), "{text}");
+        assert!(
+            text.starts_with("## ⚠️ 2 rotations: 1 rotated, 1 to be looked at by a person\n\n| Rotation |"),
+            "{text}"
+        );
         let sections: Vec<_> = text.lines().filter(|line| line.starts_with("### ")).collect();
         assert_eq!(sections, ["### A person should look: `staging`", "### Rotated: `production`"]);
         assert!(text.contains("</details>\n\n### Rotated"), "{text}");
@@ -187,12 +180,27 @@ A later run cleans it up; delete it by hand only if no target holds it.
     }
 
     #[test]
-    fn a_picture_is_drawn_from_two_steps_on() {
+    fn a_picture_is_drawn_from_two_steps_and_ten_seconds_on() {
         let mut outcome = rotated();
+        assert!(!shown(&[outcome.clone()]).contains("```mermaid"));
+        outcome.steps.iter_mut().for_each(|time| time.took = std::time::Duration::from_secs(10));
         assert!(shown(&[outcome.clone()]).contains("```mermaid"));
         outcome.steps.truncate(1);
         let text = shown(&[outcome]);
         assert!(!text.contains("```mermaid") && text.contains("<details><summary>Steps"), "{text}");
+    }
+
+    #[test]
+    fn long_ids_and_exact_times_are_folded() {
+        let mut outcome = rotated();
+        outcome.at = "2026-07-03T09:00:00Z".parse().ok();
+        outcome.keys = vec![key("key_2c6166c4ede119dd662f9a46", "production-2026-07-01-aaaaaa", KeyFate::Deleted)];
+        let text = shown(&[outcome]);
+        let row = "| production-2026-07-01-aaaaaa | `key_2c6166c4…` | 49 h ago | not shown | deleted |";
+        let full =
+            "| `key_2c6166c4ede119dd662f9a46` | production-2026-07-01-aaaaaa | 2026-07-01 08:00 UTC | not shown |";
+        let folded = text.split("<details><summary>Keys in full</summary>").nth(1).unwrap_or_default();
+        assert!(text.contains(row) && folded.contains(full), "{text}");
     }
 
     #[test]
@@ -225,7 +233,7 @@ A later run cleans it up; delete it by hand only if no target holds it.
                 (0..50).map(|n| target(&format!("repo:acme/{at}-{n} KEY"), TargetState::New, None)).collect();
         }
         let text = shown(&outcomes);
-        assert!(text.len() <= 1_000_000 && text.starts_with("## ⚠️ A person should look: 1001 rotations"));
+        assert!(text.len() <= 1_000_000 && text.starts_with("## ⚠️ 1001 rotations: 1000 not due, 1 to be"));
         assert_eq!(text.matches("\n\n### ").count(), 1_001, "each has its section");
         let first = text.split("\n### ").nth(1).unwrap_or_default();
         assert!(
@@ -250,7 +258,7 @@ A later run cleans it up; delete it by hand only if no target holds it.
         let Ending::Ran(outcomes) = &one else { return };
         let many = Ending::Ran(outcomes.iter().cycle().take(8).cloned().collect());
         let invalid = Ending::invalid(&vec![giant; 20], &Redactor::new());
-        for (ending, start) in [(&one, "## ⚠️ A person"), (&many, "## ⚠️ A person"), (&invalid, "## ❌ The inputs")]
+        for (ending, start) in [(&one, "## ⚠️ A person"), (&many, "## ⚠️ 8 rotations"), (&invalid, "## ❌ The inputs")]
         {
             for limit in [0, 10, 1_000, 100_000, 1_000_000] {
                 let text = markdown(ending, limit);
@@ -259,7 +267,7 @@ A later run cleans it up; delete it by hand only if no target holds it.
             }
         }
         let text = markdown(&one, 1_000_000);
-        for part in ["**What went wrong:**", "**What to do next**", "| Key | Name |", "| Target | Holds now |"] {
+        for part in ["**What went wrong:**", "**What to do next**", "| Name | Key |", "| Target | Holds now |"] {
             assert!(text.contains(part), "{part}");
         }
     }

@@ -100,9 +100,11 @@ pub fn finish<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) -> u8 
     runner.outputs(&outputs);
     runner.summary(|room| markdown(ending, room));
     annotate(ending, runner);
-    runner.say_lines(&text(ending));
-    if matches!(ending, Ending::Invalid(_)) && !runner.is_on_github() {
-        runner.say_lines("keyrotor --help lists all inputs.\n");
+    match ending {
+        Ending::Invalid(_) if !runner.is_on_github() => {
+            runner.complain(&format!("{}keyrotor --help lists all inputs.\n", text(ending)));
+        }
+        _ => runner.say_lines(&text(ending)),
     }
     runner.finish();
     runner.document(|| json(ending, usize::MAX));
@@ -212,6 +214,7 @@ impl Cleaner<'_> {
             steps: outcome.steps.clone(),
             interrupted: outcome.interrupted,
             new_key_used: outcome.new_key_used,
+            at: outcome.at,
             inputs: outcome.inputs.iter().map(|one| self.needed(one)).collect(),
         }
     }

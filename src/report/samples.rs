@@ -55,6 +55,8 @@ pub(super) fn rotated() -> Outcome {
         ],
         interrupted: false,
         new_key_used: None,
+        inputs: Vec::new(),
+        at: None,
     }
 }
 

@@ -1,16 +1,21 @@
 //! One rotation's part of the summary.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
-use super::escape::{code, escape};
+use super::escape::{code, escape, prose};
 use super::page::Page;
 use super::pictures;
-use super::words::{self, fate, full_stop, holds, mark, moment, what_happened};
+use super::words::{self, fate, full_stop, holds, mark, moment, relative, short_id, what_happened};
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, Verdict};
 use crate::runner::words::duration;
 
 /// So many rotations of a run have a picture, those that failed first: GitHub draws each in a frame of its own.
 pub(super) const MOST_DRAWN: usize = 10;
+
+/// The chart of a shorter run says no more than the table of its steps.
+const WORTH_DRAWING: Duration = Duration::from_secs(10);
 
 /// Headings of this many `#`, and one more for what is below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,8 +41,9 @@ pub(super) fn section(page: &mut Page, outcome: &Outcome, level: Level) {
     targets(page, outcome);
     keys(page, outcome);
     list(page, "**Notices**\n\n", &outcome.notices);
-    // One bar alone compares nothing.
-    if level != (Level::Part { drawn: false }) && outcome.steps.len() > 1 {
+    // One bar alone compares nothing, and of a short run nobody asks where the time went.
+    let is_long = outcome.steps.iter().any(|time| time.began + time.took >= WORTH_DRAWING);
+    if level != (Level::Part { drawn: false }) && outcome.steps.len() > 1 && is_long {
         page.push(&pictures::timeline(&outcome.steps).unwrap_or_default());
     }
     steps(page, outcome);
@@ -57,7 +63,7 @@ fn heading(page: &mut Page, outcome: &Outcome, level: Level) {
 fn head(page: &mut Page, outcome: &Outcome) {
     let problems = words::other_problems(outcome);
     if let Some(first) = problems.first() {
-        page.push(&format!("**What went wrong:** {}\n\n", escape(&first.what)));
+        page.push(&format!("**What went wrong:** {}\n\n", prose(&first.what)));
     }
     match words::next(outcome).as_slice() {
         [only] => {
@@ -79,8 +85,8 @@ fn head(page: &mut Page, outcome: &Outcome) {
 
 fn problem(problem: &Problem) -> String {
     match &problem.next {
-        Some(next) => format!("- {} What to do: {}\n", full_stop(&escape(&problem.what)), escape(next)),
-        None => format!("- {}\n", escape(&problem.what)),
+        Some(next) => format!("- {} What to do: {}\n", full_stop(&prose(&problem.what)), prose(next)),
+        None => format!("- {}\n", prose(&problem.what)),
     }
 }
 
@@ -94,20 +100,42 @@ fn rest(count: usize) -> String {
 
 fn keys(page: &mut Page, outcome: &Outcome) {
     let row = |key: &KeyReport| {
-        let (id, name) = (code(&key.id.0), escape(&key.name));
+        let (id, name) = (code(&short_id(&key.id.0)), escape(&key.name));
         let unused = key.fate == KeyFate::New && outcome.new_key_used == Some(false) && key.last_used_at.is_none();
-        let used = if unused { "not yet".to_owned() } else { time(key.last_used_at) };
-        let created = time(key.created_at);
-        format!("| {id} | {name} | {created} | {used} | {} |\n", escape(&fate(&key.fate)))
+        let used = if unused { "not yet".to_owned() } else { time(key.last_used_at, outcome.at) };
+        let created = time(key.created_at, outcome.at);
+        format!("| {name} | {id} | {created} | {used} | {} |\n", escape(&fate(&key.fate)))
     };
-    let head = "| Key | Name | Created | Last used | Now |\n|---|---|---|---|---|\n";
+    let head = "| Name | Key | Created | Last used | Now |\n|---|---|---|---|---|\n";
     let rest = |count| format!("| … and {count} more | | | | |\n");
     page.list(head, outcome.keys.len(), outcome.keys.iter().map(row), rest);
+    keys_in_full(page, outcome);
 }
 
-/// Not shown is not the same as never.
-fn time(time: Option<Timestamp>) -> String {
-    time.map_or_else(|| "not shown".into(), moment)
+/// What the table above has shortened.
+fn keys_in_full(page: &mut Page, outcome: &Outcome) {
+    let is_short = |key: &&KeyReport| short_id(&key.id.0) == key.id.0;
+    if outcome.at.is_none() && outcome.keys.iter().all(|key| is_short(&key)) {
+        return;
+    }
+    let row = |key: &KeyReport| {
+        let (created, used) = (time(key.created_at, None), time(key.last_used_at, None));
+        format!("| {} | {} | {created} | {used} |\n", code(&key.id.0), escape(&key.name))
+    };
+    let mut part = Page::new(page.room() / 2);
+    let head = "| Key | Name | Created | Last used |\n|---|---|---|---|\n";
+    let rest = |count| format!("| … and {count} more | | | |\n");
+    part.list(head, outcome.keys.len(), outcome.keys.iter().map(row), rest);
+    let table = part.finish();
+    if !table.is_empty() {
+        page.push(&format!("<details><summary>Keys in full</summary>\n\n{table}\n</details>\n\n"));
+    }
+}
+
+/// Not shown is not the same as never. Before or after a time that is known, else the exact one.
+fn time(time: Option<Timestamp>, now: Option<Timestamp>) -> String {
+    let shown = |time| now.map_or_else(|| moment(time), |now| relative(time, now));
+    time.map_or_else(|| "not shown".into(), shown)
 }
 
 fn targets(page: &mut Page, outcome: &Outcome) {

@@ -1,7 +1,7 @@
 //! The closing lines of a log or a terminal.
 
-use super::words::{self, counts, fate, full_stop, headline, holds, moment, what_happened};
-use super::{Ending, worst};
+use super::Ending;
+use super::words::{self, counts, fate, full_stop, holds, moment, what_happened};
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, TargetState};
 
 /// More lines of one kind than this are counted: the report has them all.
@@ -17,7 +17,7 @@ pub fn text(ending: &Ending) -> String {
             let parts = outcomes.iter().flat_map(rotation);
             match outcomes.as_slice() {
                 [_] => parts.collect(),
-                many => parts.chain([format!("{} rotations: {}", many.len(), headline(worst(many)))]).collect(),
+                many => parts.chain([words::headline_of_many(many)]).collect(),
             }
         }
     };
@@ -37,7 +37,6 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
     let headline = format!("{}: {}. {}", outcome.key_name, words::result_of(outcome), what_happened(outcome));
     let mut lines: Vec<_> = leak.into_iter().chain([headline]).collect();
     extend(&mut lines, words::other_problems(outcome).iter().map(|one| problem(one, &next)));
-    extend(&mut lines, outcome.plan.iter().map(|sentence| format!("  plan: {sentence}")));
     targets(outcome, &mut lines);
     extend(&mut lines, alive.map(key));
     extend(&mut lines, outcome.notices.iter().map(|notice| format!("  notice: {notice}")));
@@ -150,6 +149,6 @@ production: Failed, everything was put back. Every target holds the key it held.
 
     #[test]
     fn several_rotations_end_in_one_line_for_all() {
-        assert!(shown(&[rotated(), attention()]).ends_with("2 rotations: A person should look\n"));
+        assert!(shown(&[rotated(), attention()]).ends_with("2 rotations: 1 rotated, 1 to be looked at by a person\n"));
     }
 }

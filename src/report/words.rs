@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::escape::{code, escape};
+use super::escape::{code, prose};
 use crate::rotation::outcome::{
     KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
 };
@@ -33,8 +33,8 @@ impl Sentence {
     /// For a summary.
     pub(super) fn markdown(&self) -> String {
         match &self.id {
-            Some(id) => format!("Key {} {}", code(id), escape(&self.rest)),
-            None => escape(&self.rest),
+            Some(id) => format!("Key {} {}", code(id), prose(&self.rest)),
+            None => prose(&self.rest),
         }
     }
 }
@@ -80,6 +80,21 @@ pub(super) fn headline(verdict: Verdict) -> &'static str {
         Verdict::RolledBack => "Failed, everything was put back",
         Verdict::Attention => "A person should look",
     }
+}
+
+/// Several rotations as a headline: how many came to what.
+pub(super) fn headline_of_many(outcomes: &[Outcome]) -> String {
+    let count = |verdicts: &[Verdict]| outcomes.iter().filter(|it| verdicts.contains(&it.verdict)).count();
+    let counted = [
+        (count(&[Verdict::Rotated]), "rotated"),
+        (count(&[Verdict::NotDue]), "not due"),
+        (count(&[Verdict::Reenabled]), "switched on again"),
+        (count(&[Verdict::Planned]), "planned"),
+        (count(&[Verdict::Unchanged, Verdict::RolledBack]), "failed"),
+        (count(&[Verdict::Attention]), "to be looked at by a person"),
+    ];
+    let told = counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
+    format!("{} rotations: {}", outcomes.len(), told.collect::<Vec<_>>().join(", "))
 }
 
 /// The one mark beside the headline.
@@ -137,9 +152,9 @@ fn retired(outcome: &Outcome) -> String {
 /// Whether anyone has called models with the new key yet, where the issuer shows that.
 fn used(outcome: &Outcome) -> &'static str {
     match outcome.new_key_used {
-        Some(true) => " The issuer has already seen requests under the new key.",
         Some(false) => " The issuer has not yet seen requests under the new key.",
-        None => "",
+        // The run's own proofs are requests too.
+        Some(true) | None => "",
     }
 }
 
@@ -306,6 +321,30 @@ pub(super) fn failing_first(targets: &[TargetReport]) -> Vec<&TargetReport> {
         (TargetState::New, None) => 5,
     });
     rows
+}
+
+/// So much of an id tells keys apart.
+const SHORT_ID: usize = 12;
+
+/// The beginning of an id; all of it where that is short.
+pub(super) fn short_id(id: &str) -> String {
+    match id.char_indices().nth(SHORT_ID) {
+        Some((end, _)) if id.chars().count() > SHORT_ID + 1 => format!("{}…", id.get(..end).unwrap_or_default()),
+        _ => id.to_owned(),
+    }
+}
+
+/// How long before or after `now` a time is, in one unit.
+pub(super) fn relative(time: Timestamp, now: Timestamp) -> String {
+    let seconds = time.as_second().saturating_sub(now.as_second());
+    let (minutes, hours) = (seconds.unsigned_abs() / 60, seconds.unsigned_abs() / 3_600);
+    let span = match (minutes, hours) {
+        (0, _) => return "now".to_owned(),
+        (1..120, _) => format!("{minutes} min"),
+        (_, 2..72) => format!("{hours} h"),
+        _ => format!("{} days", hours / 24),
+    };
+    if seconds < 0 { format!("{span} ago") } else { format!("in {span}") }
 }
 
 /// A time as a person reads it.

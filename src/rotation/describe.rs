@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::rotation::clock::span;
+use crate::rotation::holdings::Holding;
 use crate::rotation::lease::Mode;
 use crate::rotation::observation::Observation;
 use crate::rotation::pending::{Standing, links};
@@ -36,7 +37,10 @@ impl Plan {
                 Standing::Held(reason) | Standing::InUse(reason) => format!("leave {} alive: {reason}", name(&key.id)),
             });
         }
-        lines.extend(self.found.iter().map(|found| format!("found: {}", found.describe(seen))));
+        // What needs a look comes first, the same beside the same.
+        let mut found: Vec<_> = self.found.iter().collect();
+        found.sort_by_key(|found| (urgency(found.holding), &found.target));
+        lines.extend(found.into_iter().map(|found| format!("found: {}", found.describe(seen))));
         match &self.decision {
             Decision::Stop(stop, others) => {
                 let all = std::iter::once(stop).chain(others);
@@ -76,9 +80,9 @@ impl Rotate {
         lines.push(format!("make a key of the family {:?} ({})", policy.key_name, rights_line(&self.rights)));
         lines.extend(self.guardrails.ids.iter().map(|id| format!("assign the guardrail {id} to it")));
         lines.push("prove that it works".to_owned());
-        lines.extend(
-            self.order.iter().filter_map(|at| seen.targets.get(*at)).map(|target| format!("write {}", target.name)),
-        );
+        let mut written: Vec<_> = seen.targets.iter().map(|target| target.name.as_str()).collect();
+        written.sort_unstable();
+        lines.extend(written.into_iter().map(|name| format!("write {name}")));
         lines.extend(seen.targets.iter().filter_map(|target| {
             let uptake = target.uptake.as_ref()?;
             Some(format!("{}: {} and wait for it, {} at the most", target.name, uptake.what, span(uptake.within)))
@@ -103,6 +107,17 @@ impl Rotate {
             });
         }
         lines
+    }
+}
+
+fn urgency(holding: Holding) -> u8 {
+    match holding {
+        Holding::AnotherKey | Holding::NotAKey(_) => 0,
+        Holding::Unknown => 1,
+        Holding::Older => 2,
+        Holding::Empty => 3,
+        Holding::Ours => 4,
+        Holding::Current => 5,
     }
 }
 

@@ -226,6 +226,8 @@ pub struct Outcome {
     pub new_key_used: Option<bool>,
     /// What the inputs have to say so that the next run does not stop.
     pub inputs: Vec<Needed>,
+    /// When the run looked, on the issuer's clock; `None` where it saw nothing.
+    pub at: Option<Timestamp>,
 }
 
 /// An input that a run needs and has not.
@@ -264,6 +266,7 @@ impl Outcome {
             interrupted: false,
             new_key_used: None,
             inputs: Vec::new(),
+            at: None,
         }
     }
 }

@@ -100,6 +100,7 @@ impl Run<'_> {
             interrupted: self.around.interrupt.requested(),
             new_key_used: memory.used.filter(|_| rotated),
             inputs,
+            at: seen.map(Observation::now),
         }
     }
 

@@ -117,6 +117,15 @@ impl<O: Write, E: Write> Runner<O, E> {
         }
     }
 
+    /// Many lines on stderr, whatever stdout carries: the run did not begin.
+    pub fn complain(&self, text: &str) {
+        for line in self.redactor.scrub_pieces(text).lines() {
+            let (indent, rest) = line.split_at(line.len() - line.trim_start_matches(' ').len());
+            let told = line::defuse(&format!("{indent}{}", self.clean(rest)));
+            put(&mut self.state.borrow_mut().err, &format!("{told}\n"));
+        }
+    }
+
     /// Whether a workflow's log is what is written.
     #[must_use]
     pub fn is_on_github(&self) -> bool {

@@ -321,7 +321,7 @@ async fn of_many_targets_a_log_is_told_now_and_then_and_once_there_is_reason_how
         writes(&runner, 201..=1000, 1000);
         runner.event(&Event::Ended(Step::Distribute, Duration::from_secs(61)));
     };
-    runner.telling(work).await;
+    runner.telling(|| None, work).await;
     let text = out.text();
     let told: Vec<_> = text.lines().filter(|line| line.contains(" of ")).collect();
     assert_eq!(told.len(), 13, "{text}");
@@ -344,10 +344,24 @@ async fn looks_at_many_targets_are_told_of_too() {
         }
         sleep(Duration::from_secs(20)).await;
     };
-    runner.telling(work).await;
+    runner.telling(|| None, work).await;
     let text = out.text();
     let told: Vec<_> = text.lines().filter(|line| line.contains(" of ")).collect();
     assert_eq!(told, ["  50 of 90 looked at, about 4.0 s left", "  90 of 90 looked at"], "{text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_is_told_in_place_of_an_estimate() {
+    let (runner, out) = github();
+    let work = async {
+        runner.event(&Event::Began(Step::Distribute));
+        writes(&runner, 1..=60, 90);
+        sleep(Duration::from_secs(6)).await;
+    };
+    runner.telling(|| "2026-12-01T10:42:10Z".parse().ok(), work).await;
+    let text = out.text();
+    assert!(text.contains("  60 of 90 written, waiting for GitHub's rate limit until 10:42:10 UTC\n"), "{text}");
+    assert!(!text.contains("left"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -359,7 +373,7 @@ async fn a_terminal_shows_a_bar_also_while_nothing_happens() {
         writes(&runner, 1..=30, 40);
         sleep(Duration::from_secs(2)).await;
     };
-    runner.telling(work).await;
+    runner.telling(|| None, work).await;
     let text = err.text();
     assert!(text.contains("\r[##########..........] 20 of 40 written, about 1.0 s left"), "{text:?}");
     assert!(text.ends_with("\r[###############.....] 30 of 40 written, about 1.0 s left"), "{text:?}");

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::time::{Instant, interval_at};
 
 use super::words::{Tone, duration};
@@ -33,15 +34,19 @@ pub(super) struct Work {
 }
 
 impl Work {
-    fn text(&self) -> String {
+    /// While GitHub holds everyone up, the speed so far says nothing.
+    fn text(&self, held: Option<Timestamp>) -> String {
         let Self { done_to, done, of, .. } = self;
-        let left = self.left().map(|left| format!(", about {} left", duration(left))).unwrap_or_default();
+        let left = match held.filter(|_| done < of) {
+            Some(until) => format!(", waiting for GitHub's rate limit until {} UTC", until.strftime("%H:%M:%S")),
+            None => self.left().map(|left| format!(", about {} left", duration(left))).unwrap_or_default(),
+        };
         format!("{done} of {of} {done_to}{left}")
     }
 
-    fn bar(&self) -> String {
+    fn bar(&self, held: Option<Timestamp>) -> String {
         let full = (BAR * self.done).checked_div(self.of).unwrap_or_default().min(BAR);
-        format!("[{}{}] {}", "#".repeat(full), ".".repeat(BAR - full), self.text())
+        format!("[{}{}] {}", "#".repeat(full), ".".repeat(BAR - full), self.text(held))
     }
 
     /// How long the rest will take at the speed so far.
@@ -55,8 +60,8 @@ impl Work {
 }
 
 impl<O: Write, E: Write> Runner<O, E> {
-    /// Does the work, and tells from time to time how far it is.
-    pub async fn telling<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Does the work, and tells from time to time how far it is, or until when GitHub's rate limit holds it.
+    pub async fn telling<T>(&self, held: impl Fn() -> Option<Timestamp>, work: impl Future<Output = T>) -> T {
         let every = if self.surroundings.progress { ON_A_TERMINAL } else { IN_A_LOG };
         let mut beat = interval_at(Instant::now() + every, every);
         tokio::pin!(work);
@@ -64,7 +69,7 @@ impl<O: Write, E: Write> Runner<O, E> {
             tokio::select! {
                 biased;
                 out = &mut work => return out,
-                _ = beat.tick() => self.tell_work(),
+                _ = beat.tick() => self.tell_work(held()),
             }
         }
     }
@@ -90,19 +95,19 @@ impl<O: Write, E: Write> Runner<O, E> {
             state.work = Some(Work { done_to, done, of, began });
         }
         if self.surroundings.progress || (done == of && of > FEW) {
-            self.tell_work();
+            self.tell_work(None);
         }
     }
 
-    fn tell_work(&self) {
+    fn tell_work(&self, held: Option<Timestamp>) {
         let Some(work) = self.state.borrow().work else { return };
         if self.surroundings.progress {
-            let text = self.clean(&work.bar());
+            let text = self.clean(&work.bar(held));
             let state = &mut *self.state.borrow_mut();
             let drawn = state.progress.draw(&text, self.surroundings.columns);
             put(&mut state.err, &drawn);
         } else if work.of > FEW {
-            self.line("  ", &work.text(), Tone::Plain);
+            self.line("  ", &work.text(held), Tone::Plain);
         }
         if work.done == work.of {
             self.state.borrow_mut().work = None;

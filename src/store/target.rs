@@ -17,6 +17,7 @@ use accept::Accepted;
 pub use aws::AwsSecret;
 pub use canary::Canary;
 pub use file::FileVariable;
+pub(crate) use grammar::spaced;
 pub use grammar::{TargetProblem, parse};
 pub use kind::Kind;
 pub use kubernetes::{KubernetesKey, Workload, WorkloadKind};

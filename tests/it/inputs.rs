@@ -20,7 +20,8 @@ fn refused(invocation: Invocation<'_>, words: &[&str]) -> Ran {
         assert_eq!(ran.report().unwrap()["exit-code"], 2);
     }
     for word in words {
-        assert!(ran.stdout.contains(word), "{word} is missing\n{}", ran.log());
+        let told = format!("{}{}", ran.stdout, ran.stderr);
+        assert!(told.contains(word), "{word} is missing\n{}", ran.log());
         let plain = ran.summary.replace("&#95;", "_").replace("&#36;", "$").replace('\\', "");
         assert!(ran.outputs.is_empty() || plain.contains(word), "{word} is missing\n{}", ran.summary);
     }
@@ -106,7 +107,7 @@ fn a_secret_is_never_repeated_wherever_it_was_put() {
         let ran = stage.cli().arg(flag).run();
         assert_eq!((ran.status(), ran.requests.len()), (2, 0), "{}", ran.log());
         assert!(!ran.stdout.contains("0123456789") && !ran.stderr.contains("0123456789"), "{}", ran.log());
-        assert!(ran.stdout.contains("has no flag") && !ran.stdout.contains("tip:"), "{}", ran.log());
+        assert!(ran.stderr.contains("has no flag") && !ran.stderr.contains("tip:"), "{}", ran.log());
     }
 }
 

@@ -51,8 +51,8 @@ fn column(summary: &str, head: &str, at: usize) -> Vec<String> {
 
 #[test]
 fn the_timeline_draws_every_step_of_a_rotation_and_of_one_that_is_undone() {
-    // For people, a fleet at the speed of real servers.
-    let (count, latency, patience) = if folder().is_some() { (40, 700, "10s") } else { (2, 0, "1s") };
+    // For people, a fleet at the speed of real servers. A run of less than ten seconds has no picture.
+    let (count, latency, patience) = if folder().is_some() { (40, 1_800, "10s") } else { (2, 1_800, "10s") };
     let repos: Vec<_> = (1..=count).map(|n| format!("acme/service-{n}")).collect();
     let repos: Vec<_> = repos.iter().map(String::as_str).collect();
     let stage = Setting::new(Dialect::Mgmt).repos(&repos).input("request-timeout", patience).with_current_key().stage();

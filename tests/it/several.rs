@@ -116,7 +116,7 @@ fn each_rotates_for_itself_and_the_report_has_them_all() {
         assert!(ran.summary.contains(&format!("### Rotated: `{family}`\n")), "{}", ran.summary);
         assert_eq!(ran.stdout.matches(&format!("::group::rotation {family}\n")).count(), 1, "{}", ran.stdout);
     }
-    assert!(ran.summary.starts_with("## ✅ Rotated: 3 rotations\n"), "{}", ran.summary);
+    assert!(ran.summary.starts_with("## ✅ 3 rotations: 3 rotated\n"), "{}", ran.summary);
     assert_eq!(ran.stdout.matches("::group::").count(), 3, "{}", ran.stdout);
     let cli = fleet.with(&fleet.file("rotate-after: 1d\n")).arg("--format=json").run();
     let report: serde_json::Value = serde_json::from_str(&cli.stdout).unwrap();

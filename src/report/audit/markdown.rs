@@ -6,12 +6,15 @@ use super::rows::{reset, role, state};
 use super::{counts, fate, key_count, next, not_judged};
 use crate::audit::prune::{Fate, Pruned};
 use crate::audit::{Audit, AuditedKey, Finding, LastUse, Level, State, Verdict, span};
-use crate::report::escape::{code, escape};
+use crate::report::escape::{code, escape, prose};
 use crate::report::page::Page;
 use crate::report::pictures;
-use crate::report::words::{full_stop, moment};
+use crate::report::words::{full_stop, moment, short_id};
 use crate::rotation::outcome::Problem;
 use crate::rotation::port::{AllowList, KeyKind, KeyRow, Reset};
+
+/// More findings of one rule than this are counted: the report has them all.
+const MOST_FOUND: usize = 12;
 
 /// More names of a list than this are counted.
 const MOST_NAMES: usize = 4;
@@ -24,12 +27,12 @@ pub(in crate::report) fn markdown(page: &mut Page, audit: &Audit) {
         Verdict::Attention => "⚠️ ",
     };
     page.push(&format!("## {mark}Audit of {}: {}\n\n", key_count(audit), counts(audit)));
-    page.push(&format!("{}\n\n", escape(&what_was_looked_for(audit))));
+    page.push(&format!("{}\n\n", prose(&what_was_looked_for(audit))));
     if let Some(notice) = not_judged(audit) {
-        page.push(&format!("{}\n\n", full_stop(&escape(&notice))));
+        page.push(&format!("{}\n\n", full_stop(&prose(&notice))));
     }
     problems(page, audit);
-    page.push(&format!("**What to do next:** {}\n\n", escape(&next(audit))));
+    page.push(&format!("**What to do next:** {}\n\n", prose(&next(audit))));
     pruned(page, audit);
     findings(page, audit);
     ages(page, audit);
@@ -96,7 +99,7 @@ fn what_was_looked_for(audit: &Audit) -> String {
 
 fn problems(page: &mut Page, audit: &Audit) {
     let all: Vec<_> = audit.all_problems().collect();
-    let row = |problem: &&Problem| format!("- {}\n", full_stop(&escape(&problem.what)));
+    let row = |problem: &&Problem| format!("- {}\n", full_stop(&prose(&problem.what)));
     page.list("**What went wrong**\n\n", all.len(), all.iter().map(row), rest);
 }
 
@@ -104,19 +107,53 @@ fn rest(count: usize) -> String {
     format!("- … and {count} more\n")
 }
 
+/// One row for each rule at each weight: whom it is about, and one remedy.
 fn findings(page: &mut Page, audit: &Audit) {
     let all = audit.findings();
-    let row = |finding: &&Finding| {
-        let about = match (&finding.key, &finding.rotation) {
-            (Some((id, name)), _) => format!("{} {}", escape(name), code(&id.0)),
-            (None, Some((name, _))) => escape(name),
-            (None, None) => String::new(),
-        };
-        let (reason, advice) = (escape(&finding.reason), escape(&finding.advice));
-        format!("| {} | `{}` | {about} | {reason} | {advice} |\n", level(finding.level), finding.rule.id())
+    let mut rows: Vec<(&Finding, Vec<&Finding>)> = Vec::new();
+    for finding in all {
+        let same =
+            |(first, _): &&mut (&Finding, Vec<&Finding>)| (first.level, first.rule) == (finding.level, finding.rule);
+        match rows.iter_mut().find(same) {
+            Some((_, others)) => others.push(finding),
+            None => rows.push((finding, vec![finding])),
+        }
+    }
+    let count = rows.len();
+    let row = |(first, of_rule): (&Finding, Vec<&Finding>)| {
+        let rule = format!("{} `{}`", first.rule.about().title, first.rule.id());
+        format!("| {} | {rule} | {} | {} |\n", level(first.level), found(&of_rule), prose(&first.advice))
     };
-    let head = "### Findings\n\n| | Rule | About | Why | What to do |\n|---|---|---|---|---|\n";
-    page.list(head, all.len(), all.iter().map(row), |count| format!("| | | … and {count} more | | |\n"));
+    let head = "### Findings\n\n| | Rule | Found | What to do |\n|---|---|---|---|\n";
+    page.list(head, count, rows.into_iter().map(row), |count| format!("| | … and {count} more | | |\n"));
+}
+
+/// Why, and whom it is about: a reason that holds for several is told once.
+fn found(findings: &[&Finding]) -> String {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for finding in findings.iter().take(MOST_FOUND) {
+        match reasons.iter_mut().find(|(reason, _)| *reason == finding.reason) {
+            Some((_, names)) => names.push(about(finding)),
+            None => reasons.push((&finding.reason, vec![about(finding)])),
+        }
+    }
+    let told = reasons.into_iter().map(|(reason, names)| match names.as_slice() {
+        [name] => format!("{name}: {}", prose(reason)),
+        names => format!("{}: {}", prose(reason), names.join(", ")),
+    });
+    let shown: Vec<_> = told.collect();
+    match findings.len().saturating_sub(MOST_FOUND) {
+        0 => shown.join("; "),
+        more => format!("{}; and {more} more", shown.join("; ")),
+    }
+}
+
+fn about(finding: &Finding) -> String {
+    match (&finding.key, &finding.rotation) {
+        (Some((id, name)), _) if name.is_empty() => code(&short_id(&id.0)),
+        (Some((_, name)), _) | (None, Some((name, _))) => escape(name),
+        (None, None) => String::new(),
+    }
 }
 
 fn level(level: Level) -> &'static str {
@@ -136,12 +173,28 @@ fn keys(page: &mut Page, audit: &Audit) {
     };
     let (column, line) = if several { (" Issuer |", "---|") } else { ("", "") };
     let head = format!(
-        "### Keys\n\n|{column} Key | Name | State | Age | Last used | Limit | May use | Expires | Family | Targets |\n\
+        "### Keys\n\n|{column} Name | Key | State | Age | Last used | Limit | May use | Expires | Family | Targets |\n\
          |{line}---|---|---|---|---|---|---|---|---|---|\n"
     );
     let count = audit.accounts.iter().map(|account| account.assessment.keys.len()).sum();
     let empty = if several { " |" } else { "" };
     page.list(&head, count, all.map(row), |count| format!("| … and {count} more |{empty} | | | | | | | | |\n"));
+    ids_in_full(page, audit);
+}
+
+fn ids_in_full(page: &mut Page, audit: &Audit) {
+    let all: Vec<_> = audit.accounts.iter().flat_map(|account| &account.assessment.keys).collect();
+    if all.iter().all(|key| short_id(&key.row.id.0) == key.row.id.0) {
+        return;
+    }
+    let row = |key: &&AuditedKey| format!("| {} | {} |\n", code(&key.row.id.0), escape(&key.row.name));
+    let mut part = Page::new(page.room() / 2);
+    let rest = |count| format!("| … and {count} more | |\n");
+    part.list("| Key | Name |\n|---|---|\n", all.len(), all.iter().map(row), rest);
+    let table = part.finish();
+    if !table.is_empty() {
+        page.push(&format!("<details><summary>Ids in full</summary>\n\n{table}\n</details>\n\n"));
+    }
 }
 
 fn key_cells(key: &AuditedKey) -> String {
@@ -150,8 +203,8 @@ fn key_cells(key: &AuditedKey) -> String {
     let state = if management { format!("{}, management key", state(key)) } else { state(key).to_owned() };
     let family = key.family.as_ref().map(|it| format!("{}, {}", it.family, role(it.role))).unwrap_or_default();
     let cells = [
-        code(&row.id.0),
         escape(&row.name),
+        code(&short_id(&row.id.0)),
         state,
         key.age.map_or_else(|| NOT_SHOWN.to_owned(), span),
         last_use(key.last_use),

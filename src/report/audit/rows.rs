@@ -176,7 +176,7 @@ pub(super) fn role(role: Role) -> &'static str {
 /// When a limit starts anew, in one word.
 pub(super) fn reset(reset: Reset) -> &'static str {
     match reset {
-        Reset::Never => "never",
+        Reset::Never => "none",
         Reset::Daily => "daily",
         Reset::Weekly => "weekly",
         Reset::Monthly => "monthly",

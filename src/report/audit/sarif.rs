@@ -12,6 +12,8 @@ use crate::secret::Redactor;
 const MOST_RESULTS: usize = 25_000;
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 const HOME: &str = "https://github.com/keyrotor/keyrotor";
+/// The page that explains every rule.
+const RULES: &str = "blob/main/docs/audit.md#the-audit";
 
 /// The findings as a SARIF file. `file` is the address from the repository's root that they are shown beside, and
 /// `has_lines` whether a rotation's line is one of that file.
@@ -46,8 +48,8 @@ fn rule(rule: Rule) -> Value {
         "name": about.id,
         "shortDescription": { "text": about.title },
         "fullDescription": { "text": about.why },
-        "help": { "text": about.why, "markdown": format!("{} See [the audit's rules]({HOME}#the-audit).", about.why) },
-        "helpUri": format!("{HOME}#the-audit"),
+        "help": { "text": about.why, "markdown": format!("{} See [the audit's rules]({HOME}/{RULES}).", about.why) },
+        "helpUri": format!("{HOME}/{RULES}"),
         "defaultConfiguration": { "level": "warning" },
         "properties": { "precision": "high", "security-severity": about.severity, "tags": ["security"] },
     })

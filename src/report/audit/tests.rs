@@ -59,10 +59,10 @@ A key is old after 90 days, and unused after 30 days without a request.
 
 ### Findings
 
-| | Rule | About | Why | What to do |
-|---|---|---|---|---|
-| note | `left-over-key` | by&#124;hand <code>by&#124;hand</code> | it is switched off; it was last changed at an unknown \
-time | Delete it once nobody wants to switch it on again. |
+| | Rule | Found | What to do |
+|---|---|---|---|
+| note | Key that is switched off or has expired `left-over-key` | by&#124;hand: it is switched off; it was last changed at \
+an unknown time | Delete it once nobody wants to switch it on again. |
 
 ### Live keys by age
 
@@ -82,12 +82,23 @@ xychart-beta
 
 ### Keys
 
-| Key | Name | State | Age | Last used | Limit | May use | Expires | Family | Targets |
+| Name | Key | State | Age | Last used | Limit | May use | Expires | Family | Targets |
 |---|---|---|---|---|---|---|---|---|---|
-| <code>by&#124;hand</code> | by&#124;hand | disabled | 138 days | never | none | all providers; all models | never |  |  |
-| `production-2026-12-01-7f3a9c` | production-2026-12-01-7f3a9c | live | 16 days | 2026-12-17 08:30 UTC | 500 USD monthly, \
+| by&#124;hand | <code>by&#124;hand</code> | disabled | 138 days | never | none | all providers; all models | never |  |  |
+| production-2026-12-01-7f3a9c | `production-2…` | live | 16 days | 2026-12-17 08:30 UTC | 500 USD monthly, \
 120.50 left | providers anthropic, openai; all models | never | production, current | repo:acme/app AROUTER&#95;API&#95;KEY |
-| `root` | root | live, management key | 24 hours | never |  |  | never |  |  |
+| root | `root` | live, management key | 24 hours | never |  |  | never |  |  |
+
+<details><summary>Ids in full</summary>
+
+| Key | Name |
+|---|---|
+| <code>by&#124;hand</code> | by&#124;hand |
+| `production-2026-12-01-7f3a9c` | production-2026-12-01-7f3a9c |
+| `root` | root |
+
+
+</details>
 
 ";
     assert_eq!(markdown(&ending(&audit(keys(), FailOn::Never)), 100_000), expected);
@@ -148,7 +159,7 @@ fn several_accounts_name_their_issuer() {
     let other = AuditedAccount { issuer: "https://gw.corp/".into(), ..audit.accounts.first().cloned().unwrap() };
     audit.accounts.push(other);
     let text = markdown(&ending(&audit), 100_000);
-    assert!(text.contains("| Issuer | Key |") && text.contains("| https&#58;//gw.corp/ | `root` |"), "{text}");
+    assert!(text.contains("| Issuer | Name |") && text.contains("| https&#58;//gw.corp/ | root | `root` |"), "{text}");
 }
 
 #[test]

@@ -158,7 +158,9 @@ impl Answer {
 
     fn hint(&self, redactor: &Redactor) -> Option<String> {
         match self.status {
-            StatusCode::UNAUTHORIZED => Some("The token is wrong, revoked or expired.".to_owned()),
+            StatusCode::UNAUTHORIZED => {
+                Some("Make a new token and set it: GitHub calls this one wrong, revoked or expired.".to_owned())
+            }
             StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => Some(self.access_hint(redactor)),
             _ => None,
         }

@@ -81,6 +81,11 @@ impl AppKey {
 fn canonical(given: &str) -> Result<Secret, String> {
     let given = given.trim().trim_matches(['"', '\'']);
     let text = if given.contains(BEGIN) { Zeroizing::new(given.to_owned()) } else { decoded(given)? };
+    // Each tool that it went through may have escaped it once more.
+    let mut text = text;
+    while text.contains("\\\\") {
+        text = Zeroizing::new(text.replace("\\\\", "\\"));
+    }
     let text = Zeroizing::new(text.replace("\\r", " ").replace("\\n", " "));
     let (label, body) = block(&text)?;
     if label.contains("ENCRYPTED") || body.contains("ENCRYPTED") {
@@ -148,6 +153,8 @@ mod tests {
                 pem.replace('\n', "\r\n"),
                 pem.replace('\n', "\\n"),
                 pem.replace('\n', "\\r\\n"),
+                pem.replace('\n', "\\\\n"),
+                pem.replace('\n', "\\\\\\\\n"),
                 format!("\"{}\"", pem.trim_end().replace('\n', "\\n")),
                 format!("  {}\n", pem.replace('\n', "\n  ")),
                 one_line,

@@ -5,6 +5,7 @@ use ::http::StatusCode;
 use super::answer::Answer;
 use super::client::GitHub;
 use super::environments;
+use super::reason;
 use crate::http::{Failure, Refusal};
 use crate::store::target::Place;
 
@@ -15,6 +16,10 @@ pub(super) fn failure(github: &GitHub, place: &Place, answer: &Answer) -> Failur
         && matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::NOT_FOUND)
         && !answer.wants_sign_on()
     {
+        if let Some(remedy) = reason::remedy(&answer.complains()) {
+            refusal.hint = Some(remedy.to_owned());
+            return failure;
+        }
         let (permission, scope) = place.kind().permission();
         let general = refusal.hint.take().unwrap_or_default();
         refusal.hint = Some(format!(

@@ -17,6 +17,7 @@ mod listing;
 mod mint;
 mod pace;
 mod paths;
+mod reason;
 mod runs;
 pub mod scope;
 pub mod seal;

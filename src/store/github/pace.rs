@@ -259,6 +259,13 @@ impl Pace {
         }
     }
 
+    /// How much longer GitHub asked everyone to wait.
+    #[must_use]
+    pub fn held(&self) -> Option<Duration> {
+        let left = self.closed.get()?.until.saturating_duration_since(Instant::now());
+        (!left.is_zero()).then_some(left)
+    }
+
     fn is_closed(&self) -> bool {
         self.closed.get().is_some_and(|closed| closed.until > Instant::now())
     }

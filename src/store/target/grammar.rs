@@ -39,6 +39,10 @@ pub fn parse(text: &str, secret: &SecretName) -> (Vec<Target>, Vec<TargetProblem
 }
 
 fn parse_line(text: &str, secret: &SecretName, problems: &mut Vec<String>) -> Vec<Target> {
+    if text.contains("${{") {
+        problems.push("still contains `${{`: the expression was not evaluated".to_owned());
+        return Vec::new();
+    }
     let (head, rest) = head_and_words(text);
     let (kind, locator) = match kind_and_locator(head) {
         Ok(split) => split,
@@ -111,9 +115,14 @@ fn kind_and_locator(head: &str) -> Result<(Kind, &str), String> {
         return Err(format!("`{word}` is not a kind of target: expected one of {}{hint}", words.join(", ")));
     };
     if locator.trim_start() != locator || locator.is_empty() {
-        return Err(format!("expected `{kind}:{}`, without a space", kind.locator()));
+        return Err(spaced(kind));
     }
     Ok((kind, locator))
+}
+
+/// A space behind the colon, which YAML makes a mapping of.
+pub(crate) fn spaced(kind: Kind) -> String {
+    format!("expected `{kind}:{}`: remove the space behind `{kind}:`", kind.locator())
 }
 
 fn read_words<'a>(kind: Kind, rest: &'a str, problems: &mut Vec<String>) -> Words<'a> {

@@ -49,6 +49,12 @@ impl Kind {
         }
     }
 
+    /// The kind of this word.
+    #[must_use]
+    pub fn of_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
     /// What stands behind the colon.
     #[must_use]
     pub fn locator(self) -> &'static str {

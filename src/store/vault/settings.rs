@@ -67,7 +67,17 @@ fn address(given: &str) -> Result<Url, &'static str> {
     if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
         return Err("expected an address without user name, password, `?` and `#`");
     }
-    Ok(url)
+    Ok(without_api_path(url))
+}
+
+/// Vault's address ends before the path of its API and that of its pages, which people copy along.
+fn without_api_path(mut url: Url) -> Url {
+    let path = url.path().trim_end_matches('/');
+    let root = ["/v1", "/ui"].into_iter().find_map(|end| path.strip_suffix(end));
+    // `/ui/` goes on: `/ui/vault/secrets`.
+    let root = root.or_else(|| path.split_once("/ui/").map(|(root, _)| root)).map(|root| format!("{root}/"));
+    root.into_iter().for_each(|root| url.set_path(&root));
+    url
 }
 
 /// The run's client, or one that also trusts the authority in `VAULT_CACERT` or `VAULT_CACERT_BYTES`.
@@ -117,6 +127,21 @@ fn token(around: &Around) -> Result<Option<Secret>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_ends_before_the_path_of_the_api_and_of_the_pages() {
+        for (given, path) in [
+            ("https://vault.corp:8200", "/"),
+            ("https://vault.corp:8200/v1", "/"),
+            ("https://vault.corp:8200/v1/", "/"),
+            ("https://vault.corp:8200/ui/", "/"),
+            ("https://vault.corp:8200/ui/vault/secrets", "/"),
+            ("https://gate.corp/vault/v1/", "/vault/"),
+            ("https://gate.corp/rev1", "/rev1"),
+        ] {
+            assert_eq!(address(given).map(|url| url.path().to_owned()).as_deref(), Ok(path), "{given}");
+        }
+    }
 
     #[test]
     fn vault_is_spoken_with_over_tls_or_on_the_machine_itself() {

@@ -4,7 +4,16 @@ use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options, parse_document};
 
 /// The tags that summaries are made with.
-const TAGS: [&str; 6] = ["<code>", "</code>", "<span>", "</span>", "<details><summary>Steps</summary>", "</details>"];
+const TAGS: [&str; 8] = [
+    "<code>",
+    "</code>",
+    "<span>",
+    "</span>",
+    "<details><summary>Steps</summary>",
+    "<details><summary>Keys in full</summary>",
+    "<details><summary>Ids in full</summary>",
+    "</details>",
+];
 
 /// What a reader gets to see.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -257,7 +257,10 @@ fn check_summary(ending: &Ending, summary: &str) {
     match ending {
         Ending::Invalid(problems) => {
             let rows: Vec<String> = seen.rows.iter().flatten().map(|cell| plain(cell)).collect();
-            assert_eq!(rows, *problems, "{summary:?}");
+            // What stands between backticks is code, which has none.
+            let bare = |text: &String| text.replace('`', "");
+            let told = |texts: &[String]| texts.iter().map(bare).collect::<Vec<_>>();
+            assert_eq!(told(&rows), told(problems), "{summary:?}");
             assert_eq!(seen.headings.len(), 1);
         }
         Ending::Audited(audit) => {

@@ -199,7 +199,7 @@ fn slips_elsewhere_are_named() {
         ("file:.env#1A", "no digit first"),
         ("file:.env#A secret=B", "named twice"),
         ("file:.env#lr_live_0123456789abcdef", "a key or token itself"),
-        ("file: .env", "without a space"),
+        ("file: .env", "remove the space"),
     ] {
         let problems = read(text).1.join(" | ");
         assert!(problems.contains(part), "{text}: {problems}");
@@ -244,8 +244,8 @@ fn slips_are_named() {
         ("repos:acme/app", "did you mean `repo:`?"),
         ("REPO:acme/app", "did you mean `repo:`?"),
         ("https://github.com/acme/app", "not a kind of target"),
-        ("repo: acme/app", "without a space"),
-        ("env: acme/app/x", "without a space"),
+        ("repo: acme/app", "remove the space"),
+        ("env: acme/app/x", "remove the space"),
         ("repo:acme", "OWNER/NAME"),
         ("repo:/app", "not an owner"),
         ("repo:acme/", "name is empty"),
