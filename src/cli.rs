@@ -122,7 +122,7 @@ pub struct Inputs {
     /// What becomes of replaced keys: `delete`, `disable`, or `keep` them and say so
     #[arg(long, value_name = "HOW", help_heading = WHEN)]
     pub retire: Option<String>,
-    /// The key is known to others: rotate whatever its age, without grace, and delete it although in use
+    /// The key has leaked: rotate whatever its age, without grace, and delete it even if it is in use
     #[arg(long, value_name = "BOOLEAN", help_heading = WHEN)]
     #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leaked: Option<String>,

@@ -208,7 +208,7 @@ impl Fleet<'_> {
             () = turn.refused() => {}
         }
         let waits =
-            "other rotations are at work: this one waits for its turn and looks again then, nothing was changed";
+            "other rotations are at work: this one is queued, has changed nothing, and reads everything again first";
         observer.event(&Event::Note(waits.to_owned()));
         tokio::select! {
             biased;

@@ -73,8 +73,7 @@ fn replace(look: &Look<'_>, key: &AuditedKey) -> String {
             format!("Run the rotation `{}`, and let it rotate earlier (`rotate-after`).", rotation.key_name)
         }
         Some((_, rotation)) => format!("Run the rotation `{}`: it retires this key.", rotation.key_name),
-        None => "Hand it to a rotation, which replaces it: its id as `replace-key-id`. If nothing uses it, delete it."
-            .to_owned(),
+        None => "Rotate it: set `replace-key-id` to this id. If nothing uses it, delete it.".to_owned(),
     }
 }
 

@@ -71,7 +71,7 @@ fields! {
         grace_period: Grace = "grace-period",
         /// What becomes of replaced keys: `delete`, `disable`, or `keep` them and say so. Default: `delete`
         retire: Fate = "retire",
-        /// The key is known to others: rotate whatever its age, without grace. Default: `false`
+        /// The key has leaked: rotate whatever its age, without grace. Default: `false`
         leaked: Flag = "leaked",
         /// Also prove the new key with one small chat completion: a model's name, or `auto`
         verify_chat: Chat = "verify-chat",

@@ -22,6 +22,7 @@ const VERSION: u32 = 1;
 
 /// The report. Its first fields are the outputs.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub struct Report<'a> {
     version: u32,
@@ -31,6 +32,7 @@ pub struct Report<'a> {
     new_key_name: Option<String>,
     old_key_id: Option<String>,
     old_key_status: Option<&'a str>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     retire_after: Option<Timestamp>,
     targets_written: usize,
     targets_failed: usize,

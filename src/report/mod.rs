@@ -14,6 +14,8 @@ mod pictures;
 mod rows;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod schema;
 mod section;
 #[cfg(test)]
 mod tests;

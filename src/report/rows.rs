@@ -11,6 +11,7 @@ use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, T
 
 /// One rotation.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct RotationRow<'a> {
     key_name: &'a str,
@@ -26,12 +27,14 @@ pub(super) struct RotationRow<'a> {
     old_key_id: Option<&'a str>,
     old_key_name: Option<&'a str>,
     old_key_status: &'a str,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     retire_after: Option<Timestamp>,
     inputs_to_add: Vec<InputRow<'a>>,
 }
 
 /// An input that the next run needs.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct InputRow<'a> {
     input: &'a str,
     value: &'a str,
@@ -39,6 +42,7 @@ pub(super) struct InputRow<'a> {
 
 /// One target.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct TargetRow<'a> {
     rotation: &'a str,
@@ -51,20 +55,25 @@ pub(super) struct TargetRow<'a> {
 
 /// One key.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct KeyRow<'a> {
     rotation: &'a str,
     id: &'a str,
     name: &'a str,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     created_at: Option<Timestamp>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     last_used_at: Option<Timestamp>,
     fate: &'a str,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     until: Option<Timestamp>,
     reason: Option<&'a str>,
 }
 
 /// What went wrong; without a rotation where an input is wrong.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct ProblemRow<'a> {
     rotation: Option<&'a str>,
     what: &'a str,
@@ -73,6 +82,7 @@ pub(super) struct ProblemRow<'a> {
 
 /// One sentence.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct TextRow<'a> {
     rotation: &'a str,
     text: &'a str,
@@ -80,6 +90,7 @@ pub(super) struct TextRow<'a> {
 
 /// One step's time.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct StepRow<'a> {
     rotation: &'a str,

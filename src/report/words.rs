@@ -191,7 +191,7 @@ fn old_key(outcome: &Outcome) -> String {
         (OldKeyStatus::Disabled, _) => "; the old one is disabled".into(),
         (OldKeyStatus::Pending, Some(until)) if drains(outcome) => {
             format!(
-                "; the old one stays alive until nothing that may use it is unfinished, at most until {}",
+                "; the old one stays alive until every job that may use it has finished, at most until {}",
                 moment(until)
             )
         }
@@ -212,7 +212,8 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
         Verdict::Planned if outcome.plan.is_empty() => Vec::new(),
         Verdict::Planned => vec![Sentence::new("Run it again without dry-run.")],
         Verdict::Unchanged | Verdict::RolledBack => {
-            let again = if outcome.interrupted { "Run it again." } else { "Mend what went wrong, then run it again." };
+            let again =
+                if outcome.interrupted { "Run it again." } else { "Fix the reported errors, then run it again." };
             vec![advice.unwrap_or_else(|| Sentence::new(again))]
         }
         Verdict::Attention => {
@@ -235,7 +236,7 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
         let off = outcome.keys.iter().find(|key| key.fate == KeyFate::Disabled);
         next.push(Sentence::new(match (outcome.retire_after, off) {
             (Some(until), _) if drains(outcome) => format!(
-                "Nothing. A later run retires the old key once nothing that may use it is unfinished, or after {}.",
+                "Nothing. A later run retires the old key once every job that may use it has finished, or after {}.",
                 moment(until)
             ),
             (Some(until), _) => format!("Nothing. A later run retires the old key after {}.", moment(until)),
@@ -292,7 +293,7 @@ pub(super) fn fate(fate: &KeyFate) -> String {
             format!("alive until {}, then a later run retires it", moment(*until))
         }
         KeyFate::Pending { until, drains: true } => {
-            format!("alive until nothing that may use it is unfinished, at most until {}", moment(*until))
+            format!("alive until every job that may use it has finished, at most until {}", moment(*until))
         }
         KeyFate::Deleted => "deleted".into(),
         KeyFate::Disabled => "disabled".into(),

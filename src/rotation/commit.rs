@@ -68,7 +68,7 @@ impl Run<'_> {
             return Ok(());
         }
         Err(Cause::Failed(Problem {
-            what: "the issuer or the machine stood still too long since the targets were looked at".into(),
+            what: "the targets were checked too long ago: the issuer or this machine was too slow since".into(),
             next: None,
         }))
     }

@@ -175,7 +175,7 @@ impl Run<'_> {
                 Err(self.someone_else(target, &name, &format!("it was written again at {at}")))
             }
             Held::Since(at) if at < earlier(written.date, self.longest_write()) => Err(Cause::Failed(Problem {
-                what: format!("{name}: the write was answered, but the secret still shows a write of {at}"),
+                what: format!("{name}: the write was answered, but the secret was last updated at {at}"),
                 next: Some("run it again; if it stays so, ask the place's operator".into()),
             })),
             Held::Since(_) => Ok(()),

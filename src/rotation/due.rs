@@ -136,7 +136,7 @@ impl Situation<'_> {
         (unfinished > MANY_UNCONFIRMED && recent).then(|| {
             Stop::new(
                 format!("{unfinished} earlier runs made a key and did not finish"),
-                "mend what their reports say; until then at most one new key a day is made",
+                "fix the errors that they reported; until then at most one new key a day is made",
             )
         })
     }

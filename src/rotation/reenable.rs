@@ -196,7 +196,7 @@ impl Wanted<'_> {
         let fate = KeyFate::Stray { reason: "it may be switched on, and no run looks after it".into() };
         Outcome {
             verdict: Verdict::Attention,
-            reason: "nobody could see whether the key is on".into(),
+            reason: "it is unknown whether the key is on".into(),
             problems: vec![Problem { next: Some("run it again".into()), ..problem }],
             ..self.outcome(Some((row, name, fate)))
         }

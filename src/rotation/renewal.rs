@@ -178,7 +178,7 @@ impl Run<'_> {
         self.memory.borrow_mut().unfinished = true;
         self.trouble(Problem {
             what: format!("the key {id} may have lost its name: {why}"),
-            next: Some(format!("call the key {id} {name:?} again by hand")),
+            next: Some(format!("rename the key {id} back to {name:?} by hand")),
         });
     }
 
@@ -219,14 +219,12 @@ impl Run<'_> {
             };
             if waits > MOST_WAITS {
                 return Err(Cause::Hold(Problem {
-                    what: "answers to renewals keep getting lost, so that it never could be told what they did".into(),
+                    what: "answers to renewals keep getting lost, so the run cannot tell whether they took effect"
+                        .into(),
                     next: Some("run it again when the issuer answers".into()),
                 }));
             }
-            self.event(&Event::Waiting {
-                what: "for a write whose answer was lost to have taken effect or not".into(),
-                at_most: left,
-            });
+            self.event(&Event::Waiting { what: "for an unanswered write to settle".into(), at_most: left });
             self.while_renewing(self.pause(left)).await?;
         }
     }

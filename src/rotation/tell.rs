@@ -130,10 +130,10 @@ impl Run<'_> {
         let interrupted = self.around.interrupt.requested();
         match end {
             End::Blind if !finished => {
-                (Verdict::Attention, "what there is could not be read again; a key may be left over".into())
+                (Verdict::Attention, "could not read the keys or the targets again; a key may be left over".into())
             }
             End::Blind if interrupted => (Verdict::Unchanged, "the run was told to stop".into()),
-            End::Blind => (Verdict::Unchanged, "what there is could not be read".into()),
+            End::Blind => (Verdict::Unchanged, "could not read the keys or the targets".into()),
             End::Planned(_) => (Verdict::Planned, "dry run: nothing was changed".into()),
             End::Stopped(stop, others) => {
                 self.trouble(Problem { what: stop.what.clone(), next: Some(stop.next) });

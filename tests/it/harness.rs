@@ -561,6 +561,7 @@ impl Invocation<'_> {
         ensure(!ran.log().contains("panicked"), || format!("the run panicked\n{}", ran.log()))?;
         self.check_leaks(&ran, &files, &cmdline).map_err(|leak| format!("{leak}\n{}", ran.log()))?;
         self.check_masks(&ran)?;
+        check_report(&ran)?;
         Ok(ran)
     }
 
@@ -781,6 +782,17 @@ impl Ran {
         let took = self.took.saturating_sub(at);
         ensure(took < TIME_TO_STOP, || format!("it took {took:?} to stop\n{}", self.log()))
     }
+}
+
+/// A report is one that `report.schema.json` describes.
+fn check_report(ran: &Ran) -> Check {
+    static JUDGE: LazyLock<jsonschema::Validator> = LazyLock::new(|| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("report.schema.json");
+        jsonschema::validator_for(&serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()).unwrap()
+    });
+    let Some(report) = ran.report().filter(|report| report["version"] == 1) else { return Ok(()) };
+    let wrong: Vec<_> = JUDGE.iter_errors(&report).map(|error| error.to_string()).collect();
+    ensure(wrong.is_empty(), || format!("no such report: {wrong:?}\n{report}"))
 }
 
 /// `Err` with what is wrong, unless all is well.

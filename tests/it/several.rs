@@ -292,7 +292,7 @@ fn whoever_waits_for_its_turn_looks_again() {
     let posts: Vec<_> = ran.requests.iter().filter(|it| it.server == Server::Issuer && it.method == "POST").collect();
     let deleted = ran.requests.iter().find(|it| it.method == "DELETE").unwrap();
     assert!(posts[4].at > deleted.at, "{}", ran.log());
-    assert!(ran.stdout.contains("waits for its turn"), "{}", ran.log());
+    assert!(ran.stdout.contains("is queued"), "{}", ran.log());
     fleet.check_healed(six).unwrap();
 }
 

@@ -73,7 +73,7 @@ pub(super) fn next(audit: &Audit) -> String {
     let findings = audit.findings();
     match (advice, findings.first()) {
         (Some(advice), _) => advice,
-        (None, _) if audit.all_problems().next().is_some() => "Mend what went wrong, then run it again.".to_owned(),
+        (None, _) if audit.all_problems().next().is_some() => "Fix the reported errors, then run it again.".to_owned(),
         (None, Some(worst)) if worst.level == Level::Note => {
             "Nothing urgent: the table says what could be better.".to_owned()
         }

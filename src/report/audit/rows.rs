@@ -11,6 +11,7 @@ use crate::rotation::port::{AllowList, KeyKind, Reset};
 
 /// The field `audit`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) struct AuditRows<'a> {
     errors: usize,
@@ -26,6 +27,7 @@ pub(in crate::report) struct AuditRows<'a> {
 
 /// One key that was looked at for pruning.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) struct PrunedRow<'a> {
     key_id: &'a str,
@@ -36,6 +38,7 @@ pub(in crate::report) struct PrunedRow<'a> {
 
 /// One finding.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) struct FindingRow<'a> {
     rule: &'static str,
@@ -49,6 +52,7 @@ pub(in crate::report) struct FindingRow<'a> {
 
 /// One key. What the issuer does not show is `null`.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) struct KeyRow<'a> {
     issuer: &'a str,
@@ -56,10 +60,13 @@ pub(in crate::report) struct KeyRow<'a> {
     name: &'a str,
     kind: &'static str,
     state: &'static str,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     created_at: Option<Timestamp>,
     age_seconds: Option<u64>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     last_used_at: Option<Timestamp>,
     never_used: Option<bool>,
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
     nothing_spent_since: Option<Timestamp>,
     /// A number in USD, or `none`.
     spending_limit: Option<Value>,

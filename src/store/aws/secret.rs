@@ -450,7 +450,7 @@ impl SecretStore for AwsSecretStore {
             Some(Some(text)) if text::value_in(&self.target, &text)?.is_none() => Ok(()),
             Some(None) if self.current.borrow().as_ref().is_some_and(Option::is_none) => Ok(()),
             Some(_) => Err(Failure::advised(
-                "AWS takes a secret's first version back by no request",
+                "AWS has no API to remove a secret's first version",
                 "Delete the secret by hand.",
             )),
         }

@@ -133,7 +133,7 @@ impl Canary {
             return Ok(TakenUp::NotYet(format!("GitHub shows no run of {} yet", self.workflow)));
         };
         let (link, workflow) = (github.shown(&run.html_url), &self.workflow);
-        let shown = |text: Option<&String>| text.map_or_else(|| "without a word".to_owned(), |text| github.shown(text));
+        let shown = |text: Option<&String>| text.map_or_else(|| "no conclusion".to_owned(), |text| github.shown(text));
         match (run.status.as_deref(), run.conclusion.as_deref()) {
             (Some("completed"), Some("success")) => Ok(TakenUp::Yes(Some(format!("{link} succeeded")))),
             (Some("completed"), _) => Err(Failure::Refused(Refusal {

@@ -171,7 +171,7 @@ fn unusable(file: &str, error: &KubeconfigError) -> Failure {
     };
     Failure::advised(
         format!("the kubeconfig {file} can't be used: {why}"),
-        "mend it; `kubectl config view` shows what is in it",
+        "correct it; `kubectl config view` shows what is in it",
     )
 }
 

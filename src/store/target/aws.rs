@@ -66,7 +66,8 @@ pub(super) fn read(locator: &str, words: &Words<'_>, problems: &mut Vec<String>)
         ));
     }
     if field.is_some_and(is_a_value) {
-        problems.push("behind `#` stands a key or token itself: expected the field in which it is stored".to_owned());
+        problems
+            .push("the part after `#` looks like a key or token: expected the field in which it is stored".to_owned());
     } else if field.is_some_and(|field| field.is_empty() || field.contains(char::is_control)) {
         problems.push("the field behind `#` is empty: leave `#` out where the key is the whole secret".to_owned());
     }

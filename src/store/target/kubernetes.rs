@@ -184,7 +184,9 @@ fn check_key(text: &str) -> Result<&str, String> {
     let letters = text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
     if letters && !text.is_empty() && text.len() <= LONGEST_NAME && text != "." && !text.starts_with("..") {
         if is_a_value(text) {
-            return Err("behind `#` stands a key or token itself: expected the name under which it is stored".into());
+            return Err(
+                "the part after `#` looks like a key or token: expected the name under which it is stored".into()
+            );
         }
         return Ok(text);
     }

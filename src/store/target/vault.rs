@@ -79,7 +79,7 @@ fn check_path<'a>(what: &str, path: &'a str) -> Result<&'a str, String> {
 
 fn check_field(field: &str) -> Result<&str, String> {
     if is_a_value(field) {
-        return Err("behind `#` stands a key or token itself: expected the field in which it is stored".to_owned());
+        return Err("the part after `#` looks like a key or token: expected the field in which it is stored".to_owned());
     }
     if field.is_empty() || field.contains(|c: char| c.is_control() || c.is_whitespace() || c == '#') {
         return Err(format!("`{field}` is not a field: expected its name, without white space or `#`"));

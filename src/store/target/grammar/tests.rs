@@ -164,7 +164,7 @@ fn slips_elsewhere_are_named() {
         ("kubernetes:prod/creds#a b", "not a `key=value` word"),
         ("kubernetes:prod/creds#", "not a key of a Secret"),
         ("kubernetes:prod/creds#..x", "not a key of a Secret"),
-        ("kubernetes:prod/creds#lr_live_0123456789abcdef", "a key or token itself"),
+        ("kubernetes:prod/creds#lr_live_0123456789abcdef", "looks like a key or token"),
         ("kubernetes:a/b#c restrat=deployment/x", "did you mean `restart=`?"),
         ("kubernetes:a/b#c restart=deploy/x", "expected deployment/NAME, statefulset/NAME, daemonset/NAME"),
         ("kubernetes:a/b#c restart=deployment/X_", "not `restart=`: a workload's name"),
