@@ -21,7 +21,7 @@ const ATTENTION: i32 = 3;
 fn main() -> ExitCode {
     let (trigger, interrupt) = interrupt::channel();
     // As PID 1 of a container a signal without a handler is ignored, so these come before anything else.
-    let runtime = hear(trigger).and_then(|()| runtime());
+    let runtime = watch(trigger.clone()).and_then(|()| runtime());
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -29,7 +29,11 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let status = runtime.block_on(keyrotor::run(&Surroundings::from_process(), interrupt));
+    let status = runtime.block_on(async {
+        // What this thread hears itself stops it before its next step, however busy the machine is.
+        streams().into_iter().for_each(|stream| _ = tokio::spawn(hear(stream, trigger.clone())));
+        keyrotor::run(&Surroundings::from_process(), interrupt).await
+    });
     // What a thread of its own still waits for, the name of a server or a program that signs in, keeps nobody.
     runtime.shutdown_background();
     ExitCode::from(status)
@@ -39,28 +43,37 @@ fn runtime() -> std::io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
-/// Hears signals on a thread of its own, whatever the run's is doing.
-fn hear(trigger: Trigger) -> std::io::Result<()> {
+/// Must be called on a runtime.
+fn streams() -> Vec<Signal> {
+    [SignalKind::interrupt(), SignalKind::terminate()].into_iter().filter_map(|kind| signal(kind).ok()).collect()
+}
+
+async fn hear(mut stream: Signal, trigger: Trigger) {
+    while stream.recv().await.is_some() {
+        trigger.pull(Instant::now());
+    }
+}
+
+/// Ends the process where the run's own thread does not, on a thread of its own.
+fn watch(trigger: Trigger) -> std::io::Result<()> {
     let runtime = runtime()?;
-    let streams: Vec<_> = {
+    let streams = {
         let _entered = runtime.enter();
-        [SignalKind::interrupt(), SignalKind::terminate()].into_iter().filter_map(|kind| signal(kind).ok()).collect()
+        streams()
     };
     let heard = move || {
         runtime.block_on(async move {
-            streams.into_iter().for_each(|stream| _ = tokio::spawn(told(stream, trigger.clone())));
+            streams.into_iter().for_each(|stream| _ = tokio::spawn(end(stream, trigger.clone())));
             std::future::pending::<()>().await;
         });
     };
     thread::Builder::new().name("signals".to_owned()).spawn(heard).map(drop)
 }
 
-async fn told(mut stream: Signal, trigger: Trigger) {
-    while stream.recv().await.is_some() {
+async fn end(mut stream: Signal, trigger: Trigger) {
+    if stream.recv().await.is_some() {
         trigger.pull(Instant::now());
-        tokio::spawn(async {
-            sleep(LAST_RESORT).await;
-            process::exit(ATTENTION);
-        });
+        sleep(LAST_RESORT).await;
+        process::exit(ATTENTION);
     }
 }
