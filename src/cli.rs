@@ -159,6 +159,11 @@ pub struct Inputs {
     /// Path of a YAML file with many rotations, which states `key-name` and `targets` of each
     #[arg(long, value_name = "PATH", help_heading = RUN)]
     pub config: Option<String>,
+    /// Take `issuer-url` and targets in any repository from `config` although the event lets strangers decide what is
+    /// checked out
+    #[arg(long, value_name = "BOOLEAN", help_heading = RUN)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub trust_config: Option<String>,
     /// How to print the report: `text` or `json` [default: text]
     #[arg(long, value_name = "FORMAT", help_heading = RUN)]
     pub format: Option<String>,

@@ -119,6 +119,7 @@ pub const INPUTS: &[InputDoc] = &[
     InputDoc::new("parallel", ROTATE).default("16"),
     InputDoc::new("dry-run", EVERY).default("false"),
     InputDoc::new("config", ROTATE_AND_AUDIT),
+    InputDoc::new("trust-config", ROTATE_AND_AUDIT).default("false"),
     InputDoc::new("old-after", AUDIT).default("90d"),
     InputDoc::new("unused-after", AUDIT).default("30d"),
     InputDoc::new("fail-on", AUDIT).default("never"),

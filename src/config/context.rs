@@ -4,6 +4,7 @@ use crate::cli::{self, INPUTS, Inputs, Surroundings, Task};
 use crate::config::file::Config;
 use crate::config::problem::{Problem, Problems};
 use crate::nearest::nearest;
+use crate::store::target::Target;
 
 const PREFIX: &str = "INPUT_";
 /// `with.args` and `with.entrypoint` are the runner's own.
@@ -52,6 +53,7 @@ pub(crate) fn check_task(task: Task, inputs: &Inputs, problems: &mut Problems) {
 pub(crate) fn check_event(
     task: Task,
     surroundings: &Surroundings,
+    inputs: &Inputs,
     is_dry: bool,
     config: Option<&Config>,
     problems: &mut Problems,
@@ -60,16 +62,46 @@ pub(crate) fn check_event(
     if event.starts_with("pull_request") && task != Task::Audit && !is_dry {
         problems.wrong("GITHUB_EVENT_NAME", event, "on this event only `audit` and `dry-run: true` run");
     }
-    // The one of these events that hands secrets to a run for whoever opens a pull request; the file may be theirs.
-    let Some(config) = config.filter(|_| event == "pull_request_target") else { return };
+    let Some(config) = config.filter(|_| for_strangers(surroundings, inputs).is_some()) else { return };
     let entries = config.rotations.iter().map(|entry| &entry.settings);
     for settings in std::iter::once(&config.settings).chain(entries) {
         let issuer = settings.issuer.as_ref().map(|given| ("issuer", given.at));
         let url = settings.issuer_url.as_ref().map(|given| ("issuer-url", given.at));
         for (name, at) in issuer.into_iter().chain(url) {
-            let message =
-                format!("on `{event}` the file may be a stranger's, who would get the keys: give it as an input");
+            let message = format!(
+                "on `{event}` the file may be a stranger's, who would get the keys: give it as an input, or set \
+                 `trust-config` if nobody else decides what is checked out"
+            );
             problems.push(Problem::new(name, message).at(&config.path, at));
         }
     }
+}
+
+/// Events that hand secrets to a run for whoever writes a comment or opens a pull request. What is checked out may be theirs.
+const FOR_STRANGERS: [&str; 4] = ["issue_comment", "workflow_run", "pull_request_target", "discussion"];
+
+/// The event, where the config file may be a stranger's and no input says otherwise.
+#[must_use]
+pub(super) fn for_strangers<'a>(surroundings: &'a Surroundings, inputs: &Inputs) -> Option<&'a str> {
+    let event = surroundings.var("GITHUB_EVENT_NAME")?;
+    let is_trusted = inputs.trust_config.as_deref().is_some_and(|given| given.trim() == "true");
+    let is_one = FOR_STRANGERS.iter().any(|begin| event.starts_with(begin));
+    (is_one && !is_trusted).then_some(event)
+}
+
+/// Why a target of a file that may be a stranger's is not written.
+///
+/// # Errors
+/// That it lies elsewhere than in the workflow's own repository.
+pub(super) fn check_own(target: &Target, event: &str, surroundings: &Surroundings) -> Result<(), String> {
+    let own = surroundings.var("GITHUB_REPOSITORY").unwrap_or_default().to_lowercase();
+    let place = target.at_github().map(|target| target.place.to_string().to_lowercase()).unwrap_or_default();
+    let within = place.split_once(':').and_then(|(_, locator)| locator.strip_prefix(&own));
+    if !own.is_empty() && within.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Ok(());
+    }
+    Err(format!(
+        "on `{event}` the file may be a stranger's: expected targets in the workflow's own repository alone; set \
+         `trust-config` if nobody else decides what is checked out"
+    ))
 }

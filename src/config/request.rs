@@ -115,7 +115,8 @@ fn assemble(
     if let Some(task) = task {
         context::check_task(task, inputs, problems);
         let is_dry = dry_run == Some(true) || config.is_some_and(rotations::all_dry);
-        context::check_event(task, surroundings, is_dry, config, problems);
+        context::check_event(task, surroundings, inputs, is_dry, config, problems);
+        let _ = problems.read("trust-config", inputs.trust_config.as_deref(), boolean);
     }
     let beside = Beside { inputs, surroundings, secrets: &secrets, dry_run: dry_run == Some(true) };
     let rotations = match (task, config) {

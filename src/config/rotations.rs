@@ -8,10 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::{Inputs, Surroundings, Task};
 use crate::config::audit::Listed;
+use crate::config::context;
 use crate::config::file::{Config, Entry, Settings};
 use crate::config::openrouter;
 use crate::config::policy;
-use crate::config::problem::{Places, Problems};
+use crate::config::problem::{Places, Problem, Problems};
 use crate::config::request::issuer;
 use crate::config::scalar::boolean;
 use crate::config::secrets::{Secrets, TOKEN_NEEDED};
@@ -193,7 +194,18 @@ fn drafts<'a>(
         drafts.push(draft);
     }
     check_together(&config.path, &drafts, beside.secrets, problems);
+    check_own(&config.path, &drafts, beside, problems);
     drafts
+}
+
+/// On events for strangers the file may name the workflow's own repository alone.
+fn check_own(path: &str, drafts: &[Draft<'_>], beside: &Beside<'_>, problems: &mut Problems) {
+    let Some(event) = context::for_strangers(beside.surroundings, beside.inputs) else { return };
+    for placed in drafts.iter().flat_map(|draft| &draft.targets) {
+        if let Err(message) = context::check_own(&placed.target, event, beside.surroundings) {
+            problems.push(Problem::new("targets", message).with_value(&placed.target.label()).at(path, placed.at));
+        }
+    }
 }
 
 fn check_current_key(config: &Config, beside: &Beside<'_>, problems: &mut Problems) {

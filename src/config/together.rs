@@ -51,6 +51,12 @@ pub(super) fn check_together(path: &str, drafts: &[Draft<'_>], secrets: &Secrets
         let message = "the one `management-key` would be sent to two issuers: expected the rotations of each in a file of \
                        their own";
         problems.push(Problem::new("issuer", message).at(path, at));
+    } else if secrets.management_key.is_some()
+        && let Some(at) = of_another_address(drafts)
+    {
+        let message = "the one `management-key` would be sent to two addresses: expected the rotations of each in a file of \
+                       their own";
+        problems.push(Problem::new("issuer-url", message).at(path, at));
     }
     for (at, draft) in drafts.iter().enumerate() {
         let before = drafts.get(..at).unwrap_or_default();
@@ -68,6 +74,15 @@ fn of_another_issuer(drafts: &[Draft<'_>]) -> Option<Place> {
     let first = drafts.iter().find_map(kind)?;
     let other = drafts.iter().find(|draft| kind(draft).is_some_and(|kind| kind != first))?;
     let stated = other.entry.settings.issuer.as_ref().map(|issuer| issuer.at);
+    stated.or(other.entry.own.key_name.as_ref().map(|name| name.at))
+}
+
+/// Where the first rotation stands whose keys are asked for at another address than the first one's.
+fn of_another_address(drafts: &[Draft<'_>]) -> Option<Place> {
+    let url = |draft: &Draft<'_>| draft.request.as_ref().map(|request| request.issuer.url.clone());
+    let first = drafts.iter().find_map(url)?;
+    let other = drafts.iter().find(|draft| url(draft).is_some_and(|url| url != first))?;
+    let stated = other.entry.settings.issuer_url.as_ref().map(|url| url.at);
     stated.or(other.entry.own.key_name.as_ref().map(|name| name.at))
 }
 

@@ -393,6 +393,33 @@ fn a_strangers_file_names_no_issuer() {
 }
 
 #[test]
+fn a_file_that_may_be_a_strangers_writes_to_its_own_repository_alone() {
+    let text = "rotations:\n  - key-name: a\n    targets: [\"repo:Acme/app\", \"env:acme/app/prod\", \"repo:acme/app2\"]\n  \
+                - key-name: b\n    targets: [\"org:acme\", \"file:.env\"]\n";
+    for event in ["issue_comment", "workflow_run", "discussion", "discussion_comment"] {
+        let vars = [("GITHUB_EVENT_NAME", event), ("GITHUB_REPOSITORY", "acme/app")];
+        let problems = wrong(text, &vars);
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(
+            problems[0].starts_with("F:3:53: targets: on `") && problems[0].contains("repo:acme/app2"),
+            "{problems:?}"
+        );
+        let trusted = [&vars[..], &[("INPUT_TRUST-CONFIG", "true")]].concat();
+        assert_eq!(run(text, &trusted).rotations.len(), 2);
+    }
+    assert_eq!(run(text, &[("GITHUB_EVENT_NAME", "schedule")]).rotations.len(), 2);
+}
+
+#[test]
+fn one_management_key_goes_to_one_address() {
+    let text = "rotations:\n  - key-name: a\n    targets: repo:acme/a\n  - key-name: b\n    targets: repo:acme/b\n    \
+                issuer-url: https://other.dev\n";
+    let problem = only(text, &[]);
+    let told = "F:6:17: issuer-url: the one `management-key` would be sent to two addresses";
+    assert!(problem.starts_with(told), "{problem}");
+}
+
+#[test]
 fn one_management_key_goes_to_one_issuer() {
     let text = "rotations:\n  - key-name: a\n    targets: repo:acme/a\n  - key-name: b\n    targets: repo:acme/b\n    \
                 issuer: openrouter\n";
