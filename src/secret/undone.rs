@@ -53,10 +53,17 @@ fn any(text: &str, depth: usize, budget: &mut usize, is_it: &dyn Fn(&str) -> boo
     false
 }
 
-/// The same of what the text is an encoding of.
+/// The same of what the text is an encoding of. What is no text there holds nothing of a secret.
 fn inside(text: &str, seen: &str, depth: usize, budget: &mut usize, is_it: &dyn Fn(&str) -> bool) -> bool {
     let found = hexadecimal(seen).into_iter().chain(decimal(text)).chain(base64(seen));
-    found.into_iter().any(|bytes| any(&String::from_utf8_lossy(&bytes), depth - 1, budget, is_it))
+    found.into_iter().any(|bytes| printed(&bytes).any(|text| any(text, depth - 1, budget, is_it)))
+}
+
+/// The pieces of text in decoded bytes that are long enough. Most of what is decoded was no encoding.
+fn printed(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    let is_text = |byte: &u8| byte.is_ascii_graphic() || byte.is_ascii_whitespace() || *byte == 0 || !byte.is_ascii();
+    let runs = bytes.split(move |byte| !is_text(byte)).flat_map(<[u8]>::utf8_chunks).map(|chunk| chunk.valid());
+    runs.filter(|run| run.len() >= super::PIECE)
 }
 
 type Bytes = Zeroizing<Vec<u8>>;
