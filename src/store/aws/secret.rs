@@ -449,10 +449,9 @@ impl SecretStore for AwsSecretStore {
             None => Err(transient("it must be read first")),
             Some(Some(text)) if text::value_in(&self.target, &text)?.is_none() => Ok(()),
             Some(None) if self.current.borrow().as_ref().is_some_and(Option::is_none) => Ok(()),
-            Some(_) => Err(Failure::advised(
-                "AWS has no API to remove a secret's first version",
-                "Delete the secret by hand.",
-            )),
+            Some(_) => {
+                Err(Failure::advised("AWS has no API to remove a secret's first version", "Delete the secret by hand."))
+            }
         }
     }
 }
