@@ -469,3 +469,21 @@ fn the_cluster_is_trusted_by_the_authority_that_the_kubeconfig_names() {
     assert_eq!((ran.status(), ran.rotated()), (0, true), "{}", ran.log());
     stage.check_healed().unwrap();
 }
+
+/// What a program has started in turn ends with it, and nothing of keyrotor's own is handed on.
+#[test]
+fn a_program_that_signs_in_ends_with_its_use_and_is_told_nothing() {
+    let stage = stage(&["repo:acme/app", KEY]);
+    let asleep = "31.4159";
+    let config = with_program(&stage, &format!("sleep {asleep} & sleep {asleep}"));
+    let ran = stage.action().variable("KUBECONFIG", &config).run();
+    refused(&stage, &ran, &["did not sign in within"]);
+    let left = std::process::Command::new("pgrep").args(["-f", &format!("sleep {asleep}")]).output().unwrap();
+    assert!(left.stdout.is_empty(), "a program outlived its use");
+    let said = stage.path("said");
+    let config = with_program(&stage, &format!("env >'{}'; exit 1", said.display()));
+    let ran = stage.action().variable("KUBECONFIG", &config).run();
+    refused(&stage, &ran, &["the way to sign in that the kubeconfig names does not work"]);
+    let said = std::fs::read_to_string(said).unwrap();
+    assert!(said.contains("KUBERNETES_EXEC_INFO") && !said.contains("INPUT_"), "{said}");
+}
