@@ -110,14 +110,15 @@ impl KubernetesSecret {
     fn keep(&self, seen: Option<Seen>) {
         let Some(Seen { value, others, writers, .. }) = seen else {
             self.original.read(None);
-            self.contents.take();
+            let accepted = self.target.accepted().to_vec();
+            *self.contents.borrow_mut() = Contents { accepted, ..Contents::default() };
             return;
         };
         let value = value.filter(|value| !value.expose().is_empty());
         self.original.read(value.as_ref());
         let notices = writers.into_iter().filter(|writer| writer.weight == Weight::May).map(|writer| writer.says);
-        let (unlisted, accepted) = (None, self.target.accepted().to_vec());
-        *self.contents.borrow_mut() = Contents { value, others, unlisted, accepted, notices: notices.collect() };
+        let (accepted, notices) = (self.target.accepted().to_vec(), notices.collect());
+        *self.contents.borrow_mut() = Contents { value, others, accepted, notices, ..Contents::default() };
     }
 
     /// A Secret that somebody else writes, or nobody can, is none to keep a key in.
