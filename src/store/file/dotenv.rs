@@ -76,11 +76,21 @@ pub(super) fn lines(text: &[u8]) -> Vec<Line<'_>> {
     lines
 }
 
-/// Every variable but this one, each with its value where all parsers would read the same one.
-pub(super) fn others(text: &[u8], variable: &str) -> Vec<(String, Option<Secret>)> {
+/// Every variable but this one, each with its value, or where not all parsers would read the same one with all that is
+/// written behind its name.
+pub(super) fn others(text: &[u8], variable: &str) -> Vec<(String, Secret)> {
     let statements = statements(text).into_iter().filter(|it| text.get(it.key.clone()) != Some(variable.as_bytes()));
-    let named = |it: Statement| (name(text, &it), it.fault.is_none().then(|| value(text, &it)));
+    let named = |it: Statement| {
+        let value = if it.fault.is_none() { value(text, &it) } else { behind_name(text, &it) };
+        (name(text, &it), value)
+    };
     statements.map(named).collect()
+}
+
+fn behind_name(text: &[u8], statement: &Statement) -> Secret {
+    let written = Zeroizing::new(text.get(statement.key.end..statement.whole.end).unwrap_or_default().to_vec());
+    let written = Zeroizing::new(String::from_utf8_lossy(&written).into_owned());
+    Secret::new(written.trim_start_matches([' ', ':', '=', '\'']).trim().to_owned())
 }
 
 fn variable(text: &[u8], statement: &Statement) -> Line<'static> {

@@ -89,10 +89,14 @@ impl EnvFile {
 
     /// The variables of a file, without this one.
     fn entries(&self, seen: &Seen, path: &str, variable: &str) -> Vec<Entry> {
-        let entry = |(name, value): (String, Option<Secret>)| Entry {
-            target: format!("{}:{path}#{name}", Kind::File),
-            name,
-            value: value.filter(|value| !value.expose().is_empty()).inspect(|value| self.hide_key(value)),
+        let entry = |(name, value): (String, Secret)| Entry {
+            target: if is_shown(&name) {
+                format!("{}:{path}#{name}", Kind::File)
+            } else {
+                format!("{}:{path} (a line that looks like part of a secret)", Kind::File)
+            },
+            name: if is_shown(&name) { name } else { String::new() },
+            value: Some(value).filter(|value| !value.expose().is_empty()).inspect(|value| self.hide_key(value)),
             written: seen.written(),
         };
         dotenv::others(&seen.text, variable).into_iter().map(entry).collect()
@@ -129,6 +133,16 @@ fn read(path: &Path) -> Result<Seen, Failure> {
         })),
         None => Ok(seen),
     }
+}
+
+/// Whether the text before a `=` is a variable's name. A line of base64 ends with that sign too, where a key of several lines
+/// stands without quotation marks.
+fn is_shown(name: &str) -> bool {
+    let has = |which: fn(char) -> bool| name.contains(which);
+    let is_plain = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let has_one_case = !has(|c| c.is_ascii_uppercase()) || !has(|c| c.is_ascii_lowercase());
+    let is_word = has_one_case || has(|c| matches!(c, '_' | '-' | '.')) || !has(|c| c.is_ascii_digit());
+    is_plain && is_word && !is_like_a_key(name)
 }
 
 fn is_like_a_key(value: &str) -> bool {
