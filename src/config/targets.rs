@@ -163,6 +163,11 @@ fn check_repeated(targets: &[Target], problems: &mut Problems) {
         let message = match (spelt_otherwise, seen.get(&target.identity())) {
             (Some((first, other)), _) => two_spellings(&first, &other),
             (None, Some(first)) if *first == label => format!("`{label}` is named more than once"),
+            (None, Some(first)) if target.kind() == Kind::AwsSecretsManager => {
+                format!(
+                    "`{first}` and `{label}` lie in one secret at AWS, and one field of it can be a target: expected one"
+                )
+            }
             (None, Some(first)) => two_spellings(first, &label),
             (None, None) => {
                 seen.insert(target.identity(), label);

@@ -19,7 +19,7 @@ use crate::rotation::pending::{self, Pending, Standing};
 use crate::rotation::policy::{Policy, Retire, Wish};
 use crate::rotation::port::{KeyId, KeyKind, KeyRow, Rights};
 use crate::rotation::rights;
-use crate::rotation::safeguards::Guarded;
+use crate::rotation::safeguards::{Guarded, is_same};
 
 /// What a run is going to do.
 #[derive(Clone, Debug)]
@@ -406,6 +406,12 @@ impl<'a> Situation<'a> {
             return false;
         }
         let (Some(at), Some(latest)) = (target.last_write, target.last_write_at_latest) else { return true };
+        // Putting back would leave the old key where another value was, whatever the last write tells.
+        if let (Some(holds), Some(in_hand)) = (&target.contents.value, &self.policy.current_key)
+            && !is_same(holds, in_hand)
+        {
+            return false;
+        }
         let Some((current, made)) = current.and_then(|row| Some((row, row.created_at?))) else { return false };
         let adopted = FamilyName::parse(&self.policy.key_name, &current.name).is_none();
         if self.mode == Mode::Renaming && self.family.unconfirmed.iter().any(|row| self.may_hold(row, current, at)) {

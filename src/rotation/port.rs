@@ -380,6 +380,10 @@ pub struct Contents {
     pub accepted: Vec<String>,
     /// What a person should know of the place: a Helm release owns it.
     pub notices: Vec<String>,
+    /// The place takes names without regard to case.
+    pub any_case: bool,
+    /// Nothing else in the container can be a target beside this one.
+    pub one_target: bool,
 }
 
 /// A named value that lies near a target.

@@ -1,8 +1,5 @@
 //! What stops a rotation before a key is made: it could end a key where nobody looks, or overwrite what is no key.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
 use crate::rotation::clock::{CLOCK_MARGIN, DATE_RESOLUTION, earlier, later};
 use crate::rotation::holdings::{Evidence, Holding, TargetHolding};
 use crate::rotation::lease::Mode;
@@ -13,8 +10,8 @@ use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::policy::Retire;
 use crate::rotation::port::{Entry, Held, KeyId, KeyRow};
 use crate::rotation::similar::{is_similar, nearest_first};
-use crate::rotation::value::not_a_key;
-use crate::secret::Secret;
+use crate::rotation::value::{is_encoded, not_a_key};
+use crate::secret::{Secret, without_keys};
 
 /// So many names are listed.
 const MAX_NAMES: usize = 12;
@@ -139,10 +136,9 @@ impl Situation<'_> {
     fn names(&self) -> Vec<String> {
         let mut names = Vec::new();
         for target in &self.seen.targets {
-            names.extend(target.contents.others.iter().map(|entry| entry.target.clone()));
-            names.extend(elsewhere(target).map(|entry| entry.target.clone()));
+            let near = target.contents.others.iter().chain(elsewhere(target));
+            names.extend(near.map(|entry| entry.target.clone()).filter(|name| !self.is_target(name, target)));
         }
-        names.retain(|name| !self.is_target(name));
         names.sort();
         names.dedup();
         names
@@ -156,10 +152,10 @@ impl Situation<'_> {
         })
     }
 
-    fn is_target(&self, name: &str) -> bool {
-        let same = |target: &str| target.eq_ignore_ascii_case(name);
-        self.seen.targets.iter().any(|target| same(&target.name))
-            || self.policy.targets_of_others.iter().any(|it| same(it))
+    /// Whether a name that lies beside a target is a target of its own.
+    fn is_target(&self, name: &str, beside: &SeenTarget) -> bool {
+        let mut others = self.policy.targets_of_others.iter();
+        self.is_own_target(name, beside) || others.any(|other| is_same_name(other, name, beside))
     }
 
     /// A similar name in the same place, where it can't be told that the target is the right one.
@@ -171,8 +167,10 @@ impl Situation<'_> {
             }
             let mut near: Vec<_> =
                 target.contents.others.iter().filter(|entry| self.may_be_meant(entry, target, current)).collect();
+            // Many containers have a name such as `api_key` in them: another one has to be called similarly itself.
             let near_places = elsewhere(target).filter(|entry| empty && entry.value.is_some());
-            near.extend(near_places.filter(|entry| self.may_be_meant(entry, target, current)));
+            let near_places = near_places.filter(|entry| is_similar(&entry.target, &target.name));
+            near.extend(near_places.filter(|entry| self.may_hold_it(entry, target, current)));
             let near = near.first()?;
             let holds = match &target.contents.value {
                 _ if empty => "does not exist",
@@ -182,8 +180,8 @@ impl Situation<'_> {
             let same_name =
                 same_name_elsewhere(target).map(|other| format!(" (and {other} exists)")).unwrap_or_default();
             Some(Stop::new(
-                format!("{} {holds}, and {} has a similar name{same_name}", found.target, near.target),
-                format!("correct the target, or add accept={} to it if both names are right", near.name),
+                format!("{} {holds}, and {} has a similar name{same_name}", found.target, without_keys(&near.target)),
+                format!("correct the target, or add accept={} to it if both names are right", without_keys(&near.name)),
             ))
         })
     }
@@ -204,54 +202,62 @@ impl Situation<'_> {
         // Every live key of the family is retired, the oldest too.
         let oldest = self.family.all().chain([current]).map(|row| row.created_at).min().flatten();
         let is_older = at.zip(oldest).is_some_and(|(at, made)| at < since(made));
-        !is_accepted && !is_older && !self.is_target(&entry.target) && !self.is_something_else(entry, current)
+        !is_accepted && !is_older && !self.is_target(&entry.target, target) && !self.is_something_else(entry, current)
     }
 
     /// Whether an entry's value is provably no key that this rotation retires.
     fn is_something_else(&self, entry: &Entry, current: &KeyRow) -> bool {
         let Some(value) = &entry.value else { return false };
-        not_a_key(value.expose()).is_some()
+        not_a_key(value.expose()).is_some_and(|kind| !kind.may_hold_one())
             || self.key_of(value).is_some_and(|id| id != current.id && !self.family.has(&id))
     }
 
     /// The value that is to be retired lies under another name too.
     fn second_holder(&self, current: &KeyRow) -> Option<Stop> {
         let values = self.values_to_retire(current);
-        let retires = |text: &Secret| self.key_of(text).is_some_and(|id| id == current.id || self.family.has(&id));
-        let has_one = |text: &Secret| retires(text) || values.iter().any(|value| is_in(value, text));
+        let retires = |id: &KeyId| *id == current.id || self.family.has(id);
+        let has_one =
+            |text: &Secret| self.keys_in(text).iter().any(retires) || values.iter().any(|value| is_in(value, text));
         let holds = |entry: &&Entry| entry.value.as_ref().is_some_and(has_one);
-        let mut others: Vec<_> = self
-            .seen
-            .targets
-            .iter()
-            .flat_map(|target| target.contents.others.iter().chain(elsewhere(target)))
-            .filter(holds)
-            .map(|entry| entry.target.clone())
-            .filter(|name| !self.is_own_target(name))
-            .collect();
-        others.sort();
-        others.dedup();
-        let (is, them) = if others.len() == 1 { ("holds", "it") } else { ("hold", "them") };
-        (!others.is_empty()).then(|| {
-            Stop::new(
-                format!("{} also {is} the key that would be retired", shown(&others)),
-                format!("add {them} as a target, or take the key out there"),
-            )
-        })
+        let near = |target| others(target).chain(elsewhere(target)).filter(holds).map(move |entry| (entry, target));
+        let found = self.seen.targets.iter().flat_map(near);
+        let found: Vec<_> = found.filter(|(entry, target)| !self.is_own_target(&entry.target, target)).collect();
+        let mut names: Vec<_> = found.iter().map(|(entry, _)| entry.target.clone()).collect();
+        names.sort();
+        names.dedup();
+        let (is, them) = if names.len() == 1 { ("holds", "it") } else { ("hold", "them") };
+        let is_key = |text: &Secret| self.key_of(text).is_some() || values.iter().any(|value| is_same(value, text));
+        let next = if !found.iter().all(|(entry, _)| entry.value.as_ref().is_some_and(is_key)) {
+            "take the key out there: keyrotor replaces whole values, and nothing inside of one".to_owned()
+        } else if found.iter().any(|(_, target)| target.contents.one_target) {
+            "take the key out there: only one field of that secret can be a target".to_owned()
+        } else {
+            format!("add {them} as a target, or take the key out there")
+        };
+        let what = format!("{} also {is} the key that would be retired", shown(&names));
+        (!names.is_empty()).then(|| Stop::new(what, next))
     }
 
-    fn is_own_target(&self, name: &str) -> bool {
-        self.seen.targets.iter().any(|target| target.name.eq_ignore_ascii_case(name))
+    fn is_own_target(&self, name: &str, beside: &SeenTarget) -> bool {
+        self.seen.targets.iter().any(|target| is_same_name(&target.name, name, beside))
+    }
+
+    /// The listed keys that a text provably is, or has inside.
+    fn keys_in(&self, text: &Secret) -> Vec<KeyId> {
+        let words = text.expose().split(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-'));
+        let words = words.filter(|word| word.len() >= SHORTEST_INSIDE).map(|word| Secret::new(word.to_owned()));
+        std::iter::once(text.clone()).chain(words).filter_map(|word| self.key_of(&word)).collect()
     }
 
     /// Values that stop working with this rotation, as far as they are in hand.
     fn values_to_retire(&self, current: &KeyRow) -> Vec<Secret> {
         let retires = |value: &&Secret| match self.key_of(value) {
             Some(id) => id == current.id || self.family.has(&id),
-            None => not_a_key(value.expose()).is_none(),
+            None => not_a_key(value.expose()).is_none() && value.expose().trim().len() >= SHORTEST_INSIDE,
         };
         let held = self.seen.targets.iter().filter_map(|target| target.contents.value.as_ref());
-        let in_hand = self.policy.current_key.as_ref().filter(|value| self.key_of(value).is_some());
+        let is_dead = self.seen.held.as_ref().is_none_or(|held| held.alive == Some(false));
+        let in_hand = self.policy.current_key.as_ref().filter(|_| !is_dead);
         held.chain(in_hand).filter(retires).cloned().collect()
     }
 
@@ -260,10 +266,9 @@ impl Situation<'_> {
         let row = self.seen.row(&key.id).filter(|_| key.standing == Standing::Past && !self.policy.leaked);
         match self.holder_of(&key.id).filter(|_| key.standing == Standing::Past) {
             // Of a leaked key too: the rotation writes this target first.
-            Some(name) if self.is_own_target(name) => {
-                Pending { standing: Standing::Held(format!("{name} still holds it")), ..key }
-            }
-            Some(name) if !self.policy.leaked => {
+            Some((name, true)) => Pending { standing: Standing::Held(format!("{name} still holds it")), ..key },
+            Some((name, false)) if !self.policy.leaked => {
+                let name = without_keys(name);
                 Pending { standing: Standing::Held(format!("{name}, which is no target, still holds it")), ..key }
             }
             _ => match row.and_then(|row| self.misspelt(row, found)) {
@@ -273,13 +278,16 @@ impl Situation<'_> {
         }
     }
 
-    /// Where the value of a key lies, as far as that is in sight.
-    fn holder_of(&self, id: &KeyId) -> Option<&str> {
-        let is = |value: &Option<Secret>| value.as_ref().and_then(|value| self.key_of(value)).as_ref() == Some(id);
+    /// Where the value of a key lies, as far as that is in sight, and whether that is a target.
+    fn holder_of(&self, id: &KeyId) -> Option<(&str, bool)> {
+        let is = |value: &Option<Secret>| value.as_ref().is_some_and(|value| self.keys_in(value).contains(id));
         let holds_it = |target: &&SeenTarget| target.value_is.as_ref() == Some(id) || is(&target.contents.value);
-        let target = self.seen.targets.iter().find(holds_it).map(|target| target.name.as_str());
-        let mut beside = self.seen.targets.iter().flat_map(|target| &target.contents.others);
-        target.or_else(|| beside.find(|entry| is(&entry.value)).map(|entry| entry.target.as_str()))
+        let target = self.seen.targets.iter().find(holds_it).map(|target| (target.name.as_str(), true));
+        let beside = |target| {
+            let found = others(target).filter(|entry| is(&entry.value));
+            found.map(move |entry| (entry.target.as_str(), self.is_own_target(&entry.target, target)))
+        };
+        target.or_else(|| self.seen.targets.iter().flat_map(beside).next())
     }
 
     /// A key that a rotation of another family made.
@@ -322,7 +330,7 @@ impl Situation<'_> {
     fn told_of_current_key(&self, current: &KeyRow) -> Option<String> {
         let (held, value) = (self.seen.held.as_ref()?, self.policy.current_key.as_ref()?);
         let what = match (held.alive, &held.is) {
-            (Some(false), _) if is_encoded(value) => "is the base64 of a key, not the key".to_owned(),
+            (Some(false), _) if is_encoded(value.expose()) => "is the base64 of a key, not the key".to_owned(),
             (Some(false), _) => "is not accepted: it is dead, cut short, or a key of another account".to_owned(),
             (None, _) => "could not be tried".to_owned(),
             (_, Some(id)) if *id != current.id => format!("is {id}, not the key being replaced"),
@@ -333,16 +341,19 @@ impl Situation<'_> {
     }
 }
 
-fn is_encoded(value: &Secret) -> bool {
-    let Ok(bytes) = STANDARD.decode(value.expose().trim()) else { return false };
-    let plain = |b: &u8| b.is_ascii_graphic() || *b == b'\n';
-    bytes.len() >= SHORTEST_INSIDE && bytes.iter().all(plain) && bytes.iter().any(|b| matches!(b, b'_' | b'-'))
-}
-
 /// A name with a date only counts as made by hand.
 fn has_digits(name: &str) -> bool {
     let name = name.strip_suffix("-unconfirmed").unwrap_or(name);
     name.rsplit('-').next().is_some_and(|last| last.len() == 6)
+}
+
+/// Whether two names of targets are one, as the place takes names that lies beside one of them.
+fn is_same_name(one: &str, other: &str, beside: &SeenTarget) -> bool {
+    if beside.contents.any_case { one.eq_ignore_ascii_case(other) } else { one == other }
+}
+
+fn others(target: &SeenTarget) -> impl Iterator<Item = &Entry> {
+    target.contents.others.iter()
 }
 
 fn elsewhere(target: &SeenTarget) -> impl Iterator<Item = &Entry> {
@@ -361,12 +372,18 @@ fn own_name(target: &SeenTarget) -> &str {
 
 /// Whether a text is a value or has it inside.
 fn is_in(value: &Secret, text: &Secret) -> bool {
-    let (value, text) = (value.expose().trim(), text.expose());
-    !value.is_empty() && (text.trim() == value || (value.len() >= SHORTEST_INSIDE && text.contains(value)))
+    let inside = value.expose().trim();
+    is_same(value, text) || (inside.len() >= SHORTEST_INSIDE && text.expose().contains(inside))
+}
+
+/// White space around a value does not make it another one.
+pub(super) fn is_same(one: &Secret, other: &Secret) -> bool {
+    let (one, other) = (one.expose().trim(), other.expose().trim());
+    !one.is_empty() && one == other
 }
 
 fn shown(names: &[String]) -> String {
-    let some: Vec<_> = names.iter().take(MAX_NAMES).map(String::as_str).collect();
+    let some: Vec<_> = names.iter().take(MAX_NAMES).map(|name| without_keys(name)).collect();
     match names.len().saturating_sub(MAX_NAMES) {
         0 => some.join(", "),
         more => format!("{} and {more} more", some.join(", ")),

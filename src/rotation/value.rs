@@ -2,15 +2,27 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+/// No key is shorter than this, encoded or not.
+const SHORTEST_KEY: usize = 16;
+
 /// Text that no issuer hands out as a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotAKey {
-    /// A JSON object or array.
+    /// A JSON object, array or string.
     Json,
     /// A whole `.env` file, or one `NAME=value` of it.
     Assignments,
     /// Text with several lines.
     ManyLines,
+    /// Text with white space in it: `Bearer …`.
+    Words,
+    /// An address, in which a key may stand.
+    Address,
+    /// The base64 of a key.
+    Encoded,
     /// What this tool has encrypted.
     Encrypted(&'static str),
     /// A reference that something else resolves: `${OTHER}`, `op://vault/item`.
@@ -25,6 +37,9 @@ impl fmt::Display for NotAKey {
             Self::Json => f.write_str("JSON"),
             Self::Assignments => f.write_str("`NAME=value` text, such as a `.env` file"),
             Self::ManyLines => f.write_str("text with several lines"),
+            Self::Words => f.write_str("text with spaces in it"),
+            Self::Address => f.write_str("an address"),
+            Self::Encoded => f.write_str("the base64 of a key"),
             Self::Encrypted(tool) => write!(f, "a value that {tool} has encrypted"),
             Self::Reference => f.write_str("a reference to another value"),
             Self::Placeholder => f.write_str("a placeholder"),
@@ -33,15 +48,22 @@ impl fmt::Display for NotAKey {
 }
 
 impl NotAKey {
+    /// Whether it is short text that a person may have put a key into.
+    #[must_use]
+    pub fn may_hold_one(self) -> bool {
+        matches!(self, Self::Words | Self::Address | Self::Encoded)
+    }
+
     /// What a person does about it.
     #[must_use]
     pub fn remedy(self) -> &'static str {
         match self {
-            Self::Json | Self::Assignments | Self::ManyLines => {
+            Self::Json | Self::Assignments | Self::ManyLines | Self::Words | Self::Address => {
                 "name a key, field or variable that holds only the API key"
             }
             Self::Encrypted(_) => "let the target name the place that holds the decrypted key, or empty this one",
             Self::Reference => "let the target name the value that it refers to, or empty this one",
+            Self::Encoded => "store the key itself there, or empty it",
             Self::Placeholder => "empty it",
         }
     }
@@ -102,7 +124,27 @@ pub fn not_a_key(text: &str) -> Option<NotAKey> {
     if text.contains(['\n', '\r']) {
         return Some(NotAKey::ManyLines);
     }
-    is_placeholder(text).then_some(NotAKey::Placeholder)
+    if is_placeholder(text) {
+        return Some(NotAKey::Placeholder);
+    }
+    if text.starts_with('"') && serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+        return Some(NotAKey::Json);
+    }
+    if is_encoded(text) {
+        return Some(NotAKey::Encoded);
+    }
+    if text.contains("://") {
+        return Some(NotAKey::Address);
+    }
+    text.contains(char::is_whitespace).then_some(NotAKey::Words)
+}
+
+/// Whether a text is base64 of what looks like a key: plain characters, of which one sets off its type.
+#[must_use]
+pub fn is_encoded(text: &str) -> bool {
+    let Ok(bytes) = STANDARD.decode(text.trim()) else { return false };
+    let plain = |b: &u8| b.is_ascii_graphic() || *b == b'\n';
+    bytes.len() >= SHORTEST_KEY && bytes.iter().all(plain) && bytes.iter().any(|b| matches!(b, b'_' | b'-'))
 }
 
 /// `$NAME`.
@@ -157,6 +199,10 @@ mod tests {
             ("<your key here>", NotAKey::Placeholder),
             ("xxxxxxxx", NotAKey::Placeholder),
             ("your-api-key", NotAKey::Placeholder),
+            ("Bearer lr_live_0123456789abcdef", NotAKey::Words),
+            ("\"lr_live_0123456789abcdef\"", NotAKey::Json),
+            ("bHJfbGl2ZV8wMTIzNDU2Nzg5YWJjZGVm", NotAKey::Encoded),
+            ("https://app:lr_live_0123456789abcdef@gateway.example.test/v1", NotAKey::Address),
         ] {
             assert_eq!(not_a_key(text), Some(kind), "{text}");
         }

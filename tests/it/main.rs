@@ -55,6 +55,7 @@ mod secrecy;
 mod several;
 mod shadows;
 mod signals;
+mod slips;
 mod structure;
 mod supply_chain;
 mod tokens;

@@ -421,8 +421,16 @@ async fn a_vault_secret_shows_its_other_fields_and_a_folder_its_other_secrets() 
         ];
         assert_eq!(told(&others), expected.each_ref().map(|(target, value)| (target.as_str(), *value)));
         assert_eq!(others[0].written.is_some(), mount == "secret");
-        assert_eq!(told(&store.elsewhere().await.unwrap()), [(format!("vault:{mount}/team/ap").as_str(), None)]);
+        let near = format!("vault:{mount}/team/ap");
+        let field = (format!("{near}#api-key"), Some("left-over-value"));
+        assert_eq!(told(&store.elsewhere().await.unwrap()), [(field.0.as_str(), field.1)]);
         assert_eq!(redactor.scrub_said("somebody"), "***");
+        stage.world.by_hand(|state| {
+            let own = [(path.as_str(), &["read"][..]), ("secret/data/team/app", &["read"])];
+            let lists = [("secret/metadata/team/", &["list"][..]), ("old/team/", &["list"])];
+            state.vault.add_token(VAULT_TOKEN, "ci", &[own, lists].concat());
+        });
+        assert_eq!(told(&store.elsewhere().await.unwrap()), [(near.as_str(), None)], "it may not be read");
         stage.world.by_hand(|state| {
             state.vault.add_token(VAULT_TOKEN, "ci", &[("secret/data/*", &["read"]), ("old/team/app", &["read"])])
         });

@@ -72,7 +72,7 @@ pub(super) fn contents(target: &AwsSecret, text: Option<&str>, made: Option<Time
     let others = fields.into_iter().filter(|(name, _)| target.field.as_ref() != Some(name)).map(entry);
     let value = value.filter(|value| !value.is_empty()).map(|value| Secret::new(value.to_string()));
     let (others, accepted) = (others.collect(), target.accepted().to_vec());
-    Ok(Contents { value, others, accepted, ..Contents::default() })
+    Ok(Contents { value, others, accepted, one_target: true, ..Contents::default() })
 }
 
 fn odd(odd: json::Odd) -> Failure {

@@ -375,6 +375,7 @@ impl SecretStore for GitHubSecret {
             others: others.filter(|other| !other.name.eq_ignore_ascii_case(&self.secret)).collect(),
             unlisted: listing.unlisted.clone(),
             accepted: accepted.collect(),
+            any_case: true,
             ..Contents::default()
         }
     }

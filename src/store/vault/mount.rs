@@ -78,6 +78,13 @@ impl Mount {
         parts
     }
 
+    /// The same of another secret in the same folder.
+    pub(super) fn neighbour(&self, name: &str) -> Self {
+        let below =
+            self.below.rsplit_once('/').map_or_else(|| name.to_owned(), |(folder, _)| format!("{folder}/{name}"));
+        Self { below, ..self.clone() }
+    }
+
     /// A part of the API's own paths with which the secret's path begins, and the path without it: nobody puts a secret of a
     /// mount with versions there on purpose.
     pub(super) fn without_side(&self) -> Option<(&str, String)> {

@@ -57,6 +57,9 @@ pub struct VaultSecret {
     contents: RefCell<Contents>,
 }
 
+/// Of so many other secrets in its folder the fields are read, where the target holds nothing.
+const MOST_NEIGHBOURS: usize = 8;
+
 #[derive(Deserialize)]
 struct Listed {
     data: Names,
@@ -207,8 +210,23 @@ impl VaultSecret {
         let values = others.iter().filter_map(|entry| entry.value.as_ref()).chain(&value);
         values.for_each(|value| self.vault.around.redactor.learn_neighbour(value));
         let accepted = self.target.accepted().to_vec();
-        *self.contents.borrow_mut() = Contents { value, others, accepted, ..Contents::default() };
+        let one_target = !self.is_versioned();
+        *self.contents.borrow_mut() = Contents { value, others, accepted, one_target, ..Contents::default() };
         Ok(())
+    }
+
+    /// The fields of another secret in the same folder; none where the token may not read it.
+    async fn neighbour(&self, mount: &Mount, name: &str) -> Result<Vec<(String, Option<Secret>)>, Failure> {
+        let mount = mount.neighbour(name);
+        let answer = self.get(&mount, "data", None).await?;
+        let fields = match self.document(&answer, &mount, true) {
+            Ok(document) => document.all(),
+            Err(Failure::Refused(_)) => Vec::new(),
+            Err(failure) => return Err(failure),
+        };
+        let values = fields.iter().filter_map(|(_, value)| value.as_ref());
+        values.for_each(|value| self.vault.around.redactor.learn_neighbour(value));
+        Ok(fields)
     }
 
     fn beside(&self, field: &str) -> String {
@@ -340,7 +358,7 @@ impl SecretStore for VaultSecret {
         self.contents.borrow().clone()
     }
 
-    /// The other secrets of the same folder, of which no fields are shown.
+    /// The other secrets of the same folder, and the fields of those that are named nearly as this one.
     async fn elsewhere(&self) -> Result<Vec<Entry>, Failure> {
         let mount = self.mount().await?;
         let token = token(&self.session, &self.vault).await?;
@@ -355,10 +373,23 @@ impl SecretStore for VaultSecret {
         }
         let Listed { data: Names { keys } } = answer.json()?;
         let (folder, own) = self.target.path.rsplit_once('/').unwrap_or_default();
-        let secrets = keys.into_iter().filter(|name| !name.ends_with('/') && name != own);
-        let entry =
-            |name| Entry { target: format!("{}:{folder}/{name}", Kind::Vault), name, value: None, written: None };
-        Ok(secrets.map(entry).collect())
+        let mut secrets: Vec<_> = keys.into_iter().filter(|name| !name.ends_with('/') && name != own).collect();
+        secrets.sort_by_cached_key(|name| strsim::osa_distance(own, name));
+        let mut entries = Vec::new();
+        for (nth, secret) in secrets.into_iter().enumerate() {
+            let target = format!("{}:{folder}/{secret}", Kind::Vault);
+            let fields = if nth < MOST_NEIGHBOURS { self.neighbour(&mount, &secret).await? } else { Vec::new() };
+            if fields.is_empty() {
+                entries.push(Entry { target: target.clone(), name: secret, value: None, written: None });
+            }
+            entries.extend(fields.into_iter().map(|(name, value)| Entry {
+                target: format!("{target}#{name}"),
+                name,
+                value,
+                written: None,
+            }));
+        }
+        Ok(entries)
     }
 
     async fn ready(&self) -> Result<(), Failure> {
