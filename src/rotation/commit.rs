@@ -16,6 +16,7 @@ use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{Deletion, KeyId, KeyRow, Renamed};
+use crate::rotation::prove::FIRST_WAIT;
 use crate::rotation::run::{Again, Cause, NewKey, Run, Unwritten, problem};
 use crate::rotation::step::Step;
 
@@ -335,11 +336,30 @@ impl Run<'_> {
         let act = Act::Delete { id: id.clone() };
         let answer = self.write(act, &what, gate, async || self.issuer.delete(id).await).await;
         let failed = match answer {
-            Ok(Deletion::Deleted) => return Ok(()),
+            Ok(Deletion::Deleted) if !self.policy.leaked || self.is_gone(id).await => return Ok(()),
+            Ok(Deletion::Deleted) => {
+                let why = "the issuer answered with success, and its list does not show that the key is gone";
+                return Err(Problem { what: format!("{what}: {why}"), next: Some(self.issuer.manual(id)) });
+            }
             Ok(Deletion::NotFound) => Problem { what: format!("{what}: not found, yet still listed"), next: None },
             Err(unwritten) => not_retired(&what, unwritten),
         };
         self.listed_as(id, |row, _| row.is_none(), failed).await
+    }
+
+    /// Whether the list shows, now or soon, that a key is dead. Of a leaked one nobody's word is taken.
+    async fn is_gone(&self, id: &KeyId) -> bool {
+        for made in 1..=self.around.retry.attempts {
+            if let Ok((listing, _)) = self.list().await
+                && listing.keys.iter().find(|row| row.id == *id).is_none_or(|row| row.disabled)
+            {
+                return true;
+            }
+            if made < self.around.retry.attempts && self.pause(FIRST_WAIT).await.is_err() {
+                break;
+            }
+        }
+        false
     }
 
     /// Switches a key off. An issuer that answers with success need not have done it: its answer, else its list, says so.

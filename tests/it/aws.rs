@@ -85,6 +85,7 @@ fn a_whole_secret_is_written_and_need_not_be_read() {
     stage.world.fault(&format!("aws:POST~/GetSecretValue:1x99:{denied}"));
     let ran = stage.run();
     rotated(&stage, &ran);
+    assert!(ran.tells("a JSON object there would be lost"), "{}", ran.log());
     let ran = stage.action().input("rotate-after", "30d").run();
     assert_eq!((ran.status(), ran.output("outcome")), (0, "not-due"), "{}", ran.log());
 }

@@ -483,3 +483,16 @@ fn reenable_takes_the_id_of_one_key() {
     assert_eq!(ran.status(), 1, "{}", ran.log());
     assert!(ran.log().contains("is not in the issuer's list"), "{}", ran.log());
 }
+
+#[test]
+fn a_leaked_key_that_is_still_listed_is_not_called_deleted() {
+    let stage = Setting::new(Dialect::Mgmt).with_current_key().input("leaked", "true").stage();
+    stage.world.fault("issuer:DELETE:1:status=204");
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("outcome")), (3, "attention"), "{}", ran.log());
+    assert!(ran.tells("its list does not show that the key is gone") && ran.tells("is still alive"), "{}", ran.log());
+    assert_eq!(stage.world.live_keys(FAMILY).len(), 2);
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    stage.check_healed().unwrap();
+}

@@ -9,6 +9,9 @@ use crate::secret::Secret;
 use crate::store::json;
 use crate::store::target::{AwsSecret, Kind};
 
+/// What a person should know of a secret that the role may write and not read.
+const UNREAD: &str = "it may not be read, and is replaced as a whole: a JSON object there would be lost";
+
 /// What of a version's text is the key.
 pub(super) fn value_in(target: &AwsSecret, text: &str) -> Result<Option<Zeroizing<String>>, Failure> {
     match &target.field {
@@ -72,7 +75,8 @@ pub(super) fn contents(target: &AwsSecret, text: Option<&str>, made: Option<Time
     let others = fields.into_iter().filter(|(name, _)| target.field.as_ref() != Some(name)).map(entry);
     let value = value.filter(|value| !value.is_empty()).map(|value| Secret::new(value.to_string()));
     let (others, accepted) = (others.collect(), target.accepted().to_vec());
-    Ok(Contents { value, others, accepted, one_target: true, ..Contents::default() })
+    let notices = (text.is_none() && made.is_some()).then(|| UNREAD.to_owned()).into_iter().collect();
+    Ok(Contents { value, others, accepted, notices, one_target: true, ..Contents::default() })
 }
 
 fn odd(odd: json::Odd) -> Failure {
