@@ -192,7 +192,7 @@ pub(super) fn check_token(value: &str) -> Result<(), &'static str> {
         return Err("is shorter than 6 characters, and could not be hidden in a log: expected one key or token");
     }
     if Secret::new(value.to_owned()).is_words() {
-        return Err("is words, as an example file has them in a key's place: expected the key or token itself");
+        return Err("is made of words, as a placeholder is: expected the key or token itself");
     }
     if !value.bytes().all(|b| b.is_ascii_graphic()) || value.starts_with(['"', '\'', '`']) {
         return Err("has characters that no key or token has, such as quotation marks around it");

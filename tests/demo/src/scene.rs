@@ -9,7 +9,7 @@ use keyrotor_fake::{Access, Fakes, Key, Place, World};
 pub(crate) const SECRET: &str = "AROUTER_API_KEY";
 pub(crate) const FAMILY: &str = "production";
 
-const TOKEN: &str = "github_pat_demo";
+const TOKEN: &str = "github_pat_11DEMO4a5b6c";
 const AGE: SignedDuration = SignedDuration::from_hours(24 * 31);
 /// As long as a near server takes: the steps are seen as they happen.
 const LATENCY: Duration = Duration::from_millis(50);
