@@ -19,8 +19,12 @@ use crate::secret::{Redactor, Secret};
 
 pub use body::{BodyError, body};
 pub use client::{ClientError, Peer, client, client_of};
+#[cfg(feature = "kubernetes")]
+pub(crate) use exchange::unmade;
 pub use exchange::{Answer, Transport};
-pub(crate) use exchange::{Ask, exchange, undated, unmade, whole};
+pub(crate) use exchange::{Ask, exchange};
+#[cfg(feature = "aws")]
+pub(crate) use exchange::{undated, whole};
 pub use reqwest::Client;
 pub use roots::{Authorities, Identity};
 pub use trace::Trace;

@@ -306,7 +306,9 @@ mod tests {
 
     #[test]
     fn placeholders_and_what_cant_be_hidden_are_no_keys() {
-        for (value, told) in [("production", "is words"), ("Change-me", "is words"), ("k3y", "is shorter than 6")] {
+        for (value, told) in
+            [("production", "is made of words"), ("Change-me", "is made of words"), ("k3y", "is shorter than 6")]
+        {
             let (_, _, problems) = read(&[("INPUT_CURRENT-KEY", value)]);
             let text = problems.first().unwrap().to_string();
             assert!(text.starts_with("current-key: ") && text.contains(told) && !text.contains(value), "{text}");

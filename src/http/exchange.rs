@@ -156,6 +156,7 @@ pub(crate) async fn exchange(
 ///
 /// # Errors
 /// A lost answer, or a success whose body does not come to its end.
+#[cfg(feature = "aws")]
 pub(crate) async fn whole(
     request: RequestBuilder,
     longest: usize,

@@ -47,7 +47,7 @@ impl Situation<'_> {
         let is_left_over =
             |row: &KeyRow| self.of_dead_runs().any(|dead| dead.id == row.id) || self.family.has_ended(&row.id);
         let Some(current) = current.filter(|row| !is_left_over(row)) else { return self.guard_left_over(found) };
-        let nowhere = !found.iter().any(TargetHolding::is_ours);
+        let nowhere = !found.iter().any(|found| self.may_be_held(found, current));
         let keeps = self.policy.retire() == Retire::Keep;
         if nowhere && keeps && !self.family.has(&current.id) {
             return Ok(Guarded::StaysOutside);
@@ -61,6 +61,16 @@ impl Situation<'_> {
             None => Ok(Guarded::Retires),
             Some(stop) if self.policy.leaked && is_named => Ok(Guarded::Reported(vec![stop])),
             Some(stop) => Err(stop),
+        }
+    }
+
+    /// Whether what a target holds may be the current key. A key outside the family was left alone by the run that wrote a
+    /// living key of the family there.
+    fn may_be_held(&self, found: &TargetHolding, current: &KeyRow) -> bool {
+        let outside = self.mode == Mode::Renaming && !self.is_family(current);
+        match &found.evidence {
+            Evidence::Deployed(id) | Evidence::Value(id) if outside && self.family.has(id) => false,
+            _ => found.is_ours(),
         }
     }
 

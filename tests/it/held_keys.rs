@@ -615,3 +615,27 @@ async fn a_dead_first_runs_key_is_not_retired_where_it_may_lie_under_another_nam
         }
     }
 }
+
+/// A run that named something else left the hand-made key alone, and died with a key of its own. What it wrote is no evidence
+/// that the hand-made one is there.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_left_alone_is_not_held_where_the_run_wrote_its_own() {
+    for mut scene in both(Scene::hand_made) {
+        scene.policy.retire = Retire::Keep;
+        let wrong = scene.clone().misspelt(Slip::Other);
+        let killed = Script::default().at(Call::Rename, 2, Fault::Kill { applied: false });
+        assert_eq!(wrong.run(killed).await.status(), 137);
+        scene.world.advance(LONG_AFTER);
+        let mut wrong = wrong;
+        wrong.policy.retire = Retire::Delete;
+        assert_stops(&wrong, "no target holds Peter's key").await;
+        scene.policy.retire = Retire::Delete;
+        assert_stops(&scene, "delete them by hand").await;
+        scene.world.by_hand(|state| {
+            scene.targets.iter().for_each(|place| _ = state.github.remove(place, OTHER));
+            let made: Vec<_> = state.live_keys(FAMILY).into_iter().map(|key| key.id).collect();
+            made.iter().for_each(|id| _ = state.issuer.delete(id));
+        });
+        assert_rotates(&scene).await;
+    }
+}

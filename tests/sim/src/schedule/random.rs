@@ -171,6 +171,11 @@ fn acts_of(dice: &mut Dice, world: &Schedule) -> Vec<Act> {
     if let Some(first) = runs.first_mut() {
         first.after = Duration::ZERO;
     }
+    // What a run leaves alone that names something else, another one at the same time may bring into the family: SECURITY.md.
+    if count > 1 {
+        let goes_on = |run: &&mut RunPlan| run.slip == Some(Slip::Other) && run.retire == Retire::Keep;
+        runs.iter_mut().filter(goes_on).for_each(|run| run.retire = Retire::Delete);
+    }
     let deeds = if dice.one_in(4) { vec![(when(dice), deed_beside_runs(dice, world))] } else { Vec::new() };
     acts.push(Act::Runs { runs, deeds, settle: dice.rng.bool() });
     if !dice.one_in(3) {
@@ -277,12 +282,8 @@ fn run(dice: &mut Dice, world: &Schedule) -> RunPlan {
     };
     let may_slip = side == Side::Main && dice.broken.is_none();
     let slip = (may_slip && dice.one_in(12)).then(|| dice.pick(&[Slip::All, Slip::Last, Slip::Other]));
-    // With `keep` a slip goes on. One that names something else altogether is found in no later run: SECURITY.md.
-    let keeps = match slip {
-        Some(Slip::Other) => 0,
-        Some(_) => 4,
-        None => 1,
-    };
+    // With `keep` a slip goes on.
+    let keeps = if slip.is_some() { 4 } else { 1 };
     RunPlan {
         side,
         slip,
