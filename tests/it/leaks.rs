@@ -52,7 +52,8 @@ fn a_placeholder_is_a_wrong_input_and_masks_no_words() {
         let ran = stage.cli().secret("current-key", value).run();
         assert_eq!(ran.status(), 2, "{}", ran.log());
         assert!(
-            ran.stdout.contains("current-key: is words") || ran.stderr.contains("current-key: is words"),
+            ran.stdout.contains("current-key: is made of words")
+                || ran.stderr.contains("current-key: is made of words"),
             "{}",
             ran.log()
         );
