@@ -77,7 +77,7 @@ pub(crate) fn check_event(
     }
 }
 
-/// Events that hand secrets to a run for whoever writes a comment or opens a pull request. What is checked out may be theirs.
+/// Events that anybody may cause, by a comment or a pull request, and whose runs get secrets. What is checked out may be theirs.
 const FOR_STRANGERS: [&str; 4] = ["issue_comment", "workflow_run", "pull_request_target", "discussion"];
 
 /// The event, where the config file may be a stranger's and no input says otherwise.
