@@ -255,7 +255,9 @@ impl<'a> Situation<'a> {
         }
         let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
         let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
-        let unknown = current.map(|_| common_unknown(&sources));
+        // A dead run's key was held against nothing: what it has beyond its rights may be what stopped that run.
+        let is_dead_runs = |row: &KeyRow| self.of_dead_runs().any(|dead| dead.id == row.id);
+        let unknown = current.map(|row| if is_dead_runs(row) { BTreeMap::new() } else { common_unknown(&sources) });
         let rotate = Rotate { in_use, unknown, guardrails, ..self.rotate(current, due, rights) };
         Ok(Decision::Rotate(Box::new(rotate.sparing(pending).guarded(guarded))))
     }

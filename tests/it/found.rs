@@ -503,3 +503,26 @@ fn a_key_that_expires_while_it_is_kept_is_no_lie() {
     let played = play(&schedule);
     assert!(played.broke.is_empty(), "{:?}", played.broke);
 }
+
+/// A run is killed right after an issuer gave its key a right that nobody asked for. By `current-key` that key is current, and
+/// must not pass the right on.
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_runs_key_has_beyond_its_rights_is_not_inherited() {
+    let scene = Scene::rotated_before(&["acme/app"]);
+    scene.world.by_hand(|state| state.issuer.behaviour.adds_fields = vec![("may_delegate", true.into())]);
+    let killed = Script::default().at(Call::Create, 1, Fault::Kill { applied: true });
+    assert_eq!(scene.run(killed).await.status(), 137);
+    scene.world.by_hand(|state| {
+        let left = state.live_keys(FAMILY).into_iter().find(|key| key.name.ends_with("-unconfirmed")).unwrap();
+        let confirmed: Vec<_> = state.live_keys(FAMILY).into_iter().filter(|key| key.id != left.id).collect();
+        confirmed.iter().for_each(|key| _ = state.issuer.delete(&key.id));
+        state.github.write_secret(&scene.targets[0], SECRET, &left.value);
+    });
+    scene.world.advance(LONG_AFTER);
+    let mut scene = first_key(scene.with_current_key());
+    scene.policy.leaked = true;
+    let ended = scene.clean_run().await;
+    assert_ne!(ended.status(), 0, "{:#?}", ended.outcome());
+    let told = &ended.outcome().problems;
+    assert!(told.iter().any(|problem| problem.what.contains("may_delegate")), "{told:#?}");
+}
