@@ -70,7 +70,7 @@ pub(crate) fn check_event(
         for (name, at) in issuer.into_iter().chain(url) {
             let message = format!(
                 "on `{event}` the file may be a stranger's, who would get the keys: give it as an input, or set \
-                 `trust-config` if nobody else decides what is checked out"
+                 `trust-config` if only you decide what is checked out"
             );
             problems.push(Problem::new(name, message).at(&config.path, at));
         }
@@ -102,6 +102,6 @@ pub(super) fn check_own(target: &Target, event: &str, surroundings: &Surrounding
     }
     Err(format!(
         "on `{event}` the file may be a stranger's: expected targets in the workflow's own repository alone; set \
-         `trust-config` if nobody else decides what is checked out"
+         `trust-config` if only you decide what is checked out"
     ))
 }

@@ -106,14 +106,14 @@ fn without_user_info(text: &str) -> String {
         .collect()
 }
 
-/// `https://user:password@host/path?query#fragment` and `user:password@host`, as far as they are nobody's secret.
+/// An address without its user, password, query and fragment; also one without a scheme, such as `user:password@host`.
 fn bare_address(word: &str) -> String {
     let (scheme, rest) = match word.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None => (String::new(), word),
     };
     let is_address = !scheme.is_empty();
-    // What is behind it may have an @ too, and a password a slash or a question mark.
+    // A password may contain a slash, a question mark or another @: everything before the last @ goes.
     let rest = match rest.rsplit_once('@') {
         Some((user, host)) if is_address || user.contains(':') => host,
         _ => rest,

@@ -37,7 +37,7 @@ impl Secrets {
         }
     }
 
-    /// All that were given, without placeholders. A private key also with its line breaks where they belong, whatever was pasted.
+    /// All that were given, without placeholders. A private key is listed twice: as pasted, and with its line breaks restored.
     #[must_use]
     pub(crate) fn all(&self) -> Vec<Secret> {
         let all = [&self.management_key, &self.current_key, &self.github_token, &self.app_private_key];
