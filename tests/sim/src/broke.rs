@@ -6,7 +6,8 @@ use crate::assumption::Assumption;
 use crate::schedule::{Renames, Schedule};
 
 /// A kind of broken promise.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+#[value(rename_all = "PascalCase")]
 pub enum Promise {
     /// 1 and 2: a place that held a live key holds a dead one, or none.
     Outage,

@@ -49,9 +49,9 @@ struct Options {
     /// How many schedules that break a promise are made small and shown.
     #[arg(long, default_value_t = 3)]
     show: u64,
-    /// Stop at the first schedule that breaks a promise, and show none.
-    #[arg(long)]
-    first: bool,
+    /// Stop at the first schedule that breaks this promise, and show none.
+    #[arg(long, value_name = "PROMISE")]
+    until: Option<Promise>,
     /// Threads.
     #[arg(long)]
     threads: Option<usize>,
@@ -85,9 +85,9 @@ impl Tally {
             *times += 1;
             *times
         };
-        if options.first && !expected {
+        if options.until == Some(promise) && !expected {
             self.over.store(true, Ordering::Relaxed);
-        } else if times <= options.show && !expected {
+        } else if options.until.is_none() && times <= options.show && !expected {
             let schedule = if excused { &mended } else { schedule };
             let promise = play(schedule).first();
             let same = |less: &Schedule| {
