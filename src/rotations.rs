@@ -21,7 +21,7 @@ use crate::issuing;
 use crate::notices::When;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
-use crate::rotation::outcome::{Event, Observer, Outcome, Problem};
+use crate::rotation::outcome::{Event, Observer, Outcome, Problem, Reason};
 use crate::rotation::port::{KeyId, KeyIssuer, SecretStore};
 use crate::rotation::reenable::reenable as enable_again;
 use crate::rotation::{Context, dry_run, rotate};
@@ -41,11 +41,9 @@ pub(crate) async fn run_all(
     interrupt: &Interrupt,
     runner: &Rc<Runner>,
 ) -> Vec<Outcome> {
-    let names: Vec<_> = request.rotations.iter().map(|rotation| rotation.policy.key_name.as_str()).collect();
     for warning in &request.warnings {
-        let named = named_in(warning, &names).filter(|_| names.len() > 1);
-        runner.about(named.and_then(|at| names.get(at).copied()));
-        runner.event(&Event::Warning(warning.clone()));
+        runner.about(warning.rotation.as_deref().filter(|_| request.rotations.len() > 1));
+        runner.event(&Event::Warning(warning.to_string()));
     }
     runner.about(None);
     let debugger = Rc::clone(runner);
@@ -66,8 +64,9 @@ pub(crate) async fn run_all(
     };
     let mut outcomes = runner.telling(held, work).await;
     for warning in &request.warnings {
-        let noted = outcomes.iter_mut().skip(named_in(warning, &names).unwrap_or(0)).take(1);
-        noted.for_each(|outcome| outcome.notices.push(warning.clone()));
+        let is_about = |asked: &RotationRequest| Some(&asked.policy.key_name) == warning.rotation.as_ref();
+        let at = request.rotations.iter().position(is_about).unwrap_or(0);
+        outcomes.get_mut(at).into_iter().for_each(|outcome| outcome.notices.push(warning.to_string()));
     }
     let left = fleet.leave().await;
     for sentence in &left {
@@ -80,12 +79,12 @@ pub(crate) async fn run_all(
 /// Takes back a `retire: disable`.
 pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrupt, runner: &Rc<Runner>) -> Outcome {
     for warning in &request.warnings {
-        runner.event(&Event::Warning(warning.clone()));
+        runner.event(&Event::Warning(warning.to_string()));
     }
     let client = match http::client(request.request_timeout) {
         Ok(client) => client,
         Err(error) => {
-            let problem = Problem { what: format!("{error:#}"), next: None };
+            let problem = Problem::bare(format!("{error:#}"));
             runner.event(&Event::Failed(&problem));
             return Outcome::unbegun(&id.0, vec![problem]);
         }
@@ -101,13 +100,8 @@ pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrup
         observer: runner.as_ref(),
     };
     let mut outcome = enable_again(issuer.as_ref(), id, request.dry_run, &context).await;
-    outcome.notices.extend(request.warnings.iter().cloned());
+    outcome.notices.extend(request.warnings.iter().map(ToString::to_string));
     outcome
-}
-
-/// Which of the rotations a warning of the inputs begins with.
-fn named_in(warning: &str, names: &[&str]) -> Option<usize> {
-    names.iter().position(|name| warning.strip_prefix(name).is_some_and(|rest| rest.starts_with(": ")))
 }
 
 /// What the rotations of a run have in common.
@@ -147,7 +141,7 @@ impl Fleet<'_> {
         let connected = match self.connected(asked.policy.request_timeout) {
             Ok(connected) => connected,
             Err(error) => {
-                let problem = Problem { what: format!("{error:#}"), next: None };
+                let problem = Problem::bare(format!("{error:#}"));
                 observer.event(&Event::Failed(&problem));
                 return Outcome::unbegun(&asked.policy.key_name, vec![problem]);
             }
@@ -264,7 +258,7 @@ impl Fleet<'_> {
 /// The run was told to stop before this rotation's turn came.
 fn not_begun(asked: &RotationRequest) -> Outcome {
     Outcome {
-        reason: "the run was told to stop before this rotation began".to_owned(),
+        reason: Reason::ToldToStop(" before this rotation began"),
         interrupted: true,
         ..Outcome::unbegun(&asked.policy.key_name, Vec::new())
     }

@@ -52,6 +52,8 @@ pub enum Fate {
     Deleted,
     /// It is not touched, for this reason.
     Spared(String),
+    /// The run was told to stop before it was looked at.
+    NotReached,
     /// It should have been pruned, and is not for certain.
     Failed(String),
 }

@@ -57,7 +57,7 @@ pub(crate) async fn run(
     runner: &Rc<Runner>,
 ) -> Audit {
     for warning in &request.warnings {
-        runner.event(&Event::Warning(warning.clone()));
+        runner.event(&Event::Warning(warning.to_string()));
     }
     let criteria = Criteria { old_after: settings.old_after, unused_after: settings.unused_after };
     let mut audit = Audit { criteria, fail_on: settings.fail_on, accounts: Vec::new(), problems: Vec::new() };
@@ -78,7 +78,7 @@ pub(crate) async fn run(
             }
             audit.accounts = accounts;
         }
-        Err(error) => audit.problems.push(Problem { what: error.to_string(), next: None }),
+        Err(error) => audit.problems.push(Problem::bare(error.to_string())),
     }
     leave_sarif(&mut audit, settings, runner);
     audit
@@ -170,15 +170,15 @@ async fn account(
             Some(Ok(listing)) => merge(&mut merged, listing),
             Some(Err(failure)) => {
                 let problem = Problem {
-                    what: format!("the issuer's key list could not be read: {failure}"),
                     next: failure.hint().map(ToOwned::to_owned),
+                    ..Problem::bare(format!("the issuer's key list could not be read: {failure}"))
                 };
                 runner.event(&Event::Failed(&problem));
                 account.problems.push(problem);
             }
             None => {
                 let what = "the run was told to stop before the issuer's key list was read".to_owned();
-                account.problems.push(Problem { what, next: Some("Run it again.".to_owned()) });
+                account.problems.push(Problem::new(what, "Run it again."));
                 break;
             }
         }
@@ -194,10 +194,10 @@ async fn account(
 
 fn unreachable(reached: &Reached) -> Problem {
     let names: Vec<_> = reached.rotations.iter().map(|rotation| rotation.key_name.as_str()).collect();
-    Problem {
-        what: format!("no key is given that could list those of {}", names.join(", ")),
-        next: Some("Give `management-key`, or set the variable that `current-key-env` names.".to_owned()),
-    }
+    Problem::new(
+        format!("no key is given that could list those of {}", names.join(", ")),
+        "Give `management-key`, or set the variable that `current-key-env` names.",
+    )
 }
 
 /// Keys that several credentials see are one.
@@ -242,10 +242,10 @@ fn leave_sarif(audit: &mut Audit, settings: &AuditSettings, runner: &Runner) {
     let Some(path) = &settings.sarif_file else { return };
     let text = report::sarif(audit, runner.redactor(), &settings.beside.uri, settings.beside.is_config);
     if let Err(error) = write(path, &text) {
-        let problem = Problem {
-            what: format!("sarif-file: {path} could not be written: {error}"),
-            next: Some("Name a file in a folder that exists and can be written.".to_owned()),
-        };
+        let problem = Problem::new(
+            format!("sarif-file: {path} could not be written: {error}"),
+            "Name a file in a folder that exists and can be written.",
+        );
         runner.event(&Event::Failed(&problem));
         audit.problems.push(problem);
     }

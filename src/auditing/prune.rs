@@ -69,7 +69,7 @@ impl Shears<'_> {
             self.look_again(reached, issuer, account).await;
         }
         self.complain(issuer, account);
-        let left = account.pruned.iter().filter(|pruned| pruned.fate == Fate::Spared(STOPPED.to_owned())).count();
+        let left = account.pruned.iter().filter(|pruned| pruned.fate == Fate::NotReached).count();
         if left > 0 {
             self.note(account, format!("{STOPPED}; keys that were not looked at: {left}"), "Run it again.");
         }
@@ -86,7 +86,7 @@ impl Shears<'_> {
     }
 
     fn note(&self, account: &mut AuditedAccount, what: String, next: &str) {
-        let problem = Problem { what, next: Some(next.to_owned()) };
+        let problem = Problem::new(what, next.to_owned());
         self.runner.event(&Event::Failed(&problem));
         account.problems.push(problem);
     }
@@ -120,11 +120,11 @@ impl Shears<'_> {
             match listing(issuer, self.interrupt, self.runner).await {
                 Some(Ok(listing)) => *list = Fresh { listing, read_at: Instant::now() },
                 Some(Err(failure)) => return Fate::Failed(format!("the key list could not be read again: {failure}")),
-                None => return Fate::Spared(STOPPED.to_owned()),
+                None => return Fate::NotReached,
             }
         }
         if self.interrupt.requested() {
-            return Fate::Spared(STOPPED.to_owned());
+            return Fate::NotReached;
         }
         if !self.judged(reached, &list.listing, signers).contains(candidate) {
             return Fate::Spared("it was changed or used meanwhile".to_owned());
@@ -201,10 +201,10 @@ impl Shears<'_> {
         };
         for pruned in &account.pruned {
             let Fate::Failed(why) = &pruned.fate else { continue };
-            let problem = Problem {
-                what: format!("key {} ({}) is not {verb} for certain: {why}", pruned.id, pruned.name),
-                next: Some(format!("Run it again, or do it by hand. {}", issuer.manual(&pruned.id))),
-            };
+            let problem = Problem::new(
+                format!("key {} ({}) is not {verb} for certain: {why}", pruned.id, pruned.name),
+                format!("Run it again, or do it by hand. {}", issuer.manual(&pruned.id)),
+            );
             self.runner.event(&Event::Failed(&problem));
             account.problems.push(problem);
         }
@@ -216,7 +216,7 @@ impl Shears<'_> {
             Fate::Planned(How::Disable) => "would be switched off",
             Fate::Disabled => "is switched off",
             Fate::Deleted => "is deleted",
-            Fate::Spared(_) | Fate::Failed(_) => return,
+            Fate::Spared(_) | Fate::NotReached | Fate::Failed(_) => return,
         };
         self.runner.event(&Event::Note(format!("key {} ({}) {what}", candidate.id, candidate.name)));
     }

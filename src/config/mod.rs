@@ -23,6 +23,7 @@ mod together;
 mod variable;
 mod yaml;
 
+use std::fmt;
 use std::time::Duration;
 
 use url::Url;
@@ -119,8 +120,32 @@ pub struct Request {
     pub request_timeout: Duration,
     /// Print the plan, change nothing. For `rotate` each rotation says it itself.
     pub dry_run: bool,
-    /// What looks odd without being wrong; one sentence each, no secret in it.
-    pub warnings: Vec<String>,
+    /// What looks odd without being wrong.
+    pub warnings: Vec<Warning>,
+}
+
+/// Something that looks odd without being wrong, in one sentence without any secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The rotation of a config file that it is about; `None`: the whole run.
+    pub rotation: Option<String>,
+    /// What looks odd.
+    pub text: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.rotation {
+            Some(rotation) => write!(f, "{rotation}: {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+impl From<String> for Warning {
+    fn from(text: String) -> Self {
+        Self { rotation: None, text }
+    }
 }
 
 /// What the surroundings ask for.

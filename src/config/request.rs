@@ -22,7 +22,7 @@ use crate::config::secrets::Secrets;
 use crate::config::targets;
 use crate::config::variable;
 use crate::config::{
-    Asked, Command, Format, GitHubSettings, IssuerKind, IssuerSettings, Reading, Request, RotationRequest,
+    Asked, Command, Format, GitHubSettings, IssuerKind, IssuerSettings, Reading, Request, RotationRequest, Warning,
 };
 use crate::nearest::nearest;
 use crate::secret::{SHORTEST_REDACTED, Secret};
@@ -106,7 +106,7 @@ fn assemble(
     secrets: Secrets,
     problems: &mut Problems,
 ) -> Option<Request> {
-    let mut warnings = secrets.doubts(surroundings);
+    let mut warnings: Vec<Warning> = secrets.doubts(surroundings).into_iter().map(Warning::from).collect();
     let said = problems.read("dry-run", inputs.dry_run.as_deref(), boolean);
     let dry_run = said.map(|said| said || config.is_some_and(rotations::is_dry));
     let task = problems.read("command", inputs.command.as_deref(), task);
@@ -123,7 +123,7 @@ fn assemble(
         (Some(Task::Rotate), Some(config)) => rotations::read(config, &beside, problems, &mut warnings),
         (Some(Task::Rotate), None) if !inputs.given.contains("config") => {
             let rotation = rotation(&beside, dry_run, problems);
-            warnings.extend(rotation.iter().flat_map(|rotation| policy::doubts(&rotation.policy)));
+            warnings.extend(rotation.iter().flat_map(|rotation| policy::doubts(&rotation.policy)).map(Warning::from));
             Vec::from_iter(rotation)
         }
         _ => Vec::new(),
@@ -139,7 +139,7 @@ fn assemble(
     let command = task.and_then(|task| command(task, &beside, listed, problems));
     let app = app::read(inputs, surroundings, &secrets, problems);
     let api_url = github_url(surroundings, problems);
-    warnings.extend(api_url.as_ref().and_then(without_api_path));
+    warnings.extend(api_url.as_ref().and_then(without_api_path).map(Warning::from));
     let (request_timeout, issuer) = for_all(config, &beside, problems);
     Some(Request {
         command: command?,

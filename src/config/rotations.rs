@@ -20,7 +20,7 @@ use crate::config::targets::{self, Placed};
 use crate::config::together::{Draft, check_together, spans_environments};
 use crate::config::variable;
 use crate::config::yaml::Place;
-use crate::config::{IssuerSettings, RotationRequest};
+use crate::config::{IssuerSettings, RotationRequest, Warning};
 use crate::rotation::policy::Policy;
 use crate::store::target::Target;
 
@@ -134,7 +134,7 @@ pub(super) fn read(
     config: &Config,
     beside: &Beside<'_>,
     problems: &mut Problems,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Vec<RotationRequest> {
     check_current_key(config, beside, problems);
     let drafts = drafts(config, beside, Task::Rotate, problems, warnings);
@@ -175,7 +175,7 @@ fn drafts<'a>(
     beside: &Beside<'_>,
     task: Task,
     problems: &mut Problems,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Vec<Draft<'a>> {
     check_inputs(config, beside, problems);
     let for_all = for_all(config, beside.inputs);
@@ -254,7 +254,7 @@ fn draft<'a>(
     beside: &Beside<'_>,
     task: Task,
     problems: &mut Problems,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Warning>,
 ) -> Draft<'a> {
     let (inputs, places) = of_one(entry, for_all);
     problems.placed(places, |problems| {
@@ -274,7 +274,7 @@ fn draft<'a>(
         let dry_run = problems.read("dry-run", inputs.dry_run.as_deref(), boolean);
         let name = inputs.key_name.unwrap_or_default();
         let doubts = current.doubts.into_iter().chain(policy.iter().flat_map(policy::doubts));
-        warnings.extend(doubts.map(|doubt| format!("{name}: {doubt}")));
+        warnings.extend(doubts.map(|text| Warning { rotation: Some(name.clone()), text }));
         let is_dry = dry_run.map(|said| said || beside.dry_run);
         let request = request((policy, &targets, issuer, is_dry));
         Draft { entry, current: current.value, targets, request }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
-use crate::config::RotationRequest;
 use crate::config::file::Entry;
 use crate::config::problem::{Problem, Problems};
 use crate::config::secrets::Secrets;
 use crate::config::targets::Placed;
 use crate::config::yaml::Place;
+use crate::config::{RotationRequest, Warning};
 use crate::secret::Secret;
 
 /// One rotation on its way to a request, as far as it could be read.
@@ -137,7 +137,7 @@ fn shared(value: &Secret, before: &[Draft<'_>], count: usize, secrets: &Secrets)
 }
 
 /// The guide asks for a key per environment.
-pub(super) fn spans_environments(draft: &Draft<'_>) -> Option<String> {
+pub(super) fn spans_environments(draft: &Draft<'_>) -> Option<Warning> {
     let places = draft.targets.iter().filter_map(|placed| placed.target.at_github());
     let environments = environments(places.map(|target| target.place.to_string()));
     if environments.len() < 2 {
@@ -145,7 +145,8 @@ pub(super) fn spans_environments(draft: &Draft<'_>) -> Option<String> {
     }
     let name = &draft.entry.own.key_name.as_ref()?.text;
     let all = environments.into_iter().collect::<Vec<_>>().join(", ");
-    Some(format!("{name}: one key serves several environments ({all}); with a rotation for each, a leak stays in one"))
+    let text = format!("one key serves several environments ({all}); with a rotation for each, a leak stays in one");
+    Some(Warning { rotation: Some(name.clone()), text })
 }
 
 /// The deployment environments among places, each once. GitHub takes their names without regard to case.

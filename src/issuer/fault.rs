@@ -1,5 +1,7 @@
 //! What a server says when it says no, and what the user can do about it.
 
+use std::fmt;
+
 use http::StatusCode;
 use serde_json::{Map, Value};
 
@@ -55,18 +57,39 @@ fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
     }
 }
 
-/// What the user can do about a refusal of a call that `input`'s credential signed.
-pub(super) fn hint(status: StatusCode, input: &str) -> Option<String> {
+/// What a credential is to this run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Credential {
+    ManagementKey,
+    CurrentKey,
+    /// The key that is tried.
+    Tried,
+    NewKey,
+}
+
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ManagementKey => "`management-key`",
+            Self::CurrentKey => "`current-key`",
+            Self::Tried => "the key that is tried",
+            Self::NewKey => "the new key",
+        })
+    }
+}
+
+/// What the user can do about a refusal of a call that this credential signed.
+pub(super) fn hint(status: StatusCode, credential: Credential) -> Option<String> {
     let hint = match status.as_u16() {
         401 => format!(
-            "set {input} anew: what it holds is wrong, revoked or expired. The issuer's dashboard shows which keys are alive"
+            "set {credential} anew: what it holds is wrong, revoked or expired. The issuer's dashboard shows which keys are alive"
         ),
         402 => "the account has no credit left: top it up, then run again".to_owned(),
-        403 if input.contains("management-key") => format!(
-            "{input} holds an ordinary key. Create one of type Management in the issuer's dashboard and set {input} to it. If \
+        403 if credential == Credential::ManagementKey => format!(
+            "{credential} holds an ordinary key. Create one of type Management in the issuer's dashboard and set {credential} to it. If \
              it is one, a quota may be used up"
         ),
-        403 => format!("the key in {input} may not manage keys: give `management-key`, a key of type Management"),
+        403 => format!("the key in {credential} may not manage keys: give `management-key`, a key of type Management"),
         404 | 405 => "`issuer-url` may name a server without this API".to_owned(),
         _ => return None,
     };

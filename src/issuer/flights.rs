@@ -12,6 +12,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared, WeakShared};
 use tokio::time::Instant;
 
+use super::fault::Credential;
 use crate::http::{Answer, Failure};
 use crate::secret::Secret;
 
@@ -19,7 +20,7 @@ use crate::secret::Secret;
 /// those; a request that is longer under way is not joined.
 const MOMENT: Duration = Duration::from_millis(250);
 
-type Flight = LocalBoxFuture<'static, Result<Answer<&'static str>, Failure>>;
+type Flight = LocalBoxFuture<'static, Result<Answer<Credential>, Failure>>;
 
 /// What is under way to one issuer or several. A clone shares it.
 #[derive(Clone, Default)]
@@ -55,7 +56,7 @@ impl Flights {
         address: String,
         credential: &Secret,
         send: impl FnOnce() -> Flight,
-    ) -> Result<Answer<&'static str>, Failure> {
+    ) -> Result<Answer<Credential>, Failure> {
         let under_way = self.under_way(&address, credential);
         let flight = under_way.unwrap_or_else(|| self.begin(address, credential.clone(), send().shared()));
         flight.await
@@ -89,7 +90,7 @@ mod tests {
         sent: &Rc<Cell<u32>>,
         arrives: &Rc<Notify>,
         as_whom: &str,
-    ) -> Result<Answer<&'static str>, Failure> {
+    ) -> Result<Answer<Credential>, Failure> {
         let (sent, arrives) = (Rc::clone(sent), Rc::clone(arrives));
         let flight = || {
             async move {

@@ -104,7 +104,10 @@ mod tests {
         let server = serve(reply).unwrap();
         let client = crate::http::client(std::time::Duration::from_secs(5)).unwrap();
         let wire = Wire { client, root: root(&server.url), redactor: Redactor::new(), trace: Trace::default() };
-        let signer = Signer { secret: Secret::new("sk-or-v1-management".into()), input: "`management-key`" };
+        let signer = Signer {
+            secret: Secret::new("sk-or-v1-management".into()),
+            credential: crate::issuer::fault::Credential::ManagementKey,
+        };
         let came = ask(&Assignments { wire: &wire, signer }).await;
         (came, server.asked())
     }

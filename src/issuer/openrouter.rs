@@ -11,6 +11,7 @@ use url::Url;
 
 use super::body::body;
 use super::calls::Calls;
+use super::fault::Credential;
 use super::flights::Flights;
 use super::guardrails::Assignments;
 use super::pages::{Cursor, Page, read_all};
@@ -69,7 +70,7 @@ impl OpenRouterIssuer {
         management_key.iter().for_each(|secret| redactor.learn(secret));
         Self {
             wire: Wire { client, root: root(base_url), redactor, trace: Trace::default() },
-            management: management_key.map(|secret| Signer { secret, input: "`management-key`" }),
+            management: management_key.map(|secret| Signer { secret, credential: Credential::ManagementKey }),
             extras,
             shown: RefCell::default(),
             made: RefCell::default(),

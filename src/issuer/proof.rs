@@ -4,6 +4,7 @@ use ::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::answer::object;
+use super::fault::Credential;
 use super::row;
 use super::wire::{Answer, Ask, Signer, Wire};
 use crate::http::{Failure, server_text};
@@ -66,7 +67,7 @@ impl Chat<'_> {
 }
 
 pub(super) fn tried_key(value: &Secret) -> Signer {
-    Signer { secret: value.clone(), input: "the key that is tried" }
+    Signer { secret: value.clone(), credential: Credential::Tried }
 }
 
 fn refuses(status: StatusCode) -> bool {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
 
-use super::fault::{fault_text, hint, is_documented, redirect_hint};
+use super::fault::{Credential, fault_text, hint, is_documented, redirect_hint};
 use super::flights::Flights;
 use crate::http::{self, Call, Client, Failure, Refusal, Trace, Words, exchange, server_text};
 use crate::secret::{Redactor, Secret};
@@ -34,11 +34,11 @@ pub fn root(address: &Url) -> Url {
     root
 }
 
-/// Who signs a call, and how messages name the place the credential came from.
+/// Who signs a call, and what that is to this run.
 #[derive(Clone, Debug)]
 pub(super) struct Signer {
     pub(super) secret: Secret,
-    pub(super) input: &'static str,
+    pub(super) credential: Credential,
 }
 
 /// One request.
@@ -92,8 +92,8 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// An answer, and how messages name the place that its credential came from.
-pub(super) type Answer = http::Answer<&'static str>;
+/// An answer, and whose credential asked.
+pub(super) type Answer = http::Answer<Credential>;
 
 impl Answer {
     /// The body of a 2xx as JSON; `None` where it is none.
@@ -182,7 +182,7 @@ impl Wire {
     fn outgoing(&self, ask: &Ask<'_>, signer: &Signer) -> Result<Outgoing, Failure> {
         let call = ask.call();
         let url = ask.url(&self.root, &self.redactor)?;
-        let unfit = || Failure::refused(format!("the credential in {} can't stand in a header", signer.input));
+        let unfit = || Failure::refused(format!("the credential in {} can't stand in a header", signer.credential));
         let bearer = http::bearer(&signer.secret).ok_or_else(unfit)?;
         let mut request = self.client.request(ask.method.clone(), url).header(AUTHORIZATION, bearer);
         if call == Call::Read {
@@ -192,7 +192,7 @@ impl Wire {
             request = request.json(body);
         }
         let ask = http::Ask::of(ask.name(&self.redactor), call, request, LARGEST_BODY)?;
-        Ok(Outgoing { ask, client: self.client.clone(), input: signer.input, trace: self.trace.clone() })
+        Ok(Outgoing { ask, client: self.client.clone(), credential: signer.credential, trace: self.trace.clone() })
     }
 }
 
@@ -200,13 +200,13 @@ impl Wire {
 struct Outgoing {
     ask: http::Ask,
     client: Client,
-    input: &'static str,
+    credential: Credential,
     trace: Trace,
 }
 
 impl Outgoing {
     async fn send(self) -> Result<Answer, Failure> {
-        Ok(exchange(&self.client, (&self.trace, ""), self.ask).await?.to(self.input))
+        Ok(exchange(&self.client, (&self.trace, ""), self.ask).await?.to(self.credential))
     }
 }
 

@@ -235,7 +235,7 @@ mod tests {
         let text = json(&Ending::ran(&[outcome.clone()], &Redactor::new()), usize::MAX);
         assert!(!text.contains(['\'', '`', '$']) && !text.contains("##["), "{text}");
         let back: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(back["rotations"][0]["reason"], outcome.reason.as_str());
+        assert_eq!(back["rotations"][0]["reason"], outcome.reason.to_string());
     }
 
     #[test]

@@ -53,7 +53,7 @@ fn many(page: &mut Page, outcomes: &[Outcome]) {
 mod tests {
     use super::super::samples::{attention, key, not_due, pending, planned, rolled_back, rotated, target, unchanged};
     use super::*;
-    use crate::rotation::outcome::{KeyFate, Problem, TargetState};
+    use crate::rotation::outcome::{KeyFate, Problem, StrayReason, TargetState};
     use crate::secret::Redactor;
 
     fn shown(outcomes: &[Outcome]) -> String {
@@ -248,11 +248,12 @@ A later run cleans it up; delete it by hand only if no target holds it.
         let giant = "|<&`*_[]$@:// ".repeat(10_000);
         let long = "|<&`*_[]$@:// ".repeat(100);
         let mut outcome = attention();
-        outcome.reason.clone_from(&giant);
-        outcome.problems = (0..1_000).map(|_| Problem { what: long.clone(), next: Some(long.clone()) }).collect();
+        outcome.reason = giant.clone().into();
+        outcome.problems = (0..1_000).map(|_| Problem::new(long.clone(), long.clone())).collect();
         outcome.targets = (0..5_000).map(|_| target("repo:x", TargetState::Either, Some("|||||"))).collect();
-        outcome.keys =
-            (0..1_000).map(|n| key(&format!("key_{n}"), "|", KeyFate::Stray { reason: "|".into() })).collect();
+        outcome.keys = (0..1_000)
+            .map(|n| key(&format!("key_{n}"), "|", KeyFate::Stray { reason: StrayReason::Other("|".into()) }))
+            .collect();
         outcome.notices = vec![giant.clone(); 10];
         let one = Ending::ran(&[outcome], &Redactor::new());
         let Ending::Ran(outcomes) = &one else { return };

@@ -30,7 +30,9 @@ pub use self::markdown::markdown;
 pub use self::outputs::outputs;
 pub use self::text::text;
 use crate::audit::{Audit, Level};
-use crate::rotation::outcome::{KeyFate, KeyReport, Needed, Outcome, Problem, TargetReport, Verdict};
+use crate::rotation::outcome::{
+    KeyFate, KeyReport, Needed, Outcome, Problem, Reason, StrayReason, TargetReport, Verdict,
+};
 use crate::rotation::port::KeyId;
 use crate::runner::words::problem_text;
 use crate::runner::{Kind, Runner, line};
@@ -199,7 +201,10 @@ impl Cleaner<'_> {
         Outcome {
             verdict: outcome.verdict,
             key_name: self.name(&outcome.key_name),
-            reason: self.sentence(&outcome.reason),
+            reason: match &outcome.reason {
+                Reason::Other(what) => Reason::Other(self.sentence(what)),
+                told => told.clone(),
+            },
             leak_open: outcome.leak_open,
             not_due: outcome.not_due,
             rotated: outcome.rotated,
@@ -241,7 +246,9 @@ impl Cleaner<'_> {
 
     fn row(&self, row: &KeyReport) -> KeyReport {
         let fate = match &row.fate {
-            KeyFate::Stray { reason } => KeyFate::Stray { reason: self.sentence(reason) },
+            KeyFate::Stray { reason: StrayReason::Other(what) } => {
+                KeyFate::Stray { reason: StrayReason::Other(self.sentence(what)) }
+            }
             other => other.clone(),
         };
         let (id, name) = self.key(&(row.id.clone(), row.name.clone()));
@@ -249,6 +256,9 @@ impl Cleaner<'_> {
     }
 
     fn problem(&self, problem: &Problem) -> Problem {
-        Problem { what: self.sentence(&problem.what), next: problem.next.as_ref().map(|next| self.sentence(next)) }
+        Problem {
+            next: problem.next.as_ref().map(|next| self.sentence(next)),
+            ..Problem::bare(self.sentence(&problem.what))
+        }
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct RotationRow<'a> {
     key_name: &'a str,
     outcome: &'a str,
     exit_code: u8,
-    reason: &'a str,
+    reason: String,
     rotated: bool,
     dry_run: bool,
     interrupted: bool,
@@ -68,7 +68,7 @@ pub(super) struct KeyRow<'a> {
     fate: &'a str,
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     until: Option<Timestamp>,
-    reason: Option<&'a str>,
+    reason: Option<String>,
 }
 
 /// What went wrong; without a rotation where an input is wrong.
@@ -106,7 +106,7 @@ pub(super) fn rotation(outcome: &Outcome) -> RotationRow<'_> {
         key_name: &outcome.key_name,
         outcome: outcome.verdict.word(),
         exit_code: outcome.verdict.exit_code(),
-        reason: &outcome.reason,
+        reason: outcome.reason.to_string(),
         rotated: outcome.rotated,
         dry_run: outcome.verdict == Verdict::Planned || !outcome.plan.is_empty(),
         interrupted: outcome.interrupted,
@@ -150,7 +150,7 @@ pub(super) fn key<'a>(rotation: &'a str, row: &'a KeyReport) -> KeyRow<'a> {
         KeyFate::Disabled => ("disabled", None, None),
         KeyFate::Reenabled => ("reenabled", None, None),
         KeyFate::Kept => ("kept", None, None),
-        KeyFate::Stray { reason } => ("stray", None, Some(reason.as_str())),
+        KeyFate::Stray { reason } => ("stray", None, Some(reason.to_string())),
         KeyFate::Foreign => ("foreign", None, None),
     };
     let (created_at, last_used_at) = (row.created_at, row.last_used_at);

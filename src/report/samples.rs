@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, StepTime, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, StepTime, StrayReason, TargetReport, TargetState, Verdict,
 };
 use crate::rotation::port::KeyId;
 use crate::rotation::step::Step;
@@ -105,7 +105,10 @@ pub(super) fn unchanged() -> Outcome {
     Outcome {
         verdict: Verdict::Unchanged,
         reason: "A target could not be read.".into(),
-        problems: vec![Problem { what: "repo:acme/app: GitHub answered 403 <Forbidden> | see @docs".into(), next }],
+        problems: vec![Problem {
+            next: next,
+            ..Problem::bare("repo:acme/app: GitHub answered 403 <Forbidden> | see @docs")
+        }],
         not_due: false,
         ..not_due()
     }
@@ -129,7 +132,7 @@ pub(super) fn rolled_back() -> Outcome {
 
 /// The old key could not be deleted, the new one is in place.
 pub(super) fn attention() -> Outcome {
-    let reason = "the issuer answered 500 to its deletion".to_owned();
+    let reason = StrayReason::Other("the issuer answered 500 to its deletion".into());
     Outcome {
         verdict: Verdict::Attention,
         old_key_status: OldKeyStatus::Alive,
@@ -137,10 +140,7 @@ pub(super) fn attention() -> Outcome {
             key("key_new", "production-2026-10-01-7f3a9c", KeyFate::New),
             key("key_old", "production-2026-07-01-aaaaaa", KeyFate::Stray { reason }),
         ],
-        problems: vec![Problem {
-            what: "Key key_old could not be deleted: the issuer answered 500.".into(),
-            next: None,
-        }],
+        problems: vec![Problem::bare("Key key_old could not be deleted: the issuer answered 500.")],
         notices: vec!["The new key has no spending limit.".into()],
         ..rotated()
     }

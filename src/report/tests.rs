@@ -33,13 +33,13 @@ fn no_form_shows_a_secret_that_came_in_by_any_text() {
     redactor.learn(&Secret::new(secret.into()));
     let mut outcome = attention();
     let text = format!("got {secret} back");
-    outcome.reason.clone_from(&text);
-    outcome.problems.push(Problem { what: text.clone(), next: Some(text.clone()) });
+    outcome.reason = text.clone().into();
+    outcome.problems.push(Problem::new(text.clone(), text.clone()));
     outcome.notices.push(text.clone());
     outcome.plan.push(text.clone());
     for row in &mut outcome.keys {
         row.name.clone_from(&text);
-        row.fate = KeyFate::Stray { reason: text.clone() };
+        row.fate = KeyFate::Stray { reason: StrayReason::Other(text.clone()) };
     }
     for target in &mut outcome.targets {
         target.name.clone_from(&text);
@@ -106,11 +106,10 @@ fn texts_of_others_never_become_commands_or_rows() {
     for _ in 0..300 {
         let mut outcome = attention();
         outcome.key_name = nasty(&mut rng);
-        outcome.reason = nasty(&mut rng);
+        outcome.reason = nasty(&mut rng).into();
         outcome.notices = vec![format!("1{}", nasty(&mut rng))];
         outcome.plan = vec![nasty(&mut rng)];
-        outcome.problems =
-            vec![Problem { what: format!("2{}", nasty(&mut rng)), next: Some(format!("3{}", nasty(&mut rng))) }];
+        outcome.problems = vec![Problem::new(format!("2{}", nasty(&mut rng)), format!("3{}", nasty(&mut rng)))];
         outcome.targets.iter_mut().for_each(|target| target.detail = Some(nasty(&mut rng)));
         outcome.keys.iter_mut().for_each(|key| key.name = nasty(&mut rng));
         let ending = Ending::ran(&[outcome], &Redactor::new());

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::escape::{code, prose};
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, TargetReport, TargetState, Verdict,
 };
 
 /// So many keys of earlier runs are named where a run retired them.
@@ -124,9 +124,10 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
                 .into()
         }
     };
-    let reason = outcome.reason.trim();
-    let told = outcome.interrupted && !reason.contains("told to stop");
-    let told = if told { " The run was told to stop." } else { "" };
+    let is_told = matches!(outcome.reason, Reason::ToldToStop(_));
+    let told = if outcome.interrupted && !is_told { " The run was told to stop." } else { "" };
+    let reason = outcome.reason.to_string();
+    let reason = reason.trim();
     let reason = match outcome.verdict {
         // That nothing was changed is said already.
         Verdict::Planned => String::new(),
@@ -251,10 +252,11 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
 
 fn left_over(key: &KeyReport) -> Option<Sentence> {
     let reason = match &key.fate {
-        KeyFate::Stray { reason } => reason.trim_end_matches('.'),
-        KeyFate::NewHeld => "made by this run, not confirmed",
+        KeyFate::Stray { reason } => reason.to_string(),
+        KeyFate::NewHeld => "made by this run, not confirmed".to_owned(),
         _ => return None,
     };
+    let reason = reason.trim_end_matches('.');
     let name = if key.name.is_empty() { String::new() } else { format!("({}) ", key.name) };
     let rest = match key.fate {
         KeyFate::NewHeld => "The next run goes on from here; do not delete it before that, a target may hold it.",

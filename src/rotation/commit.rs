@@ -11,7 +11,7 @@ use crate::rotation::lease::{Mode, renewal_every};
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{Observation, at_latest_until, has_expired};
-use crate::rotation::outcome::{KeyFate, Problem};
+use crate::rotation::outcome::{KeyFate, Problem, StrayReason};
 use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::{Policy, Retire};
@@ -28,11 +28,11 @@ pub(super) fn fate(standing: &Standing, policy: &Policy) -> Option<KeyFate> {
         Standing::Draining { until, .. } => Some(KeyFate::Pending { until: *until, drains: true }),
         Standing::UsedLately { until, .. } => Some(KeyFate::Pending { until: *until, drains: false }),
         Standing::Kept => Some(KeyFate::Kept),
-        Standing::Held(reason) | Standing::InUse(reason) => Some(KeyFate::Stray { reason: reason.clone() }),
+        Standing::Held(reason) | Standing::InUse(reason) => {
+            Some(KeyFate::Stray { reason: StrayReason::Other(reason.clone()) })
+        }
     }
 }
-
-const NOT_RETIRED: &str = "replaced, and not retired before the run ended";
 
 impl Run<'_> {
     /// Retires what earlier runs left to grace and may go now.
@@ -68,10 +68,9 @@ impl Run<'_> {
         if self.clock().at_most_since(seen.ended) <= self.policy.request_timeout {
             return Ok(());
         }
-        Err(Cause::Failed(Problem {
-            what: "the targets were checked too long ago: the issuer or this machine was too slow since".into(),
-            next: None,
-        }))
+        Err(Cause::Failed(Problem::bare(
+            "the targets were checked too long ago: the issuer or this machine was too slow since",
+        )))
     }
 
     /// Names say which key is pending only where the issuer renames; nothing has shown yet that this one does. The key
@@ -108,7 +107,7 @@ impl Run<'_> {
             memory.uncommitted = mode == Mode::Renaming;
             memory.fates.insert(new.id.clone(), KeyFate::New);
             for id in &rotate.replaces {
-                let fate = KeyFate::Stray { reason: NOT_RETIRED.into() };
+                let fate = KeyFate::Stray { reason: StrayReason::NotRetired };
                 memory.fates.entry(id.clone()).or_insert(fate);
             }
         }
@@ -184,7 +183,7 @@ impl Run<'_> {
                 memory.fates.insert(id, KeyFate::NewHeld);
             }
             for id in &rotate.replaces {
-                if matches!(memory.fates.get(id), Some(KeyFate::Stray { reason }) if reason == NOT_RETIRED) {
+                if memory.fates.get(id) == Some(&KeyFate::Stray { reason: StrayReason::NotRetired }) {
                     memory.fates.remove(id);
                 }
             }
@@ -225,7 +224,7 @@ impl Run<'_> {
     fn tell_uncommitted(&self, what: String) {
         self.memory.borrow_mut().unfinished = true;
         let next = "every target holds the new key and it works; the next run replaces it in good order";
-        self.trouble(Problem { what, next: Some(next.into()) });
+        self.trouble(Problem::new(what, next));
     }
 
     async fn settle_replaced(&self, seen: &Observation, rotate: &Rotate) {
@@ -339,9 +338,9 @@ impl Run<'_> {
             Ok(Deletion::Deleted) if !self.policy.leaked || self.is_gone(id).await => return Ok(()),
             Ok(Deletion::Deleted) => {
                 let why = "the issuer answered with success, and its list does not show that the key is gone";
-                return Err(Problem { what: format!("{what}: {why}"), next: Some(self.issuer.manual(id)) });
+                return Err(Problem::new(format!("{what}: {why}"), self.issuer.manual(id)));
             }
-            Ok(Deletion::NotFound) => Problem { what: format!("{what}: not found, yet still listed"), next: None },
+            Ok(Deletion::NotFound) => Problem::bare(format!("{what}: not found, yet still listed")),
             Err(unwritten) => not_retired(&what, unwritten),
         };
         self.listed_as(id, |row, _| row.is_none(), failed).await
@@ -369,7 +368,7 @@ impl Run<'_> {
         let answer = self.write(act, &what, gate, async || self.issuer.set_disabled(id, true).await).await;
         let failed = match answer {
             Ok(Some(true)) => return Ok(()),
-            Ok(_) => Problem { what: format!("{what}: the issuer does not show that it is"), next: None },
+            Ok(_) => Problem::bare(format!("{what}: the issuer does not show that it is")),
             Err(unwritten) => not_retired(&what, unwritten),
         };
         let dead = |row: Option<&KeyRow>, now| row.is_none_or(|row| row.disabled || has_expired(row, now));
@@ -391,7 +390,7 @@ impl Run<'_> {
 
     /// A key is left alive that should not be.
     pub(super) fn stray(&self, id: &KeyId, problem: Problem) {
-        let fate = KeyFate::Stray { reason: problem.what.clone() };
+        let fate = KeyFate::Stray { reason: StrayReason::Other(problem.what.clone()) };
         let mut memory = self.memory.borrow_mut();
         memory.fates.insert(id.clone(), fate);
         memory.undeleted.insert(id.clone());
@@ -410,5 +409,5 @@ fn not_retired(what: &str, unwritten: Unwritten) -> Problem {
         Cause::GiveWay(_) => "the lease ended before it succeeded",
         _ => "the run was told to stop",
     };
-    Problem { what: format!("{what}: {why}"), next: None }
+    Problem::bare(format!("{what}: {why}"))
 }

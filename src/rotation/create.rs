@@ -63,10 +63,10 @@ impl Run<'_> {
             match answer {
                 Ok(key) if seen.row(&key.id).is_some() => {
                     self.memory.borrow_mut().ghosts.insert(spec.name);
-                    return Err(Cause::Failed(Problem {
-                        what: format!("make a key: the answer has the id of a key that was there before, {}", key.id),
-                        next: Some("ask the issuer".into()),
-                    }));
+                    return Err(Cause::Failed(Problem::new(
+                        format!("make a key: the answer has the id of a key that was there before, {}", key.id),
+                        "ask the issuer",
+                    )));
                 }
                 Ok(key) => {
                     let made_at = self.issuer_now(seen);

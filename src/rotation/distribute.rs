@@ -86,9 +86,7 @@ impl Run<'_> {
             Err(unwritten) => {
                 let cause = unwritten.into_cause(&name);
                 if let Cause::Failed(problem) = &cause {
-                    // The target's name stands beside it.
-                    let what = problem.what.strip_prefix(&format!("{name}: ")).unwrap_or(&problem.what);
-                    self.detail(target, what);
+                    self.detail(target, problem.beside_its_name());
                 }
                 Err(cause)
             }
@@ -104,14 +102,13 @@ impl Run<'_> {
         loop {
             if let Held::Since(_) = self.read(&name, async || store.last_write().await).await?.held {
                 self.detail(target, "it was written meanwhile");
-                return Err(Cause::Failed(Problem {
-                    what: format!("{name}: it held nothing when this run began, and holds a secret now, not by this run"),
-                    next: Some(
-                        "find out who else writes this secret, then run once with rotate-after: 0s; for a first key, remove \
-                         it or name its key in replace-key-id"
-                            .into(),
-                    ),
-                }));
+                let next = "find out who else writes this secret, then run once with rotate-after: 0s; for a first key, remove \
+                            it or name its key in replace-key-id";
+                return Err(Cause::Failed(Problem::about(
+                    &name,
+                    "it held nothing when this run began, and holds a secret now, not by this run",
+                    Some(next.to_owned()),
+                )));
             }
             looks += 1;
             let looked = self.clock().elapsed();
@@ -174,10 +171,10 @@ impl Run<'_> {
             Held::Since(at) if at > later(written.date, STAMP_TOLERANCE) => {
                 Err(self.someone_else(target, &name, &format!("it was written again at {at}")))
             }
-            Held::Since(at) if at < earlier(written.date, self.longest_write()) => Err(Cause::Failed(Problem {
-                what: format!("{name}: the write was answered, but the secret was last updated at {at}"),
-                next: Some("run it again; if it stays so, ask the place's operator".into()),
-            })),
+            Held::Since(at) if at < earlier(written.date, self.longest_write()) => Err(Cause::Failed(Problem::new(
+                format!("{name}: the write was answered, but the secret was last updated at {at}"),
+                "run it again; if it stays so, ask the place's operator",
+            ))),
             Held::Since(_) => Ok(()),
         }
     }
@@ -220,10 +217,10 @@ impl Run<'_> {
 
     fn someone_else(&self, target: usize, name: &str, how: &str) -> Cause {
         self.detail(target, how);
-        Cause::Hold(Problem {
-            what: format!("{name}: {how}, not by this run"),
-            next: Some("find out who else writes this secret; the next run writes it again".into()),
-        })
+        Cause::Hold(Problem::new(
+            format!("{name}: {how}, not by this run"),
+            "find out who else writes this secret; the next run writes it again",
+        ))
     }
 
     /// Writes the old value back to one target, or removes the secret where there was none.

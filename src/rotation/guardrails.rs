@@ -182,7 +182,7 @@ impl Run<'_> {
             ),
         };
         let named = self.named(&ids).await;
-        Cause::Failed(Problem { what: format!("{what}: {named}"), next: Some(next.to_owned()) })
+        Cause::Failed(Problem::new(format!("{what}: {named}"), next.to_owned()))
     }
 
     /// Guardrails by name and id.

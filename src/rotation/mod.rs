@@ -131,10 +131,7 @@ impl Run<'_> {
             self.begin_again();
             last_seen = Some(seen);
         }
-        self.trouble(Problem {
-            what: "the issuer behaves differently each time".into(),
-            next: Some("run it again later".into()),
-        });
+        self.trouble(Problem::new("the issuer behaves differently each time", "run it again later"));
         (End::Undone(Undone::Nothing), last_seen)
     }
 
@@ -210,7 +207,7 @@ impl Run<'_> {
     fn report_leaks(&self, rotate: &Rotate) {
         for report in &rotate.reports {
             self.memory.borrow_mut().unfinished = true;
-            self.trouble(Problem { what: report.what.clone(), next: Some(report.next.clone()) });
+            self.trouble(Problem::new(report.what.clone(), report.next.clone()));
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a rotation came to, as data: everything the summary, the outputs and the exit status are made from.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -142,10 +143,43 @@ pub enum KeyFate {
     /// Alive, and it should not be: why, and what to do.
     Stray {
         /// Why it was not retired.
-        reason: String,
+        reason: StrayReason,
     },
     /// Not of this family; listed because `leaked` is set.
     Foreign,
+}
+
+/// Why a key is alive that should not be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StrayReason {
+    /// An earlier run made it and did not finish.
+    LeftByAnEarlierRun,
+    /// This run made it, did not commit, and wrote it nowhere.
+    NotCommitted,
+    /// This run replaced it and did not come to retire it.
+    NotRetired,
+    /// Its grace is over, and the run did not come to it.
+    PastItsGrace,
+    /// Nobody knows whether it was deleted.
+    DeletionUnanswered,
+    /// Nobody knows whether it was switched on.
+    PerhapsOn,
+    /// What went wrong, or holds it.
+    Other(String),
+}
+
+impl fmt::Display for StrayReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LeftByAnEarlierRun => "an earlier run did not finish",
+            Self::NotCommitted => "made by this run and not committed; no target holds it",
+            Self::NotRetired => "replaced, and not retired before the run ended",
+            Self::PastItsGrace => "its grace is over, and the run ended before it came to it",
+            Self::DeletionUnanswered => "its deletion was not answered before the run had to end",
+            Self::PerhapsOn => "it may be switched on, and no run looks after it",
+            Self::Other(what) => what,
+        })
+    }
 }
 
 /// One key's row in the report.
@@ -168,8 +202,60 @@ pub struct KeyReport {
 pub struct Problem {
     /// What went wrong, naming the target, key or call.
     pub what: String,
+    /// The same without the name that it begins with, for the row of whatever has that name.
+    pub bare: Option<String>,
     /// What to do next.
     pub next: Option<String>,
+}
+
+impl Problem {
+    /// What went wrong, and what to do next.
+    #[must_use]
+    pub fn new(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { next: Some(next.into()), ..Self::bare(what) }
+    }
+
+    /// What went wrong, where nobody knows what to do.
+    #[must_use]
+    pub fn bare(what: impl Into<String>) -> Self {
+        Self { what: what.into(), bare: None, next: None }
+    }
+
+    /// What went wrong with a target, key or call of this name.
+    #[must_use]
+    pub fn about(name: &str, what: &str, next: Option<String>) -> Self {
+        Self { what: format!("{name}: {what}"), bare: Some(what.to_owned()), next }
+    }
+
+    /// What went wrong, where the name stands beside it.
+    #[must_use]
+    pub fn beside_its_name(&self) -> &str {
+        self.bare.as_deref().unwrap_or(&self.what)
+    }
+}
+
+/// Why a run ended as it did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// It was told to stop, and how that is gone on with.
+    ToldToStop(&'static str),
+    /// Anything else, as one sentence.
+    Other(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ToldToStop(then) => write!(f, "the run was told to stop{then}"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Reason {
+    fn from(what: T) -> Self {
+        Self::Other(what.into())
+    }
 }
 
 /// One step's time.
@@ -191,7 +277,7 @@ pub struct Outcome {
     /// The family.
     pub key_name: String,
     /// Why it rotated, or why not, as one sentence.
-    pub reason: String,
+    pub reason: Reason,
     /// With `leaked`: the key that is known to others is still alive, as the first problem says, with how to delete it.
     pub leak_open: bool,
     /// The current key is young enough and in every target, whatever else there is to tell.

@@ -92,10 +92,10 @@ impl Run<'_> {
         self.memory.borrow_mut().names.insert(row.id.clone(), row.name.clone());
         if let Err(problem) = self.delete(&row.id).await {
             self.stray(&row.id, problem);
-            return Err(Cause::Failed(Problem {
-                what: format!("{} ({}) was made beside the new key, and can't be deleted", row.name, row.id),
-                next: Some(self.issuer.manual(&row.id)),
-            }));
+            return Err(Cause::Failed(Problem::new(
+                format!("{} ({}) was made beside the new key, and can't be deleted", row.name, row.id),
+                self.issuer.manual(&row.id),
+            )));
         }
         self.deleted_again(row, "was made beside the new key; it is deleted");
         self.memory.borrow_mut().twins = true;
@@ -135,13 +135,10 @@ impl Run<'_> {
 
     fn tell_left_over(&self, what: String) {
         self.memory.borrow_mut().unfinished = true;
-        self.trouble(Problem {
+        self.trouble(Problem::new(
             what,
-            next: Some(
-                "run it again: the next run finds it and cleans it up. Only if it says so again, look for the name in \
-                 the issuer's list"
-                    .into(),
-            ),
-        });
+            "run it again: the next run finds it and cleans it up. Only if it says so again, look for the name in \
+                 the issuer's list",
+        ));
     }
 }

@@ -204,7 +204,7 @@ impl<'a> Situation<'a> {
         let rights = rights::asked(self.policy, source.as_deref(), self.seen.listing.takes, self.seen.now());
         let rights = rights.err().map(|inputs| self.rights_unknown(source.as_deref(), &inputs));
         let all = [too_much, self.outlasts_the_lease(), rights].into_iter().flatten();
-        all.filter(|stop| stop.what != first.what).collect()
+        all.filter(|stop| stop != first).collect()
     }
 
     /// The key that a person will most likely name: the only live one outside every family, else the newest.

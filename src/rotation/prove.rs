@@ -63,18 +63,18 @@ impl Run<'_> {
                 && FamilyName::parse(&self.policy.key_name, &row.name).is_some()
         });
         if let Some(row) = stranger {
-            return Err(Cause::GiveWay(Problem {
-                what: format!("another run made the key {} ({}) meanwhile", row.name, row.id),
-                next: Some("one run of a family at a time: give the workflow a concurrency group".into()),
-            }));
+            return Err(Cause::GiveWay(Problem::new(
+                format!("another run made the key {} ({}) meanwhile", row.name, row.id),
+                "one run of a family at a time: give the workflow a concurrency group",
+            )));
         }
         let was_disabled = |id: &KeyId| seen.row(id).is_some_and(|row| row.disabled);
         let gone = |id: &&KeyId| !listing.keys.iter().any(|row| row.id == **id && (!row.disabled || was_disabled(id)));
         match rotate_current(seen, self).filter(gone) {
-            Some(id) => Err(Cause::GiveWay(Problem {
-                what: format!("the current key {id} was deleted or disabled meanwhile"),
-                next: Some("run it again".into()),
-            })),
+            Some(id) => Err(Cause::GiveWay(Problem::new(
+                format!("the current key {id} was deleted or disabled meanwhile"),
+                "run it again",
+            ))),
             None => Ok(()),
         }
     }
@@ -212,5 +212,5 @@ fn rotate_current<'s>(seen: &'s Observation, run: &Run<'_>) -> Option<&'s KeyId>
 }
 
 pub(super) fn failed(what: impl Into<String>, next: impl Into<String>) -> Cause {
-    Cause::Failed(Problem { what: what.into(), next: Some(next.into()) })
+    Cause::Failed(Problem::new(what.into(), next.into()))
 }

@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use crate::http::Failure;
 use crate::rotation::name::without_family;
 use crate::rotation::observation::has_expired;
-use crate::rotation::outcome::{Event, KeyFate, KeyReport, Outcome, Problem, Verdict};
+use crate::rotation::outcome::{Event, KeyFate, KeyReport, Outcome, Problem, StrayReason, Verdict};
 use crate::rotation::port::{KeyId, KeyIssuer, KeyKind, KeyRow, Listing};
 use crate::rotation::run::{Context, problem};
 
@@ -48,7 +48,7 @@ enum Judged {
 
 fn judge(row: &KeyRow, listing: &Listing) -> Result<Judged, Problem> {
     let KeyRow { id, name, .. } = row;
-    let refuse = |what: String, next: &str| Err(Problem { what, next: Some(next.to_owned()) });
+    let refuse = |what: String, next: &str| Err(Problem::new(what, next.to_owned()));
     let outside = without_family(name);
     if row.kind == KeyKind::Management {
         return refuse(format!("{name} ({id}) is a management key"), "switch it on in the issuer's dashboard");
@@ -81,14 +81,11 @@ impl Wanted<'_> {
         let listing = self.again("list the keys", async || self.issuer.list().await).await?;
         match listing.keys.iter().find(|row| row.id == *self.id) {
             Some(row) => Ok((row.clone(), listing)),
-            None => Err(Problem {
-                what: format!("the key {} is not in the issuer's list: a deleted key can't be brought back", self.id),
-                next: Some(
-                    "take the id from the report of the run that disabled it; with OpenRouter only the default workspace is \
-                     looked at: switch a key of another one on in its dashboard"
-                        .into(),
-                ),
-            }),
+            None => Err(Problem::new(
+                format!("the key {} is not in the issuer's list: a deleted key can't be brought back", self.id),
+                "take the id from the report of the run that disabled it; with OpenRouter only the default workspace is \
+                     looked at: switch a key of another one on in its dashboard",
+            )),
         }
     }
 
@@ -98,10 +95,10 @@ impl Wanted<'_> {
             let what = format!("rename {} to {name}", row.name);
             let renamed = self.again(&what, async || self.issuer.rename(self.id, name).await).await?;
             if renamed.name.as_deref() != Some(name) {
-                return Err(Problem {
-                    what: format!("{what}: the issuer's answer shows another name, and the key stays switched off"),
-                    next: Some("rename it and switch it on in the issuer's dashboard".into()),
-                });
+                return Err(Problem::new(
+                    format!("{what}: the issuer's answer shows another name, and the key stays switched off"),
+                    "rename it and switch it on in the issuer's dashboard",
+                ));
             }
             let told = format!("{} ({}) is now called {name}", row.name, self.id);
             self.context.observer.event(&Event::Notice(told.clone()));
@@ -119,10 +116,10 @@ impl Wanted<'_> {
         if shown == Some(false) || !self.row().await?.0.disabled {
             return Ok(());
         }
-        Err(Problem {
-            what: format!("{what}: the issuer answers with success, and its list shows the key switched off"),
-            next: Some("switch it on in the issuer's dashboard".into()),
-        })
+        Err(Problem::new(
+            format!("{what}: the issuer answers with success, and its list shows the key switched off"),
+            "switch it on in the issuer's dashboard",
+        ))
     }
 
     /// What a call that was not answered well has come to: the list tells, but for a request that may land yet.
@@ -137,7 +134,7 @@ impl Wanted<'_> {
     /// Asks until there is an answer: every call here may be repeated.
     async fn again<T>(&self, what: &str, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Problem> {
         let Context { clock, interrupt, retry, rng, observer } = self.context;
-        let stopped = || Problem { what: format!("{what}: told to stop"), next: Some("run it again".into()) };
+        let stopped = || Problem::new(format!("{what}: told to stop"), "run it again");
         let mut made = 0;
         loop {
             let answer = tokio::select! {
@@ -193,7 +190,7 @@ impl Wanted<'_> {
     /// Switched on, the key is of no family, so that no run would ever retire it.
     fn unknown(&self, row: &KeyRow, name: &str, problem: Problem) -> Outcome {
         self.context.observer.event(&Event::Failed(&problem));
-        let fate = KeyFate::Stray { reason: "it may be switched on, and no run looks after it".into() };
+        let fate = KeyFate::Stray { reason: StrayReason::PerhapsOn };
         Outcome {
             verdict: Verdict::Attention,
             reason: "it is unknown whether the key is on".into(),
@@ -205,7 +202,7 @@ impl Wanted<'_> {
     fn done(&self, row: &KeyRow, name: &str, reason: &str) -> Outcome {
         let mut outcome = self.outcome(Some((row, name, KeyFate::Reenabled)));
         outcome.notices.extend(NOT_BROUGHT_BACK.map(ToOwned::to_owned));
-        Outcome { verdict: Verdict::Reenabled, reason: reason.to_owned(), ..outcome }
+        Outcome { verdict: Verdict::Reenabled, reason: reason.into(), ..outcome }
     }
 
     fn planned(&self, row: &KeyRow, name: &str) -> Outcome {

@@ -119,10 +119,10 @@ impl Run<'_> {
             Ok((listing, _)) if listing.keys.iter().any(|row| row.id == *id) => {
                 Cause::BeginAgain(Again::WithoutRenames)
             }
-            Ok(_) => Cause::GiveWay(Problem {
-                what: format!("{what}: the key {id} was deleted meanwhile"),
-                next: Some("one run of a family at a time: give the workflow a concurrency group".into()),
-            }),
+            Ok(_) => Cause::GiveWay(Problem::new(
+                format!("{what}: the key {id} was deleted meanwhile"),
+                "one run of a family at a time: give the workflow a concurrency group",
+            )),
         }
     }
 
@@ -176,10 +176,10 @@ impl Run<'_> {
 
     fn tell_renamed(&self, id: &KeyId, name: &str, why: &str) {
         self.memory.borrow_mut().unfinished = true;
-        self.trouble(Problem {
-            what: format!("the key {id} may have lost its name: {why}"),
-            next: Some(format!("rename the key {id} back to {name:?} by hand")),
-        });
+        self.trouble(Problem::new(
+            format!("the key {id} may have lost its name: {why}"),
+            format!("rename the key {id} back to {name:?} by hand"),
+        ));
     }
 
     fn renewed(&self, name: FamilyName, sent: Mark, answer: &Renamed) -> Result<(), Cause> {
@@ -218,11 +218,10 @@ impl Run<'_> {
                 memory.waits
             };
             if waits > MOST_WAITS {
-                return Err(Cause::Hold(Problem {
-                    what: "answers to renewals keep getting lost, so the run cannot tell whether they took effect"
-                        .into(),
-                    next: Some("run it again when the issuer answers".into()),
-                }));
+                return Err(Cause::Hold(Problem::new(
+                    "answers to renewals keep getting lost, so the run cannot tell whether they took effect",
+                    "run it again when the issuer answers",
+                )));
             }
             self.event(&Event::Waiting { what: "for an unanswered write to settle".into(), at_most: left });
             self.while_renewing(self.pause(left)).await?;
@@ -264,8 +263,8 @@ fn is_no_such_call(refusal: &Refusal) -> bool {
 }
 
 fn lease_lost() -> Problem {
-    Problem {
-        what: "this run's lease on the family ran out: the machine or the issuer stood still for too long".into(),
-        next: Some("run it again; a larger request-timeout makes the lease longer".into()),
-    }
+    Problem::new(
+        "this run's lease on the family ran out: the machine or the issuer stood still for too long",
+        "run it again; a larger request-timeout makes the lease longer",
+    )
 }

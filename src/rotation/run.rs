@@ -349,5 +349,5 @@ pub(super) fn problem(what: &str, failure: &Failure) -> Problem {
         Failure::Doubtful(_) => Some("see what stands between here and the service, then run it again".to_owned()),
         _ => Some("run it again once the server answers".to_owned()),
     });
-    Problem { what: format!("{what}: {}", failure.message()), next }
+    Problem::about(what, failure.message(), next)
 }

@@ -8,7 +8,7 @@ use crate::rotation::commit::fate;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, StrayReason, TargetReport, TargetState, Verdict,
 };
 use crate::rotation::pending::Standing;
 use crate::rotation::plan::Stop;
@@ -112,60 +112,62 @@ impl Run<'_> {
         }
         let Some(id) = memory.current.as_ref().or(self.policy.replace_key_id.as_ref()) else {
             let first = verdict == Verdict::Rotated;
-            return (!first).then(|| Problem {
-                what: "the leaked key is still alive: this run could not tell which one it is".into(),
-                next: Some("find the leaked key in the issuer's list and delete it by hand".into()),
+            return (!first).then(|| {
+                Problem::new(
+                    "the leaked key is still alive: this run could not tell which one it is",
+                    "find the leaked key in the issuer's list and delete it by hand",
+                )
             });
         };
         let name = memory.names.get(id).map(|name| format!("{name} ")).unwrap_or_default();
         let by_hand = self.issuer.manual(id);
-        Some(Problem {
-            what: format!("the leaked key {name}({id}) is still alive"),
-            next: Some(format!("{by_hand} Whatever still holds it fails from then on, until it gets another key")),
-        })
+        Some(Problem::new(
+            format!("the leaked key {name}({id}) is still alive"),
+            format!("{by_hand} Whatever still holds it fails from then on, until it gets another key"),
+        ))
     }
 
-    fn judge(&self, end: End) -> (Verdict, String) {
+    fn judge(&self, end: End) -> (Verdict, Reason) {
         let finished = !self.memory.borrow().unfinished;
         let interrupted = self.around.interrupt.requested();
         match end {
             End::Blind if !finished => {
                 (Verdict::Attention, "could not read the keys or the targets again; a key may be left over".into())
             }
-            End::Blind if interrupted => (Verdict::Unchanged, "the run was told to stop".into()),
+            End::Blind if interrupted => (Verdict::Unchanged, Reason::ToldToStop("")),
             End::Blind => (Verdict::Unchanged, "could not read the keys or the targets".into()),
             End::Planned(_) => (Verdict::Planned, "dry run: nothing was changed".into()),
             End::Stopped(stop, others) => {
-                self.trouble(Problem { what: stop.what.clone(), next: Some(stop.next) });
+                self.trouble(Problem::new(stop.what.clone(), stop.next));
                 for other in others {
-                    self.trouble(Problem { what: other.what, next: Some(other.next) });
+                    self.trouble(Problem::new(other.what, other.next));
                 }
-                (Verdict::Unchanged, stop.what)
+                (Verdict::Unchanged, stop.what.into())
             }
             End::Rested { reason, attention } => {
                 let quiet = attention.is_empty() && finished;
                 for stop in attention {
-                    self.trouble(Problem { what: stop.what, next: Some(stop.next) });
+                    self.trouble(Problem::new(stop.what, stop.next));
                 }
-                (if quiet { Verdict::NotDue } else { Verdict::Attention }, reason)
+                (if quiet { Verdict::NotDue } else { Verdict::Attention }, reason.into())
             }
-            End::Rotated { reason } if finished => (Verdict::Rotated, reason),
-            End::Rotated { reason } => (Verdict::Attention, reason),
+            End::Rotated { reason } => (if finished { Verdict::Rotated } else { Verdict::Attention }, reason.into()),
             End::Undone(undone) => self.judge_undone(undone, interrupted),
         }
     }
 
-    fn judge_undone(&self, undone: Undone, interrupted: bool) -> (Verdict, String) {
+    fn judge_undone(&self, undone: Undone, interrupted: bool) -> (Verdict, Reason) {
         let memory = self.memory.borrow();
-        let why = if interrupted { "the run was told to stop" } else { "the rotation failed" };
-        match undone {
-            _ if memory.unfinished => (Verdict::Attention, format!("{why}; a key may be left over")),
-            Undone::Nothing => (Verdict::Unchanged, why.into()),
-            Undone::Back if memory.new.is_none() => (Verdict::Unchanged, why.into()),
-            Undone::Back => (Verdict::RolledBack, why.into()),
-            Undone::Held if memory.ended => (Verdict::Attention, format!("{why}; the new key stays alive")),
-            Undone::Held => (Verdict::Attention, format!("{why}; the old and the new key are both alive")),
-        }
+        let (verdict, then) = match undone {
+            _ if memory.unfinished => (Verdict::Attention, "; a key may be left over"),
+            Undone::Nothing => (Verdict::Unchanged, ""),
+            Undone::Back if memory.new.is_none() => (Verdict::Unchanged, ""),
+            Undone::Back => (Verdict::RolledBack, ""),
+            Undone::Held if memory.ended => (Verdict::Attention, "; the new key stays alive"),
+            Undone::Held => (Verdict::Attention, "; the old and the new key are both alive"),
+        };
+        let failed = || format!("the rotation failed{then}").into();
+        (verdict, if interrupted { Reason::ToldToStop(then) } else { failed() })
     }
 
     fn target_reports(&self, rotated: bool) -> Vec<TargetReport> {
@@ -208,7 +210,7 @@ impl Run<'_> {
                 None if memory.current.as_ref() == Some(&row.id) => KeyFate::Current,
                 None if family && !untouched => match memory.waiting.get(&row.id) {
                     Some(standing) => self.unsettled(standing, planned.then(|| seen.now())),
-                    None => KeyFate::Stray { reason: "an earlier run did not finish".into() },
+                    None => KeyFate::Stray { reason: StrayReason::LeftByAnEarlierRun },
                 },
                 None if all && live.contains(&row.id) => KeyFate::Foreign,
                 None => continue,
@@ -226,7 +228,7 @@ impl Run<'_> {
     fn left_over(&self, fate: &KeyFate) -> KeyFate {
         match fate {
             KeyFate::NewHeld if self.memory.borrow().ledger.targets_touched().is_empty() => {
-                KeyFate::Stray { reason: "made by this run and not committed; no target holds it".into() }
+                KeyFate::Stray { reason: StrayReason::NotCommitted }
             }
             other => other.clone(),
         }
@@ -236,7 +238,7 @@ impl Run<'_> {
     fn unsettled(&self, standing: &Standing, planned: Option<Timestamp>) -> KeyFate {
         let past = || match planned {
             Some(until) => KeyFate::Pending { until, drains: false },
-            None => KeyFate::Stray { reason: "its grace is over, and the run ended before it came to it".into() },
+            None => KeyFate::Stray { reason: StrayReason::PastItsGrace },
         };
         fate(standing, self.policy).unwrap_or_else(past)
     }

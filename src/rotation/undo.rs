@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{HeldKey, Observation};
-use crate::rotation::outcome::{KeyFate, Problem};
+use crate::rotation::outcome::{KeyFate, Problem, StrayReason};
 use crate::rotation::plan::Rotate;
 use crate::rotation::port::{Endpoint, KeyId};
 use crate::rotation::recovery::{Recovery, Trouble, decide};
@@ -105,8 +105,7 @@ impl Run<'_> {
         let mut memory = self.memory.borrow_mut();
         if memory.ledger.may_be_deleted(&new.id) {
             memory.unfinished = true;
-            let reason = "its deletion was not answered before the run had to end".to_owned();
-            memory.fates.insert(new.id, KeyFate::Stray { reason });
+            memory.fates.insert(new.id, KeyFate::Stray { reason: StrayReason::DeletionUnanswered });
         }
     }
 
@@ -186,8 +185,8 @@ impl Run<'_> {
 }
 
 fn no_way_back(why: &str) -> Cause {
-    Cause::Failed(Problem {
-        what: format!("the old value can't be put back: {why}"),
-        next: Some("run it again: it goes forward with a new key".into()),
-    })
+    Cause::Failed(Problem::new(
+        format!("the old value can't be put back: {why}"),
+        "run it again: it goes forward with a new key",
+    ))
 }

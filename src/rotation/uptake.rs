@@ -94,10 +94,10 @@ impl Run<'_> {
             };
             let left = until.saturating_duration_since(self.clock().instant());
             if left.is_zero() {
-                return Err(Cause::Failed(Problem {
-                    what: format!("{what}: not done within {}: {waits_for}", span(within)),
-                    next: Some("find out why it takes so long, or give it more time; then run it again".into()),
-                }));
+                return Err(Cause::Failed(Problem::new(
+                    format!("{what}: not done within {}: {waits_for}", span(within)),
+                    "find out why it takes so long, or give it more time; then run it again",
+                )));
             }
             self.pause(wait.min(left)).await?;
             wait = (wait * 2).min(LONGEST_BETWEEN_LOOKS);

@@ -193,7 +193,7 @@ mod tests {
             chorus.voice(0).event(&Event::Began(Step::Observe));
             chorus.voice(0).event(&Event::Ended(Step::Observe, Duration::ZERO));
             for part in 0..3 {
-                let problem = Problem { what: "no credit".into(), next: None };
+                let problem = Problem::bare("no credit");
                 chorus.voice(part).event(&Event::Failed(&problem));
                 chorus.over(part, format!("{part}: done"));
             }

@@ -61,7 +61,7 @@ fn github() -> (Runner<Tape, Tape>, Tape) {
 }
 
 fn problem(what: &str, next: Option<&str>) -> Problem {
-    Problem { what: what.into(), next: next.map(Into::into) }
+    Problem { next: next.map(Into::into), ..Problem::bare(what) }
 }
 
 fn story(runner: &Runner<Tape, Tape>) {

@@ -148,7 +148,7 @@ fn accepted(place: &str, with: &Fields, env: &Fields) {
 fn check(place: &str, surroundings: &Surroundings) {
     let reading = config::read(surroundings);
     let Asked::Run(request) = reading.asked else { panic!("{place}: {:?}", reading.asked) };
-    let warnings: Vec<_> = request.warnings.iter().filter(|warning| !MEANT.contains(&warning.as_str())).collect();
+    let warnings: Vec<_> = request.warnings.iter().filter(|warning| !MEANT.contains(&warning.text.as_str())).collect();
     assert!(warnings.is_empty(), "{place}: {warnings:?}");
 }
 

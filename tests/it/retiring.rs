@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, Verdict};
+use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, StrayReason, Verdict};
 use keyrotor::rotation::policy::Retire;
 use keyrotor_fake::{Dialect, Key};
 use keyrotor_sim::{Call, Fault, Scene, Script};
@@ -182,7 +182,12 @@ async fn a_key_past_its_grace_that_is_still_used_is_held_and_named() {
         let ended = scene.clean_run().await;
         let fate = ended.outcome().keys.iter().find(|key| key.id.0 == old.id).map(|key| key.fate.clone());
         let says = format!("it is still in use: it was last used at {used}, 3 h ago");
-        assert_eq!((ended.status(), fate), (3, Some(KeyFate::Stray { reason: says })), "{:#?}", ended.outcome());
+        assert_eq!(
+            (ended.status(), fate),
+            (3, Some(KeyFate::Stray { reason: StrayReason::Other(says) })),
+            "{:#?}",
+            ended.outcome()
+        );
         assert!(scene.live_family().iter().any(|key| key.id == old.id));
     }
     scene.policy.rotate_after = 30 * DAY;

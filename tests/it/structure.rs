@@ -84,6 +84,14 @@ struct Source {
     text: String,
 }
 
+impl Source {
+    /// The text without the tests at its end.
+    fn product(&self) -> &str {
+        let tests = ["mod tests {", "#[allow(", "#[expect("].map(|begin| format!("#[cfg(test)]\n{begin}"));
+        tests.iter().fold(self.text.as_str(), |text, begin| text.split(begin.as_str()).next().unwrap())
+    }
+}
+
 fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
@@ -263,8 +271,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 fn the_world_is_met_in_few_places() {
     for (word, places) in ONLY_IN {
         for source in sources().iter().filter(|source| !source.module.ends_with("tests")) {
-            let tests = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\n#[allow("];
-            let product = tests.into_iter().fold(source.text.as_str(), |text, it| text.split(it).next().unwrap());
+            let product = source.product();
             let told = places.contains(&source.module.as_str());
             assert!(told || !product.contains(word), "{} says {word}", source.module);
         }
@@ -302,7 +309,7 @@ const ASKED_OF_THE_CLOCK: &[&str] =
 fn a_rotation_reads_no_time_and_waits_by_none_but_its_clocks() {
     let mut rotations = 0;
     for source in sources().iter().filter(|it| within(&it.module, "rotation") && !it.module.ends_with("tests")) {
-        let product = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap().replace("clock().elapsed()", "");
+        let product = source.product().replace("clock().elapsed()", "");
         rotations += 1;
         for word in ASKED_OF_THE_CLOCK {
             assert!(source.module == "rotation::clock" || !product.contains(word), "{} says {word}", source.module);
@@ -332,7 +339,7 @@ fn decisions_are_pure() {
     for module in pure {
         let source = sources.get(&format!("rotation::{module}")).unwrap();
         for word in ["async ", ".await", "RefCell", "rng"] {
-            let product = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            let product = source.product();
             let makes_names = module == "name" && word == "rng";
             assert!(makes_names || !product.contains(word), "{module} says {word:?}");
         }
@@ -347,4 +354,72 @@ fn paths_are_read_as_rust_reads_them() {
     assert_eq!(named(&source), ["a", "a::b::C", "a::e", "x", "m::y"]);
     assert_eq!(module_of(&PathBuf::from("store/mod.rs")), "store");
     assert_eq!(module_of(&PathBuf::from("http/client.rs")), "http::client");
+}
+
+/// Text that someone else wrote, and the one line that shows a failure beside a name which it may begin with.
+const READS_TEXT: &[(&str, &str)] = &[
+    ("http::trace", "failure.message().strip_prefix"),
+    ("store::github::answer", "\"secondary rate limit\""),
+    ("store::github::answer", "\"abuse detection\""),
+    ("store::github::app_key", "given.contains(BEGIN)"),
+    ("store::github::mint", "\"Integration not found\""),
+    ("store::vault::answer", "error.contains(LOST_RACE)"),
+];
+
+const SEARCHES: &[&str] = &[".contains(", ".starts_with(", ".ends_with(", ".strip_prefix(", ".find(", ".split"];
+
+/// Whether a line of code compares a message, or searches in one.
+fn reads_a_message(line: &str, sentences: &[String]) -> bool {
+    let compared = |text: &str| text.starts_with(" == ") || text.starts_with(" != ");
+    let read = |text: &str| {
+        let text =
+            [".as_str()", ".as_deref()", ".to_string()"].iter().fold(text, |t, it| t.strip_prefix(it).unwrap_or(t));
+        compared(text) || SEARCHES.iter().any(|search| text.starts_with(search))
+    };
+    let fields = [".what", ".reason", ".message()", ".hint()"];
+    let of_a_field =
+        fields.iter().any(|field| line.match_indices(field).any(|(at, _)| read(&line[at + field.len()..])));
+    let with_sentence = |rest: &str| {
+        let literal = rest.strip_prefix('"').and_then(|rest| rest.split('"').next());
+        literal.is_some_and(|text| text.trim().contains(' '))
+            || sentences.iter().any(|name| rest.starts_with(name.as_str()))
+    };
+    let begins = SEARCHES.iter().copied().chain([" == ", " != "]);
+    let mut rests = begins.flat_map(|begin| line.match_indices(begin).map(move |(at, _)| &line[at + begin.len()..]));
+    of_a_field || rests.any(with_sentence)
+}
+
+/// The names of constants that hold a sentence.
+fn sentences(text: &str) -> Vec<String> {
+    let constant = |line: &str| {
+        let (name, value) = line.split_once("const ")?.1.split_once(": &str = \"")?;
+        value.contains(' ').then(|| name.to_owned())
+    };
+    text.lines().filter_map(constant).collect()
+}
+
+/// What happened is a type, and is made a sentence where it is shown.
+#[test]
+fn nothing_is_decided_by_a_message() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|source| !source.module.ends_with("tests")) {
+        let product = source.product();
+        let sentences = sentences(product);
+        for line in product.lines().filter(|line| reads_a_message(line, &sentences)) {
+            let allowed = READS_TEXT.iter().any(|(module, text)| source.module == *module && line.contains(text));
+            if !allowed {
+                wrong.push(format!("{}: {}", source.module, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let says = ["WHY".to_owned()];
+    for line in
+        ["if stop.what != first.what {", "reason.contains(\"told to stop\")", "fate == WHY", "it.hint().starts_with(x)"]
+    {
+        assert!(reads_a_message(line, &says), "{line}");
+    }
+    for line in ["let what = stop.what.clone();", "name == \"localhost\"", "if why == ours {"] {
+        assert!(!reads_a_message(line, &says), "{line}");
+    }
 }

@@ -87,7 +87,10 @@ async fn a_new_key_that_may_be_deleted_is_not_said_to_be_alive() {
         );
         let ended = scene.run(script).await;
         let outcome = ended.outcome();
-        assert_eq!((ended.status(), outcome.reason.as_str()), (3, "the run was told to stop; a key may be left over"));
+        assert_eq!(
+            (ended.status(), outcome.reason.to_string().as_str()),
+            (3, "the run was told to stop; a key may be left over")
+        );
         let (new, _) = outcome.new_key.as_ref().unwrap();
         let row = outcome.keys.iter().find(|key| key.id == *new).unwrap();
         assert!(matches!(row.fate, KeyFate::Stray { .. }), "{outcome:#?}");

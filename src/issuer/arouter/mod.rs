@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use url::Url;
 
 use self::dialect::{Dialect, KeysPath, limit_seen};
+use super::fault::Credential;
 use super::flights::Flights;
 use super::row::Shown;
 use super::wire::{Signer, Wire, root};
@@ -61,8 +62,8 @@ impl ArouterIssuer {
         }
         Self {
             wire: Wire { client, root: root(base_url), redactor, trace: Trace::default() },
-            management: management_key.map(|secret| Signer { secret, input: "`management-key`" }),
-            current: current_key.map(|secret| Signer { secret, input: "`current-key`" }),
+            management: management_key.map(|secret| Signer { secret, credential: Credential::ManagementKey }),
+            current: current_key.map(|secret| Signer { secret, credential: Credential::CurrentKey }),
             successor: RefCell::default(),
             path: Cell::default(),
             key_path: Cell::default(),
@@ -130,7 +131,7 @@ impl KeyIssuer for ArouterIssuer {
     }
 
     fn hand_over(&self, successor: &Secret) {
-        let signer = Signer { secret: successor.clone(), input: "the new key" };
+        let signer = Signer { secret: successor.clone(), credential: Credential::NewKey };
         *self.successor.borrow_mut() = Some(signer);
     }
 

@@ -63,6 +63,7 @@ pub(super) fn fate(fate: &Fate) -> String {
         Fate::Disabled => "switched off".to_owned(),
         Fate::Deleted => "deleted".to_owned(),
         Fate::Spared(why) => format!("not touched: {why}"),
+        Fate::NotReached => "not touched: the run was told to stop".to_owned(),
         Fate::Failed(why) => format!("not for certain: {why}"),
     }
 }

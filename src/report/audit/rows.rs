@@ -111,6 +111,7 @@ fn pruned(pruned: &Pruned) -> PrunedRow<'_> {
         Fate::Disabled => ("disabled", None),
         Fate::Deleted => ("deleted", None),
         Fate::Spared(why) => ("spared", Some(why.as_str())),
+        Fate::NotReached => ("spared", Some("the run was told to stop")),
         Fate::Failed(why) => ("failed", Some(why.as_str())),
     };
     PrunedRow { key_id: &pruned.id.0, key_name: &pruned.name, fate, reason }

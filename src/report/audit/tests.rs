@@ -124,7 +124,7 @@ limit none, may use providers anthropic, openai; all models
 #[test]
 fn what_went_wrong_comes_first_and_decides_unless_findings_do() {
     let mut audit = audit(keys(), FailOn::Never);
-    let problem = Problem { what: "the list could not be read".into(), next: Some("Do this.".into()) };
+    let problem = Problem::new("the list could not be read", "Do this.");
     audit.problems.push(problem);
     let shown = ending(&audit);
     assert_eq!((shown.exit_code(), shown.word()), (1, "unchanged"));
@@ -196,7 +196,7 @@ fn no_form_shows_a_secret_that_came_in_by_any_text() {
         key.label = Some(text.into());
         key.rights.models = Some(AllowList::Only([text.to_owned()].into()));
         let mut audit = audit(vec![key], FailOn::Error);
-        audit.problems.push(Problem { what: text.into(), next: None });
+        audit.problems.push(Problem::bare(text));
         for account in &mut audit.accounts {
             account.issuer = text.into();
         }

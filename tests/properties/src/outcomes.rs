@@ -5,7 +5,7 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use jiff::Timestamp;
 use keyrotor::rotation::outcome::{
-    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, StepTime, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, StepTime, StrayReason, TargetReport, TargetState, Verdict,
 };
 use keyrotor::rotation::port::KeyId;
 use keyrotor::rotation::step::Step;
@@ -45,7 +45,7 @@ pub(crate) fn time(u: &mut Unstructured<'_>) -> Result<Timestamp> {
 }
 
 pub(crate) fn problem(u: &mut Unstructured<'_>) -> Result<Problem> {
-    Ok(Problem { what: echoing(u)?, next: maybe(u, echoing)? })
+    Ok(Problem { next: maybe(u, echoing)?, ..Problem::bare(echoing(u)?) })
 }
 
 fn named(u: &mut Unstructured<'_>) -> Result<(KeyId, String)> {
@@ -78,7 +78,7 @@ fn key(u: &mut Unstructured<'_>) -> Result<KeyReport> {
         7 => KeyFate::Foreign,
         8 => KeyFate::Disabled,
         9 => KeyFate::Reenabled,
-        _ => KeyFate::Stray { reason: echoing(u)? },
+        _ => KeyFate::Stray { reason: StrayReason::Other(echoing(u)?) },
     };
     let (id, name) = named(u)?;
     Ok(KeyReport { id, name, created_at: maybe(u, time)?, last_used_at: maybe(u, time)?, fate })
@@ -91,7 +91,7 @@ fn key(u: &mut Unstructured<'_>) -> Result<KeyReport> {
 pub fn outcome(u: &mut Unstructured<'_>) -> Result<Outcome> {
     let mut outcome = Outcome::unbegun("production", vec![problem(u)?]);
     outcome.verdict = *u.choose(&VERDICTS)?;
-    (outcome.key_name, outcome.reason) = (echoing(u)?, echoing(u)?);
+    (outcome.key_name, outcome.reason) = (echoing(u)?, echoing(u)?.into());
     (outcome.leak_open, outcome.rotated) = (u.arbitrary()?, u.arbitrary()?);
     (outcome.new_key, outcome.old_key) = (maybe(u, named)?, maybe(u, named)?);
     outcome.old_key_status = *u.choose(&OLD)?;

@@ -112,7 +112,7 @@ fn tell(u: &mut Unstructured<'_>, runner: &Runner<Tape, Tape>) -> Result<()> {
         9 => runner.event(&Event::Wrote { target: &text, took: wait, done: 1, of: 2 }),
         10 => runner.event(&Event::Retrying { what: text, why: other, wait }),
         11 => runner.event(&Event::Waiting { what: text, at_most: wait }),
-        12 => runner.event(&Event::Failed(&Problem { what: text, next: Some(other) })),
+        12 => runner.event(&Event::Failed(&Problem::new(text, other))),
         _ => {
             runner.event(&Event::Began(*u.choose(&STEPS)?));
             if u.arbitrary()? {
