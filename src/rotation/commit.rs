@@ -1,7 +1,5 @@
 //! Behind the pivot: the new key gets its final name, replaced keys go.
 
-use std::cell::Cell;
-
 use futures_util::future::{join, join_all};
 use jiff::Timestamp;
 
@@ -17,7 +15,8 @@ use crate::rotation::plan::Rotate;
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{Deletion, KeyId, KeyRow, Renamed};
 use crate::rotation::prove::FIRST_WAIT;
-use crate::rotation::run::{Again, Cause, NewKey, Run, Unwritten, problem};
+use crate::rotation::renewal::NotThere;
+use crate::rotation::run::{Again, Cause, Commit, NewKey, Run, Unwritten, problem};
 use crate::rotation::step::Step;
 
 /// What becomes of a pending key in this run; nothing is settled yet about one that may go.
@@ -58,7 +57,7 @@ impl Run<'_> {
                     }
                 }
             };
-            self.memory.borrow_mut().fates.insert(key.id.clone(), fate);
+            self.memory.borrow_mut().set_fate(&key.id, fate);
         }
         Ok(())
     }
@@ -80,9 +79,7 @@ impl Run<'_> {
         let Some(name) = FamilyName::parse(&self.policy.key_name, &key.name) else { return Ok(false) };
         let name = name.renewed(&mut self.around.rng.borrow_mut()).to_string();
         let what = format!("rename {} before it is deleted", key.name);
-        let act = Act::Rename { id: key.id.clone() };
-        let unseen = Cell::new(0);
-        match self.write(act, &what, async || Ok(()), async || self.rename(&key.id, &name, &unseen).await).await {
+        match self.rename_key(&key.id, &name, &what, NotThere::MayPass).await {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => Ok(true),
             Ok(_) => Err(Cause::BeginAgain(Again::WithoutRenames)),
             Err(Unwritten::Failure(Failure::Refused(refusal) | Failure::Doubtful(refusal))) => {
@@ -104,11 +101,10 @@ impl Run<'_> {
         self.issuer.hand_over(&new.value);
         {
             let mut memory = self.memory.borrow_mut();
-            memory.uncommitted = mode == Mode::Renaming;
-            memory.fates.insert(new.id.clone(), KeyFate::New);
+            memory.commit = if mode == Mode::Renaming { Commit::InDoubt } else { Commit::NotBegun };
+            memory.set_fate(&new.id, KeyFate::New);
             for id in &rotate.replaces {
-                let fate = KeyFate::Stray { reason: StrayReason::NotRetired };
-                memory.fates.entry(id.clone()).or_insert(fate);
+                memory.key_mut(id).fate.get_or_insert(KeyFate::Stray { reason: StrayReason::NotRetired });
             }
         }
         if self.policy.keeps_replaced() || rotate.others_wait {
@@ -131,9 +127,7 @@ impl Run<'_> {
     async fn rename_finally(&self, new: &NewKey) -> bool {
         let name = new.name.confirmed().to_string();
         let what = format!("rename the new key to {name}");
-        let act = Act::Rename { id: new.id.clone() };
-        let renamed = self.write(act, &what, async || Ok(()), async || self.rename_once(&new.id, &name).await).await;
-        match renamed {
+        match self.rename_key(&new.id, &name, &what, NotThere::Counts).await {
             Ok(answer) => self.shows_commit(new, name, &answer),
             Err(unwritten) => {
                 self.tell_uncommitted_because(unwritten.into_cause(&what));
@@ -178,19 +172,15 @@ impl Run<'_> {
     fn tell_doubt(&self, rotate: &Rotate, cause: Cause) {
         {
             let mut memory = self.memory.borrow_mut();
-            (memory.unfinished, memory.uncommitted) = (true, false);
-            if let Some(id) = memory.new.as_ref().map(|new| new.id.clone()) {
-                memory.fates.insert(id, KeyFate::NewHeld);
+            (memory.unfinished, memory.commit) = (true, Commit::NotBegun);
+            if let Some(id) = memory.new_key().map(|new| new.id.clone()) {
+                memory.set_fate(&id, KeyFate::NewHeld);
             }
             for id in &rotate.replaces {
-                if memory.fates.get(id) == Some(&KeyFate::Stray { reason: StrayReason::NotRetired }) {
-                    memory.fates.remove(id);
-                }
+                memory.key_mut(id).fate.take_if(|it| *it == KeyFate::Stray { reason: StrayReason::NotRetired });
             }
         }
-        if let Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) = cause {
-            self.trouble(problem);
-        }
+        self.trouble_of(cause);
     }
 
     fn shows_commit(&self, new: &NewKey, name: String, answer: &Renamed) -> bool {
@@ -199,32 +189,29 @@ impl Run<'_> {
             return false;
         }
         let mut memory = self.memory.borrow_mut();
-        (memory.uncommitted, memory.committed) = (false, true);
-        memory.names.insert(new.id.clone(), name);
+        memory.commit = Commit::Done;
+        memory.set_name(&new.id, name);
         memory.used = answer.used.or(memory.used);
         true
     }
 
     fn tell_uncommitted_because(&self, cause: Cause) {
-        match cause {
-            Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) => {
-                self.tell_uncommitted(problem.what);
-            }
-            Cause::Interrupted | Cause::BeginAgain(_) => self.tell_if_uncommitted(),
+        match cause.into_problem() {
+            Some(problem) => self.tell_uncommitted(problem.what),
+            None => self.tell_if_uncommitted(),
         }
     }
 
     /// Tells, where a signal's deadline cut the commit short, that it did.
     pub(super) fn tell_if_uncommitted(&self) {
-        if self.memory.borrow().uncommitted {
+        if self.memory.borrow().commit == Commit::InDoubt {
             self.tell_uncommitted("the run was told to stop before the new key had its final name".to_owned());
         }
     }
 
     fn tell_uncommitted(&self, what: String) {
-        self.memory.borrow_mut().unfinished = true;
         let next = "every target holds the new key and it works; the next run replaces it in good order";
-        self.trouble(Problem::new(what, next));
+        self.unfinished(Problem::new(what, next));
     }
 
     async fn settle_replaced(&self, seen: &Observation, rotate: &Rotate) {
@@ -237,10 +224,10 @@ impl Run<'_> {
 
     async fn retire(&self, replaced: &[KeyId]) {
         let settled =
-            |id: &&KeyId| !matches!(self.memory.borrow().fates.get(id), Some(KeyFate::Deleted | KeyFate::Disabled));
+            |id: &&KeyId| !matches!(self.memory.borrow().fate(id), Some(KeyFate::Deleted | KeyFate::Disabled));
         let replaced: Vec<_> = replaced.iter().filter(settled).collect();
         let all = replaced.into_iter().map(async |id| match self.retire_one(id, async || self.may_retire()).await {
-            Ok(fate) => drop(self.memory.borrow_mut().fates.insert(id.clone(), fate)),
+            Ok(fate) => self.memory.borrow_mut().set_fate(id, fate),
             Err(problem) => self.stray(id, problem),
         });
         join_all(all).await;
@@ -258,7 +245,7 @@ impl Run<'_> {
         };
         self.note(format!("{name} is {word}"));
         let mut memory = self.memory.borrow_mut();
-        if memory.waiting.contains_key(id) {
+        if memory.key(id).is_some_and(|key| key.waiting.is_some()) {
             memory.retired.push(name);
         }
         drop(memory);
@@ -280,16 +267,16 @@ impl Run<'_> {
             self.retire(std::slice::from_ref(id)).await;
         }
         if let Some(id) = &rotate.stays {
-            self.memory.borrow_mut().fates.insert(id.clone(), KeyFate::Kept);
+            self.memory.borrow_mut().set_fate(id, KeyFate::Kept);
         }
         for id in &rotate.replaces {
             let fate = waiting(id);
             let mut memory = self.memory.borrow_mut();
             let settled =
-                matches!(memory.fates.get(id), Some(KeyFate::Pending { .. } | KeyFate::Deleted | KeyFate::Disabled));
-            let stays = memory.undeleted.contains(id) || rotate.in_use.contains(id);
+                matches!(memory.fate(id), Some(KeyFate::Pending { .. } | KeyFate::Deleted | KeyFate::Disabled));
+            let stays = memory.key(id).is_some_and(|key| key.undeleted) || rotate.in_use.contains(id);
             if !settled && !stays && !rotate.unconfirmed.contains(id) {
-                memory.fates.insert(id.clone(), fate);
+                memory.set_fate(id, fate);
             }
         }
         for id in &rotate.unconfirmed {
@@ -298,12 +285,11 @@ impl Run<'_> {
             };
             let name = name.confirmed().to_string();
             let what = format!("rename {} to {name}", self.name_of(id));
-            let act = Act::Rename { id: id.clone() };
-            match self.write(act, &what, async || Ok(()), async || self.rename_once(id, &name).await).await {
+            match self.rename_key(id, &name, &what, NotThere::Counts).await {
                 Ok(_) => {
                     let mut memory = self.memory.borrow_mut();
-                    memory.names.insert(id.clone(), name);
-                    memory.fates.insert(id.clone(), waiting(id));
+                    memory.set_name(id, name);
+                    memory.set_fate(id, waiting(id));
                 }
                 Err(unwritten) => {
                     if let Cause::Failed(problem) = unwritten.into_cause(&what) {
@@ -322,7 +308,7 @@ impl Run<'_> {
     /// Until the new key has its final name, other runs take the replaced one for current, and may put it back as soon
     /// as this run's lease is over.
     fn may_retire(&self) -> Result<(), Cause> {
-        if self.memory.borrow().committed { Ok(()) } else { self.lease_gate() }
+        if self.memory.borrow().commit == Commit::Done { Ok(()) } else { self.lease_gate() }
     }
 
     /// Deletes a key. "Not found" counts when the key is gone from every page of the list.
@@ -392,14 +378,14 @@ impl Run<'_> {
     pub(super) fn stray(&self, id: &KeyId, problem: Problem) {
         let fate = KeyFate::Stray { reason: StrayReason::Other(problem.what.clone()) };
         let mut memory = self.memory.borrow_mut();
-        memory.fates.insert(id.clone(), fate);
-        memory.undeleted.insert(id.clone());
+        memory.set_fate(id, fate);
+        memory.key_mut(id).undeleted = true;
         drop(memory);
         self.trouble(problem);
     }
 
     pub(super) fn name_of(&self, id: &KeyId) -> String {
-        self.memory.borrow().names.get(id).cloned().unwrap_or_else(|| id.to_string())
+        self.memory.borrow().key(id).and_then(|key| key.name.clone()).unwrap_or_else(|| id.to_string())
     }
 }
 

@@ -1,6 +1,5 @@
 //! Adopting and making keys.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -13,7 +12,8 @@ use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, KeyFate, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::port::{KeyId, KeySpec};
-use crate::rotation::run::{Again, Cause, NewKey, Run, Unwritten, problem};
+use crate::rotation::renewal::NotThere;
+use crate::rotation::run::{Again, Candidate, Cause, NewKey, Run, Unwritten, problem};
 
 /// So many keys are made and lost before the run gives up: each may have to be found and deleted.
 const LOST_CREATES: usize = 3;
@@ -25,13 +25,10 @@ impl Run<'_> {
         let date = row.created_at.unwrap_or(seen.now()).to_zoned(TimeZone::UTC).date();
         let name = FamilyName::new(&self.policy.key_name, date, true, &mut self.around.rng.borrow_mut()).to_string();
         let what = format!("rename {} into the family", row.name);
-        let act = Act::Rename { id: id.clone() };
-        let unseen = Cell::new(0);
-        let renamed = self.write(act, &what, async || Ok(()), async || self.rename(id, &name, &unseen).await).await;
-        match renamed {
+        match self.rename_key(id, &name, &what, NotThere::MayPass).await {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => {
                 self.tell_of(format!("{} ({id}) is now called {name}", row.name));
-                self.memory.borrow_mut().names.insert(id.clone(), name);
+                self.memory.borrow_mut().set_name(id, name);
                 Ok(())
             }
             Ok(_) => Err(Cause::BeginAgain(Again::WithoutRenames)),
@@ -71,12 +68,17 @@ impl Run<'_> {
                 Ok(key) => {
                     let made_at = self.issuer_now(seen);
                     let mut memory = self.memory.borrow_mut();
-                    memory.lease = Some(Lease::begin(sent, mode, self.policy));
-                    memory.made_at.insert(key.id.clone(), made_at);
                     memory.unlooked.insert(spec.name.clone());
-                    memory.names.insert(key.id.clone(), spec.name);
-                    memory.fates.insert(key.id.clone(), KeyFate::NewHeld);
-                    memory.new = Some(NewKey { id: key.id, value: key.value, name, rights: key.rights });
+                    let record = memory.key_mut(&key.id);
+                    (record.made_at, record.name) = (Some(made_at), Some(spec.name));
+                    record.fate = Some(KeyFate::NewHeld);
+                    memory.candidate = Some(Candidate {
+                        key: NewKey { id: key.id, value: key.value, name, rights: key.rights },
+                        lease: Lease::begin(sent, mode, self.policy),
+                        renewals: 0,
+                        proved_at: None,
+                        had_twins: false,
+                    });
                     return Ok(());
                 }
                 Err(failure @ (Failure::Unknown { .. } | Failure::Doubtful(_))) => {

@@ -136,9 +136,7 @@ impl Run<'_> {
     }
 
     fn blind(&self, cause: Cause) -> End {
-        if let Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) = cause {
-            self.trouble(problem);
-        }
+        self.trouble_of(cause);
         End::Blind
     }
 
@@ -155,9 +153,12 @@ impl Run<'_> {
         let live = |id: &KeyId| seen.live().iter().any(|row| row.id == *id);
         memory.ended = plan.current.as_ref().is_some_and(|id| !live(id));
         memory.targets.resize_with(self.targets.len(), Default::default);
-        memory.waiting = plan.pending.iter().map(|key| (key.id.clone(), key.standing.clone())).collect();
+        memory.keys.values_mut().for_each(|key| key.waiting = None);
+        for key in &plan.pending {
+            memory.key_mut(&key.id).waiting = Some(key.standing.clone());
+        }
         for row in &seen.listing.keys {
-            memory.names.insert(row.id.clone(), row.name.clone());
+            memory.set_name(&row.id, &row.name);
         }
     }
 
@@ -206,8 +207,7 @@ impl Run<'_> {
     /// A leaked key is retired although another place may hold it: a person has to look there.
     fn report_leaks(&self, rotate: &Rotate) {
         for report in &rotate.reports {
-            self.memory.borrow_mut().unfinished = true;
-            self.trouble(Problem::new(report.what.clone(), report.next.clone()));
+            self.unfinished(Problem::new(report.what.clone(), report.next.clone()));
         }
     }
 
@@ -223,12 +223,11 @@ impl Run<'_> {
         };
         match settled {
             Err(Cause::BeginAgain(again)) => Err(again),
-            Err(Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem)) => {
-                self.memory.borrow_mut().unfinished = true;
-                self.trouble(problem);
+            Err(cause) => {
+                cause.into_problem().into_iter().for_each(|problem| self.unfinished(problem));
                 Ok(())
             }
-            Ok(()) | Err(Cause::Interrupted) => Ok(()),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -272,9 +271,7 @@ impl Run<'_> {
         self.unstoppable.set(true);
         self.in_time(self.revoke()).await;
         self.unstoppable.set(false);
-        let gone = self
-            .new_key()
-            .is_none_or(|new| matches!(self.memory.borrow().fates.get(&new.id), Some(KeyFate::NewRevoked)));
+        let gone = self.new_key().is_none_or(|new| self.memory.borrow().fate(&new.id) == Some(&KeyFate::NewRevoked));
         if gone { Err(again) } else { Ok(End::Undone(Undone::Held)) }
     }
 }

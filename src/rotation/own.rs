@@ -28,7 +28,7 @@ impl Run<'_> {
         let mut found = BTreeSet::new();
         for row in listing.keys.iter().filter(|row| names.contains(&row.name) && self.is_left_over(&row.id)) {
             found.insert(row.name.clone());
-            self.memory.borrow_mut().names.insert(row.id.clone(), row.name.clone());
+            self.memory.borrow_mut().set_name(&row.id, &row.name);
             match self.delete(&row.id).await {
                 Ok(()) => self.deleted_again(row, "was made after all; it is deleted again, since its value is lost"),
                 Err(problem) => self.stray(&row.id, problem),
@@ -39,13 +39,13 @@ impl Run<'_> {
 
     fn is_left_over(&self, id: &KeyId) -> bool {
         let memory = self.memory.borrow();
-        let in_hand = memory.new.as_ref().is_some_and(|new| new.id == *id);
-        !in_hand && memory.fates.get(id) != Some(&KeyFate::NewRevoked)
+        let in_hand = memory.new_key().is_some_and(|new| new.id == *id);
+        !in_hand && memory.fate(id) != Some(&KeyFate::NewRevoked)
     }
 
     fn deleted_again(&self, row: &KeyRow, why: &str) {
         self.note(format!("{} ({}) {why}", row.name, row.id));
-        self.memory.borrow_mut().fates.insert(row.id.clone(), KeyFate::NewRevoked);
+        self.memory.borrow_mut().set_fate(&row.id, KeyFate::NewRevoked);
     }
 
     /// Holds a list against what this run asked for. The key in hand is known from here on by the id that is listed. What
@@ -53,7 +53,7 @@ impl Run<'_> {
     pub(super) async fn only_one(&self, seen: &Observation, listing: &Listing, new: NewKey) -> Result<NewKey, Cause> {
         let is_own = |row: &&KeyRow| {
             let memory = self.memory.borrow();
-            let revoked = memory.fates.get(&row.id) == Some(&KeyFate::NewRevoked);
+            let revoked = memory.fate(&row.id) == Some(&KeyFate::NewRevoked);
             memory.own_names.contains(&row.name) && seen.row(&row.id).is_none() && !revoked
         };
         let own: Vec<_> = listing.keys.iter().filter(is_own).collect();
@@ -72,24 +72,18 @@ impl Run<'_> {
     fn known_as(&self, new: NewKey, id: &KeyId) -> NewKey {
         self.note(format!("the issuer answered with the id {}, and lists the new key as {id}", new.id));
         let mut memory = self.memory.borrow_mut();
-        if let Some(in_hand) = memory.new.as_mut() {
-            in_hand.id = id.clone();
+        if let Some(candidate) = memory.candidate.as_mut() {
+            candidate.key.id = id.clone();
         }
-        if let Some(fate) = memory.fates.remove(&new.id) {
-            memory.fates.insert(id.clone(), fate);
-        }
-        if let Some(name) = memory.names.remove(&new.id) {
-            memory.names.insert(id.clone(), name);
-        }
-        if let Some(at) = memory.made_at.remove(&new.id) {
-            memory.made_at.insert(id.clone(), at);
+        if let Some(record) = memory.keys.remove(&new.id) {
+            memory.keys.insert(id.clone(), record);
         }
         NewKey { id: id.clone(), ..new }
     }
 
     /// The value in hand may be the twin's: one that stays alive would be deleted by the next run, whoever holds it.
     async fn delete_twin(&self, row: &KeyRow) -> Result<(), Cause> {
-        self.memory.borrow_mut().names.insert(row.id.clone(), row.name.clone());
+        self.memory.borrow_mut().set_name(&row.id, &row.name);
         if let Err(problem) = self.delete(&row.id).await {
             self.stray(&row.id, problem);
             return Err(Cause::Failed(Problem::new(
@@ -98,13 +92,16 @@ impl Run<'_> {
             )));
         }
         self.deleted_again(row, "was made beside the new key; it is deleted");
-        self.memory.borrow_mut().twins = true;
+        if let Some(candidate) = self.memory.borrow_mut().candidate.as_mut() {
+            candidate.had_twins = true;
+        }
         Ok(())
     }
 
     /// Once its twins are gone, the key in hand has to work still.
     pub(super) async fn works_without_twins(&self) -> Result<(), Cause> {
-        if self.memory.borrow().twins { self.still_works().await } else { Ok(()) }
+        let had_twins = self.memory.borrow().candidate.as_ref().is_some_and(|candidate| candidate.had_twins);
+        if had_twins { self.still_works().await } else { Ok(()) }
     }
 
     /// Looks a last time, with one list and as long as there is time, for keys that this run asked for: where it was not
@@ -134,8 +131,7 @@ impl Run<'_> {
     }
 
     fn tell_left_over(&self, what: String) {
-        self.memory.borrow_mut().unfinished = true;
-        self.trouble(Problem::new(
+        self.unfinished(Problem::new(
             what,
             "run it again: the next run finds it and cleans it up. Only if it says so again, look for the name in \
                  the issuer's list",

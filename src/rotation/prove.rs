@@ -14,7 +14,7 @@ use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::policy::Chat;
 use crate::rotation::port::{About, ChatVerdict, Endpoint, KeyId, Listing, Verdict};
-use crate::rotation::run::{Cause, NewKey, Run};
+use crate::rotation::run::{Candidate, Cause, NewKey, Run};
 use crate::secret::Secret;
 
 /// One acceptance may come from the one server that has heard of the key.
@@ -47,7 +47,9 @@ impl Run<'_> {
         let ((at, mut said), listing, told, (), ()) = futures_util::try_join!(works, own_row, told, renewed, guarded)?;
         said.extend(told);
         self.check_value(&listing, &said)?;
-        self.memory.borrow_mut().proved_at = Some(at);
+        if let Some(candidate) = self.memory.borrow_mut().candidate.as_mut() {
+            candidate.proved_at = Some(at);
+        }
         self.works_without_twins().await?;
         self.note(format!("{} accepts the new key and refuses one that was never issued", at.0));
         self.chat(&new.value).await
@@ -188,7 +190,8 @@ impl Run<'_> {
 
     /// The new key is still accepted where it was proved.
     pub(super) async fn still_works(&self) -> Result<(), Cause> {
-        let (Some(new), Some(at)) = (self.new_key(), self.memory.borrow().proved_at) else { return Ok(()) };
+        let candidate = self.memory.borrow().candidate.clone();
+        let Some(Candidate { key: new, proved_at: Some(at), .. }) = candidate else { return Ok(()) };
         let mut why = String::new();
         for made in 1..=self.around.retry.attempts {
             self.checkpoint()?;

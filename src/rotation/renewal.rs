@@ -12,7 +12,7 @@ use crate::rotation::name::FamilyName;
 use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::port::{KeyId, Renamed};
-use crate::rotation::run::{Again, Cause, Run, Unwritten, problem};
+use crate::rotation::run::{Again, Candidate, Cause, Run, Unwritten, problem};
 
 /// So many times an issuer may say that there is no key of this id, before that says that there is no such call.
 const MOST_UNSEEN: u32 = 3;
@@ -20,10 +20,19 @@ const MOST_UNSEEN: u32 = 3;
 /// Each wait for lost writes lasts for several renewals, whose answers may be lost in their turn.
 const MOST_WAITS: u32 = 20;
 
+/// What it means that the issuer says there is no key of this id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotThere {
+    /// It may not have heard of it yet.
+    MayPass,
+    /// It is so.
+    Counts,
+}
+
 impl Run<'_> {
     /// Whether a write to a target that begins now is within this run's lease.
     pub(super) fn lease_gate(&self) -> Result<(), Cause> {
-        let holds = self.memory.borrow().lease.is_some_and(|lease| lease.may_write(self.clock()));
+        let holds = self.memory.borrow().candidate.as_ref().is_some_and(|it| it.lease.may_write(self.clock()));
         if holds { Ok(()) } else { Err(Cause::GiveWay(lease_lost())) }
     }
 
@@ -52,16 +61,17 @@ impl Run<'_> {
 
     fn renewal_due(&self) -> Option<Instant> {
         let memory = self.memory.borrow();
-        let due = memory.lease?.next_renewal()?;
-        Some(if memory.renewals == 0 { self.clock().instant() } else { due })
+        let candidate = memory.candidate.as_ref()?;
+        let due = candidate.lease.next_renewal()?;
+        Some(if candidate.renewals == 0 { self.clock().instant() } else { due })
     }
 
     /// Gives the own key new digits. The first renewal also shows whether this issuer can rename at all.
     async fn renew(&self) -> Result<(), Cause> {
         // A key that was renamed before is known there: gone now, it must not be written for another moment.
-        let unseen = Cell::new(if self.memory.borrow().renewals == 0 { 0 } else { MOST_UNSEEN });
+        let unseen = Cell::new(if self.memory.borrow().renewals() == 0 { 0 } else { MOST_UNSEEN });
         loop {
-            let (Some(lease), Some(new)) = (self.memory.borrow().lease, self.new_key()) else { return Ok(()) };
+            let Some(Candidate { key: new, lease, .. }) = self.memory.borrow().candidate.clone() else { return Ok(()) };
             if lease.is_lost(self.clock()) {
                 return Err(Cause::GiveWay(lease_lost()));
             }
@@ -77,7 +87,7 @@ impl Run<'_> {
             self.answered(entry, &answer);
             match answer {
                 Ok(renamed) => return self.renewed(name, sent, &renamed),
-                Err(Failure::Refused(refusal) | Failure::Doubtful(refusal)) if self.memory.borrow().renewals == 0 => {
+                Err(Failure::Refused(refusal) | Failure::Doubtful(refusal)) if self.memory.borrow().renewals() == 0 => {
                     return Err(self.rename_refused(&new.id, "rename the new key", refusal).await);
                 }
                 Err(failure @ Failure::Refused(_)) => {
@@ -88,8 +98,21 @@ impl Run<'_> {
         }
     }
 
+    /// Gives a key another name, asking until there is a definite answer.
+    pub(super) async fn rename_key(
+        &self,
+        id: &KeyId,
+        name: &str,
+        what: &str,
+        not_there: NotThere,
+    ) -> Result<Renamed, Unwritten> {
+        let unseen = Cell::new(if not_there == NotThere::MayPass { 0 } else { MOST_UNSEEN });
+        let act = Act::Rename { id: id.clone() };
+        self.write(act, what, async || Ok(()), async || self.rename(id, name, &unseen).await).await
+    }
+
     /// Asks for another name.
-    pub(super) async fn rename(&self, id: &KeyId, name: &str, unseen: &Cell<u32>) -> Result<Renamed, Failure> {
+    async fn rename(&self, id: &KeyId, name: &str, unseen: &Cell<u32>) -> Result<Renamed, Failure> {
         heard_of(self.rename_once(id, name).await, unseen)
     }
 
@@ -142,11 +165,7 @@ impl Run<'_> {
     /// Only an answer that shows the old name, or says that there is no such call, shows an issuer without renames.
     async fn rename_for_a_moment(&self, id: &KeyId, name: &str, other: &str) -> Result<(), Again> {
         let what = format!("rename {name} for a moment");
-        let named = async |name: &str| {
-            let act = Act::Rename { id: id.clone() };
-            let unseen = Cell::new(0);
-            self.write(act, &what, async || Ok(()), async || self.rename(id, name, &unseen).await).await
-        };
+        let named = async |name: &str| self.rename_key(id, name, &what, NotThere::MayPass).await;
         match named(other).await {
             Ok(answer) if answer.name.as_deref() == Some(name) => return Err(Again::WithoutRenames),
             Err(Unwritten::Failure(Failure::Doubtful(refusal))) if !is_no_such_call(&refusal) => {
@@ -175,8 +194,7 @@ impl Run<'_> {
     }
 
     fn tell_renamed(&self, id: &KeyId, name: &str, why: &str) {
-        self.memory.borrow_mut().unfinished = true;
-        self.trouble(Problem::new(
+        self.unfinished(Problem::new(
             format!("the key {id} may have lost its name: {why}"),
             format!("rename the key {id} back to {name:?} by hand"),
         ));
@@ -184,16 +202,14 @@ impl Run<'_> {
 
     fn renewed(&self, name: FamilyName, sent: Mark, answer: &Renamed) -> Result<(), Cause> {
         let mut memory = self.memory.borrow_mut();
-        if memory.renewals == 0 && answer.name.as_deref() != Some(&name.to_string()) {
+        if memory.renewals() == 0 && answer.name.as_deref() != Some(&name.to_string()) {
             return Err(Cause::BeginAgain(Again::WithoutRenames));
         }
-        memory.renewals += 1;
         memory.used = answer.used.or(memory.used);
-        if let Some(lease) = memory.lease.as_mut() {
-            lease.renewed(sent);
-        }
-        if let Some(new) = memory.new.as_mut() {
-            new.name = name;
+        if let Some(candidate) = memory.candidate.as_mut() {
+            candidate.renewals += 1;
+            candidate.lease.renewed(sent);
+            candidate.key.name = name;
         }
         drop(memory);
         self.first_renewal.notify_one();
@@ -202,7 +218,7 @@ impl Run<'_> {
 
     /// Waits until the issuer has shown that it can rename.
     pub(super) async fn renewed_once(&self, mode: Mode) {
-        while mode == Mode::Renaming && self.memory.borrow().renewals == 0 {
+        while mode == Mode::Renaming && self.memory.borrow().renewals() == 0 {
             self.first_renewal.notified().await;
         }
     }

@@ -58,6 +58,16 @@ pub(super) enum Unwritten {
     Cause(Cause),
 }
 
+impl Cause {
+    /// What went wrong, where anything did: being told to stop is nothing wrong, and neither is beginning again.
+    pub(super) fn into_problem(self) -> Option<Problem> {
+        match self {
+            Self::Failed(problem) | Self::GiveWay(problem) | Self::Hold(problem) => Some(problem),
+            Self::Interrupted | Self::BeginAgain(_) => None,
+        }
+    }
+}
+
 impl From<Cause> for Unwritten {
     fn from(cause: Cause) -> Self {
         Self::Cause(cause)
@@ -82,6 +92,42 @@ pub(super) struct NewKey {
     pub(super) rights: ShownRights,
 }
 
+/// The key that this run made, from its making to its commit.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) key: NewKey,
+    pub(super) lease: Lease,
+    pub(super) renewals: u32,
+    pub(super) proved_at: Option<Endpoint>,
+    /// Another key was made by the same request.
+    pub(super) had_twins: bool,
+}
+
+/// How far the commit is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Commit {
+    /// Not begun; or undone, since a look before it showed something else.
+    #[default]
+    NotBegun,
+    /// Begun, and the rename has not come through.
+    InDoubt,
+    /// The new key has its final name, by the issuer's own answer.
+    Done,
+}
+
+/// What a run knows of one key beyond its row.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeyRecord {
+    pub(super) name: Option<String>,
+    /// When this run made it, on the issuer's clock.
+    pub(super) made_at: Option<Timestamp>,
+    pub(super) fate: Option<KeyFate>,
+    /// It could not be deleted although it should have been.
+    pub(super) undeleted: bool,
+    /// How the plan found it, if it was replaced before; the run may not come to it.
+    pub(super) waiting: Option<Standing>,
+}
+
 /// How far one target is.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Progress {
@@ -95,41 +141,26 @@ pub(super) struct Progress {
 #[derive(Default)]
 pub(super) struct Memory {
     pub(super) ledger: Ledger,
-    pub(super) lease: Option<Lease>,
     pub(super) current: Option<KeyId>,
     /// The current key has expired or was disabled.
     pub(super) ended: bool,
-    pub(super) new: Option<NewKey>,
-    pub(super) renewals: u32,
+    pub(super) candidate: Option<Candidate>,
+    pub(super) commit: Commit,
+    pub(super) keys: BTreeMap<KeyId, KeyRecord>,
     /// How often the run waited for lost writes to have taken effect.
     pub(super) waits: u32,
-    pub(super) proved_at: Option<Endpoint>,
     pub(super) used: Option<bool>,
     /// Names of keys whose making was not answered and that were not found.
     pub(super) ghosts: BTreeSet<String>,
     /// Names under which a key may have been made, whatever the issuer answered, and no list has come since.
     pub(super) unlooked: BTreeSet<String>,
-    /// Another key than the one in hand was made by the same request.
-    pub(super) twins: bool,
     /// Every name that this run gave a key of its own, or asked for.
     pub(super) own_names: BTreeSet<String>,
     /// Something is left over that no key's fate tells: a key that was never seen, a commit that did not come through.
     pub(super) unfinished: bool,
-    /// The commit was begun and its rename has not come through.
-    pub(super) uncommitted: bool,
-    /// The new key has its final name, by the issuer's own answer.
-    pub(super) committed: bool,
     pub(super) targets: Vec<Progress>,
     /// What the targets held before anything was written.
     pub(super) found: Vec<TargetHolding>,
-    pub(super) names: BTreeMap<KeyId, String>,
-    /// When this run made a key, on the issuer's clock.
-    pub(super) made_at: BTreeMap<KeyId, Timestamp>,
-    /// Keys that could not be deleted although they should have been.
-    pub(super) undeleted: BTreeSet<KeyId>,
-    pub(super) fates: BTreeMap<KeyId, KeyFate>,
-    /// How the plan found replaced keys, of which some the run may not come to.
-    pub(super) waiting: BTreeMap<KeyId, Standing>,
     /// Names of keys that earlier runs left and this one retired.
     pub(super) retired: Vec<String>,
     pub(super) problems: Vec<Problem>,
@@ -137,6 +168,37 @@ pub(super) struct Memory {
     /// Notices that hold for the present plan, and are told anew with the next.
     pub(super) notices_of_plan: Vec<String>,
     pub(super) steps: Vec<StepTime>,
+}
+
+impl Memory {
+    pub(super) fn key(&self, id: &KeyId) -> Option<&KeyRecord> {
+        self.keys.get(id)
+    }
+
+    pub(super) fn key_mut(&mut self, id: &KeyId) -> &mut KeyRecord {
+        self.keys.entry(id.clone()).or_default()
+    }
+
+    pub(super) fn fate(&self, id: &KeyId) -> Option<&KeyFate> {
+        self.key(id)?.fate.as_ref()
+    }
+
+    pub(super) fn set_fate(&mut self, id: &KeyId, fate: KeyFate) {
+        self.key_mut(id).fate = Some(fate);
+    }
+
+    pub(super) fn set_name(&mut self, id: &KeyId, name: impl Into<String>) {
+        self.key_mut(id).name = Some(name.into());
+    }
+
+    /// The key that this run made.
+    pub(super) fn new_key(&self) -> Option<&NewKey> {
+        self.candidate.as_ref().map(|candidate| &candidate.key)
+    }
+
+    pub(super) fn renewals(&self) -> u32 {
+        self.candidate.as_ref().map_or(0, |candidate| candidate.renewals)
+    }
 }
 
 /// One run of one rotation.
@@ -203,26 +265,37 @@ impl<'a> Run<'a> {
         self.memory.borrow_mut().problems.push(problem);
     }
 
+    /// Tells what went wrong, where anything did.
+    pub(super) fn trouble_of(&self, cause: Cause) {
+        if let Some(problem) = cause.into_problem() {
+            self.trouble(problem);
+        }
+    }
+
+    /// Tells what went wrong and leaves something over that no key's fate tells.
+    pub(super) fn unfinished(&self, problem: Problem) {
+        self.memory.borrow_mut().unfinished = true;
+        self.trouble(problem);
+    }
+
     pub(super) fn settled_after(&self) -> Duration {
         settled_after(self.policy.request_timeout)
     }
 
     pub(super) fn new_key(&self) -> Option<NewKey> {
-        self.memory.borrow().new.clone()
+        self.memory.borrow().new_key().cloned()
     }
 
     /// Forgets the attempt that was undone, so that the next begins afresh.
     pub(super) fn begin_again(&self) {
         let mut memory = self.memory.borrow_mut();
         memory.ledger = Ledger::default();
-        memory.lease = None;
-        memory.new = None;
-        memory.renewals = 0;
-        memory.proved_at = None;
+        memory.candidate = None;
         // Whether keys still wait is decided anew, and what to tell of that.
         memory.notices_of_plan.clear();
-        memory.fates.retain(|_, fate| !matches!(fate, KeyFate::Pending { .. }));
-        memory.twins = false;
+        for key in memory.keys.values_mut() {
+            key.fate.take_if(|fate| matches!(fate, KeyFate::Pending { .. }));
+        }
     }
 
     /// Runs one step, telling when it begins and ends.

@@ -60,8 +60,8 @@ impl Run<'_> {
         if memory.unfinished || keys.iter().any(alive) {
             verdict = Verdict::Attention;
         }
-        let rotated = memory.new.as_ref().is_some_and(|new| memory.fates.get(&new.id) == Some(&KeyFate::New));
-        let old_fate = memory.current.as_ref().and_then(|id| memory.fates.get(id));
+        let rotated = memory.new_key().is_some_and(|new| memory.fate(&new.id) == Some(&KeyFate::New));
+        let old_fate = memory.current.as_ref().and_then(|id| memory.fate(id));
         let retire_after = match old_fate {
             Some(KeyFate::Pending { until, .. }) => Some(*until),
             _ => None,
@@ -75,9 +75,8 @@ impl Run<'_> {
             not_due,
             rotated,
             new_key: memory
-                .new
-                .as_ref()
-                .filter(|new| memory.fates.get(&new.id) != Some(&KeyFate::NewRevoked))
+                .new_key()
+                .filter(|new| memory.fate(&new.id) != Some(&KeyFate::NewRevoked))
                 .map(|new| (new.id.clone(), self.name_of(&new.id))),
             old_key: memory.current.as_ref().map(|id| (id.clone(), self.name_of(id))),
             old_key_status: match (memory.current.is_some(), old_fate) {
@@ -106,7 +105,7 @@ impl Run<'_> {
 
     /// A person who reported a leak has to know first whether it is stopped.
     fn leak(&self, memory: &Memory, verdict: Verdict) -> Option<Problem> {
-        let retired = memory.current.as_ref().is_some_and(|id| memory.fates.get(id) == Some(&KeyFate::Deleted));
+        let retired = memory.current.as_ref().is_some_and(|id| memory.fate(id) == Some(&KeyFate::Deleted));
         if !self.policy.leaked || verdict == Verdict::Planned || memory.ended || retired {
             return None;
         }
@@ -119,7 +118,7 @@ impl Run<'_> {
                 )
             });
         };
-        let name = memory.names.get(id).map(|name| format!("{name} ")).unwrap_or_default();
+        let name = memory.key(id).and_then(|key| key.name.as_ref()).map(|name| format!("{name} ")).unwrap_or_default();
         let by_hand = self.issuer.manual(id);
         Some(Problem::new(
             format!("the leaked key {name}({id}) is still alive"),
@@ -161,7 +160,7 @@ impl Run<'_> {
         let (verdict, then) = match undone {
             _ if memory.unfinished => (Verdict::Attention, "; a key may be left over"),
             Undone::Nothing => (Verdict::Unchanged, ""),
-            Undone::Back if memory.new.is_none() => (Verdict::Unchanged, ""),
+            Undone::Back if memory.candidate.is_none() => (Verdict::Unchanged, ""),
             Undone::Back => (Verdict::RolledBack, ""),
             Undone::Held if memory.ended => (Verdict::Attention, "; the new key stays alive"),
             Undone::Held => (Verdict::Attention, "; the old and the new key are both alive"),
@@ -200,15 +199,15 @@ impl Run<'_> {
     /// The family's keys, this run's, and on request every other live key.
     fn keys(&self, seen: &Observation, all: bool, [stopped, planned]: [bool; 2]) -> Vec<KeyReport> {
         let memory = self.memory.borrow();
-        let untouched = stopped && memory.fates.is_empty();
+        let untouched = stopped && memory.keys.values().all(|key| key.fate.is_none());
         let mut reports = Vec::new();
         let live: BTreeSet<_> = seen.live().into_iter().map(|row| row.id.clone()).collect();
         for row in &seen.listing.keys {
             let family = FamilyName::parse(&self.policy.key_name, &row.name).is_some() && live.contains(&row.id);
-            let fate = match memory.fates.get(&row.id) {
+            let fate = match memory.fate(&row.id) {
                 Some(fate) => fate.clone(),
                 None if memory.current.as_ref() == Some(&row.id) => KeyFate::Current,
-                None if family && !untouched => match memory.waiting.get(&row.id) {
+                None if family && !untouched => match memory.key(&row.id).and_then(|key| key.waiting.as_ref()) {
                     Some(standing) => self.unsettled(standing, planned.then(|| seen.now())),
                     None => KeyFate::Stray { reason: StrayReason::LeftByAnEarlierRun },
                 },
@@ -218,7 +217,8 @@ impl Run<'_> {
             reports.push(self.key_report(row.id.clone(), Some(row), fate));
         }
         let listed: BTreeSet<_> = seen.listing.keys.iter().map(|row| &row.id).collect();
-        for (id, fate) in memory.fates.iter().filter(|(id, _)| !listed.contains(id)) {
+        let fates = memory.keys.iter().filter_map(|(id, key)| Some((id, key.fate.as_ref()?)));
+        for (id, fate) in fates.filter(|(id, _)| !listed.contains(id)) {
             reports.push(self.key_report(id.clone(), None, self.left_over(fate)));
         }
         reports
@@ -244,10 +244,10 @@ impl Run<'_> {
     }
 
     fn key_report(&self, id: KeyId, row: Option<&KeyRow>, fate: KeyFate) -> KeyReport {
-        let name = self.memory.borrow().names.get(&id).cloned();
+        let record = self.memory.borrow().key(&id).cloned().unwrap_or_default();
         KeyReport {
-            name: name.or_else(|| row.map(|row| row.name.clone())).unwrap_or_else(|| id.to_string()),
-            created_at: row.and_then(|row| row.created_at).or_else(|| self.memory.borrow().made_at.get(&id).copied()),
+            name: record.name.or_else(|| row.map(|row| row.name.clone())).unwrap_or_else(|| id.to_string()),
+            created_at: row.and_then(|row| row.created_at).or(record.made_at),
             last_used_at: row.and_then(|row| row.last_used_at),
             id,
             fate,

@@ -2,13 +2,13 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
 use crate::rotation::observation::{HeldKey, Observation};
 use crate::rotation::outcome::{KeyFate, Problem, StrayReason};
 use crate::rotation::plan::Rotate;
 use crate::rotation::port::{Endpoint, KeyId};
 use crate::rotation::recovery::{Recovery, Trouble, decide};
+use crate::rotation::renewal::NotThere;
 use crate::rotation::run::{Cause, Run};
 use crate::secret::Secret;
 
@@ -34,12 +34,12 @@ impl Run<'_> {
     /// Undoes what the ledger says was done, for this cause.
     pub(super) async fn undo(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
         self.unstoppable.set(true);
-        let trouble = match cause {
-            Cause::Failed(problem) => self.tell(problem, Trouble::Failed),
-            Cause::GiveWay(problem) => self.tell(problem, Trouble::GiveWay),
-            Cause::Hold(problem) => self.tell(problem, Trouble::Hold),
-            Cause::Interrupted | Cause::BeginAgain(_) => Trouble::Failed,
+        let trouble = match &cause {
+            Cause::GiveWay(_) => Trouble::GiveWay,
+            Cause::Hold(_) => Trouble::Hold,
+            Cause::Failed(_) | Cause::Interrupted | Cause::BeginAgain(_) => Trouble::Failed,
         };
+        self.trouble_of(cause);
         if trouble == Trouble::Failed {
             self.look_at_doubtful(seen).await;
         }
@@ -60,11 +60,6 @@ impl Run<'_> {
             Recovery::HoldBoth => self.hold("the old value can't be put back"),
             Recovery::GiveWay => self.hold("this run gives way"),
         }
-    }
-
-    fn tell(&self, problem: Problem, trouble: Trouble) -> Trouble {
-        self.trouble(problem);
-        trouble
     }
 
     fn hold(&self, why: &str) -> Undone {
@@ -92,7 +87,7 @@ impl Run<'_> {
         let Some(new) = self.new_key() else { return };
         match self.delete(&new.id).await {
             Ok(()) => {
-                self.memory.borrow_mut().fates.insert(new.id.clone(), KeyFate::NewRevoked);
+                self.memory.borrow_mut().set_fate(&new.id, KeyFate::NewRevoked);
                 self.note(format!("{} is deleted again", self.name_of(&new.id)));
             }
             Err(problem) => self.stray(&new.id, problem),
@@ -105,7 +100,7 @@ impl Run<'_> {
         let mut memory = self.memory.borrow_mut();
         if memory.ledger.may_be_deleted(&new.id) {
             memory.unfinished = true;
-            memory.fates.insert(new.id, KeyFate::Stray { reason: StrayReason::DeletionUnanswered });
+            memory.set_fate(&new.id, KeyFate::Stray { reason: StrayReason::DeletionUnanswered });
         }
     }
 
@@ -116,10 +111,7 @@ impl Run<'_> {
                 Undone::Back
             }
             Err(cause) => {
-                match cause {
-                    Cause::Failed(problem) | Cause::GiveWay(problem) | Cause::Hold(problem) => self.trouble(problem),
-                    Cause::Interrupted | Cause::BeginAgain(_) => {}
-                }
+                self.trouble_of(cause);
                 self.hold("putting back did not succeed")
             }
         }
@@ -147,7 +139,7 @@ impl Run<'_> {
         let writes = stream::iter(writes).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>();
         self.while_renewing(writes).await?;
         self.settle().await?;
-        if self.memory.borrow().renewals > 0 {
+        if self.memory.borrow().renewals() > 0 {
             self.record_put_back(seen, &old.id).await?;
         }
         // Behind the record: this may take minutes, and no later run would know whose the writes above were.
@@ -168,18 +160,16 @@ impl Run<'_> {
 
     /// New digits for the current key: its commit is now, so that the writes just made are its own.
     async fn commit_old(&self, seen: &Observation, id: &KeyId) -> Result<(), Cause> {
-        let name = self.memory.borrow().names.get(id).cloned();
+        let name = self.memory.borrow().key(id).and_then(|key| key.name.clone());
         let name = name.or_else(|| seen.row(id).map(|row| row.name.clone())).unwrap_or_default();
         let Some(parsed) = FamilyName::parse(&self.policy.key_name, &name) else { return Ok(()) };
         let before = name;
         let name = parsed.confirmed().renewed(&mut self.around.rng.borrow_mut()).to_string();
         let what = format!("rename the current key to {name}");
-        let act = Act::Rename { id: id.clone() };
-        self.write(act, &what, async || Ok(()), async || self.rename_once(id, &name).await)
-            .await
-            .map_err(|unwritten| unwritten.into_cause(&what))?;
+        let renamed = self.rename_key(id, &name, &what, NotThere::Counts).await;
+        renamed.map_err(|unwritten| unwritten.into_cause(&what))?;
         self.tell_of(format!("{before} ({id}) is now called {name}"));
-        self.memory.borrow_mut().names.insert(id.clone(), name);
+        self.memory.borrow_mut().set_name(id, name);
         Ok(())
     }
 }
