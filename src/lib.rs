@@ -10,13 +10,14 @@
 //! * [`audit`]: a key list to findings. `auditing`: where the list comes from.
 //! * [`issuer`]: who makes keys; `issuing` knows which there are. [`store`]: where they are kept.
 //! * [`http`], [`secret`], [`duration`]: how a call can fail; the one type that holds a secret; spans of time.
-//! * [`report`], [`runner`]: what became of it, for people, workflows and programs. `notices`: what they should know
+//! * [`report`], [`console`]: what became of it, for people, workflows and programs. `notices`: what they should know
 //!   beside it.
 
 pub mod audit;
 mod auditing;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod duration;
 pub mod http;
 pub mod issuer;
@@ -27,7 +28,6 @@ pub mod regular;
 pub mod report;
 pub mod rotation;
 mod rotations;
-pub mod runner;
 pub mod secret;
 pub mod store;
 
@@ -37,12 +37,12 @@ use std::time::Duration;
 
 use crate::cli::Surroundings;
 use crate::config::{Asked, Command, Request, RotationRequest};
+use crate::console::Console;
 use crate::http::{Client, Retry, Trace};
 use crate::report::Ending;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::Observer as _;
-use crate::runner::Runner;
 use crate::secret::Redactor;
 use crate::store::Stores;
 use crate::store::github::{App, AppKey, Around, Credential, GitHub, Level, Need, Pace};
@@ -52,14 +52,14 @@ use crate::store::target::Target;
 pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
     let reading = config::read(surroundings);
     let redactor = Redactor::new();
-    let runner = Rc::new(Runner::of_process(&surroundings.vars, reading.format, redactor.clone()));
+    let console = Rc::new(Console::of_process(&surroundings.vars, reading.format, redactor.clone()));
     for secret in &reading.secrets {
-        runner.mask(secret);
+        console.mask(secret);
     }
     let ending = match reading.asked {
         Asked::Text(text) => {
-            runner.verbatim(&text);
-            runner.drain(&interrupt).await;
+            console.verbatim(&text);
+            console.drain(&interrupt).await;
             return 0;
         }
         Asked::Wrong(problems) => {
@@ -70,19 +70,19 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
             let variables = Rc::new(surroundings.vars.clone());
             match &request.command {
                 Command::Audit(settings) => {
-                    Ending::audited(&auditing::run(&request, settings, &interrupt, &runner).await, &redactor)
+                    Ending::audited(&auditing::run(&request, settings, &interrupt, &console).await, &redactor)
                 }
                 Command::Reenable(id) => {
-                    Ending::ran(&[rotations::reenable(&request, id, &interrupt, &runner).await], &redactor)
+                    Ending::ran(&[rotations::reenable(&request, id, &interrupt, &console).await], &redactor)
                 }
                 Command::Rotate => {
-                    Ending::ran(&rotations::run_all(&request, variables, &interrupt, &runner).await, &redactor)
+                    Ending::ran(&rotations::run_all(&request, variables, &interrupt, &console).await, &redactor)
                 }
             }
         }
     };
-    let status = report::finish(&ending, &runner);
-    runner.drain(&interrupt).await;
+    let status = report::finish(&ending, &console);
+    console.drain(&interrupt).await;
     status
 }
 
@@ -98,10 +98,10 @@ struct Access {
     pace: Rc<Pace>,
 }
 
-fn access(request: &Request, runner: &Rc<Runner>) -> Option<Access> {
+fn access(request: &Request, console: &Rc<Console>) -> Option<Access> {
     let github = &request.github;
     let credential = match (&github.app, &github.token) {
-        (Some(key), _) => Credential::App(Rc::new(app(key, request, runner))),
+        (Some(key), _) => Credential::App(Rc::new(app(key, request, console))),
         (None, Some(token)) => Credential::Token(token.clone()),
         (None, None) => return None,
     };
@@ -110,11 +110,11 @@ fn access(request: &Request, runner: &Rc<Runner>) -> Option<Access> {
     Some(Access { credential, pace: Rc::new(pace) })
 }
 
-fn app(key: &AppKey, request: &Request, runner: &Rc<Runner>) -> App {
+fn app(key: &AppKey, request: &Request, console: &Rc<Console>) -> App {
     let needs: Vec<_> = request.rotations.iter().flat_map(needs).collect();
-    let (clock, runner) = (Clock::system(), Rc::clone(runner));
+    let (clock, console) = (Clock::system(), Rc::clone(console));
     let now = Box::new(move || clock.wall_time());
-    App::new(key.clone(), &needs, Around { now, hide: Box::new(move |secret| runner.mask(secret)) })
+    App::new(key.clone(), &needs, Around { now, hide: Box::new(move |secret| console.mask(secret)) })
 }
 
 /// What a rotation needs at GitHub.
@@ -132,24 +132,24 @@ fn connect(
     request_timeout: Duration,
     access: Option<&Access>,
     variables: &Rc<BTreeMap<String, String>>,
-    runner: &Rc<Runner>,
+    console: &Rc<Console>,
     trace: &Trace,
 ) -> anyhow::Result<Connected> {
     let client = http::client(request_timeout)?;
-    let redactor = runner.redactor().clone();
+    let redactor = console.redactor().clone();
     let (api_url, signed) = (&request.github.api_url, redactor.clone());
     let connect = |Access { credential, pace }: &Access| {
         let github = GitHub::new(client.clone(), api_url.clone(), credential.clone(), signed)?;
         anyhow::Ok(Rc::new(github.traced(trace.clone()).paced(Rc::clone(pace))))
     };
     let github = access.map(connect).transpose()?;
-    let (clock, runner) = (Clock::system(), Rc::clone(runner));
+    let (clock, console) = (Clock::system(), Rc::clone(console));
     let around = store::Around {
         client: client.clone(),
         request_timeout,
         variables: Rc::clone(variables),
         now: Rc::new(move || clock.wall_time()),
-        hide: Rc::new(move |secret| runner.mask(secret)),
+        hide: Rc::new(move |secret| console.mask(secret)),
         redactor,
         trace: trace.clone(),
     };

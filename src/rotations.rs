@@ -15,6 +15,8 @@ use futures_util::{StreamExt as _, stream};
 
 use self::turns::{InTurn, Turns};
 use crate::config::{Request, RotationRequest};
+use crate::console::words::duration;
+use crate::console::{Chorus, Console};
 use crate::http::{Retry, Trace};
 use crate::issuer::Flights;
 use crate::issuing;
@@ -25,8 +27,6 @@ use crate::rotation::outcome::{Event, Observer, Outcome, Problem, Reason};
 use crate::rotation::port::{KeyId, KeyIssuer, SecretStore};
 use crate::rotation::reenable::reenable as enable_again;
 use crate::rotation::{Context, dry_run, rotate};
-use crate::runner::words::duration;
-use crate::runner::{Chorus, Runner};
 use crate::store::github::{GitHub, time_for};
 use crate::store::target::Target;
 use crate::{Access, Connected, access, connect, http, notices, report};
@@ -39,21 +39,21 @@ pub(crate) async fn run_all(
     request: &Request,
     variables: Rc<BTreeMap<String, String>>,
     interrupt: &Interrupt,
-    runner: &Rc<Runner>,
+    console: &Rc<Console>,
 ) -> Vec<Outcome> {
     for warning in &request.warnings {
-        runner.about(warning.rotation.as_deref().filter(|_| request.rotations.len() > 1));
-        runner.event(&Event::Warning(warning.to_string()));
+        console.about(warning.rotation.as_deref().filter(|_| request.rotations.len() > 1));
+        console.event(&Event::Warning(warning.to_string()));
     }
-    runner.about(None);
-    let debugger = Rc::clone(runner);
+    console.about(None);
+    let debugger = Rc::clone(console);
     let trace = Trace::to(move |line| debugger.debug(line));
-    let access = access(request, runner);
+    let access = access(request, console);
     let (flights, connections) = Default::default();
-    let fleet = Fleet { request, variables, interrupt, runner, trace, access, flights, connections };
+    let fleet = Fleet { request, variables, interrupt, console, trace, access, flights, connections };
     let work = async {
         match request.rotations.as_slice() {
-            [only] => vec![fleet.run(only, None, fleet.runner.as_ref()).await],
+            [only] => vec![fleet.run(only, None, fleet.console.as_ref()).await],
             several => fleet.run_together(several).await,
         }
     };
@@ -62,7 +62,7 @@ pub(crate) async fn run_all(
         let left = fleet.access.as_ref()?.pace.held()?;
         clock.wall_time().checked_add(jiff::SignedDuration::try_from(left).ok()?).ok()
     };
-    let mut outcomes = runner.telling(held, work).await;
+    let mut outcomes = console.telling(held, work).await;
     for warning in &request.warnings {
         let is_about = |asked: &RotationRequest| Some(&asked.policy.key_name) == warning.rotation.as_ref();
         let at = request.rotations.iter().position(is_about).unwrap_or(0);
@@ -70,34 +70,34 @@ pub(crate) async fn run_all(
     }
     let left = fleet.leave().await;
     for sentence in &left {
-        runner.event(&Event::Warning(sentence.clone()));
+        console.event(&Event::Warning(sentence.clone()));
     }
     outcomes.last_mut().into_iter().for_each(|last| last.notices.extend(left.iter().cloned()));
     outcomes
 }
 
 /// Takes back a `retire: disable`.
-pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrupt, runner: &Rc<Runner>) -> Outcome {
+pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrupt, console: &Rc<Console>) -> Outcome {
     for warning in &request.warnings {
-        runner.event(&Event::Warning(warning.to_string()));
+        console.event(&Event::Warning(warning.to_string()));
     }
     let client = match http::client(request.request_timeout) {
         Ok(client) => client,
         Err(error) => {
             let problem = Problem::bare(format!("{error:#}"));
-            runner.event(&Event::Failed(&problem));
+            console.event(&Event::Failed(&problem));
             return Outcome::unbegun(&id.0, vec![problem]);
         }
     };
-    let debugger = Rc::clone(runner);
+    let debugger = Rc::clone(console);
     let trace = Trace::to(move |line| debugger.debug(line));
-    let issuer = issuing::open(&request.issuer, client, runner.redactor().clone(), &Flights::default(), trace);
+    let issuer = issuing::open(&request.issuer, client, console.redactor().clone(), &Flights::default(), trace);
     let context = Context {
         clock: Clock::system(),
         rng: RefCell::default(),
         retry: Retry::default(),
         interrupt: interrupt.clone(),
-        observer: runner.as_ref(),
+        observer: console.as_ref(),
     };
     let mut outcome = enable_again(issuer.as_ref(), id, request.dry_run, &context).await;
     outcome.notices.extend(request.warnings.iter().map(ToString::to_string));
@@ -109,7 +109,7 @@ struct Fleet<'a> {
     request: &'a Request,
     variables: Rc<BTreeMap<String, String>>,
     interrupt: &'a Interrupt,
-    runner: &'a Rc<Runner>,
+    console: &'a Rc<Console>,
     trace: Trace,
     access: Option<Access>,
     flights: Flights,
@@ -120,7 +120,7 @@ struct Fleet<'a> {
 impl Fleet<'_> {
     async fn run_together(&self, several: &[RotationRequest]) -> Vec<Outcome> {
         let titles = several.iter().map(|rotation| rotation.policy.key_name.clone());
-        let chorus = Chorus::new(self.runner, titles);
+        let chorus = Chorus::new(self.console, titles);
         let turns = Turns::new();
         let one = async |(part, asked)| {
             let outcome = self.run(asked, Some(&turns), &chorus.voice(part)).await;
@@ -217,7 +217,7 @@ impl Fleet<'_> {
             return Ok(Rc::clone(connected));
         }
         let (access, variables) = (self.access.as_ref(), &self.variables);
-        let connected = connect(self.request, request_timeout, access, variables, self.runner, &self.trace)?;
+        let connected = connect(self.request, request_timeout, access, variables, self.console, &self.trace)?;
         let connected = Rc::new(connected);
         self.connections.borrow_mut().insert(request_timeout, Rc::clone(&connected));
         Ok(connected)
@@ -250,7 +250,7 @@ impl Fleet<'_> {
     }
 
     fn issuer(&self, asked: &RotationRequest, connected: &Connected) -> Box<dyn KeyIssuer> {
-        let (client, redactor) = (connected.client.clone(), self.runner.redactor().clone());
+        let (client, redactor) = (connected.client.clone(), self.console.redactor().clone());
         issuing::open(&asked.issuer, client, redactor, &self.flights, self.trace.clone())
     }
 }

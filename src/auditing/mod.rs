@@ -14,6 +14,7 @@ use crate::audit::prune::{How, Pruning};
 use crate::audit::{Assessment, Audit, AuditedAccount, Criteria, Rotation, assess};
 use crate::config::audit::{AuditSettings, Listed, Prune};
 use crate::config::{IssuerKind, IssuerSettings, Request, environments};
+use crate::console::Console;
 use crate::http::{self, Client, Failure, Retry, Trace};
 use crate::issuer::Flights;
 use crate::issuing;
@@ -24,7 +25,6 @@ use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer as _, Problem};
 use crate::rotation::policy::Retire;
 use crate::rotation::port::{KeyIssuer, Listing};
-use crate::runner::Runner;
 use crate::secret::Secret;
 use crate::store::target::Target;
 
@@ -54,10 +54,10 @@ pub(crate) async fn run(
     request: &Request,
     settings: &AuditSettings,
     interrupt: &Interrupt,
-    runner: &Rc<Runner>,
+    console: &Rc<Console>,
 ) -> Audit {
     for warning in &request.warnings {
-        runner.event(&Event::Warning(warning.to_string()));
+        console.event(&Event::Warning(warning.to_string()));
     }
     let criteria = Criteria { old_after: settings.old_after, unused_after: settings.unused_after };
     let mut audit = Audit { criteria, fail_on: settings.fail_on, accounts: Vec::new(), problems: Vec::new() };
@@ -70,23 +70,23 @@ pub(crate) async fn run(
                 dry_run: request.dry_run,
                 interrupt,
                 clock: &clock,
-                runner,
+                console,
             });
             let mut accounts = Vec::new();
-            for reached in reach(request, settings, &client, runner) {
-                accounts.push(account(&reached, &audit.criteria, shears.as_ref(), interrupt, runner).await);
+            for reached in reach(request, settings, &client, console) {
+                accounts.push(account(&reached, &audit.criteria, shears.as_ref(), interrupt, console).await);
             }
             audit.accounts = accounts;
         }
         Err(error) => audit.problems.push(Problem::bare(error.to_string())),
     }
-    leave_sarif(&mut audit, settings, runner);
+    leave_sarif(&mut audit, settings, console);
     audit
 }
 
 /// The accounts, in the config file's order. Rotations at one address that share a credential share an account; so do
 /// those whose keys manage themselves, since one list most likely shows them all.
-fn reach(request: &Request, settings: &AuditSettings, client: &Client, runner: &Rc<Runner>) -> Vec<Reached> {
+fn reach(request: &Request, settings: &AuditSettings, client: &Client, console: &Rc<Console>) -> Vec<Reached> {
     let mut reached: Vec<(Reached, Vec<Secret>)> = Vec::new();
     let alone = settings.rotations.is_empty().then_some((&request.issuer, None));
     let listed = settings.rotations.iter().map(|listed| (&listed.request.issuer, Some(listed)));
@@ -110,18 +110,18 @@ fn reach(request: &Request, settings: &AuditSettings, client: &Client, runner: &
         }
         if let Some(secret) = signs.filter(|secret| !credentials.contains(secret)) {
             credentials.push(secret.clone());
-            account.issuers.push(open(issuer, secret, client, runner));
+            account.issuers.push(open(issuer, secret, client, console));
         }
     }
     reached.into_iter().map(|(account, _)| account).collect()
 }
 
-fn open(settings: &IssuerSettings, signs: &Secret, client: &Client, runner: &Rc<Runner>) -> Box<dyn KeyIssuer> {
+fn open(settings: &IssuerSettings, signs: &Secret, client: &Client, console: &Rc<Console>) -> Box<dyn KeyIssuer> {
     let current_key = settings.management_key.is_none().then(|| signs.clone());
-    let debugger = Rc::clone(runner);
+    let debugger = Rc::clone(console);
     let trace = Trace::to(move |line| debugger.debug(line));
     let settings = IssuerSettings { current_key, ..settings.clone() };
-    issuing::open(&settings, client.clone(), runner.redactor().clone(), &Flights::default(), trace)
+    issuing::open(&settings, client.clone(), console.redactor().clone(), &Flights::default(), trace)
 }
 
 fn rotation(listed: &Listed) -> Rotation {
@@ -151,7 +151,7 @@ async fn account(
     criteria: &Criteria,
     shears: Option<&Shears<'_>>,
     interrupt: &Interrupt,
-    runner: &Runner,
+    console: &Console,
 ) -> AuditedAccount {
     let mut account = AuditedAccount {
         issuer: reached.url.to_string(),
@@ -161,19 +161,19 @@ async fn account(
     };
     if reached.issuers.is_empty() {
         let problem = unreachable(reached);
-        runner.event(&Event::Failed(&problem));
+        console.event(&Event::Failed(&problem));
         account.problems.push(problem);
     }
     let mut merged: Option<Listing> = None;
     for issuer in &reached.issuers {
-        match listing(issuer.as_ref(), interrupt, runner).await {
+        match listing(issuer.as_ref(), interrupt, console).await {
             Some(Ok(listing)) => merge(&mut merged, listing),
             Some(Err(failure)) => {
                 let problem = Problem {
                     next: failure.hint().map(ToOwned::to_owned),
                     ..Problem::bare(format!("the issuer's key list could not be read: {failure}"))
                 };
-                runner.event(&Event::Failed(&problem));
+                console.event(&Event::Failed(&problem));
                 account.problems.push(problem);
             }
             None => {
@@ -213,15 +213,15 @@ fn merge(merged: &mut Option<Listing>, listing: Listing) {
 }
 
 /// The list, asked for as often as is sensible; `None` where the run was told to stop meanwhile.
-async fn listing(issuer: &dyn KeyIssuer, interrupt: &Interrupt, runner: &Runner) -> Option<Result<Listing, Failure>> {
+async fn listing(issuer: &dyn KeyIssuer, interrupt: &Interrupt, console: &Console) -> Option<Result<Listing, Failure>> {
     tokio::select! {
         biased;
         () = interrupt.wait() => None,
-        read = persistently(issuer, runner) => Some(read),
+        read = persistently(issuer, console) => Some(read),
     }
 }
 
-async fn persistently(issuer: &dyn KeyIssuer, runner: &Runner) -> Result<Listing, Failure> {
+async fn persistently(issuer: &dyn KeyIssuer, console: &Console) -> Result<Listing, Failure> {
     let (retry, mut rng) = (Retry::default(), fastrand::Rng::new());
     let mut made = 0;
     loop {
@@ -232,21 +232,21 @@ async fn persistently(issuer: &dyn KeyIssuer, runner: &Runner) -> Result<Listing
         };
         let Some(wait) = retry.wait(made, &failure, &mut rng) else { return Err(failure) };
         let (what, why) = ("read the key list".to_owned(), failure.message().to_owned());
-        runner.event(&Event::Retrying { what, why, wait });
+        console.event(&Event::Retrying { what, why, wait });
         tokio::time::sleep(wait).await;
     }
 }
 
 /// A file that can't be written is a problem of the run: what reads it would take an older one for this one's.
-fn leave_sarif(audit: &mut Audit, settings: &AuditSettings, runner: &Runner) {
+fn leave_sarif(audit: &mut Audit, settings: &AuditSettings, console: &Console) {
     let Some(path) = &settings.sarif_file else { return };
-    let text = report::sarif(audit, runner.redactor(), &settings.beside.uri, settings.beside.is_config);
+    let text = report::sarif(audit, console.redactor(), &settings.beside.uri, settings.beside.is_config);
     if let Err(error) = write(path, &text) {
         let problem = Problem::new(
             format!("sarif-file: {path} could not be written: {error}"),
             "Name a file in a folder that exists and can be written.",
         );
-        runner.event(&Event::Failed(&problem));
+        console.event(&Event::Failed(&problem));
         audit.problems.push(problem);
     }
 }

@@ -7,13 +7,13 @@ use tokio::time::Instant;
 use super::{Reached, assess, listing, persistently};
 use crate::audit::prune::{Candidate, Fate, How, Pruned, Pruning, candidates};
 use crate::audit::{AuditedAccount, Criteria};
+use crate::console::Console;
 use crate::http::{Failure, Retry};
 use crate::rotation::clock::Clock;
 use crate::rotation::identity::provably;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer as _, Problem};
 use crate::rotation::port::{About, Deletion, KeyId, KeyIssuer, KeyKind, Listing, Verdict};
-use crate::runner::Runner;
 use crate::secret::Secret;
 
 /// A list that was read no longer ago than this counts as read right before. Reading one of thousands takes longer.
@@ -28,7 +28,7 @@ pub(super) struct Shears<'a> {
     pub(super) dry_run: bool,
     pub(super) interrupt: &'a Interrupt,
     pub(super) clock: &'a Clock,
-    pub(super) runner: &'a Runner,
+    pub(super) console: &'a Console,
 }
 
 impl Shears<'_> {
@@ -87,7 +87,7 @@ impl Shears<'_> {
 
     fn note(&self, account: &mut AuditedAccount, what: String, next: &str) {
         let problem = Problem::new(what, next.to_owned());
-        self.runner.event(&Event::Failed(&problem));
+        self.console.event(&Event::Failed(&problem));
         account.problems.push(problem);
     }
 
@@ -117,7 +117,7 @@ impl Shears<'_> {
         signers: &[KeyId],
     ) -> Fate {
         if list.read_at.elapsed() > FRESH {
-            match listing(issuer, self.interrupt, self.runner).await {
+            match listing(issuer, self.interrupt, self.console).await {
                 Some(Ok(listing)) => *list = Fresh { listing, read_at: Instant::now() },
                 Some(Err(failure)) => return Fate::Failed(format!("the key list could not be read again: {failure}")),
                 None => return Fate::NotReached,
@@ -158,7 +158,7 @@ impl Shears<'_> {
             };
             let Some(wait) = retry.wait(made, &failure, &mut rng) else { return Err(failure) };
             let (what, why) = (format!("prune key {id}"), failure.message().to_owned());
-            self.runner.event(&Event::Retrying { what, why, wait });
+            self.console.event(&Event::Retrying { what, why, wait });
             tokio::select! {
                 biased;
                 () = self.interrupt.wait() => return Err(failure),
@@ -171,7 +171,7 @@ impl Shears<'_> {
     async fn look_again(&self, reached: &Reached, issuer: &dyn KeyIssuer, account: &mut AuditedAccount) {
         let read = tokio::select! {
             biased;
-            read = persistently(issuer, self.runner) => read.map_err(|failure| failure.to_string()),
+            read = persistently(issuer, self.console) => read.map_err(|failure| failure.to_string()),
             () = self.interrupt.deadline(self.clock) => Err(STOPPED.to_owned()),
         };
         let listing = match read {
@@ -205,7 +205,7 @@ impl Shears<'_> {
                 format!("key {} ({}) is not {verb} for certain: {why}", pruned.id, pruned.name),
                 format!("Run it again, or do it by hand. {}", issuer.manual(&pruned.id)),
             );
-            self.runner.event(&Event::Failed(&problem));
+            self.console.event(&Event::Failed(&problem));
             account.problems.push(problem);
         }
     }
@@ -218,7 +218,7 @@ impl Shears<'_> {
             Fate::Deleted => "is deleted",
             Fate::Spared(_) | Fate::NotReached | Fate::Failed(_) => return,
         };
-        self.runner.event(&Event::Note(format!("key {} ({}) {what}", candidate.id, candidate.name)));
+        self.console.event(&Event::Note(format!("key {} ({}) {what}", candidate.id, candidate.name)));
     }
 }
 

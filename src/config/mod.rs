@@ -35,7 +35,7 @@ use crate::store::github::AppKey;
 use crate::store::target::Target;
 use audit::AuditSettings;
 
-pub use crate::runner::Format;
+pub use crate::console::Format;
 pub use problem::{Problem, hide_credentials};
 pub use request::read;
 pub(crate) use together::environments;

@@ -30,12 +30,12 @@ pub use self::markdown::markdown;
 pub use self::outputs::outputs;
 pub use self::text::text;
 use crate::audit::{Audit, Level};
+use crate::console::words::problem_text;
+use crate::console::{Console, Kind, line};
 use crate::rotation::outcome::{
     KeyFate, KeyReport, Needed, Outcome, Problem, Reason, StrayReason, TargetReport, Verdict,
 };
 use crate::rotation::port::KeyId;
-use crate::runner::words::problem_text;
-use crate::runner::{Kind, Runner, line};
 use crate::secret::Redactor;
 
 /// Sentences are cut here, in UTF-16 units.
@@ -99,55 +99,55 @@ impl Ending {
 }
 
 /// Tells in every form how the run ended, and returns the exit status.
-pub fn finish<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) -> u8 {
+pub fn finish<O: Write, E: Write>(ending: &Ending, console: &Console<O, E>) -> u8 {
     let outputs = outputs(ending);
-    runner.outputs(&outputs);
-    runner.summary(|room| markdown(ending, room));
-    annotate(ending, runner);
+    console.outputs(&outputs);
+    console.summary(|room| markdown(ending, room));
+    annotate(ending, console);
     match ending {
-        Ending::Invalid(_) if !runner.is_on_github() => {
-            runner.complain(&format!("{}keyrotor --help lists all inputs.\n", text(ending)));
+        Ending::Invalid(_) if !console.is_on_github() => {
+            console.complain(&format!("{}keyrotor --help lists all inputs.\n", text(ending)));
         }
-        _ => runner.say_lines(&text(ending)),
+        _ => console.say_lines(&text(ending)),
     }
-    runner.finish();
-    runner.document(|| json(ending, usize::MAX));
+    console.finish();
+    console.document(|| json(ending, usize::MAX));
     ending.exit_code()
 }
 
 /// What was told while it happened is not told again.
-fn annotate<O: Write, E: Write>(ending: &Ending, runner: &Runner<O, E>) {
+fn annotate<O: Write, E: Write>(ending: &Ending, console: &Console<O, E>) {
     match ending {
-        Ending::Invalid(problems) => problems.iter().for_each(|problem| runner.annotate(Kind::Error, problem)),
-        Ending::Audited(audit) => annotate_audit(audit, runner),
+        Ending::Invalid(problems) => problems.iter().for_each(|problem| console.annotate(Kind::Error, problem)),
+        Ending::Audited(audit) => annotate_audit(audit, console),
         Ending::Ran(outcomes) => {
             for outcome in outcomes {
-                runner.about((outcomes.len() > 1).then_some(outcome.key_name.as_str()));
-                annotate_one(outcome, runner);
+                console.about((outcomes.len() > 1).then_some(outcome.key_name.as_str()));
+                annotate_one(outcome, console);
             }
-            runner.about(None);
+            console.about(None);
         }
     }
 }
 
 /// Notes are in the summary: an annotation is for what should be changed.
-fn annotate_audit<O: Write, E: Write>(audit: &Audit, runner: &Runner<O, E>) {
-    audit.all_problems().for_each(|problem| runner.annotate(Kind::Error, &problem_text(problem)));
+fn annotate_audit<O: Write, E: Write>(audit: &Audit, console: &Console<O, E>) {
+    audit.all_problems().for_each(|problem| console.annotate(Kind::Error, &problem_text(problem)));
     for (level, kind) in [(Level::Error, Kind::Error), (Level::Warning, Kind::Warning)] {
         let of_level = audit.findings().into_iter().filter(|finding| finding.level == level);
-        of_level.take(MOST_ANNOTATED).for_each(|finding| runner.annotate(kind, &audit::sentence(finding)));
+        of_level.take(MOST_ANNOTATED).for_each(|finding| console.annotate(kind, &audit::sentence(finding)));
     }
 }
 
-fn annotate_one<O: Write, E: Write>(outcome: &Outcome, runner: &Runner<O, E>) {
-    outcome.problems.iter().for_each(|problem| runner.annotate(Kind::Error, &problem_text(problem)));
+fn annotate_one<O: Write, E: Write>(outcome: &Outcome, console: &Console<O, E>) {
+    outcome.problems.iter().for_each(|problem| console.annotate(Kind::Error, &problem_text(problem)));
     if outcome.verdict == Verdict::Attention {
         let told: Vec<_> = outcome.problems.iter().filter_map(|problem| problem.next.as_deref()).collect();
         let told: Vec<_> = told.into_iter().map(words::advice_sentence).collect();
         let next = words::next(outcome).into_iter().map(|next| next.plain());
-        next.filter(|next| !told.contains(next)).for_each(|next| runner.annotate(Kind::Error, &next));
+        next.filter(|next| !told.contains(next)).for_each(|next| console.annotate(Kind::Error, &next));
     }
-    outcome.notices.iter().for_each(|notice| runner.annotate(Kind::Notice, notice));
+    outcome.notices.iter().for_each(|notice| console.annotate(Kind::Notice, notice));
 }
 
 /// One rotation's end in a line: `production: Rotated`.

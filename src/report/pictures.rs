@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use crate::console::words::duration;
 use crate::rotation::outcome::StepTime;
 use crate::rotation::step::Step;
-use crate::runner::words::duration;
 
 /// More bars than this are no use to a reader.
 const MOST_BARS: usize = 60;

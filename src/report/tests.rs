@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::samples::{attention, not_due, pending, planned, rolled_back, rotated, unchanged};
 use super::*;
+use crate::console::tests::{Tape, nasty, obeyed, scratch};
+use crate::console::{Format, Sink, Surroundings};
 use crate::rotation::outcome::Observer as _;
-use crate::runner::tests::{Tape, nasty, obeyed, scratch};
-use crate::runner::{Format, Sink, Surroundings};
 use crate::secret::Secret;
 
 fn code(outcomes: &[Outcome]) -> (&'static str, u8) {
@@ -66,9 +66,9 @@ fn finished(ending: &Ending, format: Format, name: &str) -> [String; 4] {
     ]);
     let (out, err) = (Tape::default(), Tape::default());
     let surroundings = Surroundings::new(&variables, format, Sink::Pipe, Sink::Pipe);
-    let runner = Runner::new(surroundings, Redactor::new(), out.clone(), err.clone());
-    runner.mask(&Secret::new("lr_live_secret".into()));
-    assert_eq!(finish(ending, &runner), ending.exit_code());
+    let console = Console::new(surroundings, Redactor::new(), out.clone(), err.clone());
+    console.mask(&Secret::new("lr_live_secret".into()));
+    assert_eq!(finish(ending, &console), ending.exit_code());
     let read = |n: usize| std::fs::read_to_string(files.get(n).unwrap()).unwrap();
     let written = [out.text(), err.text(), read(0), read(1)];
     files.iter().for_each(|file| std::fs::remove_file(file).unwrap());

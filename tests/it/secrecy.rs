@@ -15,6 +15,7 @@ use keyrotor::audit::FailOn;
 use keyrotor::cli::Surroundings;
 use keyrotor::config::audit::{AuditSettings, Beside, Listed, Prune};
 use keyrotor::config::{self, Asked, Command, GitHubSettings, IssuerSettings, Reading, Request};
+use keyrotor::console::{self, Console, Format, Sink};
 use keyrotor::http;
 use keyrotor::http::Call;
 use keyrotor::issuer::openrouter::Extras;
@@ -24,7 +25,6 @@ use keyrotor::rotation::observation::{Observation, SeenTarget};
 use keyrotor::rotation::outcome::Observer as _;
 use keyrotor::rotation::policy::Policy;
 use keyrotor::rotation::port::{Contents, CreatedKey, Entry, Held, KeyId, Listing, RightsTaken, ShownRights};
-use keyrotor::runner::{self, Format, Runner, Sink};
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::github::answer::{Answer, SignedBy};
 use keyrotor::store::github::{App, AppKey, Credential, GitHub, GitHubSecret};
@@ -85,8 +85,8 @@ fn debugged() -> BTreeMap<&'static str, String> {
     let client = http::client(Duration::from_secs(1)).unwrap();
     let openrouter = OpenRouterIssuer::new(client, url, Some(management.clone()), Extras::default(), redactor.clone());
     let github = BTreeMap::from([("GITHUB_ACTIONS".to_owned(), "true".to_owned())]);
-    let surroundings = runner::Surroundings::new(&github, Format::Text, Sink::Pipe, Sink::Pipe);
-    let runner = Runner::new(surroundings, redactor.clone(), std::io::sink(), std::io::sink());
+    let surroundings = console::Surroundings::new(&github, Format::Text, Sink::Pipe, Sink::Pipe);
+    let runner = Console::new(surroundings, redactor.clone(), std::io::sink(), std::io::sink());
     runner.mask(&management);
     let created = CreatedKey { id: KeyId("id".into()), value: current.clone(), rights: ShownRights::default() };
     let observation = observation(&current);
@@ -130,7 +130,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("issuer::arouter::ArouterIssuer", shown(&issuer)),
         ("issuer::openrouter::OpenRouterIssuer", shown(&openrouter)),
         ("issuer::flights::Flights", shown(&Flights::default())),
-        ("runner::Runner", shown(&runner)),
+        ("console::Console", shown(&runner)),
         ("http::exchange::Answer", shown(&answer)),
     ])
 }

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use keyrotor::audit::State;
+use keyrotor::console::line;
+use keyrotor::console::{Console, Format, Kind, Sink, Surroundings};
 use keyrotor::report::{self, Ending, json, markdown, outputs};
 use keyrotor::rotation::outcome::{Event, Observer as _, Outcome, Problem};
 use keyrotor::rotation::step::Step;
-use keyrotor::runner::line;
-use keyrotor::runner::{Format, Kind, Runner, Sink, Surroundings};
 use keyrotor::secret::{Redactor, Secret};
 
 use crate::actions::{self, check_visible, commands};
@@ -71,7 +71,7 @@ impl Drop for Files {
 }
 
 /// A runner in these surroundings that has masked every secret.
-fn runner(style: Where, format: Format, files: &Files) -> (Runner<Tape, Tape>, Tape, Tape) {
+fn runner(style: Where, format: Format, files: &Files) -> (Console<Tape, Tape>, Tape, Tape) {
     let [outputs, summary] = files.0.each_ref().map(|path| path.to_string_lossy().into_owned());
     let mut variables = BTreeMap::from([("GITHUB_OUTPUT", outputs), ("GITHUB_STEP_SUMMARY", summary)]);
     if style == Where::GitHub {
@@ -81,7 +81,7 @@ fn runner(style: Where, format: Format, files: &Files) -> (Runner<Tape, Tape>, T
     let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let (out, err) = (Tape::default(), Tape::default());
     let runner =
-        Runner::new(Surroundings::new(&variables, format, sink, sink), Redactor::new(), out.clone(), err.clone());
+        Console::new(Surroundings::new(&variables, format, sink, sink), Redactor::new(), out.clone(), err.clone());
     SECRETS.iter().for_each(|secret| runner.mask(&Secret::new((*secret).to_owned())));
     (runner, out, err)
 }
@@ -96,7 +96,7 @@ enum Where {
 const STEPS: [Step; 4] = [Step::Observe, Step::Prove, Step::Distribute, Step::Undo];
 
 /// Tells something hostile in some way; the commands that this may make.
-fn tell(u: &mut Unstructured<'_>, runner: &Runner<Tape, Tape>) -> Result<()> {
+fn tell(u: &mut Unstructured<'_>, runner: &Console<Tape, Tape>) -> Result<()> {
     let (text, other) = (echoing(u)?, echoing(u)?);
     let wait = Duration::from_millis(u.arbitrary::<u32>()?.into());
     match u.int_in_range(0..=13)? {

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use tokio::time::{Instant, interval_at};
 
 use super::words::{Tone, duration};
-use super::{Runner, Sink, put};
+use super::{Console, Sink, put};
 
 /// Up to so many targets get a line each; more of them are told of together.
 const FEW: usize = 20;
@@ -59,7 +59,7 @@ impl Work {
     }
 }
 
-impl<O: Write, E: Write> Runner<O, E> {
+impl<O: Write, E: Write> Console<O, E> {
     /// Does the work, and tells from time to time how far it is, or until when GitHub's rate limit holds it.
     pub async fn telling<T>(&self, held: impl Fn() -> Option<Timestamp>, work: impl Future<Output = T>) -> T {
         let every = if self.surroundings.progress { ON_A_TERMINAL } else { IN_A_LOG };

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io::Write;
 use std::time::Duration;
 
-use super::{Outlet, Runner};
+use super::{Console, Outlet};
 use crate::rotation::outcome::{Event, Observer, Problem};
 use crate::rotation::step::Step;
 use crate::secret::Secret;
@@ -13,7 +13,7 @@ use crate::secret::Secret;
 /// Tells for several rotations, in the order of their titles.
 #[derive(Debug)]
 pub struct Chorus<'a, O: Write = Outlet, E: Write = Outlet> {
-    runner: &'a Runner<O, E>,
+    console: &'a Console<O, E>,
     state: RefCell<State>,
 }
 
@@ -42,12 +42,12 @@ pub struct Voice<'a, O: Write = Outlet, E: Write = Outlet> {
 impl<'a, O: Write, E: Write> Chorus<'a, O, E> {
     /// For rotations with these titles. The first one's section begins.
     #[must_use]
-    pub fn new(runner: &'a Runner<O, E>, titles: impl Iterator<Item = String>) -> Self {
+    pub fn new(console: &'a Console<O, E>, titles: impl Iterator<Item = String>) -> Self {
         let parts: Vec<_> = titles.map(|title| Part { title, kept: Vec::new(), end: None }).collect();
         if let Some(first) = parts.first() {
-            runner.section(&first.title);
+            console.section(&first.title);
         }
-        Self { runner, state: RefCell::new(State { front: 0, parts }) }
+        Self { console, state: RefCell::new(State { front: 0, parts }) }
     }
 
     /// The voice of one of them, counted from 0.
@@ -62,11 +62,11 @@ impl<'a, O: Write, E: Write> Chorus<'a, O, E> {
             part.end = Some(end);
         }
         while let Some(end) = self.ended() {
-            self.runner.end_section(&end);
+            self.console.end_section(&end);
             self.state.borrow_mut().front += 1;
             let Some((title, kept)) = self.next() else { return };
-            self.runner.section(&title);
-            kept.iter().for_each(|kept| self.runner.event(&kept.event()));
+            self.console.section(&title);
+            kept.iter().for_each(|kept| self.console.event(&kept.event()));
         }
     }
 
@@ -87,13 +87,13 @@ impl<'a, O: Write, E: Write> Chorus<'a, O, E> {
 impl<O: Write, E: Write> Observer for Voice<'_, O, E> {
     /// Never kept: a secret must be hidden before anyone speaks of it.
     fn mask(&self, secret: &Secret) {
-        self.chorus.runner.mask(secret);
+        self.chorus.console.mask(secret);
     }
 
     fn event(&self, event: &Event<'_>) {
         let is_front = self.chorus.state.borrow().front == self.part;
         if is_front {
-            return self.chorus.runner.event(event);
+            return self.chorus.console.event(event);
         }
         if let Some(part) = self.chorus.state.borrow_mut().parts.get_mut(self.part) {
             part.kept.extend(Kept::of(event));
@@ -153,17 +153,17 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runner::tests::{Tape, obeyed};
-    use crate::runner::{Format, Sink, Surroundings};
+    use crate::console::tests::{Tape, obeyed};
+    use crate::console::{Format, Sink, Surroundings};
     use crate::secret::Redactor;
 
     fn told(github: bool, tell: impl FnOnce(&Chorus<'_, Tape, Tape>)) -> String {
         let variables = if github { vec![("GITHUB_ACTIONS".to_owned(), "true".to_owned())] } else { Vec::new() };
         let surroundings = Surroundings::new(&variables.into_iter().collect(), Format::Text, Sink::Pipe, Sink::Pipe);
         let out = Tape::default();
-        let runner = Runner::new(surroundings, Redactor::new(), out.clone(), Tape::default());
-        tell(&Chorus::new(&runner, ["a", "b", "c"].map(str::to_owned).into_iter()));
-        runner.finish();
+        let console = Console::new(surroundings, Redactor::new(), out.clone(), Tape::default());
+        tell(&Chorus::new(&console, ["a", "b", "c"].map(str::to_owned).into_iter()));
+        console.finish();
         out.text()
     }
 

@@ -41,7 +41,7 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 
 /// The teller. One per process; every secret in play must be given to [`Observer::mask`] before anything else is told.
 #[derive(Debug)]
-pub struct Runner<O: Write = Outlet, E: Write = Outlet> {
+pub struct Console<O: Write = Outlet, E: Write = Outlet> {
     surroundings: Surroundings,
     redactor: Redactor,
     state: RefCell<State<O, E>>,
@@ -61,7 +61,7 @@ struct State<O, E> {
     work: Option<Work>,
 }
 
-impl Runner {
+impl Console {
     /// For this process.
     #[must_use]
     pub fn of_process(variables: &BTreeMap<String, String>, format: Format, redactor: Redactor) -> Self {
@@ -83,7 +83,7 @@ impl Runner {
     }
 }
 
-impl<O: Write, E: Write> Runner<O, E> {
+impl<O: Write, E: Write> Console<O, E> {
     /// For these surroundings, with these two streams.
     #[must_use]
     pub fn new(surroundings: Surroundings, redactor: Redactor, out: O, err: E) -> Self {
@@ -303,7 +303,7 @@ impl<O: Write, E: Write> Runner<O, E> {
     }
 }
 
-impl<O: Write, E: Write> Observer for Runner<O, E> {
+impl<O: Write, E: Write> Observer for Console<O, E> {
     /// The runner masks from the next line on, so this comes before anything that could hold the secret.
     fn mask(&self, secret: &Secret) {
         self.redactor.learn(secret);
@@ -338,7 +338,7 @@ impl<O: Write, E: Write> Observer for Runner<O, E> {
     }
 }
 
-impl<O: Write, E: Write> Drop for Runner<O, E> {
+impl<O: Write, E: Write> Drop for Console<O, E> {
     fn drop(&mut self) {
         self.finish();
     }

@@ -68,7 +68,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::runner::tests::scratch;
+    use crate::console::tests::scratch;
 
     /// As the runner reads the file.
     fn parse(text: &str) -> BTreeMap<String, String> {

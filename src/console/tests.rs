@@ -46,41 +46,41 @@ pub(crate) fn scratch(name: &str) -> std::path::PathBuf {
     std::env::temp_dir().join(format!("keyrotor-{}-{name}", std::process::id()))
 }
 
-fn start(variables: &[(&str, &str)], format: Format, sink: Sink) -> (Runner<Tape, Tape>, Tape, Tape) {
+fn start(variables: &[(&str, &str)], format: Format, sink: Sink) -> (Console<Tape, Tape>, Tape, Tape) {
     let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
     let surroundings = Surroundings::new(&variables, format, sink, sink);
     let (out, err) = (Tape::default(), Tape::default());
-    (Runner::new(surroundings, Redactor::new(), out.clone(), err.clone()), out, err)
+    (Console::new(surroundings, Redactor::new(), out.clone(), err.clone()), out, err)
 }
 
 const GITHUB: &[(&str, &str)] = &[("GITHUB_ACTIONS", "true"), ("RUNNER_DEBUG", "1")];
 
-fn github() -> (Runner<Tape, Tape>, Tape) {
-    let (runner, out, _) = start(GITHUB, Format::Text, Sink::Pipe);
-    (runner, out)
+fn github() -> (Console<Tape, Tape>, Tape) {
+    let (console, out, _) = start(GITHUB, Format::Text, Sink::Pipe);
+    (console, out)
 }
 
 fn problem(what: &str, next: Option<&str>) -> Problem {
     Problem { next: next.map(Into::into), ..Problem::bare(what) }
 }
 
-fn story(runner: &Runner<Tape, Tape>) {
+fn story(console: &Console<Tape, Tape>) {
     let second = Duration::from_secs(1);
-    runner.event(&Event::Began(Step::Distribute));
+    console.event(&Event::Began(Step::Distribute));
     for done in 1..=2 {
-        runner.event(&Event::Wrote { target: "repo:acme/app KEY", took: second, done, of: 2 });
+        console.event(&Event::Wrote { target: "repo:acme/app KEY", took: second, done, of: 2 });
     }
-    runner.event(&Event::Ended(Step::Distribute, second * 2));
-    runner.event(&Event::Began(Step::Confirm));
-    runner.event(&Event::Note("looked again".into()));
-    runner.event(&Event::Failed(&problem("the issuer refused the new key", Some("Look at its account"))));
+    console.event(&Event::Ended(Step::Distribute, second * 2));
+    console.event(&Event::Began(Step::Confirm));
+    console.event(&Event::Note("looked again".into()));
+    console.event(&Event::Failed(&problem("the issuer refused the new key", Some("Look at its account"))));
 }
 
 #[test]
 fn on_github_steps_are_groups_and_a_failure_is_an_annotation() {
-    let (runner, out) = github();
-    story(&runner);
-    drop(runner);
+    let (console, out) = github();
+    story(&console);
+    drop(console);
     let expected = "\
 ::group::distribute: write the new key to the targets
   repo:acme/app KEY: written in 1.0 s (1 of 2)
@@ -97,27 +97,27 @@ distribute: took 2.0 s
 
 #[test]
 fn a_wait_is_a_sentence() {
-    let (runner, out) = github();
+    let (console, out) = github();
     let at_most = Duration::from_secs(5);
     for what in ["for another run", "to look again"] {
-        runner.event(&Event::Waiting { what: what.into(), at_most });
+        console.event(&Event::Waiting { what: what.into(), at_most });
     }
     assert_eq!(out.text(), "  waiting for another run, at most 5.0 s\n  waiting to look again, at most 5.0 s\n");
 }
 
 #[test]
 fn a_group_is_closed_when_the_runner_goes_away() {
-    let (runner, out) = github();
-    runner.event(&Event::Began(Step::Observe));
-    drop(runner);
+    let (console, out) = github();
+    console.event(&Event::Began(Step::Observe));
+    drop(console);
     assert!(out.text().ends_with("::endgroup::\n"), "{}", out.text());
 }
 
 #[test]
 fn a_pipe_gets_one_line_per_event_and_no_command() {
-    let (runner, out, err) = start(&[], Format::Text, Sink::Pipe);
-    story(&runner);
-    runner.debug("hidden");
+    let (console, out, err) = start(&[], Format::Text, Sink::Pipe);
+    story(&console);
+    console.debug("hidden");
     let text = out.text();
     assert!(!text.contains("::") && !text.contains('\u{1b}') && !text.contains("hidden"), "{text}");
     assert_eq!(text.lines().count(), 7);
@@ -126,8 +126,8 @@ fn a_pipe_gets_one_line_per_event_and_no_command() {
 
 #[test]
 fn a_terminal_gets_a_progress_line_that_is_wiped_before_the_next_line() {
-    let (runner, out, err) = start(&[("COLUMNS", "20")], Format::Text, Sink::Terminal);
-    story(&runner);
+    let (console, out, err) = start(&[("COLUMNS", "20")], Format::Text, Sink::Terminal);
+    story(&console);
     assert_eq!(err.text(), "\r[##########........\r[##################\r                   \r");
     assert!(out.text().starts_with("\u{1b}[1mdistribute: "), "{:?}", out.text());
     assert!(out.text().contains("\u{1b}[31merror: the issuer refused"), "{:?}", out.text());
@@ -135,20 +135,20 @@ fn a_terminal_gets_a_progress_line_that_is_wiped_before_the_next_line() {
 
 #[test]
 fn as_json_stdout_has_the_document_alone() {
-    let (runner, out, err) = start(GITHUB, Format::Json, Sink::Pipe);
-    story(&runner);
-    runner.document(|| "{}".into());
+    let (console, out, err) = start(GITHUB, Format::Json, Sink::Pipe);
+    story(&console);
+    console.document(|| "{}".into());
     assert_eq!(out.text(), "{}\n");
     assert!(err.text().contains("::group::"), "{}", err.text());
-    let (runner, out, _) = start(GITHUB, Format::Text, Sink::Pipe);
-    runner.document(|| "{}".into());
+    let (console, out, _) = start(GITHUB, Format::Text, Sink::Pipe);
+    console.document(|| "{}".into());
     assert_eq!(out.text(), "");
 }
 
 #[test]
 fn a_secret_is_masked_line_by_line_and_then_never_shown() {
-    let (runner, out) = github();
-    runner.mask(&Secret::new("-----BEGIN-----\r\nMIIsecret%value\n\n-----END-----".into()));
+    let (console, out) = github();
+    console.mask(&Secret::new("-----BEGIN-----\r\nMIIsecret%value\n\n-----END-----".into()));
     let masks = out.text();
     let expected = "\
 ::add-mask::-----BEGIN-----%0D%0AMIIsecret%25value%0A%0A-----END-----
@@ -157,33 +157,33 @@ fn a_secret_is_masked_line_by_line_and_then_never_shown() {
 ::add-mask::-----END-----
 ";
     assert_eq!(masks, expected);
-    runner.say("got MIIsecret%value back");
-    runner.debug("got MIIsecret%value back");
+    console.say("got MIIsecret%value back");
+    console.debug("got MIIsecret%value back");
     assert_eq!(out.text().replace(&masks, ""), "got *** back\n::debug::got *** back\n");
 }
 
 #[test]
 fn no_mask_is_printed_where_it_would_stay() {
     for sink in [Sink::File, Sink::Terminal] {
-        let (runner, out, err) = start(GITHUB, Format::Text, sink);
-        runner.mask(&Secret::new("lr_live_secret".into()));
-        runner.say("lr_live_secret");
+        let (console, out, err) = start(GITHUB, Format::Text, sink);
+        console.mask(&Secret::new("lr_live_secret".into()));
+        console.say("lr_live_secret");
         assert_eq!((out.text().as_str(), err.text().as_str()), ("***\n", ""));
     }
 }
 
 #[test]
 fn long_messages_are_cut_and_the_eleventh_error_is_a_line() {
-    let (runner, out) = github();
-    runner.announce(Kind::Error, &"x".repeat(10_000));
+    let (console, out) = github();
+    console.announce(Kind::Error, &"x".repeat(10_000));
     assert_eq!(
         out.text().trim_end().len(),
         "::error title=keyrotor::".len() + line::MESSAGE_LIMIT + '…'.len_utf8() - 1
     );
     for n in 0..20 {
-        runner.event(&Event::Failed(&problem(&format!("problem {n}"), None)));
+        console.event(&Event::Failed(&problem(&format!("problem {n}"), None)));
     }
-    runner.finish();
+    console.finish();
     let text = out.text();
     assert_eq!(text.lines().filter(|line| line.starts_with("::error")).count(), 10);
     assert!(text.contains("\nerror: problem 19\n"), "{text}");
@@ -193,15 +193,15 @@ fn long_messages_are_cut_and_the_eleventh_error_is_a_line() {
 #[test]
 fn streams_and_files_that_are_gone_change_nothing() {
     let variables = [("GITHUB_OUTPUT", "/nowhere/out"), ("GITHUB_STEP_SUMMARY", "/nowhere/summary")];
-    let (runner, out, _) = start(&variables, Format::Text, Sink::Pipe);
-    runner.outputs(&[("outcome", "rotated".into())]);
-    runner.summary(|_| "text".into());
+    let (console, out, _) = start(&variables, Format::Text, Sink::Pipe);
+    console.outputs(&[("outcome", "rotated".into())]);
+    console.summary(|_| "text".into());
     assert_eq!(out.text().lines().filter(|line| line.starts_with("warning: ")).count(), 2);
 
     let surroundings = Surroundings::new(&BTreeMap::new(), Format::Json, Sink::Pipe, Sink::Pipe);
-    let runner = Runner::new(surroundings, Redactor::new(), Closed, Closed);
-    runner.say("nobody reads this");
-    runner.document(|| "{}".into());
+    let console = Console::new(surroundings, Redactor::new(), Closed, Closed);
+    console.say("nobody reads this");
+    console.document(|| "{}".into());
 }
 
 /// The commands that GitHub's runner finds in a text: every name with its data, judged more strictly than it does.
@@ -277,23 +277,23 @@ fn nothing_foreign_is_ever_obeyed() {
     for round in 0..3_000 {
         let texts: Vec<String> = (0..6).map(|_| nasty(&mut rng)).collect();
         let [a, b, c, d, e, f] = &*texts else { panic!("six") };
-        let (runner, out) = github();
+        let (console, out) = github();
         let wait = Duration::ZERO;
-        runner.say(a);
-        runner.say_lines(b);
-        runner.section(c);
-        runner.event(&Event::Note(d.clone()));
-        runner.event(&Event::Plan(&texts));
-        runner.event(&Event::Wrote { target: a, took: wait, done: 1, of: 2 });
-        runner.event(&Event::Retrying { what: e.clone(), why: f.clone(), wait });
-        runner.event(&Event::Waiting { what: a.clone(), at_most: wait });
+        console.say(a);
+        console.say_lines(b);
+        console.section(c);
+        console.event(&Event::Note(d.clone()));
+        console.event(&Event::Plan(&texts));
+        console.event(&Event::Wrote { target: a, took: wait, done: 1, of: 2 });
+        console.event(&Event::Retrying { what: e.clone(), why: f.clone(), wait });
+        console.event(&Event::Waiting { what: a.clone(), at_most: wait });
         assert_eq!(obeyed(&out.text()), ["group"], "seed {seed} round {round} {texts:?}");
-        runner.end_section(d);
-        runner.event(&Event::Began(Step::Prove));
-        runner.event(&Event::Warning(format!("1{a}")));
-        runner.event(&Event::Failed(&problem(&format!("2{b}"), Some(c))));
-        runner.announce(Kind::Notice, &format!("3{d}"));
-        runner.debug(e);
+        console.end_section(d);
+        console.event(&Event::Began(Step::Prove));
+        console.event(&Event::Warning(format!("1{a}")));
+        console.event(&Event::Failed(&problem(&format!("2{b}"), Some(c))));
+        console.announce(Kind::Notice, &format!("3{d}"));
+        console.debug(e);
         let expected = ["group", "endgroup", "group", "warning", "endgroup", "error", "notice", "debug"];
         assert_eq!(obeyed(&out.text()), expected, "seed {seed} round {round} {texts:?}");
     }
@@ -304,24 +304,24 @@ fn println_seed(seed: u64) {
     println!("seed {seed}");
 }
 
-fn writes(runner: &Runner<Tape, Tape>, done: std::ops::RangeInclusive<usize>, of: usize) {
+fn writes(console: &Console<Tape, Tape>, done: std::ops::RangeInclusive<usize>, of: usize) {
     let took = Duration::from_millis(50);
-    done.for_each(|done| runner.event(&Event::Wrote { target: "repo:acme/app KEY", took, done, of }));
+    done.for_each(|done| console.event(&Event::Wrote { target: "repo:acme/app KEY", took, done, of }));
 }
 
 #[tokio::test(start_paused = true)]
 async fn of_many_targets_a_log_is_told_now_and_then_and_once_there_is_reason_how_long_it_takes() {
-    let (runner, out) = github();
+    let (console, out) = github();
     let work = async {
-        runner.event(&Event::Began(Step::Distribute));
-        writes(&runner, 1..=180, 1000);
+        console.event(&Event::Began(Step::Distribute));
+        writes(&console, 1..=180, 1000);
         sleep(Duration::from_secs(7)).await;
-        writes(&runner, 181..=200, 1000);
+        writes(&console, 181..=200, 1000);
         sleep(Duration::from_secs(54)).await;
-        writes(&runner, 201..=1000, 1000);
-        runner.event(&Event::Ended(Step::Distribute, Duration::from_secs(61)));
+        writes(&console, 201..=1000, 1000);
+        console.event(&Event::Ended(Step::Distribute, Duration::from_secs(61)));
     };
-    runner.telling(|| None, work).await;
+    console.telling(|| None, work).await;
     let text = out.text();
     let told: Vec<_> = text.lines().filter(|line| line.contains(" of ")).collect();
     assert_eq!(told.len(), 13, "{text}");
@@ -332,19 +332,19 @@ async fn of_many_targets_a_log_is_told_now_and_then_and_once_there_is_reason_how
 
 #[tokio::test(start_paused = true)]
 async fn looks_at_many_targets_are_told_of_too() {
-    let (runner, out) = github();
+    let (console, out) = github();
     let work = async {
-        runner.event(&Event::Began(Step::Observe));
+        console.event(&Event::Began(Step::Observe));
         for done in 1..=3 {
-            runner.event(&Event::Looked { done, of: 3 });
+            console.event(&Event::Looked { done, of: 3 });
         }
         for done in 1..=90 {
             sleep(Duration::from_millis(100)).await;
-            runner.event(&Event::Looked { done, of: 90 });
+            console.event(&Event::Looked { done, of: 90 });
         }
         sleep(Duration::from_secs(20)).await;
     };
-    runner.telling(|| None, work).await;
+    console.telling(|| None, work).await;
     let text = out.text();
     let told: Vec<_> = text.lines().filter(|line| line.contains(" of ")).collect();
     assert_eq!(told, ["  50 of 90 looked at, about 4.0 s left", "  90 of 90 looked at"], "{text}");
@@ -352,13 +352,13 @@ async fn looks_at_many_targets_are_told_of_too() {
 
 #[tokio::test(start_paused = true)]
 async fn a_rate_limit_is_told_in_place_of_an_estimate() {
-    let (runner, out) = github();
+    let (console, out) = github();
     let work = async {
-        runner.event(&Event::Began(Step::Distribute));
-        writes(&runner, 1..=60, 90);
+        console.event(&Event::Began(Step::Distribute));
+        writes(&console, 1..=60, 90);
         sleep(Duration::from_secs(6)).await;
     };
-    runner.telling(|| "2026-12-01T10:42:10Z".parse().ok(), work).await;
+    console.telling(|| "2026-12-01T10:42:10Z".parse().ok(), work).await;
     let text = out.text();
     assert!(text.contains("  60 of 90 written, waiting for GitHub's rate limit until 10:42:10 UTC\n"), "{text}");
     assert!(!text.contains("left"), "{text}");
@@ -366,14 +366,14 @@ async fn a_rate_limit_is_told_in_place_of_an_estimate() {
 
 #[tokio::test(start_paused = true)]
 async fn a_terminal_shows_a_bar_also_while_nothing_happens() {
-    let (runner, _, err) = start(&[("COLUMNS", "80")], Format::Text, Sink::Terminal);
+    let (console, _, err) = start(&[("COLUMNS", "80")], Format::Text, Sink::Terminal);
     let work = async {
-        runner.event(&Event::Began(Step::Distribute));
+        console.event(&Event::Began(Step::Distribute));
         sleep(Duration::from_millis(1500)).await;
-        writes(&runner, 1..=30, 40);
+        writes(&console, 1..=30, 40);
         sleep(Duration::from_secs(2)).await;
     };
-    runner.telling(|| None, work).await;
+    console.telling(|| None, work).await;
     let text = err.text();
     assert!(text.contains("\r[##########..........] 20 of 40 written, about 1.0 s left"), "{text:?}");
     assert!(text.ends_with("\r[###############.....] 30 of 40 written, about 1.0 s left"), "{text:?}");
