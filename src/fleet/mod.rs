@@ -4,6 +4,7 @@
 //! each decides, and those with something to do take turns. Whoever has to wait for its turn looks again when it comes:
 //! what it saw before is old by then.
 
+mod connect;
 mod turns;
 
 use std::cell::RefCell;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
+use self::connect::{Access, Connected, access, connect};
 use self::turns::{InTurn, Turns};
 use crate::config::{Request, RotationRequest};
 use crate::console::words::duration;
@@ -29,7 +31,7 @@ use crate::rotation::reenable::reenable as enable_again;
 use crate::rotation::{Context, dry_run, rotate};
 use crate::store::github::{GitHub, time_for};
 use crate::store::target::Target;
-use crate::{Access, Connected, access, connect, http, notices, report};
+use crate::{http, notices, report};
 
 /// So many rotations look at once. Each keeps every row of the key list while it looks.
 const MOST_LOOKING: usize = 64;

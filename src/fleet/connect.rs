@@ -1,0 +1,84 @@
+//! What the rotations of a run share beside their turns: the way to GitHub and to the other stores.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::config::{Request, RotationRequest};
+use crate::console::Console;
+use crate::http::{self, Client, Retry, Trace};
+use crate::rotation::clock::Clock;
+use crate::rotation::outcome::Observer as _;
+use crate::store::github::{App, AppKey, Around, Credential, GitHub, Level, Need, Pace};
+use crate::store::target::Target;
+use crate::store::{self, Stores};
+
+/// What rotations with the same `request-timeout` share.
+pub(super) struct Connected {
+    pub(super) client: Client,
+    pub(super) stores: Stores,
+}
+
+/// What all connections to GitHub share: who signs, and how fast.
+pub(super) struct Access {
+    pub(super) credential: Credential,
+    pub(super) pace: Rc<Pace>,
+}
+
+pub(super) fn access(request: &Request, console: &Rc<Console>) -> Option<Access> {
+    let github = &request.github;
+    let credential = match (&github.app, &github.token) {
+        (Some(key), _) => Credential::App(Rc::new(app(key, request, console))),
+        (None, Some(token)) => Credential::Token(token.clone()),
+        (None, None) => return None,
+    };
+    let patience = Retry::default().longest_retry_after;
+    let pace = Pace::new(&github.api_url, patience).of_rotations(request.rotations.len());
+    Some(Access { credential, pace: Rc::new(pace) })
+}
+
+fn app(key: &AppKey, request: &Request, console: &Rc<Console>) -> App {
+    let needs: Vec<_> = request.rotations.iter().flat_map(needs).collect();
+    let (clock, console) = (Clock::system(), Rc::clone(console));
+    let now = Box::new(move || clock.wall_time());
+    App::new(key.clone(), &needs, Around { now, hide: Box::new(move |secret| console.mask(secret)) })
+}
+
+/// What a rotation needs at GitHub.
+fn needs(rotation: &RotationRequest) -> impl Iterator<Item = Need> {
+    let drains = rotation.policy.drains().then_some(Level::Read);
+    let targets = rotation.targets.iter().filter_map(Target::at_github);
+    targets.map(move |target| {
+        let actions = target.canary.as_ref().map(|_| Level::Write).or(drains);
+        Need { place: target.place.clone(), actions }
+    })
+}
+
+pub(super) fn connect(
+    request: &Request,
+    request_timeout: Duration,
+    access: Option<&Access>,
+    variables: &Rc<BTreeMap<String, String>>,
+    console: &Rc<Console>,
+    trace: &Trace,
+) -> anyhow::Result<Connected> {
+    let client = http::client(request_timeout)?;
+    let redactor = console.redactor().clone();
+    let (api_url, signed) = (&request.github.api_url, redactor.clone());
+    let connect = |Access { credential, pace }: &Access| {
+        let github = GitHub::new(client.clone(), api_url.clone(), credential.clone(), signed)?;
+        anyhow::Ok(Rc::new(github.traced(trace.clone()).paced(Rc::clone(pace))))
+    };
+    let github = access.map(connect).transpose()?;
+    let (clock, console) = (Clock::system(), Rc::clone(console));
+    let around = store::Around {
+        client: client.clone(),
+        request_timeout,
+        variables: Rc::clone(variables),
+        now: Rc::new(move || clock.wall_time()),
+        hide: Rc::new(move |secret| console.mask(secret)),
+        redactor,
+        trace: trace.clone(),
+    };
+    Ok(Connected { client, stores: Stores::new(github, around) })
+}
