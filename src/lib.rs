@@ -7,14 +7,13 @@
 //! * [`rotation`]: the heart. Observe, plan, the steps, the lease, the ledger of attempts, the recovery. It knows neither
 //!   HTTP nor GitHub, only [`rotation::port`].
 //! * `fleet`: those of one run, beside each other.
-//! * [`audit`]: a key list to findings. `auditing`: where the list comes from.
+//! * [`audit`]: a key list to findings; `audit::execute` reads the lists.
 //! * [`issuer`]: who makes keys; `issuing` knows which there are. [`store`]: where they are kept.
 //! * [`http`], [`secret`], [`duration`]: how a call can fail; the one type that holds a secret; spans of time.
 //! * [`report`], [`console`]: what became of it, for people, workflows and programs. `notices`: what they should know
 //!   beside it.
 
 pub mod audit;
-mod auditing;
 pub mod cli;
 pub mod config;
 pub mod console;
@@ -63,7 +62,7 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
             let variables = Rc::new(surroundings.vars.clone());
             match &request.command {
                 Command::Audit(settings) => {
-                    Ending::audited(&auditing::run(&request, settings, &interrupt, &console).await, &redactor)
+                    Ending::audited(&audit::execute::run(&request, settings, &interrupt, &console).await, &redactor)
                 }
                 Command::Reenable(id) => {
                     Ending::ran(&[fleet::reenable(&request, id, &interrupt, &console).await], &redactor)

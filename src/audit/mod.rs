@@ -4,6 +4,7 @@
 //! tells which keys belong together, `last_use` what is known of a key's use; `prune` which keys may go.
 
 mod checks;
+pub(crate) mod execute;
 mod family;
 mod last_use;
 mod outcome;

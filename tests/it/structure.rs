@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("audit", &["rotation::name", "rotation::outcome", "rotation::port"]),
     (
-        "auditing",
+        "audit::execute",
         &[
             "audit",
             "config",
