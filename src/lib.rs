@@ -8,7 +8,7 @@
 //!   HTTP nor GitHub, only [`rotation::port`].
 //! * `fleet`: those of one run, beside each other.
 //! * [`audit`]: a key list to findings; `audit::execute` reads the lists.
-//! * [`issuer`]: who makes keys; `issuing` knows which there are. [`store`]: where they are kept.
+//! * [`issuer`]: who makes keys; `issuer::open` knows which there are. [`store`]: where they are kept.
 //! * [`http`], [`secret`], [`duration`]: how a call can fail; the one type that holds a secret; spans of time.
 //! * [`report`], [`console`]: what became of it, for people, workflows and programs. `notices`: what they should know
 //!   beside it.
@@ -21,7 +21,6 @@ pub mod duration;
 mod fleet;
 pub mod http;
 pub mod issuer;
-mod issuing;
 pub mod nearest;
 mod notices;
 pub mod regular;

@@ -20,8 +20,8 @@ use crate::config::{Request, RotationRequest};
 use crate::console::words::duration;
 use crate::console::{Chorus, Console};
 use crate::http::{Retry, Trace};
+use crate::issuer;
 use crate::issuer::Flights;
-use crate::issuing;
 use crate::notices::When;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
@@ -93,7 +93,7 @@ pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrup
     };
     let debugger = Rc::clone(console);
     let trace = Trace::to(move |line| debugger.debug(line));
-    let issuer = issuing::open(&request.issuer, client, console.redactor().clone(), &Flights::default(), trace);
+    let issuer = issuer::open(&request.issuer, client, console.redactor().clone(), &Flights::default(), trace);
     let context = Context {
         clock: Clock::system(),
         rng: RefCell::default(),
@@ -253,7 +253,7 @@ impl Fleet<'_> {
 
     fn issuer(&self, asked: &RotationRequest, connected: &Connected) -> Box<dyn KeyIssuer> {
         let (client, redactor) = (connected.client.clone(), self.console.redactor().clone());
-        issuing::open(&asked.issuer, client, redactor, &self.flights, self.trace.clone())
+        issuer::open(&asked.issuer, client, redactor, &self.flights, self.trace.clone())
     }
 }
 

@@ -10,6 +10,7 @@ mod calls;
 mod fault;
 mod flights;
 mod guardrails;
+mod open;
 mod pages;
 mod proof;
 mod row;
@@ -20,5 +21,6 @@ mod canned;
 
 pub use arouter::ArouterIssuer;
 pub use flights::Flights;
+pub(crate) use open::open;
 pub use openrouter::OpenRouterIssuer;
 pub use wire::root;

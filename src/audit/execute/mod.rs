@@ -16,8 +16,8 @@ use crate::config::audit::{AuditSettings, Listed, Prune};
 use crate::config::{IssuerKind, IssuerSettings, Request, environments};
 use crate::console::Console;
 use crate::http::{self, Client, Failure, Retry, Trace};
+use crate::issuer;
 use crate::issuer::Flights;
-use crate::issuing;
 use crate::regular;
 use crate::report;
 use crate::rotation::clock::Clock;
@@ -121,7 +121,7 @@ fn open(settings: &IssuerSettings, signs: &Secret, client: &Client, console: &Rc
     let debugger = Rc::clone(console);
     let trace = Trace::to(move |line| debugger.debug(line));
     let settings = IssuerSettings { current_key, ..settings.clone() };
-    issuing::open(&settings, client.clone(), console.redactor().clone(), &Flights::default(), trace)
+    issuer::open(&settings, client.clone(), console.redactor().clone(), &Flights::default(), trace)
 }
 
 fn rotation(listed: &Listed) -> Rotation {
