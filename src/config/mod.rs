@@ -6,6 +6,7 @@ mod base_url;
 mod context;
 mod fields;
 mod file;
+mod issuer;
 mod list;
 mod names;
 mod openrouter;

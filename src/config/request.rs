@@ -9,11 +9,11 @@ use url::Url;
 use crate::cli::{self, INPUTS, InputDoc, Inputs, Surroundings, Task};
 use crate::config::app;
 use crate::config::audit::{self, Listed};
-use crate::config::base_url::{base_url, issuer_url};
+use crate::config::base_url::base_url;
 use crate::config::context;
 use crate::config::file::{self, Config};
+use crate::config::issuer::issuer;
 use crate::config::names::key_id;
-use crate::config::openrouter;
 use crate::config::policy;
 use crate::config::problem::{Problems, hide_credentials};
 use crate::config::rotations::{self, Beside};
@@ -22,7 +22,7 @@ use crate::config::secrets::Secrets;
 use crate::config::targets;
 use crate::config::variable;
 use crate::config::{
-    Asked, Command, Format, GitHubSettings, IssuerKind, IssuerSettings, Reading, Request, RotationRequest, Warning,
+    Asked, Command, Format, GitHubSettings, IssuerSettings, Reading, Request, RotationRequest, Warning,
 };
 use crate::nearest::nearest;
 use crate::secret::{SHORTEST_REDACTED, Secret};
@@ -202,28 +202,6 @@ fn command(task: Task, beside: &Beside<'_>, listed: Vec<Listed>, problems: &mut 
     None
 }
 
-/// How to reach the issuer; `None` once a problem was noted.
-#[must_use]
-pub(super) fn issuer(
-    inputs: &Inputs,
-    management_key: Option<Secret>,
-    current_key: Option<Secret>,
-    problems: &mut Problems,
-) -> Option<IssuerSettings> {
-    let kind = problems.read("issuer", inputs.issuer.as_deref(), issuer_kind);
-    let is_openrouter = kind.is_some_and(|is_openrouter| is_openrouter);
-    let given = inputs.issuer_url.as_deref().filter(|text| !text.trim().is_empty());
-    let url = problems.read("issuer-url", given.or(is_openrouter.then_some(openrouter::URL)), issuer_url);
-    if is_openrouter {
-        openrouter::check(inputs, management_key.as_ref(), current_key.as_ref(), problems);
-    }
-    let kind = match kind? {
-        true => IssuerKind::OpenRouter { workspace: None, include_byok: None },
-        false => IssuerKind::Arouter,
-    };
-    Some(IssuerSettings { kind, url: url?, management_key, current_key })
-}
-
 fn github_url(surroundings: &Surroundings, problems: &mut Problems) -> Option<Url> {
     let text = surroundings.var("GITHUB_API_URL").unwrap_or("https://api.github.com");
     base_url(text).map_err(|message| problems.wrong("GITHUB_API_URL", text, message)).ok()
@@ -254,11 +232,6 @@ fn web_url(surroundings: &Surroundings, api: &Url) -> Url {
 
 fn task(text: &str) -> Result<Task, String> {
     choice(text, &Task::ALL.map(|task| (task.word(), task)))
-}
-
-/// Whether it is OpenRouter.
-fn issuer_kind(text: &str) -> Result<bool, String> {
-    choice(text, &[("arouter", false), (openrouter::WORD, true)])
 }
 
 fn format(text: &str) -> Result<Format, String> {

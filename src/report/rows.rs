@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::facts::Single;
-use crate::rotation::holdings::Holding;
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, TargetState, Verdict};
+use crate::rotation::holdings::Holding;
 
 /// One rotation.
 #[derive(Debug, Serialize)]

@@ -1,11 +1,8 @@
 //! The closing lines of a log or a terminal.
 
 use super::Ending;
-use super::words::{self, counts, fate, full_stop, holds, moment, what_happened};
+use super::words::{self, counts, extend, fate, full_stop, holds, moment, what_happened};
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, TargetState};
-
-/// More lines of one kind than this are counted: the report has them all.
-const MOST: usize = 50;
 
 /// The ending in lines, without mark-up.
 #[must_use]
@@ -60,15 +57,6 @@ fn key(key: &KeyReport) -> String {
     let used =
         key.last_used_at.map_or_else(|| "last use not shown".to_owned(), |at| format!("last used {}", moment(at)));
     format!("{told}, {made}, {used}")
-}
-
-pub(super) fn extend(lines: &mut Vec<String>, more: impl Iterator<Item = String>) {
-    let mut more = more.fuse();
-    lines.extend(more.by_ref().take(MOST));
-    match more.count() {
-        0 => {}
-        rest => lines.push(format!("    … and {rest} more")),
-    }
 }
 
 /// Advice that stands below as what to do next is not given twice.

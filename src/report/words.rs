@@ -10,6 +10,9 @@ use crate::rotation::outcome::{
 /// So many keys of earlier runs are named where a run retired them.
 const MOST_RETIRED: usize = 3;
 
+/// More lines of one kind than this are counted: the report has them all.
+const MOST_LINES: usize = 50;
+
 /// A sentence that may name a key by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Sentence {
@@ -324,6 +327,15 @@ pub(super) fn failing_first(targets: &[TargetReport]) -> Vec<&TargetReport> {
         (TargetState::New, None) => 5,
     });
     rows
+}
+
+pub(super) fn extend(lines: &mut Vec<String>, more: impl Iterator<Item = String>) {
+    let mut more = more.fuse();
+    lines.extend(more.by_ref().take(MOST_LINES));
+    match more.count() {
+        0 => {}
+        rest => lines.push(format!("    … and {rest} more")),
+    }
 }
 
 /// So much of an id tells keys apart.

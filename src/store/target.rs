@@ -10,6 +10,7 @@ mod kubernetes;
 mod locator;
 mod place;
 mod vault;
+mod words;
 
 use std::fmt;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::cli::INPUTS;
+use crate::config::IssuerKind;
 use crate::config::Problem;
 use crate::store::target::Target;
 

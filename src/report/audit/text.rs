@@ -4,8 +4,7 @@ use super::markdown::{last_use, limit, may_use};
 use super::rows::state;
 use super::{counts, fate, key_count, next, not_judged};
 use crate::audit::{Audit, AuditedKey, Finding, span};
-use crate::report::text::extend;
-use crate::report::words::full_stop;
+use crate::report::words::{extend, full_stop};
 use crate::rotation::port::KeyKind;
 
 /// The ending in lines, without mark-up.

@@ -2,15 +2,15 @@
 //! environments, which it knows by their repository's number alone, and the writes of an organisation.
 //! Agents' public keys are of a type of their own there, which is like the others.
 
-use jiff::Timestamp;
 use octocrab::Octocrab;
 use octocrab::models::actions::{CreateEnvironmentSecret, EnvironmentSecret};
 use octocrab::models::agents::AgentSecret;
-use octocrab::models::orgs::secrets::{OrganizationSecret, Visibility};
+use octocrab::models::orgs::secrets::OrganizationSecret;
 use octocrab::models::repos::secrets::{CreateRepositorySecret, RepositorySecret};
 use serde_json::{Value, json};
 
 use super::crab::{route, segment};
+use super::listing::Shown;
 use super::scope::Scope;
 use crate::http::Failure;
 use crate::store::target::{Place, PlaceKind};
@@ -31,21 +31,6 @@ pub(super) struct Sealed {
     pub(super) key_id: String,
     /// Of an organisation's secret.
     pub(super) scope: Option<Scope>,
-}
-
-/// A secret as GitHub shows it.
-#[derive(Clone)]
-pub(super) struct Shown {
-    pub(super) updated_at: Timestamp,
-    /// Of an organisation's secret.
-    pub(super) visibility: Option<Visibility>,
-}
-
-impl Shown {
-    fn new(seconds: i64, nanoseconds: u32, visibility: Option<Visibility>) -> Self {
-        let nanoseconds = i32::try_from(nanoseconds).unwrap_or_default();
-        Self { updated_at: Timestamp::new(seconds, nanoseconds).unwrap_or(Timestamp::MAX), visibility }
-    }
 }
 
 impl From<RepositorySecret> for Shown {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::client::{GitHub, PAGE};
 use super::environments::Environments;
-use super::listing::Listing;
+use super::list::{entries, list};
 use super::paths;
 use super::shadows::{AT_ONCE, MOST_OF_ONE};
 use crate::http::Failure;
@@ -56,8 +56,8 @@ fn parts<'a>(github: &'a GitHub, place: &'a Place) -> Vec<Part<'a>> {
 }
 
 async fn secrets(github: &GitHub, place: Place) -> Result<Vec<Entry>, Failure> {
-    let listing = Listing::of(github, &place, None).await?;
-    let found: Vec<Entry> = listing.entries(github, &place).collect();
+    let listing = list(github, &place, None).await?;
+    let found: Vec<Entry> = entries(&listing, github, &place).collect();
     match listing.unlisted {
         Some(why) if found.is_empty() => Err(Failure::refused(why)),
         _ => Ok(found),

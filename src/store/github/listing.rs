@@ -1,50 +1,28 @@
-//! The names of a place's secrets, and when each was last written. GitHub shows no values.
+//! What GitHub shows of a place's secrets: their names, and when each was last written. It shows no values.
 
-use ::http::StatusCode;
-use futures_util::future::try_join_all;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::Value;
+use octocrab::models::orgs::secrets::Visibility;
 
-use super::answer::{Answer, Told};
-use super::calls::Shown;
-use super::client::{GitHub, PAGE, Pass, page_of};
-use super::denied;
-use crate::http::{Failure, Refusal};
-use crate::rotation::port::Entry;
-use crate::store::target::Place;
-
-/// An organisation has at most 1,000 secrets, and every other place 100: page "Using secrets in GitHub Actions".
-const MOST_PAGES: usize = 10;
-
-/// Of every kind of place. octocrab's lists differ in type and know no pages.
-#[derive(Deserialize)]
-struct Row {
-    name: String,
-    updated_at: Timestamp,
-    /// What it is for others of the list is none of ours.
-    #[serde(default)]
-    visibility: Value,
+/// A secret as GitHub shows it.
+#[derive(Clone)]
+pub(super) struct Shown {
+    pub(super) updated_at: Timestamp,
+    /// Of an organisation's secret.
+    pub(super) visibility: Option<Visibility>,
 }
 
-impl Row {
-    fn shown(self) -> (String, Shown) {
-        let visibility = serde_json::from_value(self.visibility).ok();
-        (self.name, Shown { updated_at: self.updated_at, visibility })
+impl Shown {
+    pub(super) fn new(seconds: i64, nanoseconds: u32, visibility: Option<Visibility>) -> Self {
+        let nanoseconds = i32::try_from(nanoseconds).unwrap_or_default();
+        Self { updated_at: Timestamp::new(seconds, nanoseconds).unwrap_or(Timestamp::MAX), visibility }
     }
 }
 
-#[derive(Deserialize)]
-struct Rows {
-    total_count: usize,
-    secrets: Vec<Row>,
-}
-
 /// A secret, and GitHub's clock when it was shown.
-struct Seen {
-    name: String,
-    secret: Shown,
-    date: Timestamp,
+pub(super) struct Seen {
+    pub(super) name: String,
+    pub(super) secret: Shown,
+    pub(super) date: Timestamp,
 }
 
 /// The secrets of a place, as far as the token may list them.
@@ -55,51 +33,11 @@ pub(super) struct Listing {
     pub(super) date: Timestamp,
     /// Why some or all of them are missing.
     pub(super) unlisted: Option<String>,
-    seen: Vec<Seen>,
-    is_one_page: bool,
+    pub(super) seen: Vec<Seen>,
+    pub(super) is_one_page: bool,
 }
 
 impl Listing {
-    /// Asks for the list; for the first page with this leave. A token that may not list gets an empty list that says so.
-    ///
-    /// # Errors
-    /// As any read.
-    pub(super) async fn of(github: &GitHub, place: &Place, pass: Option<Pass>) -> Result<Self, Failure> {
-        let told = github.get(pass, &place.path(), &page_of(1)).await?;
-        match told.answer.status {
-            StatusCode::OK => Self::beginning_with(github, place, told).await,
-            _ => Self::denied(denied::failure(github, place, &told.answer), place, &told.answer),
-        }
-    }
-
-    async fn beginning_with(github: &GitHub, place: &Place, first: Told<Rows>) -> Result<Self, Failure> {
-        let (asked, date) = (first.answer.asked.clone(), first.answer.date()?);
-        let (mut seen, total) = rows(first)?;
-        let pages = total.div_ceil(PAGE).min(MOST_PAGES);
-        let more = (2..=pages).map(async |page| {
-            let told = github.get(None, &place.path(), &page_of(page)).await?;
-            if told.answer.status == StatusCode::OK { rows(told) } else { Err(github.failure(&told.answer)) }
-        });
-        let more = try_join_all(more).await?;
-        seen.extend(more.into_iter().flat_map(|(seen, _)| seen));
-        let missing = total > seen.len();
-        let unlisted = missing.then(|| format!("only {} of the {total} secrets there are listed", seen.len()));
-        Ok(Self { asked, date, unlisted, is_one_page: pages <= 1 && !missing, seen })
-    }
-
-    fn denied(failure: Failure, place: &Place, answer: &Answer) -> Result<Self, Failure> {
-        match failure {
-            Failure::Refused(Refusal { status: Some(403 | 404), .. }) => Ok(Self {
-                asked: answer.asked.clone(),
-                date: answer.date()?,
-                unlisted: Some(format!("the token may not list the secrets of {}", place)),
-                seen: Vec::new(),
-                is_one_page: false,
-            }),
-            failure => Err(failure),
-        }
-    }
-
     /// A secret, whatever the case of its letters, and GitHub's clock when it was shown.
     pub(super) fn find(&self, name: &str) -> Option<(&Shown, Timestamp)> {
         let seen = self.seen.iter().find(|seen| seen.name.eq_ignore_ascii_case(name))?;
@@ -116,22 +54,4 @@ impl Listing {
     pub(super) fn spelling(&self, name: &str) -> Option<&str> {
         self.seen.iter().map(|seen| seen.name.as_str()).find(|known| known.eq_ignore_ascii_case(name))
     }
-
-    /// Every secret.
-    pub(super) fn entries(&self, github: &GitHub, place: &Place) -> impl Iterator<Item = Entry> {
-        let place = github.shown(&place.to_string());
-        self.seen.iter().map(move |seen| {
-            let name = github.shown(&seen.name);
-            let written = Some(seen.secret.updated_at);
-            Entry { target: format!("{place} {name}"), name, value: None, written }
-        })
-    }
-}
-
-/// The rows of a page, and how many there are on all of them.
-fn rows(told: Told<Rows>) -> Result<(Vec<Seen>, usize), Failure> {
-    let (date, rows) = (told.answer.date(), told.read()?);
-    let date = date?;
-    let seen = |(name, secret)| Seen { name, secret, date };
-    Ok((rows.secrets.into_iter().map(Row::shown).map(seen).collect(), rows.total_count))
 }

@@ -13,6 +13,7 @@ mod environments;
 pub mod expiry;
 mod grant;
 mod keys;
+mod list;
 mod listing;
 mod mint;
 mod pace;

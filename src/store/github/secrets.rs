@@ -14,12 +14,13 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::answer::{Answer, Told};
-use super::calls::{Address, Sealed, Shown};
+use super::calls::{Address, Sealed};
 use super::canary::Canary;
 use super::client::{GitHub, Pass};
 use super::denied;
 use super::elsewhere;
-use super::listing::Listing;
+use super::list::{entries, list};
+use super::listing::{Listing, Shown};
 use super::paths;
 use super::runs;
 use super::scope::{self, Scope, Scopes};
@@ -221,7 +222,7 @@ impl GitHubSecret {
     /// Looks closely and around: one list shows the secret and what lies beside it. Where the list does not tell whether
     /// the secret is there, it is asked for by its name.
     async fn look_around(&self, pass: Option<Pass>) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
-        let send = |pass| Listing::of(&self.github, &self.place, pass);
+        let send = |pass| list(&self.github, &self.place, pass);
         let listing = self.github.listings.join(&self.place.path(), pass, send).await?;
         let seen = match listing.find(&self.secret) {
             Some((row, date)) => (sighting(Some(row), date), self.scope_of(Some(row), &listing.asked).await),
@@ -369,7 +370,7 @@ impl SecretStore for GitHubSecret {
     fn contents(&self) -> Contents {
         let listing = self.listing.borrow();
         let Some(listing) = listing.as_deref() else { return Contents::default() };
-        let others = listing.entries(&self.github, &self.place);
+        let others = entries(listing, &self.github, &self.place);
         let accepted = self.accepted.iter().map(|name| listing.spelling(name).unwrap_or(name).to_owned());
         Contents {
             others: others.filter(|other| !other.name.eq_ignore_ascii_case(&self.secret)).collect(),

@@ -12,10 +12,11 @@ use ::http::StatusCode;
 use futures_util::future::join_all;
 use tokio::sync::{Mutex, Semaphore};
 
-use super::calls::{Address, Shown};
+use super::calls::Address;
 use super::client::GitHub;
 use super::environments::Environments;
 use super::expiry::moment;
+use super::listing::Shown;
 use super::scope;
 use crate::http::{Call, Failure, Refusal};
 use crate::store::target::{Place, PlaceKind};

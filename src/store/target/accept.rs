@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::grammar::{Words, note};
 use super::is_a_value;
+use super::words::{Words, note};
 
 /// Names beside a target that the user knows to be no misspelling of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

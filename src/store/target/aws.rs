@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::accept::Accepted;
-use super::grammar::Words;
+use super::words::Words;
 use super::{Kind, is_a_value};
 
 const LONGEST_NAME: usize = 512;

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path};
 
 use super::accept::Accepted;
-use super::grammar::{Words, note};
+use super::words::{Words, note};
 use super::{Kind, SecretName, is_a_value};
 
 /// One variable of a `.env` file.

@@ -1,8 +1,7 @@
 //! How targets are written: `kind:locator`, then `key=value` words, one target or fleet per line.
 
-use std::collections::BTreeMap;
-
 use super::accept::Accepted;
+use super::words::{Words, note};
 use super::{Canary, GitHubTarget, Kind, PlaceKind, SecretName, Target, aws, file, kubernetes, locator, vault};
 use crate::nearest::nearest;
 
@@ -16,9 +15,6 @@ pub struct TargetProblem {
     /// What is wrong and what is accepted.
     pub message: String,
 }
-
-/// The words behind a locator, each known and with a value.
-pub(super) type Words<'a> = BTreeMap<&'a str, &'a str>;
 
 /// Reads targets, one or a fleet per line; blank lines and lines that begin with `#` are passed over. A target without
 /// `secret=` gets the name given here. Every problem of every line is returned beside what could be read.
@@ -148,10 +144,6 @@ fn unknown_word(kind: Kind, key: &str) -> String {
     let accepted = kind.words().join(", ");
     let hint = nearest(key, kind.words().iter().copied()).map(|near| format!("; did you mean `{near}=`?"));
     format!("`{key}=` is not a word of `{kind}` targets (accepted: {accepted}){}", hint.unwrap_or_default())
-}
-
-pub(super) fn note<T>(problems: &mut Vec<String>, read: Result<T, String>) -> Option<T> {
-    read.map_err(|message| problems.push(message)).ok()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::accept::Accepted;
-use super::grammar::{Words, note};
+use super::words::{Words, note};
 use super::{Kind, is_a_value};
 use crate::duration::duration_within;
 

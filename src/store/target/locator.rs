@@ -1,7 +1,7 @@
 //! What stands behind the colon of a target at GitHub: owners, repositories, environments, organisations, by GitHub's
 //! rules for their names.
 
-use super::grammar::note;
+use super::words::note;
 use super::{Kind, Place, PlaceKind, Reach};
 
 const LONGEST_OWNER: usize = 39;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::accept::Accepted;
-use super::grammar::{Words, note};
+use super::words::{Words, note};
 use super::{Kind, is_a_value};
 
 /// One field of a Vault KV secret.
