@@ -27,8 +27,8 @@ use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer, Outcome, Problem, Reason};
 use crate::rotation::port::{KeyId, KeyIssuer, SecretStore};
-use crate::rotation::reenable::reenable as enable_again;
-use crate::rotation::{Context, dry_run, rotate};
+
+use crate::rotation::{Context, dry_run, reenable as enable_again, rotate};
 use crate::store::github::{GitHub, time_for};
 use crate::store::target::Target;
 use crate::{http, notices, report};

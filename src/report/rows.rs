@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::facts::Single;
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, TargetState, Verdict};
-use crate::rotation::holdings::Holding;
+use crate::rotation::plan::holdings::Holding;
 
 /// One rotation.
 #[derive(Debug, Serialize)]

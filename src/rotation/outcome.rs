@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::rotation::holdings::Holding;
+use crate::rotation::plan::holdings::Holding;
 use crate::rotation::port::KeyId;
 use crate::rotation::step::Step;
 use crate::secret::Secret;

@@ -2,6 +2,22 @@
 //!
 //! Which key is replaced is decided in `choice`, whether it is due in `due`.
 
+mod choice;
+pub mod describe;
+mod due;
+pub mod grant;
+pub mod guardrails;
+pub mod holdings;
+pub mod identity;
+pub(in crate::rotation) mod novelty;
+pub mod observation;
+pub mod pending;
+pub mod rights;
+mod safeguards;
+mod similar;
+pub mod unasked;
+pub mod value;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -9,17 +25,16 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, span};
-use crate::rotation::guardrails::Wanted;
-use crate::rotation::holdings::TargetHolding;
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::{Family, Observation, SeenTarget, commit};
 use crate::rotation::outcome::Needed;
-use crate::rotation::pending::{self, Pending, Standing};
+use crate::rotation::plan::guardrails::Wanted;
+use crate::rotation::plan::holdings::TargetHolding;
+use crate::rotation::plan::observation::{Family, Observation, SeenTarget, commit};
+use crate::rotation::plan::pending::{Pending, Standing};
+use crate::rotation::plan::safeguards::{Guarded, is_same};
 use crate::rotation::policy::{Policy, Retire, Wish};
 use crate::rotation::port::{KeyId, KeyKind, KeyRow, Rights};
-use crate::rotation::rights;
-use crate::rotation::safeguards::{Guarded, is_same};
 
 /// What a run is going to do.
 #[derive(Clone, Debug)]

@@ -21,8 +21,8 @@ use keyrotor::http::Call;
 use keyrotor::issuer::openrouter::Extras;
 use keyrotor::issuer::{ArouterIssuer, Flights, OpenRouterIssuer};
 use keyrotor::rotation::clock::{Clock, ServerClock};
-use keyrotor::rotation::observation::{Observation, SeenTarget};
 use keyrotor::rotation::outcome::Observer as _;
+use keyrotor::rotation::plan::observation::{Observation, SeenTarget};
 use keyrotor::rotation::policy::Policy;
 use keyrotor::rotation::port::{Contents, CreatedKey, Entry, Held, KeyId, Listing, RightsTaken, ShownRights};
 use keyrotor::secret::{Redactor, Secret};
@@ -115,8 +115,8 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("rotation::port::CreatedKey", shown(&created)),
         ("rotation::port::Contents", shown(&observation.targets[0].contents)),
         ("rotation::port::Entry", shown(&observation.targets[0].contents.others[0])),
-        ("rotation::observation::SeenTarget", shown(&observation.targets[0])),
-        ("rotation::observation::Observation", shown(&observation)),
+        ("rotation::plan::observation::SeenTarget", shown(&observation.targets[0])),
+        ("rotation::plan::observation::Observation", shown(&observation)),
         ("rotation::policy::Policy", shown(&request.rotations[0].policy)),
         ("config::RotationRequest", shown(&request.rotations[0])),
         ("config::IssuerSettings", shown(&request.issuer)),

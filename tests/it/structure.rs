@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that fails here has failed")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What each part may name beside itself. The longest part that a file belongs to decides.
@@ -191,6 +191,49 @@ fn the_parts_know_each_other_in_one_direction() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The file that a path leads into: the longest module that it begins with.
+fn leads_into(path: &str, modules: &BTreeSet<String>) -> String {
+    let mut rest = path;
+    while !modules.contains(rest) {
+        rest = rest.rsplit_once("::").map_or("", |(before, _)| before);
+    }
+    rest.to_owned()
+}
+
+/// Which other files each file names. A folder's own file is its face: what is below may name its types.
+fn names_of_files() -> BTreeMap<String, BTreeSet<String>> {
+    let sources = sources();
+    let modules: BTreeSet<String> = sources.iter().map(|source| source.module.clone()).collect();
+    let product = |source: &Source| Source { module: source.module.clone(), text: source.product().to_owned() };
+    let names = |source: &Source| {
+        let files = named(&product(source)).into_iter().map(|path| leads_into(&path, &modules));
+        files.filter(|file| !file.is_empty() && !within(&source.module, file)).collect()
+    };
+    let files = sources.iter().filter(|source| !source.module.ends_with("tests"));
+    files.map(|source| (source.module.clone(), names(source))).collect()
+}
+
+#[test]
+fn no_two_files_need_each_other() {
+    let mut left = names_of_files();
+    // Whoever names none of those that are left is in no circle, and neither is what only such files name.
+    loop {
+        let before = left.len();
+        let there: BTreeSet<String> = left.keys().cloned().collect();
+        left.retain(|_, names| names.iter().any(|name| there.contains(name)));
+        let there: BTreeSet<String> = left.keys().cloned().collect();
+        let all: BTreeSet<String> = left.values().flatten().cloned().collect();
+        left.retain(|file, _| all.contains(file));
+        for names in left.values_mut() {
+            names.retain(|name| there.contains(name));
+        }
+        if left.len() == before {
+            break;
+        }
+    }
+    assert!(left.is_empty(), "{left:#?}");
+}
+
 #[test]
 fn every_rule_is_about_something() {
     let sources = sources();
@@ -291,27 +334,16 @@ fn a_rotation_reads_no_time_and_waits_by_none_but_its_clocks() {
 /// What decides does not wait: these are functions of what was observed.
 #[test]
 fn decisions_are_pure() {
-    let pure = [
-        "choice",
-        "describe",
-        "due",
-        "identity",
-        "name",
-        "observation",
-        "pending",
-        "plan",
-        "policy",
-        "recovery",
-        "rights",
-    ];
-    let sources: BTreeMap<String, Source> =
-        sources().into_iter().map(|source| (source.module.clone(), source)).collect();
-    for module in pure {
-        let source = sources.get(&format!("rotation::{module}")).unwrap();
+    let beside = ["ledger", "name", "policy", "recovery"].map(|module| format!("rotation::{module}"));
+    let is_pure = |source: &&Source| within(&source.module, "rotation::plan") || beside.contains(&source.module);
+    let sources = sources();
+    let pure: Vec<_> = sources.iter().filter(is_pure).filter(|source| !source.module.ends_with("tests")).collect();
+    assert!(pure.len() > 15, "only {} files were found", pure.len());
+    for source in pure {
         for word in ["async ", ".await", "RefCell", "rng"] {
             let product = source.product();
-            let makes_names = module == "name" && word == "rng";
-            assert!(makes_names || !product.contains(word), "{module} says {word:?}");
+            let makes_names = source.module == "rotation::name" && word == "rng";
+            assert!(makes_names || !product.contains(word), "{} says {word:?}", source.module);
         }
     }
 }

@@ -10,9 +10,9 @@ use crate::audit::{AuditedAccount, Criteria};
 use crate::console::Console;
 use crate::http::{Failure, Retry};
 use crate::rotation::clock::Clock;
-use crate::rotation::identity::provably;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer as _, Problem};
+use crate::rotation::plan::identity::provably;
 use crate::rotation::port::{About, Deletion, KeyId, KeyIssuer, KeyKind, Listing, Verdict};
 use crate::secret::Secret;
 

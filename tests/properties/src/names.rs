@@ -2,8 +2,8 @@
 
 use arbitrary::{Result, Unstructured};
 use jiff::civil::Date;
-use keyrotor::rotation::identity::provably;
 use keyrotor::rotation::name::FamilyName;
+use keyrotor::rotation::plan::identity::provably;
 use keyrotor::rotation::port::{About, KeyId, KeyKind, KeyRow, ShownRights};
 use keyrotor::secret::Secret;
 

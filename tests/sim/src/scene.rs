@@ -15,7 +15,7 @@ use keyrotor::rotation::interrupt::{self, Interrupt};
 use keyrotor::rotation::outcome::{Event, Observer, Outcome};
 use keyrotor::rotation::policy::{Policy, Retire, Wish};
 use keyrotor::rotation::port::{KeyId, SecretStore};
-use keyrotor::rotation::reenable::reenable;
+use keyrotor::rotation::reenable;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::Secret;
 use keyrotor_fake::{Dialect, Key, Place, Rename, World};

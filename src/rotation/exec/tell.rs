@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::rotation::commit::fate;
+use crate::rotation::exec::commit::fate;
+use crate::rotation::exec::run::{Memory, Run};
+use crate::rotation::exec::undo::Undone;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{
     KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, StrayReason, TargetReport, TargetState, Verdict,
 };
-use crate::rotation::pending::Standing;
 use crate::rotation::plan::Stop;
+use crate::rotation::plan::observation::Observation;
+use crate::rotation::plan::pending::Standing;
 use crate::rotation::port::{KeyId, KeyRow};
-use crate::rotation::run::{Memory, Run};
-use crate::rotation::undo::Undone;
 
 /// How a run ended, before what is left over is weighed.
 pub(super) enum End {

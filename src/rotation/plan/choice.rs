@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::rotation::clock::{CLOCK_MARGIN, earlier, later};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::{FamilyName, was_taken_back};
-use crate::rotation::observation::{SeenTarget, commit};
+use crate::rotation::plan::observation::{SeenTarget, commit};
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::{Held, KeyId, KeyKind, KeyRow};
 
@@ -16,7 +16,7 @@ const EMPTY: &str = "no target holds a secret: leave replace-key-id out to make 
 
 impl<'a> Situation<'a> {
     /// The key being replaced; `Ok(None)` means that this is the first key.
-    pub(super) fn current(&self, notices: &mut Vec<String>) -> Result<Option<&'a KeyRow>, Stop> {
+    pub(in crate::rotation) fn current(&self, notices: &mut Vec<String>) -> Result<Option<&'a KeyRow>, Stop> {
         if self.family.all().chain(self.family.ended).any(|row| row.created_at.is_none()) {
             return Err(Stop::listing(
                 "the issuer does not show when a key of this family was made",

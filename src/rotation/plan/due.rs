@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later, span};
 use crate::rotation::lease::Mode;
-use crate::rotation::observation::{commit, has_expired};
-use crate::rotation::pending::{Pending, Standing, deployed_together, not_since};
+use crate::rotation::plan::observation::{commit, has_expired};
+use crate::rotation::plan::pending::{Pending, Standing, deployed_together, not_since};
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::port::KeyRow;
 
@@ -18,7 +18,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Situation<'_> {
     /// Why a new key is due, if it is.
-    pub(super) fn due(&self, current: Option<&KeyRow>) -> Option<String> {
+    pub(in crate::rotation) fn due(&self, current: Option<&KeyRow>) -> Option<String> {
         let Some(current) = current else { return Some("this is the first key".to_owned()) };
         let Some(made) = current.created_at else {
             return Some("the issuer does not show how old the current key is".to_owned());

@@ -5,15 +5,15 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::http::Failure;
+use crate::rotation::exec::renewal::NotThere;
+use crate::rotation::exec::run::{Again, Candidate, Cause, NewKey, Run, Unwritten, problem};
 use crate::rotation::lease::{Lease, Mode};
 use crate::rotation::ledger::{Act, Effect};
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, KeyFate, Problem};
 use crate::rotation::plan::Rotate;
+use crate::rotation::plan::observation::Observation;
 use crate::rotation::port::{KeyId, KeySpec};
-use crate::rotation::renewal::NotThere;
-use crate::rotation::run::{Again, Candidate, Cause, NewKey, Run, Unwritten, problem};
 
 /// So many keys are made and lost before the run gives up: each may have to be found and deleted.
 const LOST_CREATES: usize = 3;

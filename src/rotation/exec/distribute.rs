@@ -7,12 +7,12 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::rotation::clock::{earlier, later};
+use crate::rotation::exec::run::{Cause, NewKey, Run};
 use crate::rotation::ledger::Act;
-use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
+use crate::rotation::plan::observation::Observation;
 use crate::rotation::port::{Held, SecretStore, Written};
-use crate::rotation::run::{Cause, NewKey, Run};
 use crate::secret::Secret;
 
 /// GitHub shows whole seconds, and the server that stamps a write need not be the one that answers it.

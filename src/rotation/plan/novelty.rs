@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use crate::rotation::identity::{contradicts, provably};
-use crate::rotation::observation::{Observation, SeenTarget};
+use crate::rotation::plan::identity::{contradicts, provably};
+use crate::rotation::plan::observation::{Observation, SeenTarget};
 use crate::rotation::policy::Policy;
 use crate::rotation::port::{About, KeyId, KeyRow};
 use crate::secret::Secret;
 
 /// Whether the value was in hand before the key was made: a credential of the run, or what lies in a target or beside it.
 #[must_use]
-pub(super) fn was_in_hand(value: &Secret, seen: &Observation, policy: &Policy) -> bool {
+pub(in crate::rotation) fn was_in_hand(value: &Secret, seen: &Observation, policy: &Policy) -> bool {
     let mut known = policy.credentials.iter().chain(&policy.current_key).chain(seen.targets.iter().flat_map(held));
     known.any(|known| known.expose().contains(value.expose()))
 }
@@ -23,7 +23,7 @@ fn held(target: &SeenTarget) -> impl Iterator<Item = &Secret> {
 /// Whether the value of every key that may be deployed is in hand, so that a new one which is none of them needs no word of
 /// the issuer.
 #[must_use]
-pub(super) fn knows_what_is_deployed(seen: &Observation, policy: &Policy) -> bool {
+pub(in crate::rotation) fn knows_what_is_deployed(seen: &Observation, policy: &Policy) -> bool {
     let is_known = |target: &SeenTarget| target.last_write.is_none() || target.contents.value.is_some();
     let holds_it = policy.current_key.is_some() && seen.held.as_ref().is_some_and(|held| held.alive != Some(false));
     holds_it || seen.targets.iter().all(is_known)
@@ -31,19 +31,19 @@ pub(super) fn knows_what_is_deployed(seen: &Observation, policy: &Policy) -> boo
 
 /// The new key, as far as a value can be held against it.
 #[derive(Clone, Copy)]
-pub(super) struct Claim<'a> {
+pub(in crate::rotation) struct Claim<'a> {
     /// Its id.
-    pub(super) id: &'a KeyId,
+    pub(in crate::rotation) id: &'a KeyId,
     /// Every name that this run gave it.
-    pub(super) names: &'a BTreeSet<String>,
+    pub(in crate::rotation) names: &'a BTreeSet<String>,
     /// What came with it.
-    pub(super) value: &'a Secret,
+    pub(in crate::rotation) value: &'a Secret,
 }
 
 /// Whether the issuer shows that the value is not the new key's: it says so of the key that asks, or a masked label
 /// disagrees with the value or agrees with another key's.
 #[must_use]
-pub(super) fn is_anothers(claim: Claim<'_>, about: &About, rows: &[KeyRow]) -> bool {
+pub(in crate::rotation) fn is_anothers(claim: Claim<'_>, about: &About, rows: &[KeyRow]) -> bool {
     let own_id = about.id.as_ref() == Some(claim.id);
     let own_name = about.name.as_ref().is_some_and(|name| claim.names.contains(name));
     if about.id.is_some() || about.name.is_some() {

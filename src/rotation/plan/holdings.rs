@@ -5,12 +5,12 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, DATE_RESOLUTION, earlier, later};
-use crate::rotation::identity::provably;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::{Observation, SeenTarget};
 use crate::rotation::plan::Situation;
+use crate::rotation::plan::identity::provably;
+use crate::rotation::plan::observation::{Observation, SeenTarget};
+use crate::rotation::plan::value::{NotAKey, not_a_key};
 use crate::rotation::port::{About, Held, KeyId, KeyRow};
-use crate::rotation::value::{NotAKey, not_a_key};
 use crate::secret::Secret;
 
 /// What a target holds, as far as it can be told.
@@ -119,7 +119,7 @@ impl TargetHolding {
 
 impl<'a> Situation<'a> {
     /// What each target holds, where `current` is the key being replaced.
-    pub(super) fn found(&self, current: Option<&KeyRow>) -> Vec<TargetHolding> {
+    pub(in crate::rotation) fn found(&self, current: Option<&KeyRow>) -> Vec<TargetHolding> {
         let one = |target: &SeenTarget| {
             let (holding, evidence) = self.holding(target, current);
             TargetHolding { target: target.name.clone(), holding, evidence }

@@ -4,11 +4,11 @@
 use std::cell::{Cell, RefCell};
 
 use crate::http::Failure;
+use crate::rotation::exec::run::{Context, problem};
 use crate::rotation::name::without_family;
-use crate::rotation::observation::has_expired;
 use crate::rotation::outcome::{Event, KeyFate, KeyReport, Outcome, Problem, StrayReason, Verdict};
+use crate::rotation::plan::observation::has_expired;
 use crate::rotation::port::{KeyId, KeyIssuer, KeyKind, KeyRow, Listing};
-use crate::rotation::run::{Context, problem};
 
 /// What switching a key on does not undo.
 const NOT_BROUGHT_BACK: [&str; 2] = [

@@ -5,16 +5,16 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::rotation::clock::span;
+use crate::rotation::exec::never_issued::never_issued;
+use crate::rotation::exec::run::{Candidate, Cause, NewKey, Run};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
-use crate::rotation::never_issued::never_issued;
-use crate::rotation::novelty::knows_what_is_deployed;
-use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
+use crate::rotation::plan::novelty::knows_what_is_deployed;
+use crate::rotation::plan::observation::Observation;
 use crate::rotation::policy::Chat;
 use crate::rotation::port::{About, ChatVerdict, Endpoint, KeyId, Listing, Verdict};
-use crate::rotation::run::{Candidate, Cause, NewKey, Run};
 use crate::secret::Secret;
 
 /// One acceptance may come from the one server that has heard of the key.

@@ -9,15 +9,15 @@ use jiff::Timestamp;
 
 use crate::http::Failure;
 use crate::rotation::clock::{SAME_WRITE_MARGIN, ServerClock, earlier, later};
-use crate::rotation::identity::provably;
+use crate::rotation::exec::never_issued::never_issued;
+use crate::rotation::exec::run::{Cause, Run};
 use crate::rotation::lease::{Mode, Watch};
 use crate::rotation::name::FamilyName;
-use crate::rotation::never_issued::never_issued;
-use crate::rotation::observation::{HeldKey, Observation, SeenTarget, SeenUse, commit, live};
 use crate::rotation::outcome::Event;
+use crate::rotation::plan::identity::provably;
+use crate::rotation::plan::observation::{HeldKey, Observation, SeenTarget, SeenUse, commit, live};
+use crate::rotation::plan::value::not_a_key;
 use crate::rotation::port::{About, Endpoint, Entry, Held, KeyId, KeyRow, Listing, SecretStore, Verdict};
-use crate::rotation::run::{Cause, Run};
-use crate::rotation::value::not_a_key;
 use crate::secret::Secret;
 
 /// How often the list is asked for while another run may be at work.

@@ -5,18 +5,18 @@ use jiff::Timestamp;
 
 use crate::http::Failure;
 use crate::rotation::clock::later;
+use crate::rotation::exec::prove::FIRST_WAIT;
+use crate::rotation::exec::renewal::NotThere;
+use crate::rotation::exec::run::{Again, Cause, Commit, NewKey, Run, Unwritten, problem};
 use crate::rotation::lease::{Mode, renewal_every};
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::{Observation, at_latest_until, has_expired};
 use crate::rotation::outcome::{KeyFate, Problem, StrayReason};
-use crate::rotation::pending::{Pending, Standing};
 use crate::rotation::plan::Rotate;
+use crate::rotation::plan::observation::{Observation, at_latest_until, has_expired};
+use crate::rotation::plan::pending::{Pending, Standing};
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{Deletion, KeyId, KeyRow, Renamed};
-use crate::rotation::prove::FIRST_WAIT;
-use crate::rotation::renewal::NotThere;
-use crate::rotation::run::{Again, Cause, Commit, NewKey, Run, Unwritten, problem};
 use crate::rotation::step::Step;
 
 /// What becomes of a pending key in this run; nothing is settled yet about one that may go.

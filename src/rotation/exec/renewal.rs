@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use crate::http::{Failure, Refusal};
 use crate::rotation::clock::Mark;
+use crate::rotation::exec::run::{Again, Candidate, Cause, Run, Unwritten, problem};
 use crate::rotation::lease::Mode;
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::Observation;
 use crate::rotation::outcome::{Event, Problem};
+use crate::rotation::plan::observation::Observation;
 use crate::rotation::port::{KeyId, Renamed};
-use crate::rotation::run::{Again, Candidate, Cause, Run, Unwritten, problem};
 
 /// So many times an issuer may say that there is no key of this id, before that says that there is no such call.
 const MOST_UNSEEN: u32 = 3;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::rotation::clock::span;
-use crate::rotation::holdings::Holding;
 use crate::rotation::lease::Mode;
-use crate::rotation::observation::Observation;
-use crate::rotation::pending::{Standing, links};
+use crate::rotation::plan::holdings::Holding;
+use crate::rotation::plan::observation::Observation;
+use crate::rotation::plan::pending::{Standing, links};
 use crate::rotation::plan::{Decision, Plan, Rotate};
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{AllowList, KeyId, Reset, Rights};
@@ -66,7 +66,7 @@ impl Plan {
 }
 
 impl Rotate {
-    pub(super) fn describe(
+    pub(in crate::rotation) fn describe(
         &self,
         seen: &Observation,
         policy: &Policy,

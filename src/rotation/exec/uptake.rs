@@ -8,10 +8,10 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::rotation::clock::span;
+use crate::rotation::exec::run::{Cause, Run};
 use crate::rotation::ledger::Act;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::port::{SecretStore, TakenUp, Uptake};
-use crate::rotation::run::{Cause, Run};
 use crate::rotation::step::Step;
 
 /// A look costs a request, and there may be hundreds of targets for many minutes.

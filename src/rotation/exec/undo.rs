@@ -2,14 +2,14 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use crate::rotation::exec::renewal::NotThere;
+use crate::rotation::exec::run::{Cause, Run};
 use crate::rotation::name::FamilyName;
-use crate::rotation::observation::{HeldKey, Observation};
 use crate::rotation::outcome::{KeyFate, Problem, StrayReason};
 use crate::rotation::plan::Rotate;
+use crate::rotation::plan::observation::{HeldKey, Observation};
 use crate::rotation::port::{Endpoint, KeyId};
 use crate::rotation::recovery::{Recovery, Trouble, decide};
-use crate::rotation::renewal::NotThere;
-use crate::rotation::run::{Cause, Run};
 use crate::secret::Secret;
 
 /// What undoing came to.

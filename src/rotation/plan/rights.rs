@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::rotation::clock::{between, later};
-use crate::rotation::grant::{EXPIRY_ROUNDING, is_wider};
+use crate::rotation::plan::grant::{EXPIRY_ROUNDING, is_wider};
 use crate::rotation::policy::{Policy, Wish};
 use crate::rotation::port::{AllowList, KeyRow, Reset, Rights, RightsTaken, ShownRights};
 

@@ -9,13 +9,13 @@ use tokio::sync::Notify;
 
 use crate::http::{Failure, Retry};
 use crate::rotation::clock::{Clock, Mark};
-use crate::rotation::holdings::TargetHolding;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::lease::{Lease, settled_after};
 use crate::rotation::ledger::{Act, Effect, Entry, Ledger};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{Event, KeyFate, Observer, Problem, StepTime};
-use crate::rotation::pending::Standing;
+use crate::rotation::plan::holdings::TargetHolding;
+use crate::rotation::plan::pending::Standing;
 use crate::rotation::policy::Policy;
 use crate::rotation::port::{Endpoint, KeyId, KeyIssuer, SecretStore, ShownRights, Written};
 use crate::rotation::step::Step;

@@ -3,10 +3,10 @@
 use futures_util::{StreamExt as _, stream};
 
 use crate::rotation::clock::{Mark, earlier};
-use crate::rotation::distribute::STAMP_TOLERANCE;
-use crate::rotation::observation::Observation;
+use crate::rotation::exec::distribute::STAMP_TOLERANCE;
+use crate::rotation::exec::run::{Cause, Run};
+use crate::rotation::plan::observation::Observation;
 use crate::rotation::port::Held;
-use crate::rotation::run::{Cause, Run};
 
 impl Run<'_> {
     /// Waits until such writes have taken effect or never will, and forgets those of which their targets show nothing. After

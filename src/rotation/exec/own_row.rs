@@ -1,16 +1,16 @@
 //! The new key's own row, read before the key is written anywhere: it has to be the key that was asked for.
 
 use crate::rotation::clock::span;
-use crate::rotation::grant::compare;
-use crate::rotation::novelty::{Claim, is_anothers, was_in_hand};
-use crate::rotation::observation::Observation;
+use crate::rotation::exec::prove::{FIRST_WAIT, LONGEST_WAIT, failed};
+use crate::rotation::exec::run::{Again, Cause, NewKey, Run};
 use crate::rotation::outcome::Event;
 use crate::rotation::plan::Rotate;
+use crate::rotation::plan::grant::compare;
+use crate::rotation::plan::novelty::{Claim, is_anothers, was_in_hand};
+use crate::rotation::plan::observation::Observation;
+use crate::rotation::plan::rights::merged;
+use crate::rotation::plan::unasked::Unasked;
 use crate::rotation::port::{About, INCLUDE_BYOK, KeyKind, KeyRow, Listing, Respell, Rights, ShownRights};
-use crate::rotation::prove::{FIRST_WAIT, LONGEST_WAIT, failed};
-use crate::rotation::rights::merged;
-use crate::rotation::run::{Again, Cause, NewKey, Run};
-use crate::rotation::unasked::Unasked;
 
 /// Rights that only grant. Whatever else is known as a right restricts.
 const GRANTS: [&str; 2] = ["permissions", "scopes"];

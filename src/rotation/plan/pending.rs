@@ -5,8 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later, span};
-use crate::rotation::observation::{Family, Observation, at_latest_until, commit};
 use crate::rotation::plan::Rotate;
+use crate::rotation::plan::observation::{Family, Observation, at_latest_until, commit};
 use crate::rotation::policy::{Policy, Retire};
 use crate::rotation::port::{KeyId, KeyRow};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::rotation::clock::Mark;
-use crate::rotation::observation::Observation;
+use crate::rotation::exec::run::{Cause, NewKey, Run};
 use crate::rotation::outcome::{Event, KeyFate, Problem};
+use crate::rotation::plan::observation::Observation;
 use crate::rotation::port::{KeyId, KeyRow, Listing};
-use crate::rotation::run::{Cause, NewKey, Run};
 
 impl Run<'_> {
     /// Looks for a key whose making was not answered, at once and when the attempt has settled; deletes it when it is

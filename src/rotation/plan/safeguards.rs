@@ -1,16 +1,16 @@
 //! What stops a rotation before a key is made: it could end a key where nobody looks, or overwrite what is no key.
 
 use crate::rotation::clock::{CLOCK_MARGIN, DATE_RESOLUTION, earlier, later};
-use crate::rotation::holdings::{Evidence, Holding, TargetHolding};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::is_of_any_family;
-use crate::rotation::observation::SeenTarget;
-use crate::rotation::pending::{Pending, Standing};
+use crate::rotation::plan::holdings::{Evidence, Holding, TargetHolding};
+use crate::rotation::plan::observation::SeenTarget;
+use crate::rotation::plan::pending::{Pending, Standing};
+use crate::rotation::plan::similar::{is_similar, nearest_first};
+use crate::rotation::plan::value::{is_encoded, not_a_key};
 use crate::rotation::plan::{Situation, Stop};
 use crate::rotation::policy::Retire;
 use crate::rotation::port::{Entry, Held, KeyId, KeyRow};
-use crate::rotation::similar::{is_similar, nearest_first};
-use crate::rotation::value::{is_encoded, not_a_key};
 use crate::secret::{Secret, without_keys};
 
 /// So many names are listed.

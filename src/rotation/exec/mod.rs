@@ -1,0 +1,251 @@
+//! A rotation as it is carried out: observe, plan, then create, prove, distribute, confirm, commit and retire; on the way
+//! a ledger of every write, and after a failure a decision over that ledger.
+
+mod commit;
+mod create;
+mod distribute;
+mod doubt;
+mod guardrails;
+mod never_issued;
+mod observe;
+mod own;
+mod own_row;
+mod prove;
+pub(super) mod reenable;
+mod renewal;
+pub(super) mod run;
+mod tell;
+mod undo;
+mod uptake;
+
+use crate::rotation::exec::run::{Again, Cause, Context, Run};
+use crate::rotation::exec::tell::End;
+use crate::rotation::exec::undo::Undone;
+use crate::rotation::lease::Mode;
+use crate::rotation::outcome::{Event, KeyFate, Outcome, Problem};
+use crate::rotation::plan::observation::Observation;
+use crate::rotation::plan::pending::Pending;
+use crate::rotation::plan::{Decision, Plan, Rotate, plan};
+use crate::rotation::policy::Policy;
+use crate::rotation::port::{KeyId, KeyIssuer, SecretStore};
+use crate::rotation::step::Step;
+
+/// An issuer that can't rename, found out late, and then two other spellings of a limit: more is not in the dialects.
+const MOST_BEGINNINGS: usize = 4;
+
+/// Rotates: makes true what the policy asks, and is safe to repeat. Never fails: what went wrong is in the outcome.
+pub async fn rotate(
+    issuer: &dyn KeyIssuer,
+    targets: &[Box<dyn SecretStore>],
+    policy: &Policy,
+    context: &Context<'_>,
+) -> Outcome {
+    let run = Run::new(issuer, targets, policy, context);
+    let (end, seen) = run.to_its_end().await;
+    run.last_look().await;
+    run.outcome(end, seen.as_ref())
+}
+
+/// Reads and decides, changes nothing.
+pub async fn dry_run(
+    issuer: &dyn KeyIssuer,
+    targets: &[Box<dyn SecretStore>],
+    policy: &Policy,
+    context: &Context<'_>,
+) -> Outcome {
+    let run = Run::new(issuer, targets, policy, context);
+    let observed = tokio::select! {
+        biased;
+        observed = run.step(Step::Observe, run.look(false)) => observed,
+        () = context.interrupt.in_flight_over(&context.clock) => Err(Cause::Interrupted),
+    };
+    let seen = match observed {
+        Ok(seen) => seen,
+        Err(cause) => {
+            let end = run.blind(cause);
+            return run.outcome(end, None);
+        }
+    };
+    let mode = if seen.listing.may_rename { Mode::Renaming } else { Mode::Fixed };
+    let plan = plan(&seen, policy, mode);
+    run.remember(&seen, &plan);
+    let lines = plan.describe(&seen, policy);
+    run.event(&Event::Plan(&lines));
+    match plan.decision {
+        Decision::Stop(stop, others) => run.outcome(End::Stopped(stop, others), Some(&seen)),
+        _ => run.outcome(End::Planned(lines), Some(&seen)),
+    }
+}
+
+impl Run<'_> {
+    async fn to_its_end(&self) -> (End, Option<Observation>) {
+        let mut fixed = false;
+        let mut last_seen = None;
+        for _ in 0..MOST_BEGINNINGS {
+            let observed = tokio::select! {
+                biased;
+                observed = self.step(Step::Observe, self.observe(fixed)) => observed,
+                () = self.around.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
+            };
+            let (seen, mode) = match observed {
+                Ok(observed) => observed,
+                Err(cause) => return (self.blind(cause), last_seen),
+            };
+            let plan = plan(&seen, self.policy, mode);
+            self.remember(&seen, &plan);
+            self.event(&Event::Plan(&plan.describe(&seen, self.policy)));
+            match self.carry_out(&seen, plan).await {
+                Ok(end) => return (end, Some(seen)),
+                Err(Again::WithoutRenames) => {
+                    self.note("this issuer does not rename keys: beginning again without");
+                    fixed = true;
+                }
+                Err(Again::WithOtherSpelling) => self.note("the spending limit was not taken: trying its other name"),
+            }
+            self.begin_again();
+            last_seen = Some(seen);
+        }
+        self.trouble(Problem::new("the issuer behaves differently each time", "run it again later"));
+        (End::Undone(Undone::Nothing), last_seen)
+    }
+
+    fn blind(&self, cause: Cause) -> End {
+        self.trouble_of(cause);
+        End::Blind
+    }
+
+    fn remember(&self, seen: &Observation, plan: &Plan) {
+        for notice in &plan.notices {
+            self.notice(notice.clone());
+        }
+        if let Some(notice) = plan.notice(self.policy) {
+            self.tell_of_plan(notice.to_owned());
+        }
+        let mut memory = self.memory.borrow_mut();
+        memory.current.clone_from(&plan.current);
+        memory.found.clone_from(&plan.found);
+        let live = |id: &KeyId| seen.live().iter().any(|row| row.id == *id);
+        memory.ended = plan.current.as_ref().is_some_and(|id| !live(id));
+        memory.targets.resize_with(self.targets.len(), Default::default);
+        memory.keys.values_mut().for_each(|key| key.waiting = None);
+        for key in &plan.pending {
+            memory.key_mut(&key.id).waiting = Some(key.standing.clone());
+        }
+        for row in &seen.listing.keys {
+            memory.set_name(&row.id, &row.name);
+        }
+    }
+
+    async fn carry_out(&self, seen: &Observation, plan: Plan) -> Result<End, Again> {
+        let rotate = match plan.decision {
+            Decision::Stop(stop, others) => {
+                if let Some(id) = &plan.try_renames_on {
+                    self.try_renames(seen, id).await?;
+                }
+                return Ok(End::Stopped(stop, others));
+            }
+            Decision::Rest { reason, attention } => {
+                self.settle_first(seen, &plan.pending).await?;
+                return Ok(End::Rested { reason, attention });
+            }
+            Decision::Rotate(rotate) => {
+                self.settle_first(seen, &plan.pending).await?;
+                rotate
+            }
+        };
+        let forward = tokio::select! {
+            biased;
+            forward = Box::pin(self.forward(seen, &rotate, plan.mode)) => forward,
+            () = self.around.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
+        };
+        let ended = match forward {
+            Ok(()) => {
+                let committed = self.in_time(Box::pin(self.commit(seen, &rotate, plan.mode))).await;
+                committed.unwrap_or_else(|| {
+                    self.tell_if_uncommitted();
+                    Ok(())
+                })
+            }
+            Err(cause) => Err(cause),
+        };
+        match ended {
+            Ok(()) => {
+                self.report_leaks(&rotate);
+                Ok(End::Rotated { reason: rotate.due.clone() })
+            }
+            Err(Cause::BeginAgain(again)) => self.undo_to_begin_again(again).await,
+            Err(cause) => Ok(End::Undone(self.undo_in_time(cause, seen, &rotate).await)),
+        }
+    }
+
+    /// A leaked key is retired although another place may hold it: a person has to look there.
+    fn report_leaks(&self, rotate: &Rotate) {
+        for report in &rotate.reports {
+            self.unfinished(Problem::new(report.what.clone(), report.next.clone()));
+        }
+    }
+
+    async fn settle_first(&self, seen: &Observation, pending: &[Pending]) -> Result<(), Again> {
+        if pending.is_empty() {
+            return Ok(());
+        }
+        let settling = self.step(Step::Settle, self.settle_pending(seen, pending));
+        let settled = tokio::select! {
+            biased;
+            settled = settling => settled,
+            () = self.around.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
+        };
+        match settled {
+            Err(Cause::BeginAgain(again)) => Err(again),
+            Err(cause) => {
+                cause.into_problem().into_iter().for_each(|problem| self.unfinished(problem));
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    async fn forward(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
+        if let Some(id) = &rotate.adopt {
+            self.step(Step::Adopt, self.adopt(seen, id)).await?;
+        }
+        self.step(Step::Create, self.create(seen, rotate, mode)).await?;
+        self.while_renewing(async {
+            self.step(Step::Prove, self.prove(seen, rotate, mode)).await?;
+            self.step(Step::Distribute, self.distribute(seen, rotate)).await?;
+            self.take_up().await
+        })
+        .await?;
+        self.confirm().await
+    }
+
+    /// What someone else writes before the commit is not seen behind it, so nothing is waited for between the last look
+    /// and the commit.
+    pub(super) async fn confirm(&self) -> Result<(), Cause> {
+        loop {
+            self.settle().await?;
+            let confirm = async { futures_util::try_join!(self.still_works(), self.look_again()).map(|_| ()) };
+            self.step(Step::Confirm, self.while_renewing(confirm)).await?;
+            if self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after()).is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn undo_in_time(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
+        let undone = self.in_time(Box::pin(self.step(Step::Undo, self.undo(cause, seen, rotate)))).await;
+        undone.unwrap_or_else(|| {
+            self.tell_if_perhaps_deleted();
+            Undone::Held
+        })
+    }
+
+    /// The new key is deleted before the next attempt; if that fails there is none.
+    async fn undo_to_begin_again(&self, again: Again) -> Result<End, Again> {
+        self.unstoppable.set(true);
+        self.in_time(self.revoke()).await;
+        self.unstoppable.set(false);
+        let gone = self.new_key().is_none_or(|new| self.memory.borrow().fate(&new.id) == Some(&KeyFate::NewRevoked));
+        if gone { Err(again) } else { Ok(End::Undone(Undone::Held)) }
+    }
+}
