@@ -40,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("report", &["audit", "http", "rotation", "console", "secret"]),
     ("rotation", &["http::Failure", "http::Refusal", "http::Retry", "secret"]),
     ("rotation::port", &["http::Failure", "secret"]),
-    ("fleet", &["config", "http", "issuer", "issuing", "notices", "report", "rotation", "console", "secret", "store"]),
+    ("fleet", &["config", "http", "issuer", "notices", "report", "rotation", "console", "secret", "store"]),
     ("console", &["http", "regular", "rotation", "secret"]),
     ("secret", &[]),
     ("store", &["http", "regular", "rotation::port", "secret"]),
