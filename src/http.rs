@@ -7,6 +7,7 @@ mod exchange;
 mod roots;
 mod trace;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
@@ -155,6 +156,31 @@ impl Retry {
         }
         let ceiling = self.base.saturating_mul(2u32.saturating_pow(made.saturating_sub(1))).min(self.cap);
         Some(ceiling.mul_f64(0.5 + rng.f64() / 2.0))
+    }
+
+    /// Asks until there is an answer, or until no further attempt is worth it. `pause` waits in between.
+    ///
+    /// # Errors
+    /// What `ask` or `pause` ended it for.
+    pub async fn persist<T, E>(
+        &self,
+        rng: &RefCell<fastrand::Rng>,
+        ask: impl AsyncFn() -> Result<Result<T, Failure>, E>,
+        pause: impl AsyncFn(&Failure, Duration) -> Result<(), E>,
+    ) -> Result<Result<T, Failure>, E> {
+        let mut made = 0;
+        loop {
+            let failure = match ask().await? {
+                Ok(answer) => return Ok(Ok(answer)),
+                Err(failure) => failure,
+            };
+            made += 1;
+            let wait = self.wait(made, &failure, &mut rng.borrow_mut());
+            match wait {
+                Some(wait) => pause(&failure, wait).await?,
+                None => return Ok(Err(failure)),
+            }
+        }
     }
 }
 

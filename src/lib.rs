@@ -9,7 +9,8 @@
 //! * `fleet`: those of one run, beside each other.
 //! * [`audit`]: a key list to findings; `audit::execute` reads the lists.
 //! * [`issuer`]: who makes keys; `issuer::open` knows which there are. [`store`]: where they are kept.
-//! * [`http`], [`secret`], [`duration`]: how a call can fail; the one type that holds a secret; spans of time.
+//! * [`http`], [`secret`], [`duration`], [`humanize`]: how a call can fail; the one type that holds a secret; spans of time,
+//!   read and told.
 //! * [`report`], [`console`]: what became of it, for people, workflows and programs. `notices`: what they should know
 //!   beside it.
 
@@ -20,6 +21,7 @@ pub mod console;
 pub mod duration;
 mod fleet;
 pub mod http;
+pub mod humanize;
 pub mod issuer;
 pub mod nearest;
 mod notices;

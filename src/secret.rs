@@ -1,6 +1,7 @@
 //! [`Secret`], the only type that holds a key, token or private key, and [`Redactor`], which takes them out of text.
 
 mod pieces;
+pub mod prefix;
 mod undone;
 
 use std::cell::RefCell;

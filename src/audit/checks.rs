@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{AuditedKey, Finding, KeyKind, LastUse, Level, Look, Role, Rotation, Rule, State, span};
+use super::{AuditedKey, Finding, KeyKind, LastUse, Level, Look, Role, Rotation, Rule, State};
+use crate::humanize::{moment, whole_span};
 use crate::rotation::port::{AllowList, KeyId, Reset};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -59,7 +60,7 @@ fn named(rotation: &Rotation) -> (String, u64) {
 
 fn old(look: &Look<'_>, key: &AuditedKey) -> Found {
     let age = key.age.filter(|age| *age >= look.criteria.old_after && key.state == State::Live)?;
-    let reason = format!("it is {} old; `old-after` is {}", span(age), span(look.criteria.old_after));
+    let reason = format!("it is {} old; `old-after` is {}", whole_span(age), whole_span(look.criteria.old_after));
     Some((Level::Warning, reason, replace(look, key)))
 }
 
@@ -91,10 +92,10 @@ fn unused(look: &Look<'_>, key: &AuditedKey) -> Found {
     };
     let idle =
         length(since, look.now).filter(|idle| *idle >= look.criteria.unused_after && key.state == State::Live)?;
-    let after = span(look.criteria.unused_after);
+    let after = whole_span(look.criteria.unused_after);
     let reason = match key.last_use {
-        LastUse::At(_) => format!("it was last used {} ago; `unused-after` is {after}", span(idle)),
-        _ => format!("nothing was spent with it for {} at least; `unused-after` is {after}", span(idle)),
+        LastUse::At(_) => format!("it was last used {} ago; `unused-after` is {after}", whole_span(idle)),
+        _ => format!("nothing was spent with it for {} at least; `unused-after` is {after}", whole_span(idle)),
     };
     Some((Level::Warning, reason, remove(look, key)))
 }
@@ -107,7 +108,7 @@ fn never_used(look: &Look<'_>, key: &AuditedKey) -> Found {
         LastUse::NothingSpentSince(_) if key.row.usage == Some(0.0) => "nothing was ever spent with it",
         _ => return None,
     };
-    Some((Level::Warning, format!("it was made {} ago and {what}", span(age)), remove(look, key)))
+    Some((Level::Warning, format!("it was made {} ago and {what}", whole_span(age)), remove(look, key)))
 }
 
 /// How to get rid of a key that is not in use.
@@ -129,7 +130,7 @@ fn expires_soon(look: &Look<'_>, key: &AuditedKey) -> Found {
     let end = key.row.rights.expires_at.flatten().filter(|_| key.state == State::Live)?;
     let left = length(look.now, end).filter(|left| *left <= EXPIRES_SOON)?;
     let level = if left <= EXPIRES_AT_ONCE { Level::Error } else { Level::Warning };
-    Some((level, format!("it expires in {}, {}", span(left), end.strftime("%Y-%m-%d %H:%M UTC")), replace(look, key)))
+    Some((level, format!("it expires in {}, {}", whole_span(left), moment(end)), replace(look, key)))
 }
 
 fn several_live(look: &Look<'_>, key: &AuditedKey) -> Found {
@@ -137,12 +138,12 @@ fn several_live(look: &Look<'_>, key: &AuditedKey) -> Found {
     let rotation = member.rotation.and_then(|at| look.rotations.get(at));
     let reason = match member.role {
         Role::Unconfirmed if key.age.is_some_and(|age| age > LONGEST_RUN) => {
-            format!("a run of the family `{}` made it {} ago and did not finish", member.family, span(key.age?))
+            format!("a run of the family `{}` made it {} ago and did not finish", member.family, whole_span(key.age?))
         }
         Role::Replaced { at } => {
             let grace = rotation.map_or(Some(USUAL_GRACE), |rotation| rotation.grace)?;
             let replaced = length(at?, look.now).filter(|since| *since > grace.saturating_add(BETWEEN_RUNS))?;
-            format!("it was replaced {} ago in the family `{}` and is still alive", span(replaced), member.family)
+            format!("it was replaced {} ago in the family `{}` and is still alive", whole_span(replaced), member.family)
         }
         _ => return None,
     };
@@ -212,7 +213,7 @@ fn usd(amount: f64) -> String {
 
 fn left_over(look: &Look<'_>, key: &AuditedKey) -> Found {
     let since =
-        |at: Option<Timestamp>| at.and_then(|at| length(at, look.now)).map(|time| format!(" {} ago", span(time)));
+        |at: Option<Timestamp>| at.and_then(|at| length(at, look.now)).map(|time| format!(" {} ago", whole_span(time)));
     let reason = match key.state {
         State::Live => return None,
         State::Disabled => {

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Rotation, State, state};
+use super::Rotation;
 use crate::rotation::name::FamilyName;
+use crate::rotation::plan::observation::{Family, commit};
 use crate::rotation::port::{KeyKind, KeyRow};
 
 /// What a key is in its family.
@@ -47,41 +48,27 @@ fn read(name: &str) -> Option<(&str, bool)> {
 pub(super) fn memberships(rows: &[KeyRow], rotations: &[Rotation], now: Timestamp) -> Vec<Option<Membership>> {
     let by_name: BTreeMap<_, _> = rotations.iter().enumerate().map(|(at, it)| (it.key_name.as_str(), at)).collect();
     let read: Vec<_> = rows.iter().map(|row| read(&row.name).filter(|_| row.kind == KeyKind::Regular)).collect();
-    let mut confirmed: BTreeMap<&str, Vec<&KeyRow>> = BTreeMap::new();
-    for (row, name) in rows.iter().zip(&read) {
-        if let Some((family, true)) = name {
-            confirmed.entry(family).or_default().push(row);
-        }
+    let mut rows_of: BTreeMap<&str, Vec<&KeyRow>> = BTreeMap::new();
+    for (row, (family, _)) in rows.iter().zip(&read).filter_map(|(row, name)| Some((row, name.as_ref()?))) {
+        rows_of.entry(family).or_default().push(row);
     }
-    let is_live = |row: &KeyRow| state(row, now) == State::Live;
-    for keys in confirmed.values_mut() {
-        keys.sort_by_key(|row| age(row));
-        let newest = keys.last().map(|row| row.id.clone());
-        keys.retain(|row| is_live(row) || newest.as_ref() == Some(&row.id));
-    }
-    let member = |row: &KeyRow, (family, _): (&str, bool)| Membership {
-        family: family.to_owned(),
-        role: role(row, confirmed.get(family).map_or(&[], Vec::as_slice), is_live(row)),
-        rotation: by_name.get(family).copied(),
+    let family = |(name, rows)| (name, Family::of(rows, name, now));
+    let families: BTreeMap<&str, Family<'_>> = rows_of.into_iter().map(family).collect();
+    let member = |row: &KeyRow, (name, _): (&str, bool)| Membership {
+        family: name.to_owned(),
+        role: families.get(name).map_or(Role::Dead, |family| role(row, family)),
+        rotation: by_name.get(name).copied(),
     };
     rows.iter().zip(read).map(|(row, name)| name.map(|name| member(row, name))).collect()
 }
 
-/// By which the rotation tells the newest key.
-fn age(row: &KeyRow) -> (Option<Timestamp>, Option<Timestamp>, String) {
-    (row.created_at, commit(row), row.name.clone())
-}
-
-fn commit(row: &KeyRow) -> Option<Timestamp> {
-    row.updated_at.or(row.created_at)
-}
-
-/// `committed`: every confirmed key that lives, and the current one, oldest first.
-fn role(row: &KeyRow, committed: &[&KeyRow], is_live: bool) -> Role {
-    match committed.iter().position(|key| key.id == row.id) {
-        Some(at) => committed.get(at + 1).map_or(Role::Current, |successor| Role::Replaced { at: commit(successor) }),
-        None if is_live => Role::Unconfirmed,
-        None => Role::Dead,
+fn role(row: &KeyRow, family: &Family<'_>) -> Role {
+    let mut newer = family.committed().skip_while(|key| key.id != row.id);
+    match (newer.next(), newer.next()) {
+        (Some(_), Some(successor)) => Role::Replaced { at: commit(successor) },
+        (Some(_), None) => Role::Current,
+        (None, _) if family.has(&row.id) => Role::Unconfirmed,
+        (None, _) => Role::Dead,
     }
 }
 

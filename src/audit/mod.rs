@@ -10,7 +10,6 @@ mod last_use;
 mod outcome;
 pub mod prune;
 mod rule;
-mod span;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -21,7 +20,6 @@ pub use self::family::{Membership, Role};
 pub use self::last_use::LastUse;
 pub use self::outcome::{Audit, AuditedAccount, FailOn, Verdict};
 pub use self::rule::{Level, Rule};
-pub use self::span::span;
 use crate::rotation::port::{KeyId, KeyKind, KeyRow, Listing};
 
 /// What the judgement depends on beside the keys.

@@ -5,11 +5,8 @@ use std::fmt;
 
 use crate::cli;
 use crate::config::yaml::Place;
+use crate::secret::prefix;
 
-/// How an issuer's keys begin.
-const KEY_PREFIXES: [&str; 5] = ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "sk-or-"];
-/// How other credentials begin, wherever they were put by mistake.
-const CREDENTIAL_PREFIXES: [&str; 8] = ["sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "eyJ"];
 /// Shorter words are words, not credentials.
 const SHORTEST_CREDENTIAL: usize = 12;
 /// Longer values are cut where they are shown.
@@ -128,14 +125,13 @@ fn bare_address(word: &str) -> String {
 /// Whether a word begins as an issuer's keys do.
 #[must_use]
 pub(crate) fn looks_like_key(word: &str) -> bool {
-    word.len() >= SHORTEST_CREDENTIAL && KEY_PREFIXES.iter().any(|prefix| word.starts_with(prefix))
+    word.len() >= SHORTEST_CREDENTIAL && prefix::is_key(word)
 }
 
 /// Whether a word begins as credentials do.
 #[must_use]
 pub(super) fn looks_like_credential(word: &str) -> bool {
-    let begins = CREDENTIAL_PREFIXES.iter().any(|prefix| word.starts_with(prefix));
-    looks_like_key(word) || (begins && word.len() >= SHORTEST_CREDENTIAL)
+    word.len() >= SHORTEST_CREDENTIAL && prefix::is_credential(word)
 }
 
 /// A text on one short line; what looks like a credential in it is not shown.

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::cli::{self, InputDoc, Surroundings};
 use crate::config::problem::{Problems, looks_like_credential};
 use crate::regular;
+use crate::secret::prefix;
 use crate::secret::{SHORTEST_REDACTED, Secret};
 use crate::store::github::AppKey;
 
@@ -117,30 +118,32 @@ impl Secrets {
         };
         doubt(
             &self.management_key,
-            &["lr_live_", "lr_sub_"],
+            &prefix::AROUTER_LIVE,
             "management-key: this looks like a live key, which may not manage keys",
         );
-        doubt(&self.management_key, GITHUB_PREFIXES, "management-key: this looks like a GitHub token");
+        doubt(&self.management_key, &prefix::GITHUB, "management-key: this looks like a GitHub token");
         doubt(
             &self.current_key,
-            &["lr_mgmt_", "lr_admin_"],
+            &prefix::AROUTER_MANAGEMENT,
             "current-key: this looks like a management key, not like the key deployed now",
         );
-        doubt(&self.current_key, GITHUB_PREFIXES, "current-key: this looks like a GitHub token");
+        doubt(&self.current_key, &prefix::GITHUB, "current-key: this looks like a GitHub token");
         doubt(
             &self.github_token,
-            &["lr_", "sk-or-"],
+            &[prefix::AROUTER, prefix::OPENROUTER],
             "github-token: this looks like an API key, not like a GitHub token",
         );
         let own = surroundings.var("GITHUB_TOKEN");
-        if self.github_token.as_ref().is_some_and(|t| own == Some(t.expose()) && t.expose().starts_with("ghs_")) {
+        if self
+            .github_token
+            .as_ref()
+            .is_some_and(|t| own == Some(t.expose()) && t.expose().starts_with(prefix::GITHUB_INSTALLATION))
+        {
             doubts.push(format!("github-token: this looks like the workflow's own GITHUB_TOKEN. {TOKEN_NEEDED}"));
         }
         doubts
     }
 }
-
-const GITHUB_PREFIXES: &[&str] = &["ghp_", "gho_", "ghu_", "ghs_", "github_pat_"];
 
 const EMPTY: &str = ". It is empty: the secret does not exist, or it belongs to an environment that the job does not name, or the \
      input is missing";

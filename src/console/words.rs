@@ -1,27 +1,8 @@
 //! Words that the story and the report share.
 
-use std::time::Duration;
-
 use super::annotations::Kind;
 use crate::rotation::outcome::Problem;
 use crate::rotation::step::Step;
-
-/// A duration as a person says it.
-#[must_use]
-pub fn duration(time: Duration) -> String {
-    let seconds = time.as_secs();
-    let two = |big: u64, unit: &str, small: u64, lesser: &str| match small {
-        0 => format!("{big} {unit}"),
-        _ => format!("{big} {unit} {small} {lesser}"),
-    };
-    match seconds {
-        0 => format!("{} ms", time.as_millis()),
-        1..60 => format!("{seconds}.{} s", time.subsec_millis() / 100),
-        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
-    }
-}
 
 /// A problem with what to do about it, as one text.
 #[must_use]
@@ -75,21 +56,5 @@ impl Tone {
             Self::Bad => Some("31"),
             Self::Doubtful => Some("33"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_read_well() {
-        let shown = |ms| duration(Duration::from_millis(ms));
-        assert_eq!(shown(120), "120 ms");
-        assert_eq!(shown(1_250), "1.2 s");
-        assert_eq!(shown(120_000), "2 min");
-        assert_eq!(shown(125_000), "2 min 5 s");
-        assert_eq!(shown(7_500_000), "2 h 5 min");
-        assert_eq!(shown(90_000_000), "1 d 1 h");
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, interval_at};
 
-use super::words::{Tone, duration};
+use super::words::Tone;
 use super::{Console, Sink, put};
+use crate::humanize::duration;
 
 /// Up to so many targets get a line each; more of them are told of together.
 const FEW: usize = 20;

@@ -23,6 +23,7 @@ use crate::rotation::port::{
     ChatVerdict, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell,
     RightsTaken, Verdict,
 };
+use crate::secret::prefix;
 use crate::secret::{Redactor, Secret};
 
 /// The address of OpenRouter's API.
@@ -210,7 +211,7 @@ impl KeyIssuer for OpenRouterIssuer {
     fn hand_over(&self, _successor: &Secret) {}
 
     fn may_have_made(&self, value: &Secret) -> bool {
-        value.expose().starts_with("sk-or-")
+        value.expose().starts_with(prefix::OPENROUTER)
     }
 
     fn endpoints(&self) -> &'static [Endpoint] {

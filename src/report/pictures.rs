@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::console::words::duration;
+use crate::humanize::duration;
 use crate::rotation::outcome::StepTime;
 use crate::rotation::step::Step;
 

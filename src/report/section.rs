@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use super::escape::{code, escape, prose};
 use super::page::Page;
 use super::pictures;
-use super::words::{self, fate, full_stop, holds, mark, moment, relative, short_id, what_happened};
-use crate::console::words::duration;
+use super::words::{self, fate, full_stop, holds, mark, short_id, what_happened};
+use crate::humanize::{duration, moment, relative};
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, Verdict};
 
 /// So many rotations of a run have a picture, those that failed first: GitHub draws each in a frame of its own.

@@ -1,7 +1,8 @@
 //! The closing lines of a log or a terminal.
 
 use super::Ending;
-use super::words::{self, counts, extend, fate, full_stop, holds, moment, what_happened};
+use super::words::{self, counts, extend, fate, full_stop, holds, what_happened};
+use crate::humanize::moment;
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, TargetState};
 
 /// The ending in lines, without mark-up.

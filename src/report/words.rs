@@ -1,8 +1,7 @@
 //! The run in a person's words: what happened, what each target and key is now, what to do next.
 
-use jiff::Timestamp;
-
 use super::escape::{code, prose};
+use crate::humanize::moment;
 use crate::rotation::outcome::{
     KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, TargetReport, TargetState, Verdict,
 };
@@ -347,22 +346,4 @@ pub(super) fn short_id(id: &str) -> String {
         Some((end, _)) if id.chars().count() > SHORT_ID + 1 => format!("{}…", id.get(..end).unwrap_or_default()),
         _ => id.to_owned(),
     }
-}
-
-/// How long before or after `now` a time is, in one unit.
-pub(super) fn relative(time: Timestamp, now: Timestamp) -> String {
-    let seconds = time.as_second().saturating_sub(now.as_second());
-    let (minutes, hours) = (seconds.unsigned_abs() / 60, seconds.unsigned_abs() / 3_600);
-    let span = match (minutes, hours) {
-        (0, _) => return "now".to_owned(),
-        (1..120, _) => format!("{minutes} min"),
-        (_, 2..72) => format!("{hours} h"),
-        _ => format!("{} days", hours / 24),
-    };
-    if seconds < 0 { format!("{span} ago") } else { format!("in {span}") }
-}
-
-/// A time as a person reads it.
-pub(super) fn moment(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }

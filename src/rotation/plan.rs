@@ -24,7 +24,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later, span};
+use crate::humanize::span;
+use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later};
 use crate::rotation::lease::Mode;
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::Needed;

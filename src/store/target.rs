@@ -14,6 +14,7 @@ mod words;
 
 use std::fmt;
 
+use crate::secret::prefix;
 use accept::Accepted;
 pub use aws::AwsSecret;
 pub use canary::Canary;
@@ -25,15 +26,12 @@ pub use kubernetes::{KubernetesKey, Workload, WorkloadKind};
 pub use place::{Place, PlaceKind, Reach, Row};
 pub use vault::VaultField;
 
-/// How keys and tokens begin: one put where a name belongs would go into addresses and reports.
-const VALUE_PREFIXES: [&str; 10] =
-    ["lr_live_", "lr_mgmt_", "lr_admin_", "lr_sub_", "ghp_", "gho_", "ghu_", "ghs_", "github_pat_", "sk-or-"];
 /// Shorter ones are names.
 const SHORTEST_VALUE: usize = 20;
 
-/// Whether this is most likely a key or token, put where the name of one belongs.
+/// Whether this is most likely a key or token, put where the name of one belongs: it would go into addresses and reports.
 pub(super) fn is_a_value(text: &str) -> bool {
-    text.len() >= SHORTEST_VALUE && VALUE_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+    text.len() >= SHORTEST_VALUE && prefix::is_key_or_token(text)
 }
 
 /// A secret's name as GitHub takes it: letters, digits, `_`.

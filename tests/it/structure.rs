@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What each part may name beside itself. The longest part that a file belongs to decides.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("audit", &["rotation::name", "rotation::outcome", "rotation::port"]),
+    ("audit", &["humanize", "rotation::name", "rotation::outcome", "rotation::plan::observation", "rotation::port"]),
     (
         "audit::execute",
         &["audit", "config", "http", "issuer", "regular", "report", "rotation", "console", "secret", "store::target"],
@@ -31,21 +31,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("duration", &[]),
+    ("humanize", &[]),
     ("http", &["regular", "secret"]),
     ("issuer", &["http", "rotation::port", "secret"]),
     ("issuer::open", &["config", "http", "issuer", "rotation::port", "secret"]),
     ("nearest", &[]),
     ("notices", &["rotation", "console", "store::github"]),
     ("regular", &[]),
-    ("report", &["audit", "http", "rotation", "console", "secret"]),
-    ("rotation", &["http::Failure", "http::Refusal", "http::Retry", "secret"]),
+    ("report", &["audit", "http", "humanize", "rotation", "console", "secret"]),
+    ("rotation", &["humanize", "http::Failure", "http::Refusal", "http::Retry", "secret"]),
     ("rotation::port", &["http::Failure", "secret"]),
-    ("fleet", &["config", "http", "issuer", "notices", "report", "rotation", "console", "secret", "store"]),
-    ("console", &["http", "regular", "rotation", "secret"]),
+    ("fleet", &["config", "http", "humanize", "issuer", "notices", "report", "rotation", "console", "secret", "store"]),
+    ("console", &["http", "humanize", "regular", "rotation", "secret"]),
     ("secret", &[]),
     ("store", &["http", "regular", "rotation::port", "secret"]),
-    ("store::github", &["http", "rotation::port", "secret", "store::target"]),
-    ("store::target", &["duration", "nearest"]),
+    ("store::github", &["humanize", "http", "rotation::port", "secret", "store::target"]),
+    ("store::target", &["duration", "nearest", "secret::prefix"]),
 ];
 
 /// A file of the library: its module's path (empty for `lib.rs`) and its text without comments.

@@ -2,6 +2,7 @@
 
 mod prune;
 
+use std::cell::RefCell;
 use std::fs::OpenOptions;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -222,19 +223,13 @@ async fn listing(issuer: &dyn KeyIssuer, interrupt: &Interrupt, console: &Consol
 }
 
 async fn persistently(issuer: &dyn KeyIssuer, console: &Console) -> Result<Listing, Failure> {
-    let (retry, mut rng) = (Retry::default(), fastrand::Rng::new());
-    let mut made = 0;
-    loop {
-        made += 1;
-        let failure = match issuer.list().await {
-            Ok(listing) => return Ok(listing),
-            Err(failure) => failure,
-        };
-        let Some(wait) = retry.wait(made, &failure, &mut rng) else { return Err(failure) };
+    let pause = async |failure: &Failure, wait| {
         let (what, why) = ("read the key list".to_owned(), failure.message().to_owned());
         console.event(&Event::Retrying { what, why, wait });
         tokio::time::sleep(wait).await;
-    }
+        Ok::<_, Failure>(())
+    };
+    Retry::default().persist(&RefCell::default(), async || Ok(issuer.list().await), pause).await?
 }
 
 /// A file that can't be written is a problem of the run: what reads it would take an older one for this one's.

@@ -1,5 +1,6 @@
 //! Pruning as it is carried out: one key after the other, each judged anew on a list that was read right before.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -141,30 +142,22 @@ impl Shears<'_> {
 
     /// Both calls are safe to repeat.
     async fn touch(&self, issuer: &dyn KeyIssuer, id: &KeyId) -> Result<Fate, Failure> {
-        let (retry, mut rng) = (Retry::default(), fastrand::Rng::new());
-        let mut made = 0;
-        loop {
-            made += 1;
-            let done = match self.pruning.how {
-                How::Delete => match issuer.delete(id).await {
-                    Ok(Deletion::Deleted | Deletion::NotFound) => Ok(Fate::Deleted),
-                    Err(failure) => Err(failure),
-                },
+        let ask = async || {
+            Ok(match self.pruning.how {
+                How::Delete => issuer.delete(id).await.map(|(Deletion::Deleted | Deletion::NotFound)| Fate::Deleted),
                 How::Disable => issuer.set_disabled(id, true).await.map(|_| Fate::Disabled),
-            };
-            let failure = match done {
-                Ok(fate) => return Ok(fate),
-                Err(failure) => failure,
-            };
-            let Some(wait) = retry.wait(made, &failure, &mut rng) else { return Err(failure) };
+            })
+        };
+        let pause = async |failure: &Failure, wait| {
             let (what, why) = (format!("prune key {id}"), failure.message().to_owned());
             self.console.event(&Event::Retrying { what, why, wait });
             tokio::select! {
                 biased;
-                () = self.interrupt.wait() => return Err(failure),
-                () = self.clock.sleep(wait) => {}
+                () = self.interrupt.wait() => Err(failure.clone()),
+                () = self.clock.sleep(wait) => Ok(()),
             }
-        }
+        };
+        Retry::default().persist(&RefCell::default(), ask, pause).await?
     }
 
     /// Only the list says what an answer was worth.

@@ -21,6 +21,7 @@ use crate::http::{Client, Failure, Trace, one_line};
 use crate::rotation::port::{
     ChatVerdict, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell, Verdict,
 };
+use crate::secret::prefix;
 use crate::secret::{Redactor, Secret};
 
 /// The address of ARouter's API in its current documentation.
@@ -140,7 +141,7 @@ impl KeyIssuer for ArouterIssuer {
     }
 
     fn may_have_made(&self, value: &Secret) -> bool {
-        value.expose().starts_with("lr_")
+        value.expose().starts_with(prefix::AROUTER)
     }
 
     fn endpoints(&self) -> &'static [Endpoint] {

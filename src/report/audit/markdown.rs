@@ -1,15 +1,14 @@
 //! The audit's summary.
 
-use jiff::Timestamp;
-
 use super::rows::{reset, role, state};
 use super::{counts, fate, key_count, next, not_judged};
 use crate::audit::prune::{Fate, Pruned};
-use crate::audit::{Audit, AuditedKey, Finding, LastUse, Level, State, Verdict, span};
+use crate::audit::{Audit, AuditedKey, Finding, LastUse, Level, State, Verdict};
+use crate::humanize::{day, moment, whole_span};
 use crate::report::escape::{code, escape, prose};
 use crate::report::page::Page;
 use crate::report::pictures;
-use crate::report::words::{full_stop, moment, short_id};
+use crate::report::words::{full_stop, short_id};
 use crate::rotation::outcome::Problem;
 use crate::rotation::port::{AllowList, KeyKind, KeyRow, Reset};
 
@@ -92,8 +91,8 @@ fn what_was_looked_for(audit: &Audit) -> String {
     };
     format!(
         "A key is old after {}, and unused after {} without a request.{fails}",
-        span(criteria.old_after),
-        span(criteria.unused_after)
+        whole_span(criteria.old_after),
+        whole_span(criteria.unused_after)
     )
 }
 
@@ -206,7 +205,7 @@ fn key_cells(key: &AuditedKey) -> String {
         escape(&row.name),
         code(&short_id(&row.id.0)),
         state,
-        key.age.map_or_else(|| NOT_SHOWN.to_owned(), span),
+        key.age.map_or_else(|| NOT_SHOWN.to_owned(), whole_span),
         last_use(key.last_use),
         if management { String::new() } else { escape(&limit(row)) },
         if management { String::new() } else { escape(&may_use(row)) },
@@ -227,10 +226,6 @@ pub(super) fn last_use(last: LastUse) -> String {
         LastUse::NothingSpentSince(at) => format!("nothing spent since {}", day(at)),
         LastUse::Unknown => NOT_SHOWN.to_owned(),
     }
-}
-
-fn day(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d").to_string()
 }
 
 /// What a key may spend: `500 USD monthly, 120.50 left`.

@@ -9,7 +9,8 @@ mod text;
 
 use super::Cleaner;
 use crate::audit::prune::{Fate, How, Pruned};
-use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level, span};
+use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level};
+use crate::humanize::whole_span;
 use crate::rotation::port::{AllowList, KeyId, KeyRow, ShownRights};
 
 pub(super) use self::markdown::markdown;
@@ -47,7 +48,7 @@ pub(super) fn not_judged(audit: &Audit) -> Option<String> {
     Some(format!(
         "{keys} could not be judged as used or unused: no time of use is shown there, and amounts reach back to the 1st of \
          the month at most; `unused-after` is {}",
-        span(audit.criteria.unused_after)
+        whole_span(audit.criteria.unused_after)
     ))
 }
 

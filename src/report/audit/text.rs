@@ -3,7 +3,8 @@
 use super::markdown::{last_use, limit, may_use};
 use super::rows::state;
 use super::{counts, fate, key_count, next, not_judged};
-use crate::audit::{Audit, AuditedKey, Finding, span};
+use crate::audit::{Audit, AuditedKey, Finding};
+use crate::humanize::whole_span;
 use crate::report::words::{extend, full_stop};
 use crate::rotation::port::KeyKind;
 
@@ -26,7 +27,7 @@ pub(in crate::report) fn text(audit: &Audit) -> Vec<String> {
 
 fn key(key: &AuditedKey) -> String {
     let row = &key.row;
-    let age = key.age.map_or_else(|| "age not shown".to_owned(), |age| format!("{} old", span(age)));
+    let age = key.age.map_or_else(|| "age not shown".to_owned(), |age| format!("{} old", whole_span(age)));
     let may = match row.kind {
         KeyKind::Management => "management key".to_owned(),
         KeyKind::Regular => format!("limit {}, may use {}", limit(row), may_use(row)),

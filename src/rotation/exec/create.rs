@@ -106,10 +106,9 @@ impl Run<'_> {
                     if was_answered(&failure) {
                         self.memory.borrow_mut().unlooked.insert(spec.name);
                     }
-                    let wait = self.around.retry.wait(made, &failure, &mut self.around.rng.borrow_mut());
-                    let Some(wait) = wait else { return Err(Cause::Failed(problem("make a key", &failure))) };
-                    self.event(&Event::Retrying { what: "make a key".into(), why: failure.message().to_owned(), wait });
-                    self.pause(wait).await?;
+                    if !self.wait_to_repeat("make a key", made, &failure).await? {
+                        return Err(Cause::Failed(problem("make a key", &failure)));
+                    }
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! The new key's own row, read before the key is written anywhere: it has to be the key that was asked for.
 
-use crate::rotation::clock::span;
+use crate::humanize::span;
 use crate::rotation::exec::prove::{FIRST_WAIT, LONGEST_WAIT, failed};
 use crate::rotation::exec::run::{Again, Cause, NewKey, Run};
 use crate::rotation::outcome::Event;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::rotation::clock::span;
+use crate::humanize::span;
 use crate::rotation::exec::never_issued::never_issued;
 use crate::rotation::exec::run::{Candidate, Cause, NewKey, Run};
 use crate::rotation::lease::Mode;

@@ -135,27 +135,22 @@ impl Wanted<'_> {
     async fn again<T>(&self, what: &str, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Problem> {
         let Context { clock, interrupt, retry, rng, observer } = self.context;
         let stopped = || Problem::new(format!("{what}: told to stop"), "run it again");
-        let mut made = 0;
-        loop {
-            let answer = tokio::select! {
+        let ask = async || {
+            tokio::select! {
                 biased;
-                answer = ask() => answer,
-                () = interrupt.in_flight_over(clock) => return Err(stopped()),
-            };
-            let failure = match answer {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => failure,
-            };
-            made += 1;
-            let wait = retry.wait(made, &failure, &mut rng.borrow_mut());
-            let Some(wait) = wait else { return Err(problem(what, &failure)) };
+                answer = ask() => Ok(answer),
+                () = interrupt.in_flight_over(clock) => Err(stopped()),
+            }
+        };
+        let pause = async |failure: &Failure, wait| {
             observer.event(&Event::Retrying { what: what.to_owned(), why: failure.message().to_owned(), wait });
             tokio::select! {
                 biased;
-                () = interrupt.wait() => return Err(stopped()),
-                () = clock.sleep(wait) => {}
+                () = interrupt.wait() => Err(stopped()),
+                () = clock.sleep(wait) => Ok(()),
             }
-        }
+        };
+        retry.persist(rng, ask, pause).await?.map_err(|failure| problem(what, &failure))
     }
 
     fn outcome(&self, row: Option<(&KeyRow, &str, KeyFate)>) -> Outcome {

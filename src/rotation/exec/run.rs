@@ -339,26 +339,31 @@ impl<'a> Run<'a> {
     pub(super) async fn wait_to_repeat(&self, what: &str, made: u32, failure: &Failure) -> Result<bool, Cause> {
         let wait = self.around.retry.wait(made, failure, &mut self.around.rng.borrow_mut());
         let Some(wait) = wait else { return Ok(false) };
-        self.event(&Event::Retrying { what: what.to_owned(), why: failure.message().to_owned(), wait });
-        self.pause(wait).await?;
+        self.pause_after(what, failure, wait).await?;
         Ok(true)
+    }
+
+    async fn pause_after(&self, what: &str, failure: &Failure, wait: Duration) -> Result<(), Cause> {
+        self.event(&Event::Retrying { what: what.to_owned(), why: failure.message().to_owned(), wait });
+        self.pause(wait).await
+    }
+
+    async fn persist<T>(
+        &self,
+        what: &str,
+        ask: impl AsyncFn() -> Result<Result<T, Failure>, Cause>,
+    ) -> Result<Result<T, Failure>, Cause> {
+        let pause = async |failure: &Failure, wait| self.pause_after(what, failure, wait).await;
+        self.around.retry.persist(&self.around.rng, ask, pause).await
     }
 
     /// Asks until there is an answer.
     pub(super) async fn read<T>(&self, what: &str, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Cause> {
-        let mut made = 0;
-        loop {
+        let ask = async || {
             self.checkpoint()?;
-            match ask().await {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => {
-                    made += 1;
-                    if !self.wait_to_repeat(what, made, &failure).await? {
-                        return Err(Cause::Failed(problem(what, &failure)));
-                    }
-                }
-            }
-        }
+            Ok(ask().await)
+        };
+        self.persist(what, ask).await?.map_err(|failure| Cause::Failed(problem(what, &failure)))
     }
 
     /// Looks at one of all targets, and tells how many were looked at.
@@ -381,23 +386,15 @@ impl<'a> Run<'a> {
         gate: impl AsyncFn() -> Result<(), Cause>,
         send: impl AsyncFn() -> Result<T, Failure>,
     ) -> Result<T, Unwritten> {
-        let mut made = 0;
-        loop {
+        let ask = async || {
             self.checkpoint()?;
             gate().await?;
             let entry = self.enter(act.clone(), self.clock().now());
             let answer = send().await;
             self.answered(entry, &answer);
-            match answer {
-                Ok(answer) => return Ok(answer),
-                Err(failure) => {
-                    made += 1;
-                    if !self.wait_to_repeat(what, made, &failure).await? {
-                        return Err(Unwritten::Failure(failure));
-                    }
-                }
-            }
-        }
+            Ok(answer)
+        };
+        self.persist(what, ask).await?.map_err(Unwritten::Failure)
     }
 
     pub(super) fn enter(&self, act: Act, sent: Mark) -> Entry {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use crate::rotation::clock::span;
+use crate::humanize::span;
 use crate::rotation::exec::run::{Cause, Run};
 use crate::rotation::ledger::Act;
 use crate::rotation::outcome::{Event, Problem};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::rotation::clock::span;
+use crate::humanize::span;
 use crate::rotation::lease::Mode;
 use crate::rotation::plan::holdings::Holding;
 use crate::rotation::plan::observation::Observation;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later, span};
+use crate::humanize::span;
+use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later};
 use crate::rotation::lease::Mode;
 use crate::rotation::plan::observation::{commit, has_expired};
 use crate::rotation::plan::pending::{Pending, Standing, deployed_together, not_since};

@@ -94,29 +94,11 @@ impl Observation {
         self.listing.keys.iter().find(|row| row.id == *id)
     }
 
-    /// The live keys of the family, told apart by their names. Where renames turned out to be ignored, an unconfirmed
-    /// name is that of a key that was made to find this out, and never written anywhere.
+    /// The family's keys, told apart by their names. Where renames turned out to be ignored, an unconfirmed name is that
+    /// of a key that was made to find this out, and never written anywhere.
     #[must_use]
     pub fn family(&self, key_name: &str) -> Family<'_> {
-        let (mut family, mut ended) = (Family::default(), Vec::new());
-        for row in self.listing.keys.iter().filter(|row| row.kind == KeyKind::Regular) {
-            match FamilyName::parse(key_name, &row.name) {
-                Some(name) if name.is_confirmed() && is_live(row, self.now()) => family.confirmed.push(row),
-                Some(name) if name.is_confirmed() => {
-                    family.traces.push(row);
-                    ended.push(row);
-                }
-                Some(_) if is_live(row, self.now()) => family.unconfirmed.push(row),
-                Some(_) => family.traces.push(row),
-                None => {}
-            }
-        }
-        family.confirmed.sort_by_key(age);
-        family.unconfirmed.sort_by_key(|row| (row.created_at, row.name.clone()));
-        let newest = family.confirmed.last();
-        family.ended =
-            ended.into_iter().filter(|row| newest.is_none_or(|newest| age(newest) < age(row))).max_by_key(age);
-        family
+        Family::of(&self.listing.keys, key_name, self.now())
     }
 }
 
@@ -134,6 +116,30 @@ pub struct Family<'a> {
 }
 
 impl<'a> Family<'a> {
+    /// The family of this name among rows, at a time of the issuer.
+    #[must_use]
+    pub fn of(rows: impl IntoIterator<Item = &'a KeyRow>, key_name: &str, now: Timestamp) -> Self {
+        let (mut family, mut ended) = (Self::default(), Vec::new());
+        for row in rows.into_iter().filter(|row| row.kind == KeyKind::Regular) {
+            match FamilyName::parse(key_name, &row.name) {
+                Some(name) if name.is_confirmed() && is_live(row, now) => family.confirmed.push(row),
+                Some(name) if name.is_confirmed() => {
+                    family.traces.push(row);
+                    ended.push(row);
+                }
+                Some(_) if is_live(row, now) => family.unconfirmed.push(row),
+                Some(_) => family.traces.push(row),
+                None => {}
+            }
+        }
+        family.confirmed.sort_by_key(age);
+        family.unconfirmed.sort_by_key(|row| (row.created_at, row.name.clone()));
+        let newest = family.confirmed.last();
+        family.ended =
+            ended.into_iter().filter(|row| newest.is_none_or(|newest| age(newest) < age(row))).max_by_key(age);
+        family
+    }
+
     /// The newest confirmed key, dead or alive.
     #[must_use]
     pub fn current(&self) -> Option<&'a KeyRow> {

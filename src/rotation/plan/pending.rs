@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later, span};
+use crate::humanize::span;
+use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later};
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::observation::{Family, Observation, at_latest_until, commit};
 use crate::rotation::policy::{Policy, Retire};

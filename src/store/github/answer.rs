@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::expiry;
 use crate::http::{self, Call, Failure, Words, retry_after, server_date, server_text, status_failure};
+use crate::humanize::moment;
 use crate::secret::Redactor;
 
 /// "Wait at least one minute before retrying": GitHub's page "Rate limits for the REST API", where no header says more.
@@ -190,7 +191,7 @@ impl Answer {
             });
         }
         if let Some(expires) = expiry::of(&self.headers) {
-            hint.push_str(&format!(" The token expires at {}.", expiry::moment(expires)));
+            hint.push_str(&format!(" The token expires at {}.", moment(expires)));
         }
         hint
     }

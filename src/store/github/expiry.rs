@@ -7,6 +7,7 @@ use ::http::HeaderMap;
 use jiff::Timestamp;
 
 use crate::http::server_date;
+use crate::humanize::moment;
 
 /// Sent for personal access tokens that expire: GitHub's changelog of 26 July 2021.
 pub const HEADER: &str = "github-authentication-token-expiration";
@@ -53,12 +54,6 @@ pub fn of(headers: &HeaderMap) -> Option<Timestamp> {
     let shown = headers.get(HEADER)?.to_str().ok()?.trim();
     let numeric = shown.strip_suffix("UTC").map_or_else(|| shown.to_owned(), |time| format!("{time}+0000"));
     Timestamp::strptime("%Y-%m-%d %H:%M:%S %z", numeric).ok()
-}
-
-/// A time as a person reads it.
-#[must_use]
-pub fn moment(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 fn whole(left: Duration) -> String {

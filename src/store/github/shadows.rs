@@ -15,10 +15,10 @@ use tokio::sync::{Mutex, Semaphore};
 use super::calls::Address;
 use super::client::GitHub;
 use super::environments::Environments;
-use super::expiry::moment;
 use super::listing::Shown;
 use super::scope;
 use crate::http::{Call, Failure, Refusal};
+use crate::humanize::moment;
 use crate::store::target::{Place, PlaceKind};
 
 /// Requests under way at once, beside those of the rotation.
