@@ -13,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// GitHub takes a hundred requests at once. Beside a rotation that writes more targets at once than this, the looks would
 /// take room that it needs.
-const MOST_BESIDE: usize = (100 - AT_ONCE) / 2;
+const MAX_BESIDE: usize = (100 - AT_ONCE) / 2;
 
 /// When hidden secrets are looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl When {
     pub(crate) fn of(shadows: &Shadows, parallel: usize, dry_run: bool, leaked: bool) -> Self {
         if shadows.sees_little() && !dry_run && !leaked {
             Self::AfterIfNothingMade
-        } else if parallel > MOST_BESIDE {
+        } else if parallel > MAX_BESIDE {
             Self::After
         } else {
             Self::Beside

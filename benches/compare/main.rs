@@ -20,7 +20,7 @@ const LATENCY: Duration = Duration::from_millis(50);
 const CASES: [(u32, usize); 3] = [(1, 7), (100, 3), (1000, 1)];
 
 /// What the project wants to keep to, for one target.
-const MOST_TIMES_THE_FLOOR: f64 = 1.1;
+const MAX_TIMES_THE_FLOOR: f64 = 1.1;
 const FEWEST_TIMES_FASTER_THAN_THE_GUIDE: f64 = 1.5;
 const LONGEST_START: Duration = Duration::from_millis(10);
 
@@ -57,8 +57,8 @@ fn main() {
         let ratio = own.0.as_secs_f64() / way::floor(Way::Keyrotor, targets).as_secs_f64();
         let faster = guide.0.as_secs_f64() / own.0.as_secs_f64();
         if targets == 1 {
-            if ratio > MOST_TIMES_THE_FLOOR {
-                missed.push(format!("{ratio:.2} times the floor, at most {MOST_TIMES_THE_FLOOR}"));
+            if ratio > MAX_TIMES_THE_FLOOR {
+                missed.push(format!("{ratio:.2} times the floor, at most {MAX_TIMES_THE_FLOOR}"));
             }
             if faster < FEWEST_TIMES_FASTER_THAN_THE_GUIDE {
                 missed.push(format!(

@@ -4,7 +4,7 @@
 //! workflow command. Nothing here fails: a log that can't be written must not change what a run comes to.
 
 mod annotations;
-mod chorus;
+mod buffered_log;
 mod files;
 pub mod line;
 mod outlet;
@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 
 pub use self::annotations::Kind;
 use self::annotations::{Annotations, Verdict};
-pub use self::chorus::{Chorus, Voice};
+pub use self::buffered_log::{BufferedLog, Channel};
 pub use self::outlet::Outlet;
 use self::progress::Progress;
 pub use self::surroundings::{Format, Sink, Style, Surroundings};

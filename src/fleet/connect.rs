@@ -9,7 +9,7 @@ use crate::console::Console;
 use crate::http::{self, Client, Retry, Trace};
 use crate::rotation::clock::Clock;
 use crate::rotation::outcome::Observer as _;
-use crate::store::github::{App, AppKey, Around, Credential, GitHub, Level, Need, Pace};
+use crate::store::github::{App, AppContext, AppKey, Credential, GitHub, Level, Need, RateLimits};
 use crate::store::target::Target;
 use crate::store::{self, Stores};
 
@@ -22,7 +22,7 @@ pub(super) struct Connected {
 /// What all connections to GitHub share: who signs, and how fast.
 pub(super) struct Access {
     pub(super) credential: Credential,
-    pub(super) pace: Rc<Pace>,
+    pub(super) pace: Rc<RateLimits>,
 }
 
 pub(super) fn access(request: &Request, console: &Rc<Console>) -> Option<Access> {
@@ -33,7 +33,7 @@ pub(super) fn access(request: &Request, console: &Rc<Console>) -> Option<Access>
         (None, None) => return None,
     };
     let patience = Retry::default().longest_retry_after;
-    let pace = Pace::new(&github.api_url, patience).of_rotations(request.rotations.len());
+    let pace = RateLimits::new(&github.api_url, patience).of_rotations(request.rotations.len());
     Some(Access { credential, pace: Rc::new(pace) })
 }
 
@@ -41,7 +41,7 @@ fn app(key: &AppKey, request: &Request, console: &Rc<Console>) -> App {
     let needs: Vec<_> = request.rotations.iter().flat_map(needs).collect();
     let (clock, console) = (Clock::system(), Rc::clone(console));
     let now = Box::new(move || clock.wall_time());
-    App::new(key.clone(), &needs, Around { now, hide: Box::new(move |secret| console.mask(secret)) })
+    App::new(key.clone(), &needs, AppContext { now, hide: Box::new(move |secret| console.mask(secret)) })
 }
 
 /// What a rotation needs at GitHub.
@@ -71,7 +71,7 @@ pub(super) fn connect(
     };
     let github = access.map(connect).transpose()?;
     let (clock, console) = (Clock::system(), Rc::clone(console));
-    let around = store::Around {
+    let ctx = store::StoreContext {
         client: client.clone(),
         request_timeout,
         variables: Rc::clone(variables),
@@ -80,5 +80,5 @@ pub(super) fn connect(
         redactor,
         trace: trace.clone(),
     };
-    Ok(Connected { client, stores: Stores::new(github, around) })
+    Ok(Connected { client, stores: Stores::new(github, ctx) })
 }

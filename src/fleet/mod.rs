@@ -17,11 +17,11 @@ use futures_util::{StreamExt as _, stream};
 use self::connect::{Access, Connected, access, connect};
 use self::turns::{InTurn, Turns};
 use crate::config::{Request, RotationRequest};
-use crate::console::{Chorus, Console};
+use crate::console::{BufferedLog, Console};
 use crate::http::{Retry, Trace};
 use crate::humanize::duration;
 use crate::issuer;
-use crate::issuer::Flights;
+use crate::issuer::SingleFlight;
 use crate::notices::When;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
@@ -34,7 +34,7 @@ use crate::store::target::Target;
 use crate::{http, notices, report};
 
 /// So many rotations look at once. Each keeps every row of the key list while it looks.
-const MOST_LOOKING: usize = 64;
+const MAX_LOOKING: usize = 64;
 
 /// Runs every rotation of a request, and returns what they came to in the request's order.
 pub(crate) async fn run_all(
@@ -51,8 +51,8 @@ pub(crate) async fn run_all(
     let debugger = Rc::clone(console);
     let trace = Trace::to(move |line| debugger.debug(line));
     let access = access(request, console);
-    let (flights, connections) = Default::default();
-    let fleet = Fleet { request, variables, interrupt, console, trace, access, flights, connections };
+    let (single_flight, connections) = Default::default();
+    let fleet = Fleet { request, variables, interrupt, console, trace, access, single_flight, connections };
     let work = async {
         match request.rotations.as_slice() {
             [only] => vec![fleet.run(only, None, fleet.console.as_ref()).await],
@@ -93,7 +93,7 @@ pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrup
     };
     let debugger = Rc::clone(console);
     let trace = Trace::to(move |line| debugger.debug(line));
-    let issuer = issuer::open(&request.issuer, client, console.redactor().clone(), &Flights::default(), trace);
+    let issuer = issuer::open(&request.issuer, client, console.redactor().clone(), &SingleFlight::default(), trace);
     let context = Context {
         clock: Clock::system(),
         rng: RefCell::default(),
@@ -114,7 +114,7 @@ struct Fleet<'a> {
     console: &'a Rc<Console>,
     trace: Trace,
     access: Option<Access>,
-    flights: Flights,
+    single_flight: SingleFlight,
     /// By the `request-timeout` that every one of their requests has.
     connections: RefCell<BTreeMap<Duration, Rc<Connected>>>,
 }
@@ -122,15 +122,15 @@ struct Fleet<'a> {
 impl Fleet<'_> {
     async fn run_together(&self, several: &[RotationRequest]) -> Vec<Outcome> {
         let titles = several.iter().map(|rotation| rotation.policy.key_name.clone());
-        let chorus = Chorus::new(self.console, titles);
+        let log = BufferedLog::new(self.console, titles);
         let turns = Turns::new();
         let one = async |(part, asked)| {
-            let outcome = self.run(asked, Some(&turns), &chorus.voice(part)).await;
-            chorus.over(part, report::headline(&outcome));
+            let outcome = self.run(asked, Some(&turns), &log.channel(part)).await;
+            log.over(part, report::headline(&outcome));
             (part, outcome)
         };
         let runs = stream::iter(several.iter().enumerate()).map(one);
-        let mut outcomes: Vec<_> = runs.buffer_unordered(MOST_LOOKING).collect().await;
+        let mut outcomes: Vec<_> = runs.buffer_unordered(MAX_LOOKING).collect().await;
         outcomes.sort_by_key(|(part, _)| *part);
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
@@ -253,7 +253,7 @@ impl Fleet<'_> {
 
     fn issuer(&self, asked: &RotationRequest, connected: &Connected) -> Box<dyn KeyIssuer> {
         let (client, redactor) = (connected.client.clone(), self.console.redactor().clone());
-        issuer::open(&asked.issuer, client, redactor, &self.flights, self.trace.clone())
+        issuer::open(&asked.issuer, client, redactor, &self.single_flight, self.trace.clone())
     }
 }
 

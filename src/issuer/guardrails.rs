@@ -6,9 +6,9 @@ use ::http::Method;
 use serde_json::{Value, json};
 
 use super::answer::object;
-use super::flights::Flights;
 use super::pages::{Cursor, Page, read_all};
 use super::row::{Fields, text};
+use super::single_flight::SingleFlight;
 use super::wire::{Ask, Signer, Wire};
 use crate::http::{Failure, one_line, server_text};
 use crate::rotation::port::{Guardrails, KeyId};
@@ -27,8 +27,8 @@ pub(super) struct Assignments<'a> {
 
 impl Assignments<'_> {
     /// The guardrails of every key. One page is one request, since the answer says how many rows there are.
-    pub(super) async fn read(&self, flights: Option<&Flights>) -> Result<Guardrails, Failure> {
-        let (first, total) = self.page(Cursor::Offset(0), flights).await?;
+    pub(super) async fn read(&self, single_flight: Option<&SingleFlight>) -> Result<Guardrails, Failure> {
+        let (first, total) = self.page(Cursor::Offset(0), single_flight).await?;
         let rows = if total == Some(first.rows.len()) {
             first.rows
         } else {
@@ -43,12 +43,16 @@ impl Assignments<'_> {
     }
 
     /// A page, and how many rows there are in all.
-    async fn page(&self, cursor: Cursor, flights: Option<&Flights>) -> Result<(Page, Option<usize>), Failure> {
+    async fn page(
+        &self,
+        cursor: Cursor,
+        single_flight: Option<&SingleFlight>,
+    ) -> Result<(Page, Option<usize>), Failure> {
         let Cursor::Offset(rows) = cursor else { return Err(senseless("OpenRouter's pages have no tokens")) };
         let query = [("offset", Cow::Owned(rows.to_string())), ("limit", Cow::Borrowed(PAGE))];
         let ask = Ask { query: &query, ..Ask::get(ASSIGNMENTS) };
-        let answer = match flights {
-            Some(flights) => self.wire.join(ask, &self.signer, flights).await?,
+        let answer = match single_flight {
+            Some(single_flight) => self.wire.join(ask, &self.signer, single_flight).await?,
             None => self.wire.send(ask, &self.signer).await?,
         };
         let answer = answer.success(&self.wire.redactor)?;

@@ -8,19 +8,19 @@ mod answer;
 mod body;
 mod calls;
 mod fault;
-mod flights;
 mod guardrails;
 mod open;
 mod pages;
 mod proof;
 mod row;
+mod single_flight;
 mod wire;
 
 #[cfg(test)]
 mod canned;
 
 pub use arouter::ArouterIssuer;
-pub use flights::Flights;
 pub(crate) use open::open;
 pub use openrouter::OpenRouterIssuer;
+pub use single_flight::SingleFlight;
 pub use wire::root;

@@ -3,7 +3,7 @@
 use crate::config::{IssuerKind, IssuerSettings};
 use crate::http::{Client, Trace};
 use crate::issuer::openrouter::Extras;
-use crate::issuer::{ArouterIssuer, Flights, OpenRouterIssuer};
+use crate::issuer::{ArouterIssuer, OpenRouterIssuer, SingleFlight};
 use crate::rotation::port::KeyIssuer;
 use crate::secret::Redactor;
 
@@ -12,19 +12,19 @@ pub(crate) fn open(
     settings: &IssuerSettings,
     client: Client,
     redactor: Redactor,
-    flights: &Flights,
+    single_flight: &SingleFlight,
     trace: Trace,
 ) -> Box<dyn KeyIssuer> {
     let (management, current) = (settings.management_key.clone(), settings.current_key.clone());
     match &settings.kind {
         IssuerKind::Arouter => {
             let issuer = ArouterIssuer::new(client, &settings.url, management, current, redactor);
-            Box::new(issuer.sharing(flights).traced(trace))
+            Box::new(issuer.sharing(single_flight).traced(trace))
         }
         IssuerKind::OpenRouter { workspace, include_byok } => {
             let extras = Extras { workspace: workspace.clone(), include_byok: *include_byok };
             let issuer = OpenRouterIssuer::new(client, &settings.url, management, extras, redactor);
-            Box::new(issuer.sharing(flights).traced(trace))
+            Box::new(issuer.sharing(single_flight).traced(trace))
         }
     }
 }

@@ -12,11 +12,11 @@ use url::Url;
 use super::body::body;
 use super::calls::Calls;
 use super::fault::Credential;
-use super::flights::Flights;
 use super::guardrails::Assignments;
 use super::pages::{Cursor, Page, read_all};
 use super::proof::{Chat, about, judge, tried_key};
 use super::row::{self, CARRIED, INCLUDE_BYOK, Shown, WORKSPACE};
+use super::single_flight::SingleFlight;
 use super::wire::{Ask, Signer, Wire, root};
 use crate::http::{Client, Failure, Trace, one_line, server_text};
 use crate::rotation::port::{
@@ -53,9 +53,9 @@ pub struct OpenRouterIssuer {
     /// The keys that this run made.
     made: RefCell<HashSet<KeyId>>,
     /// The first list may be one that others wait for too.
-    flights: RefCell<Option<Flights>>,
+    single_flight: RefCell<Option<SingleFlight>>,
     /// So may the first list of guardrails.
-    guardrail_flights: RefCell<Option<Flights>>,
+    guardrail_flights: RefCell<Option<SingleFlight>>,
 }
 
 impl OpenRouterIssuer {
@@ -75,16 +75,16 @@ impl OpenRouterIssuer {
             extras,
             shown: RefCell::default(),
             made: RefCell::default(),
-            flights: RefCell::default(),
+            single_flight: RefCell::default(),
             guardrail_flights: RefCell::default(),
         }
     }
 
     /// The same, and its first list is one request with those of others who ask for it at the same moment.
     #[must_use]
-    pub fn sharing(self, flights: &Flights) -> Self {
-        *self.flights.borrow_mut() = Some(flights.clone());
-        *self.guardrail_flights.borrow_mut() = Some(flights.clone());
+    pub fn sharing(self, single_flight: &SingleFlight) -> Self {
+        *self.single_flight.borrow_mut() = Some(single_flight.clone());
+        *self.guardrail_flights.borrow_mut() = Some(single_flight.clone());
         self
     }
 
@@ -116,7 +116,7 @@ impl OpenRouterIssuer {
         Ok(Assignments { wire: &self.wire, signer: self.signer()? })
     }
 
-    async fn page(&self, cursor: Cursor, flights: Option<&Flights>) -> Result<Page, Failure> {
+    async fn page(&self, cursor: Cursor, single_flight: Option<&SingleFlight>) -> Result<Page, Failure> {
         let offset = match cursor {
             Cursor::Offset(rows) => rows.to_string(),
             Cursor::Token(_) => return Err(Failure::refused("issuer: OpenRouter's pages have no tokens")),
@@ -124,8 +124,8 @@ impl OpenRouterIssuer {
         let mut query = vec![("include_disabled", "true".into()), ("offset", Cow::Owned(offset))];
         query.extend(self.extras.workspace.as_deref().map(|workspace| (WORKSPACE, Cow::Borrowed(workspace))));
         let ask = Ask { query: &query, ..Ask::get(KEYS) };
-        let answer = match flights {
-            Some(flights) => self.wire.join(ask, &self.signer()?, flights).await?,
+        let answer = match single_flight {
+            Some(single_flight) => self.wire.join(ask, &self.signer()?, single_flight).await?,
             None => self.wire.send(ask, &self.signer()?).await?,
         };
         let answer = answer.success(&self.wire.redactor)?;
@@ -139,8 +139,8 @@ impl OpenRouterIssuer {
     }
 
     async fn listing(&self) -> Result<Listing, Failure> {
-        let (asked, flights) = (Instant::now(), self.flights.borrow_mut().take());
-        let all = read_all(async |cursor| self.page(cursor, flights.as_ref()).await).await?;
+        let (asked, single_flight) = (Instant::now(), self.single_flight.borrow_mut().take());
+        let all = read_all(async |cursor| self.page(cursor, single_flight.as_ref()).await).await?;
         let date = all.date.ok_or_else(|| senseless("no `Date` header, so no key's age can be judged"))?;
         let dated_within = all.dated_at.map(|at| at.duration_since(asked)).unwrap_or_default();
         let mut shown = self.shown.borrow_mut();
@@ -195,8 +195,8 @@ impl KeyIssuer for OpenRouterIssuer {
     }
 
     async fn guardrails(&self) -> Result<Guardrails, Failure> {
-        let flights = self.guardrail_flights.borrow_mut().take();
-        self.assignments()?.read(flights.as_ref()).await
+        let single_flight = self.guardrail_flights.borrow_mut().take();
+        self.assignments()?.read(single_flight.as_ref()).await
     }
 
     async fn assign_guardrail(&self, key: &KeyId, guardrail: &str) -> Result<(), Failure> {

@@ -14,7 +14,7 @@ use crate::rotation::port::KeyId;
 /// How often a list that changes while it is read is begun again.
 const BEGINNINGS: u32 = 5;
 /// A list with more pages does not end.
-const MOST_PAGES: usize = 1_000;
+const MAX_PAGES: usize = 1_000;
 
 /// Which page is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ async fn by_token(
     mut token: String,
 ) -> Result<bool, Failure> {
     let mut followed = HashSet::from([token.clone()]);
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         let page = ask(Cursor::Token(token.clone())).await?;
         let (next, empty) = (page.next.clone(), page.rows.is_empty());
         let grew = all.take(page);
@@ -145,7 +145,7 @@ async fn by_offset(
     mut all: Gathered,
     mut page: Page,
 ) -> Result<Option<Gathered>, Failure> {
-    for _ in 0..MOST_PAGES {
+    for _ in 0..MAX_PAGES {
         if !all.knows_start_of(&page) {
             return Ok(None);
         }
@@ -158,7 +158,7 @@ async fn by_offset(
 }
 
 fn endless() -> Failure {
-    Failure::refused(format!("issuer: the key list has more than {MOST_PAGES} pages"))
+    Failure::refused(format!("issuer: the key list has more than {MAX_PAGES} pages"))
 }
 
 #[cfg(test)]

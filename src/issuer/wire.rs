@@ -10,7 +10,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::fault::{Credential, fault_text, hint, is_documented, redirect_hint};
-use super::flights::Flights;
+use super::single_flight::SingleFlight;
 use crate::http::{self, Call, Client, Failure, Refusal, Trace, Words, exchange, server_text};
 use crate::secret::{Redactor, Secret};
 
@@ -173,10 +173,15 @@ impl Wire {
     }
 
     /// The same for a read that others may be waiting for already.
-    pub(super) async fn join(&self, ask: Ask<'_>, signer: &Signer, flights: &Flights) -> Result<Answer, Failure> {
+    pub(super) async fn join(
+        &self,
+        ask: Ask<'_>,
+        signer: &Signer,
+        single_flight: &SingleFlight,
+    ) -> Result<Answer, Failure> {
         let outgoing = self.outgoing(&ask, signer)?;
         let address = ask.url(&self.root, &self.redactor)?.to_string();
-        flights.join(address, &signer.secret, || outgoing.send().boxed_local()).await
+        single_flight.join(address, &signer.secret, || outgoing.send().boxed_local()).await
     }
 
     fn outgoing(&self, ask: &Ask<'_>, signer: &Signer) -> Result<Outgoing, Failure> {

@@ -2,7 +2,7 @@
 
 use super::escape::{code, escape, prose};
 use super::page::Page;
-use super::section::{Level, MOST_DRAWN, section};
+use super::section::{Level, MAX_DRAWN, section};
 use super::words::{headline_of, headline_of_many, mark, what_happened};
 use super::{Ending, worst, worst_first};
 use crate::rotation::outcome::Outcome;
@@ -42,7 +42,7 @@ fn many(page: &mut Page, outcomes: &[Outcome]) {
     page.list("| Rotation | Outcome | |\n|---|---|---|\n", count, worst_first.iter().map(row), rest);
     for (at, outcome) in worst_first.iter().enumerate() {
         let mut part = Page::new(page.room() / (count - at));
-        section(&mut part, outcome, Level::Part { drawn: at < MOST_DRAWN });
+        section(&mut part, outcome, Level::Part { drawn: at < MAX_DRAWN });
         page.push(&part.finish());
         // A heading right behind HTML would be part of it.
         page.push("\n");

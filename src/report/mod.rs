@@ -43,7 +43,7 @@ const SENTENCE: usize = 1000;
 /// Names and ids are cut here.
 const NAME: usize = 300;
 /// Of more findings GitHub shows none beside the run, and the log would be nothing else.
-const MOST_ANNOTATED: usize = 50;
+const MAX_ANNOTATED: usize = 50;
 /// The exit status for wrong inputs.
 const WRONG_INPUTS: u8 = 2;
 
@@ -135,7 +135,7 @@ fn annotate_audit<O: Write, E: Write>(audit: &Audit, console: &Console<O, E>) {
     audit.all_problems().for_each(|problem| console.annotate(Kind::Error, &problem_text(problem)));
     for (level, kind) in [(Level::Error, Kind::Error), (Level::Warning, Kind::Warning)] {
         let of_level = audit.findings().into_iter().filter(|finding| finding.level == level);
-        of_level.take(MOST_ANNOTATED).for_each(|finding| console.annotate(kind, &audit::sentence(finding)));
+        of_level.take(MAX_ANNOTATED).for_each(|finding| console.annotate(kind, &audit::sentence(finding)));
     }
 }
 

@@ -1,7 +1,7 @@
 //! A text that can't outgrow its limit: whatever does not fit is left out as a whole, and long lists are cut.
 
 /// More rows than this are no use to a reader.
-const MOST_ROWS: usize = 500;
+const MAX_ROWS: usize = 500;
 /// Kept free in every list for the row that says how many are missing.
 const REST: usize = 96;
 
@@ -48,7 +48,7 @@ impl Page {
         let end = self.text.len() + share - REST;
         self.text.push_str(head);
         let mut shown = 0;
-        for row in rows.take(MOST_ROWS) {
+        for row in rows.take(MAX_ROWS) {
             if self.text.len() + row.len() > end {
                 break;
             }

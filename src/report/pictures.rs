@@ -8,7 +8,7 @@ use crate::rotation::outcome::StepTime;
 use crate::rotation::step::Step;
 
 /// More bars than this are no use to a reader.
-const MOST_BARS: usize = 60;
+const MAX_BARS: usize = 60;
 /// About so many lines stand across a timeline: more would run through its labels.
 const LINES: u64 = 7;
 /// Beyond it the times of a day would begin anew.
@@ -25,7 +25,7 @@ pub(super) fn timeline(steps: &[StepTime]) -> Option<String> {
     let seconds = end.as_secs();
     let distance = DISTANCES.into_iter().find(|distance| seconds / distance <= LINES).unwrap_or(14_400);
     let axis = if seconds >= 3_600 { "%H:%M" } else { "%M:%S" };
-    let bars: String = steps.iter().take(MOST_BARS).map(bar).collect();
+    let bars: String = steps.iter().take(MAX_BARS).map(bar).collect();
     // Times of a day, not moments: those would be shown in the reader's time zone.
     let head = format!("    dateFormat HH:mm:ss.SSS\n    axisFormat {axis}\n    tickInterval {distance}second\n");
     Some(block(&format!("gantt\n{head}    section Steps\n{bars}")))
@@ -100,6 +100,6 @@ gantt
         assert!(lines(80_000_000).contains("axisFormat %H:%M\n    tickInterval 14400second"));
         assert!(lines(900).contains("tickInterval 1second"));
         let many: Vec<_> = (0..1_000).map(|n| step(Step::Prove, n, 1)).collect();
-        assert_eq!(timeline(&many).unwrap_or_default().matches("prove").count(), MOST_BARS);
+        assert_eq!(timeline(&many).unwrap_or_default().matches("prove").count(), MAX_BARS);
     }
 }

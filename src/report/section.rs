@@ -12,7 +12,7 @@ use crate::humanize::{duration, moment, relative};
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, Verdict};
 
 /// So many rotations of a run have a picture, those that failed first: GitHub draws each in a frame of its own.
-pub(super) const MOST_DRAWN: usize = 10;
+pub(super) const MAX_DRAWN: usize = 10;
 
 /// The chart of a shorter run says no more than the table of its steps.
 const WORTH_DRAWING: Duration = Duration::from_secs(10);

@@ -7,10 +7,10 @@ use crate::rotation::outcome::{
 };
 
 /// So many keys of earlier runs are named where a run retired them.
-const MOST_RETIRED: usize = 3;
+const MAX_RETIRED: usize = 3;
 
 /// More lines of one kind than this are counted: the report has them all.
-const MOST_LINES: usize = 50;
+const MAX_LINES: usize = 50;
 
 /// A sentence that may name a key by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +142,7 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
 
 /// Which keys of earlier runs are gone.
 fn retired(outcome: &Outcome) -> String {
-    let (shown, more) = outcome.retired.split_at(outcome.retired.len().min(MOST_RETIRED));
+    let (shown, more) = outcome.retired.split_at(outcome.retired.len().min(MAX_RETIRED));
     match (shown, more.len()) {
         ([], _) => String::new(),
         (shown, 0) => format!(" This run retired {}, which an earlier run replaced.", shown.join(", ")),
@@ -330,7 +330,7 @@ pub(super) fn failing_first(targets: &[TargetReport]) -> Vec<&TargetReport> {
 
 pub(super) fn extend(lines: &mut Vec<String>, more: impl Iterator<Item = String>) {
     let mut more = more.fuse();
-    lines.extend(more.by_ref().take(MOST_LINES));
+    lines.extend(more.by_ref().take(MAX_LINES));
     match more.count() {
         0 => {}
         rest => lines.push(format!("    … and {rest} more")),

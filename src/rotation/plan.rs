@@ -304,7 +304,7 @@ impl<'a> Situation<'a> {
         let others = |row: &&KeyRow| row.id != newest.id && row.created_at <= newest.created_at;
         let mut by: Vec<_> = self.family.all().filter(others).collect();
         if by.is_empty() && !written.contains(&true) {
-            by = self.family.traces.iter().copied().filter(others).collect();
+            by = self.family.dead.iter().copied().filter(others).collect();
         }
         std::iter::once(newest).chain(by).collect()
     }

@@ -99,7 +99,7 @@ pub struct Policy {
 const UNSTATED_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Each may need a connection of its own, of which a process may mostly have 1,024.
-const MOST_READS: usize = 512;
+const MAX_READS: usize = 512;
 
 impl Policy {
     /// The grace that applies: none for a leaked key.
@@ -142,7 +142,7 @@ impl Policy {
     /// them may be under way than writes.
     #[must_use]
     pub fn looks(&self, requests: usize) -> usize {
-        self.parallel.saturating_mul(8).min(MOST_READS) / requests.max(1)
+        self.parallel.saturating_mul(8).min(MAX_READS) / requests.max(1)
     }
 }
 

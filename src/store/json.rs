@@ -11,11 +11,11 @@ use crate::http::one_line;
 use crate::secret::without_keys;
 
 /// So many fields are named in one sentence.
-const MOST_NAMED: usize = 20;
+const MAX_NAMED: usize = 20;
 
 /// Why a field can't be read or changed. It shows nothing of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Odd {
+pub(super) enum FieldError {
     /// The text is no JSON object.
     NotAnObject,
     /// The object has the field more than once.
@@ -24,7 +24,7 @@ pub(super) enum Odd {
     NotText,
 }
 
-impl fmt::Display for Odd {
+impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotAnObject => "it holds no JSON object",
@@ -38,11 +38,11 @@ impl fmt::Display for Odd {
 ///
 /// # Errors
 /// A text that is no object, a field that stands twice or holds no text.
-pub(super) fn field(text: &str, name: &str) -> Result<Option<Zeroizing<String>>, Odd> {
+pub(super) fn field(text: &str, name: &str) -> Result<Option<Zeroizing<String>>, FieldError> {
     let entries = Entries::of(text)?;
     let Some(at) = entries.position(name)? else { return Ok(None) };
     let raw = entries.0.get(at).map_or("", |entry| entry.value.get());
-    serde_json::from_str(raw).map(|text| Some(Zeroizing::new(text))).map_err(|_| Odd::NotText)
+    serde_json::from_str(raw).map(|text| Some(Zeroizing::new(text))).map_err(|_| FieldError::NotText)
 }
 
 /// A name, and what may hold a key under it.
@@ -53,7 +53,7 @@ pub(super) type Field = (String, Option<Zeroizing<String>>);
 ///
 /// # Errors
 /// A text that is no object.
-pub(super) fn fields(text: &str) -> Result<Vec<Field>, Odd> {
+pub(super) fn fields(text: &str) -> Result<Vec<Field>, FieldError> {
     let entries = Entries::of(text)?;
     Ok(entries.0.into_iter().map(|entry| (entry.key, holding(entry.value.get()))).collect())
 }
@@ -101,8 +101,8 @@ pub(super) fn kind(text: &str) -> Option<&'static str> {
 /// Names of fields for a sentence, as many as one can read.
 pub(super) fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let mut names: Vec<_> = names.into_iter().map(|name| format!("`{}`", without_keys(&one_line(name)))).collect();
-    let more = names.len().saturating_sub(MOST_NAMED);
-    names.truncate(MOST_NAMED);
+    let more = names.len().saturating_sub(MAX_NAMED);
+    names.truncate(MAX_NAMED);
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     names.join(", ") + &rest
 }
@@ -118,7 +118,7 @@ pub(super) fn entry(name: &str, value: Option<&str>) -> Zeroizing<String> {
 ///
 /// # Errors
 /// As [`field`].
-pub(super) fn with_field(text: &str, name: &str, value: &str) -> Result<Zeroizing<String>, Odd> {
+pub(super) fn with_field(text: &str, name: &str, value: &str) -> Result<Zeroizing<String>, FieldError> {
     field(text, name)?;
     let entries = Entries::of(text)?;
     let value = quoted(value);
@@ -145,7 +145,7 @@ pub(super) fn with_field(text: &str, name: &str, value: &str) -> Result<Zeroizin
 /// # Errors
 /// As [`field`].
 #[cfg(any(feature = "vault", test))]
-pub(super) fn without_field(text: &str, name: &str) -> Result<Zeroizing<String>, Odd> {
+pub(super) fn without_field(text: &str, name: &str) -> Result<Zeroizing<String>, FieldError> {
     let entries = Entries::of(text)?;
     let spans = entries.spans(text);
     let Some(at) = entries.position(name)? else { return Ok(Zeroizing::new(text.to_owned())) };
@@ -181,15 +181,15 @@ struct Entry<'a> {
 }
 
 impl<'a> Entries<'a> {
-    fn of(text: &'a str) -> Result<Self, Odd> {
-        serde_json::from_str(text).map_err(|_| Odd::NotAnObject)
+    fn of(text: &'a str) -> Result<Self, FieldError> {
+        serde_json::from_str(text).map_err(|_| FieldError::NotAnObject)
     }
 
-    fn position(&self, name: &str) -> Result<Option<usize>, Odd> {
+    fn position(&self, name: &str) -> Result<Option<usize>, FieldError> {
         let mut found = self.0.iter().enumerate().filter(|(_, entry)| entry.key == name).map(|(at, _)| at);
         match (found.next(), found.next()) {
             (at, None) => Ok(at),
-            (_, Some(_)) => Err(Odd::Twice),
+            (_, Some(_)) => Err(FieldError::Twice),
         }
     }
 
@@ -278,13 +278,13 @@ mod tests {
     #[test]
     fn what_is_no_field_of_text_is_told_apart() {
         for (text, odd) in [
-            ("", Odd::NotAnObject),
-            ("[1]", Odd::NotAnObject),
-            ("lr_live_0123456789", Odd::NotAnObject),
-            (r#"{"key":"v"} x"#, Odd::NotAnObject),
-            (r#"{"key":"v","key":"w"}"#, Odd::Twice),
-            (r#"{"key":3}"#, Odd::NotText),
-            (r#"{"key":null}"#, Odd::NotText),
+            ("", FieldError::NotAnObject),
+            ("[1]", FieldError::NotAnObject),
+            ("lr_live_0123456789", FieldError::NotAnObject),
+            (r#"{"key":"v"} x"#, FieldError::NotAnObject),
+            (r#"{"key":"v","key":"w"}"#, FieldError::Twice),
+            (r#"{"key":3}"#, FieldError::NotText),
+            (r#"{"key":null}"#, FieldError::NotText),
         ] {
             assert_eq!(field(text, "key").unwrap_err(), odd, "{text}");
             assert_eq!(with_field(text, "key", "v").unwrap_err(), odd, "{text}");

@@ -1,17 +1,17 @@
 //! Places that hold the key: how a target is written, and a store for each kind.
 
-mod around;
 #[cfg(feature = "aws")]
 pub mod aws;
+mod context;
 #[cfg(feature = "file")]
 mod file;
 pub mod github;
 #[cfg(any(feature = "aws", feature = "vault"))]
 mod json;
-#[cfg(any(feature = "file", feature = "kubernetes", feature = "vault"))]
-mod known;
 #[cfg(feature = "kubernetes")]
 mod kubernetes;
+#[cfg(any(feature = "file", feature = "kubernetes", feature = "vault"))]
+mod last_known;
 #[cfg(any(feature = "aws", feature = "kubernetes", feature = "vault"))]
 mod original;
 pub mod target;
@@ -28,9 +28,9 @@ use async_trait::async_trait;
 use crate::http::Failure;
 use crate::rotation::port::{SecretStore, Sighting, Written};
 use crate::secret::Secret;
-pub use around::Around;
 #[cfg(feature = "aws")]
 use aws::{Aws, AwsSecretStore};
+pub use context::StoreContext;
 use github::{GitHub, GitHubSecret, Shadows};
 use target::{GitHubTarget, Place, Target};
 #[cfg(feature = "vault")]
@@ -47,22 +47,22 @@ pub struct Stores {
     #[cfg(feature = "kubernetes")]
     kubernetes: Rc<kubernetes::Cluster>,
     #[cfg_attr(not(feature = "file"), expect(dead_code, reason = "GitHub's connection is made elsewhere"))]
-    around: Around,
+    ctx: StoreContext,
 }
 
 impl Stores {
     /// The stores of a run that was given this of the world.
     #[must_use]
-    pub fn new(github: Option<Rc<GitHub>>, around: Around) -> Self {
+    pub fn new(github: Option<Rc<GitHub>>, ctx: StoreContext) -> Self {
         Self {
             github,
             #[cfg(feature = "aws")]
-            aws: Rc::new(Aws::new(around.clone())),
+            aws: Rc::new(Aws::new(ctx.clone())),
             #[cfg(feature = "vault")]
-            vault: Rc::new(Vault::new(around.clone())),
+            vault: Rc::new(Vault::new(ctx.clone())),
             #[cfg(feature = "kubernetes")]
-            kubernetes: Rc::new(kubernetes::Cluster::new(around.clone())),
-            around,
+            kubernetes: Rc::new(kubernetes::Cluster::new(ctx.clone())),
+            ctx,
         }
     }
 
@@ -86,7 +86,7 @@ impl Stores {
                 Box::new(kubernetes::KubernetesSecret::new(Rc::clone(&self.kubernetes), target))
             }
             #[cfg(feature = "file")]
-            (Target::File(target), _) => Box::new(file::EnvFile::new(target, &self.around)),
+            (Target::File(target), _) => Box::new(file::EnvFile::new(target, &self.ctx)),
             (target, _) => Box::new(Closed(target.clone())),
         }
     }

@@ -15,7 +15,7 @@ use keyrotor::http::Trace;
 use keyrotor::rotation::port::{Entry, Held, SecretStore};
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::target::{SecretName, parse};
-use keyrotor::store::{Around, Stores};
+use keyrotor::store::{StoreContext, Stores};
 use keyrotor_fake::{Action, Dialect, Fault};
 use serde_json::{Value, json};
 
@@ -361,8 +361,8 @@ const WRITTEN: &[&str] = &[
     "URL=postgres://u:p@h/d?x=1&y=2\nKEY=*\nJSON='{\"a\": \"KEY=b\"}'\n",
 ];
 
-fn around() -> Around {
-    Around {
+fn around() -> StoreContext {
+    StoreContext {
         client: reqwest::Client::new(),
         request_timeout: Duration::from_secs(1),
         variables: Default::default(),
@@ -374,7 +374,7 @@ fn around() -> Around {
 }
 
 /// The store of one target.
-fn open(target: &str, around: Around) -> Box<dyn SecretStore> {
+fn open(target: &str, around: StoreContext) -> Box<dyn SecretStore> {
     let (targets, wrong) = parse(target, &SecretName::parse(SECRET).unwrap());
     assert_eq!(wrong, []);
     Stores::new(None, around).open(&targets).remove(0)
@@ -459,7 +459,7 @@ async fn a_look_shows_what_else_the_file_has_and_hides_what_is_like_a_key() {
     let hidden = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     let learnt = std::rc::Rc::clone(&hidden);
     let hide = std::rc::Rc::new(move |secret: &Secret| learnt.borrow_mut().push(secret.expose().to_owned()));
-    let store = open(&format!("file:{path}#KEY accept=Other,REF"), Around { hide, ..around() });
+    let store = open(&format!("file:{path}#KEY accept=Other,REF"), StoreContext { hide, ..around() });
     assert!(store.contents().others.is_empty(), "nothing was seen yet");
     store.observe().await.unwrap();
     let contents = store.contents();

@@ -17,7 +17,7 @@ use keyrotor::rotation::policy::Policy;
 use keyrotor::rotation::port::SecretStore;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{App, AppKey, Around, Credential, GitHub, GitHubSecret, Need, Shadows, time_for};
+use keyrotor::store::github::{App, AppContext, AppKey, Credential, GitHub, GitHubSecret, Need, Shadows, time_for};
 use keyrotor::store::target::{Place, PlaceKind};
 use keyrotor_fake::http::{Ending, Inbound, exchange};
 use keyrotor_fake::{Access, Answered, Server, World};
@@ -314,7 +314,7 @@ async fn an_apps_token_is_replaced_before_it_ends_and_none_is_left() {
     let key = AppKey::read(&credentials.client_id, &Secret::new(credentials.pem)).unwrap();
     let hidden = Rc::new(RefCell::new(Vec::new()));
     let (world, hide) = (fleet.world().clone(), Rc::clone(&hidden));
-    let around = Around {
+    let around = AppContext {
         now: Box::new(move || world.now()),
         hide: Box::new(move |secret| hide.borrow_mut().push(secret.clone())),
     };

@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use keyrotor::http::Failure;
 use keyrotor::rotation::port::{Held, SecretStore as _};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{API_VERSION, Credential, GitHub, GitHubSecret, Pace};
+use keyrotor::store::github::{API_VERSION, Credential, GitHub, GitHubSecret, RateLimits};
 use keyrotor::store::target::{Place, PlaceKind};
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -74,7 +74,7 @@ fn github(url: &Url) -> Rc<GitHub> {
 
 /// The same for several rotations, which together have room for fewer than a hundred requests.
 fn github_of_several(url: &Url) -> Rc<GitHub> {
-    let pace = Pace::new(url, Duration::from_secs(1)).of_rotations(2);
+    let pace = RateLimits::new(url, Duration::from_secs(1)).of_rotations(2);
     Rc::new(github_alone(url).paced(Rc::new(pace)))
 }
 

@@ -9,7 +9,7 @@ use keyrotor::http::Trace;
 use keyrotor::rotation::port::Held;
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::target::{SecretName, parse};
-use keyrotor::store::{Around, Stores};
+use keyrotor::store::{StoreContext, Stores};
 use keyrotor_fake::kubernetes::Workload;
 use keyrotor_fake::{Dialect, Server, State};
 
@@ -273,7 +273,7 @@ async fn a_real_cluster_agrees() {
         return;
     };
     let namespace = std::env::var("KUBERNETES_TEST_NAMESPACE").unwrap_or_else(|_| "default".to_owned());
-    let around = Around {
+    let around = StoreContext {
         client: reqwest::Client::new(),
         request_timeout: Duration::from_secs(10),
         variables: std::rc::Rc::new([("KUBECONFIG".to_owned(), kubeconfig)].into()),

@@ -9,7 +9,7 @@ use keyrotor::http::Trace;
 use keyrotor::rotation::port::{Contents, Entry, SecretStore};
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::target::{SecretName, parse};
-use keyrotor::store::{Around, Stores};
+use keyrotor::store::{StoreContext, Stores};
 use keyrotor_fake::{Dialect, Server, State};
 use serde_json::{Value, json};
 
@@ -340,8 +340,8 @@ fn a_value_is_put_back_with_its_white_space() {
     }
 }
 
-fn around(variables: &[(&str, &str)], redactor: &Redactor) -> Around {
-    Around {
+fn around(variables: &[(&str, &str)], redactor: &Redactor) -> StoreContext {
+    StoreContext {
         client: reqwest::Client::new(),
         request_timeout: Duration::from_secs(10),
         variables: Rc::new(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()),
@@ -353,7 +353,7 @@ fn around(variables: &[(&str, &str)], redactor: &Redactor) -> Around {
 }
 
 /// The store of a target, which has been observed.
-async fn observed(target: &str, around: Around) -> Box<dyn SecretStore> {
+async fn observed(target: &str, around: StoreContext) -> Box<dyn SecretStore> {
     let (targets, wrong) = parse(target, &SecretName::parse(SECRET).unwrap());
     assert_eq!(wrong, []);
     let store = Stores::new(None, around).open(&targets).remove(0);

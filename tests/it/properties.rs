@@ -12,13 +12,13 @@ use arbtest::arbtest;
 use keyrotor_properties::{ALL, of};
 
 /// More bytes make larger inputs, not other ones.
-const MOST_BYTES: u32 = 4096;
+const MAX_BYTES: u32 = 4096;
 /// Unless the environment says otherwise.
 const BUDGET_MS: u64 = 1500;
 
 fn holds(name: &str) {
     let property = of(name);
-    let test = arbtest(property).size_max(MOST_BYTES);
+    let test = arbtest(property).size_max(MAX_BYTES);
     if std::env::var_os("ARBTEST_BUDGET_MS").is_some() { test.run() } else { test.budget_ms(BUDGET_MS).run() }
 }
 

@@ -19,7 +19,7 @@ use keyrotor::console::{self, Console, Format, Sink};
 use keyrotor::http;
 use keyrotor::http::Call;
 use keyrotor::issuer::openrouter::Extras;
-use keyrotor::issuer::{ArouterIssuer, Flights, OpenRouterIssuer};
+use keyrotor::issuer::{ArouterIssuer, OpenRouterIssuer, SingleFlight};
 use keyrotor::rotation::clock::{Clock, ServerClock};
 use keyrotor::rotation::outcome::Observer as _;
 use keyrotor::rotation::plan::observation::{Observation, SeenTarget};
@@ -129,7 +129,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("config::Reading", shown(&reading)),
         ("issuer::arouter::ArouterIssuer", shown(&issuer)),
         ("issuer::openrouter::OpenRouterIssuer", shown(&openrouter)),
-        ("issuer::flights::Flights", shown(&Flights::default())),
+        ("issuer::flights::Flights", shown(&SingleFlight::default())),
         ("console::Console", shown(&runner)),
         ("http::exchange::Answer", shown(&answer)),
     ])

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use url::Url;
 
-use self::prune::Shears;
+use self::prune::Pruner;
 use crate::audit::prune::{How, Pruning};
 use crate::audit::{Assessment, Audit, AuditedAccount, Criteria, Rotation, assess};
 use crate::config::audit::{AuditSettings, Listed, Prune};
@@ -18,7 +18,7 @@ use crate::config::{IssuerKind, IssuerSettings, Request, environments};
 use crate::console::Console;
 use crate::http::{self, Client, Failure, Retry, Trace};
 use crate::issuer;
-use crate::issuer::Flights;
+use crate::issuer::SingleFlight;
 use crate::regular;
 use crate::report;
 use crate::rotation::clock::Clock;
@@ -65,7 +65,7 @@ pub(crate) async fn run(
     match http::client(request.request_timeout) {
         Ok(client) => {
             let (pruning, clock) = (pruning(settings), Clock::system());
-            let shears = pruning.as_ref().map(|pruning| Shears {
+            let pruner = pruning.as_ref().map(|pruning| Pruner {
                 pruning,
                 criteria: &audit.criteria,
                 dry_run: request.dry_run,
@@ -75,7 +75,7 @@ pub(crate) async fn run(
             });
             let mut accounts = Vec::new();
             for reached in reach(request, settings, &client, console) {
-                accounts.push(account(&reached, &audit.criteria, shears.as_ref(), interrupt, console).await);
+                accounts.push(account(&reached, &audit.criteria, pruner.as_ref(), interrupt, console).await);
             }
             audit.accounts = accounts;
         }
@@ -122,7 +122,7 @@ fn open(settings: &IssuerSettings, signs: &Secret, client: &Client, console: &Rc
     let debugger = Rc::clone(console);
     let trace = Trace::to(move |line| debugger.debug(line));
     let settings = IssuerSettings { current_key, ..settings.clone() };
-    issuer::open(&settings, client.clone(), console.redactor().clone(), &Flights::default(), trace)
+    issuer::open(&settings, client.clone(), console.redactor().clone(), &SingleFlight::default(), trace)
 }
 
 fn rotation(listed: &Listed) -> Rotation {
@@ -150,7 +150,7 @@ fn pruning(settings: &AuditSettings) -> Option<Pruning> {
 async fn account(
     reached: &Reached,
     criteria: &Criteria,
-    shears: Option<&Shears<'_>>,
+    pruner: Option<&Pruner<'_>>,
     interrupt: &Interrupt,
     console: &Console,
 ) -> AuditedAccount {
@@ -186,8 +186,8 @@ async fn account(
     }
     if let Some(listing) = merged {
         account.assessment = assess(&listing, &reached.rotations, criteria);
-        if let Some(shears) = shears.filter(|_| account.problems.is_empty()) {
-            shears.prune(reached, listing, &mut account).await;
+        if let Some(pruner) = pruner.filter(|_| account.problems.is_empty()) {
+            pruner.prune(reached, listing, &mut account).await;
         }
     }
     account

@@ -23,7 +23,7 @@ const FRESH: Duration = Duration::from_secs(2);
 const STOPPED: &str = "the run was told to stop";
 
 /// What pruning works with.
-pub(super) struct Shears<'a> {
+pub(super) struct Pruner<'a> {
     pub(super) pruning: &'a Pruning,
     pub(super) criteria: &'a Criteria,
     pub(super) dry_run: bool,
@@ -32,7 +32,7 @@ pub(super) struct Shears<'a> {
     pub(super) console: &'a Console,
 }
 
-impl Shears<'_> {
+impl Pruner<'_> {
     /// Prunes one account and has its keys judged as they are then.
     pub(super) async fn prune(&self, reached: &Reached, listing: Listing, account: &mut AuditedAccount) {
         let [issuer] = reached.issuers.as_slice() else {

@@ -73,7 +73,7 @@ impl ArouterIssuer {
         let ask = Ask { query: &query, ..Ask::get(path.as_str()) };
         let signer = self.signer(path)?;
         let answer = match self.path.get() {
-            None => self.wire.join(ask, &signer, &self.flights).await?,
+            None => self.wire.join(ask, &signer, &self.single_flight).await?,
             Some(_) => self.wire.send(ask, &signer).await?,
         };
         let answer = answer.success(&self.wire.redactor)?;

@@ -14,8 +14,8 @@ use url::Url;
 
 use self::dialect::{Dialect, KeysPath, limit_seen};
 use super::fault::Credential;
-use super::flights::Flights;
 use super::row::Shown;
+use super::single_flight::SingleFlight;
 use super::wire::{Signer, Wire, root};
 use crate::http::{Client, Failure, Trace, one_line};
 use crate::rotation::port::{
@@ -44,7 +44,7 @@ pub struct ArouterIssuer {
     /// The name under which the last create sent the limit.
     limit_sent: Cell<Option<&'static str>>,
     /// The first list may be one that others wait for too.
-    flights: Flights,
+    single_flight: SingleFlight,
 }
 
 impl ArouterIssuer {
@@ -71,15 +71,15 @@ impl ArouterIssuer {
             shown: RefCell::default(),
             respelled: Cell::default(),
             limit_sent: Cell::default(),
-            flights: Flights::default(),
+            single_flight: SingleFlight::default(),
         }
     }
 
     /// The same, and its first list is one request with those of others who ask for it at the same moment. Every later
     /// list is asked for by itself: what it has to show may have been done since.
     #[must_use]
-    pub fn sharing(mut self, flights: &Flights) -> Self {
-        self.flights = flights.clone();
+    pub fn sharing(mut self, single_flight: &SingleFlight) -> Self {
+        self.single_flight = single_flight.clone();
         self
     }
 

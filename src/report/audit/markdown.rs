@@ -13,10 +13,10 @@ use crate::rotation::outcome::Problem;
 use crate::rotation::port::{AllowList, KeyKind, KeyRow, Reset};
 
 /// More findings of one rule than this are counted: the report has them all.
-const MOST_FOUND: usize = 12;
+const MAX_FOUND: usize = 12;
 
 /// More names of a list than this are counted.
-const MOST_NAMES: usize = 4;
+const MAX_NAMES: usize = 4;
 
 /// Writes the whole summary; what does not fit is left out, the least important first.
 pub(in crate::report) fn markdown(page: &mut Page, audit: &Audit) {
@@ -130,7 +130,7 @@ fn findings(page: &mut Page, audit: &Audit) {
 /// Why, and whom it is about: a reason that holds for several is told once.
 fn found(findings: &[&Finding]) -> String {
     let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
-    for finding in findings.iter().take(MOST_FOUND) {
+    for finding in findings.iter().take(MAX_FOUND) {
         match reasons.iter_mut().find(|(reason, _)| *reason == finding.reason) {
             Some((_, names)) => names.push(about(finding)),
             None => reasons.push((&finding.reason, vec![about(finding)])),
@@ -141,7 +141,7 @@ fn found(findings: &[&Finding]) -> String {
         names => format!("{}: {}", prose(reason), names.join(", ")),
     });
     let shown: Vec<_> = told.collect();
-    match findings.len().saturating_sub(MOST_FOUND) {
+    match findings.len().saturating_sub(MAX_FOUND) {
         0 => shown.join("; "),
         more => format!("{}; and {more} more", shown.join("; ")),
     }
@@ -258,8 +258,8 @@ fn expires(row: &KeyRow) -> String {
 }
 
 fn names<'a>(all: impl Iterator<Item = &'a str> + Clone) -> String {
-    let shown: Vec<_> = all.clone().take(MOST_NAMES).collect();
-    let more = all.count().saturating_sub(MOST_NAMES);
+    let shown: Vec<_> = all.clone().take(MAX_NAMES).collect();
+    let more = all.count().saturating_sub(MAX_NAMES);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", shown.join(", "))
 }

@@ -9,7 +9,7 @@ use crate::audit::{Audit, Finding, Rule};
 use crate::secret::Redactor;
 
 /// Code scanning refuses a file with more results than this.
-const MOST_RESULTS: usize = 25_000;
+const MAX_RESULTS: usize = 25_000;
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 const HOME: &str = "https://github.com/keyrotor/keyrotor";
 /// The page that explains every rule.
@@ -21,7 +21,7 @@ const RULES: &str = "blob/main/docs/audit.md#the-audit";
 pub fn sarif(audit: &Audit, redactor: &Redactor, file: &str, has_lines: bool) -> String {
     let audit = Cleaner(redactor).audit(audit);
     let results: Vec<_> =
-        audit.findings().into_iter().take(MOST_RESULTS).map(|finding| result(finding, file, has_lines)).collect();
+        audit.findings().into_iter().take(MAX_RESULTS).map(|finding| result(finding, file, has_lines)).collect();
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",

@@ -77,7 +77,7 @@ impl Run<'_> {
     /// `false`: another run has deleted that key, which shows nothing.
     async fn show_renames(&self, key: &Pending) -> Result<bool, Cause> {
         let Some(name) = FamilyName::parse(&self.policy.key_name, &key.name) else { return Ok(false) };
-        let name = name.renewed(&mut self.around.rng.borrow_mut()).to_string();
+        let name = name.renewed(&mut self.ctx.rng.borrow_mut()).to_string();
         let what = format!("rename {} before it is deleted", key.name);
         match self.rename_key(&key.id, &name, &what, NotThere::MayPass).await {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => Ok(true),
@@ -334,13 +334,13 @@ impl Run<'_> {
 
     /// Whether the list shows, now or soon, that a key is dead. Of a leaked one nobody's word is taken.
     async fn is_gone(&self, id: &KeyId) -> bool {
-        for made in 1..=self.around.retry.attempts {
+        for made in 1..=self.ctx.retry.attempts {
             if let Ok((listing, _)) = self.list().await
                 && listing.keys.iter().find(|row| row.id == *id).is_none_or(|row| row.disabled)
             {
                 return true;
             }
-            if made < self.around.retry.attempts && self.pause(FIRST_WAIT).await.is_err() {
+            if made < self.ctx.retry.attempts && self.pause(FIRST_WAIT).await.is_err() {
                 break;
             }
         }

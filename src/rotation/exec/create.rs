@@ -23,7 +23,7 @@ impl Run<'_> {
     pub(super) async fn adopt(&self, seen: &Observation, id: &KeyId) -> Result<(), Cause> {
         let Some(row) = seen.row(id) else { return Ok(()) };
         let date = row.created_at.unwrap_or(seen.now()).to_zoned(TimeZone::UTC).date();
-        let name = FamilyName::new(&self.policy.key_name, date, true, &mut self.around.rng.borrow_mut()).to_string();
+        let name = FamilyName::new(&self.policy.key_name, date, true, &mut self.ctx.rng.borrow_mut()).to_string();
         let what = format!("rename {} into the family", row.name);
         match self.rename_key(id, &name, &what, NotThere::MayPass).await {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => {
@@ -47,14 +47,14 @@ impl Run<'_> {
             self.checkpoint()?;
             let today = seen.now().to_zoned(TimeZone::UTC).date();
             let fixed = mode == Mode::Fixed;
-            let name = FamilyName::new(&self.policy.key_name, today, fixed, &mut self.around.rng.borrow_mut());
+            let name = FamilyName::new(&self.policy.key_name, today, fixed, &mut self.ctx.rng.borrow_mut());
             let spec = KeySpec { name: name.to_string(), rights: rotate.rights.clone() };
             let sent = self.clock().now();
             self.memory.borrow_mut().own_names.insert(spec.name.clone());
             let entry = self.enter(Act::Create { name: spec.name.clone() }, sent);
             let answer = self.issuer.create(&spec).await;
             if let Ok(key) = &answer {
-                self.around.observer.mask(&key.value);
+                self.ctx.observer.mask(&key.value);
             }
             self.answered(entry, &answer);
             match answer {

@@ -22,7 +22,7 @@ pub(super) const STAMP_TOLERANCE: Duration = Duration::from_secs(1);
 const LOOK_IS_NEWS: Duration = Duration::from_secs(10);
 
 /// So often an empty target is looked at before its write, where that has to wait.
-const MOST_LOOKS: usize = 3;
+const MAX_LOOKS: usize = 3;
 
 impl Run<'_> {
     /// Writes every target: the one not written for longest alone, so that a refusal finds nothing written; then the
@@ -113,7 +113,7 @@ impl Run<'_> {
             looks += 1;
             let looked = self.clock().elapsed();
             self.read(&name, async || store.ready().await).await?;
-            if looks == MOST_LOOKS || self.clock().elapsed().saturating_sub(looked) < LOOK_IS_NEWS {
+            if looks == MAX_LOOKS || self.clock().elapsed().saturating_sub(looked) < LOOK_IS_NEWS {
                 return Ok(());
             }
             store.stand_down();

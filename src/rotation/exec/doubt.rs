@@ -13,7 +13,7 @@ impl Run<'_> {
     /// a signal there is no time for it.
     pub(super) async fn look_at_doubtful(&self, seen: &Observation) {
         let doubted = self.memory.borrow().ledger.targets_doubted();
-        if doubted.is_empty() || self.around.interrupt.requested() || self.settle().await.is_err() {
+        if doubted.is_empty() || self.ctx.interrupt.requested() || self.settle().await.is_err() {
             return;
         }
         let looks: Vec<_> = doubted

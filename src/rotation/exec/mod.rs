@@ -31,7 +31,7 @@ use crate::rotation::port::{KeyId, KeyIssuer, SecretStore};
 use crate::rotation::step::Step;
 
 /// An issuer that can't rename, found out late, and then two other spellings of a limit: more is not in the dialects.
-const MOST_BEGINNINGS: usize = 4;
+const MAX_BEGINNINGS: usize = 4;
 
 /// Rotates: makes true what the policy asks, and is safe to repeat. Never fails: what went wrong is in the outcome.
 pub async fn rotate(
@@ -81,11 +81,11 @@ impl Run<'_> {
     async fn to_its_end(&self) -> (End, Option<Observation>) {
         let mut fixed = false;
         let mut last_seen = None;
-        for _ in 0..MOST_BEGINNINGS {
+        for _ in 0..MAX_BEGINNINGS {
             let observed = tokio::select! {
                 biased;
                 observed = self.step(Step::Observe, self.observe(fixed)) => observed,
-                () = self.around.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
+                () = self.ctx.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
             };
             let (seen, mode) = match observed {
                 Ok(observed) => observed,
@@ -156,7 +156,7 @@ impl Run<'_> {
         let forward = tokio::select! {
             biased;
             forward = Box::pin(self.forward(seen, &rotate, plan.mode)) => forward,
-            () = self.around.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
+            () = self.ctx.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
         };
         let ended = match forward {
             Ok(()) => {
@@ -193,7 +193,7 @@ impl Run<'_> {
         let settled = tokio::select! {
             biased;
             settled = settling => settled,
-            () = self.around.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
+            () = self.ctx.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
         };
         match settled {
             Err(Cause::BeginAgain(again)) => Err(again),

@@ -27,7 +27,7 @@ const POLL: Duration = Duration::from_millis(1_500);
 const TOO_SLOW_FOR_CLOCKS: Duration = Duration::from_secs(5);
 
 /// So often it is asked in the hope of a quick answer. Behind it the run goes on and is careful.
-const MOST_FOR_CLOCKS: usize = 3;
+const MAX_FOR_CLOCKS: usize = 3;
 
 /// Near so many targets that hold nothing a run looks for what a person may have meant.
 const MAX_ELSEWHERE: usize = 16;
@@ -57,7 +57,7 @@ impl Run<'_> {
     async fn wait_for_another(&self, mut left: Duration, mode: Mode, watch: &mut Watch) -> Result<(), Cause> {
         loop {
             // Two runs that wait for the same one would begin at the same moment, and both give way.
-            let apart = POLL.mul_f64(self.around.rng.borrow_mut().f64());
+            let apart = POLL.mul_f64(self.ctx.rng.borrow_mut().f64());
             self.pause(left.min(POLL) + apart).await?;
             let (listing, _) = self.list().await?;
             match self.lease_of_another(&listing, mode, watch) {
@@ -111,7 +111,7 @@ impl Run<'_> {
             let seen = self.look_once(fixed).await?;
             let stood_still = |clock: &ServerClock| clock.took() > self.policy.request_timeout;
             let any = stood_still(&seen.clock) || seen.targets.iter().any(|target| stood_still(&target.clock));
-            if looks == MOST_FOR_CLOCKS || !any {
+            if looks == MAX_FOR_CLOCKS || !any {
                 return Ok(seen);
             }
             looks += 1;
@@ -128,7 +128,7 @@ impl Run<'_> {
         loop {
             let (answer, clock) = self.read(what, &ask).await?;
             let slow = clock.took() > TOO_SLOW_FOR_CLOCKS && clock.took() <= self.policy.request_timeout;
-            if asked == MOST_FOR_CLOCKS || !slow {
+            if asked == MAX_FOR_CLOCKS || !slow {
                 return Ok((answer, clock));
             }
             asked += 1;
@@ -435,13 +435,13 @@ impl Run<'_> {
 
     /// Whether an endpoint refuses a key that was never issued, so that its acceptance of another means something.
     pub(super) async fn refuses_others(&self, like: &Secret, at: Endpoint) -> bool {
-        let bogus = never_issued(like, &mut self.around.rng.borrow_mut());
+        let bogus = never_issued(like, &mut self.ctx.rng.borrow_mut());
         matches!(self.issuer.try_key(&bogus, at).await, Verdict::Refused)
     }
 
     /// Whether an endpoint accepts a value now and refuses a never-issued one.
     pub(super) async fn is_alive(&self, value: &Secret, at: Endpoint) -> bool {
-        let tries = [value.clone(), never_issued(value, &mut self.around.rng.borrow_mut())];
+        let tries = [value.clone(), never_issued(value, &mut self.ctx.rng.borrow_mut())];
         let verdicts = join_all(tries.iter().map(|value| self.issuer.try_key(value, at))).await;
         matches!(verdicts.as_slice(), [Verdict::Accepted(_), Verdict::Refused])
     }

@@ -132,7 +132,7 @@ impl Run<'_> {
     async fn round(&self, value: &Secret, at: Endpoint, refused: &mut bool) -> Round {
         let mut tries = vec![value.clone(); ACCEPTANCES];
         if !*refused {
-            tries.push(never_issued(value, &mut self.around.rng.borrow_mut()));
+            tries.push(never_issued(value, &mut self.ctx.rng.borrow_mut()));
         }
         let mut verdicts = join_all(tries.iter().map(|value| self.issuer.try_key(value, at))).await;
         if !*refused {
@@ -193,7 +193,7 @@ impl Run<'_> {
         let candidate = self.memory.borrow().candidate.clone();
         let Some(Candidate { key: new, proved_at: Some(at), .. }) = candidate else { return Ok(()) };
         let mut why = String::new();
-        for made in 1..=self.around.retry.attempts {
+        for made in 1..=self.ctx.retry.attempts {
             self.checkpoint()?;
             why = match self.issuer.try_key(&new.value, at).await {
                 Verdict::Accepted(_) => return Ok(()),
@@ -201,7 +201,7 @@ impl Run<'_> {
                 Verdict::NoSuchEndpoint => format!("{} is gone", at.0),
                 Verdict::Undecided(text) => text,
             };
-            if made < self.around.retry.attempts {
+            if made < self.ctx.retry.attempts {
                 self.pause(FIRST_WAIT).await?;
             }
         }

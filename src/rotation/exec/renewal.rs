@@ -15,10 +15,10 @@ use crate::rotation::plan::observation::Observation;
 use crate::rotation::port::{KeyId, Renamed};
 
 /// So many times an issuer may say that there is no key of this id, before that says that there is no such call.
-const MOST_UNSEEN: u32 = 3;
+const MAX_UNSEEN: u32 = 3;
 
 /// Each wait for lost writes lasts for several renewals, whose answers may be lost in their turn.
-const MOST_WAITS: u32 = 20;
+const MAX_WAITS: u32 = 20;
 
 /// What it means that the issuer says there is no key of this id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,13 +69,13 @@ impl Run<'_> {
     /// Gives the own key new digits. The first renewal also shows whether this issuer can rename at all.
     async fn renew(&self) -> Result<(), Cause> {
         // A key that was renamed before is known there: gone now, it must not be written for another moment.
-        let unseen = Cell::new(if self.memory.borrow().renewals() == 0 { 0 } else { MOST_UNSEEN });
+        let unseen = Cell::new(if self.memory.borrow().renewals() == 0 { 0 } else { MAX_UNSEEN });
         loop {
             let Some(Candidate { key: new, lease, .. }) = self.memory.borrow().candidate.clone() else { return Ok(()) };
             if lease.is_lost(self.clock()) {
                 return Err(Cause::GiveWay(lease_lost()));
             }
-            let name = new.name.renewed(&mut self.around.rng.borrow_mut());
+            let name = new.name.renewed(&mut self.ctx.rng.borrow_mut());
             let sent = self.clock().now();
             let entry = self.enter(Act::Rename { id: new.id.clone() }, sent);
             let asked = name.to_string();
@@ -106,7 +106,7 @@ impl Run<'_> {
         what: &str,
         not_there: NotThere,
     ) -> Result<Renamed, Unwritten> {
-        let unseen = Cell::new(if not_there == NotThere::MayPass { 0 } else { MOST_UNSEEN });
+        let unseen = Cell::new(if not_there == NotThere::MayPass { 0 } else { MAX_UNSEEN });
         let act = Act::Rename { id: id.clone() };
         self.write(act, what, async || Ok(()), async || self.rename(id, name, &unseen).await).await
     }
@@ -233,7 +233,7 @@ impl Run<'_> {
                 memory.waits += 1;
                 memory.waits
             };
-            if waits > MOST_WAITS {
+            if waits > MAX_WAITS {
                 return Err(Cause::Hold(Problem::new(
                     "answers to renewals keep getting lost, so the run cannot tell whether they took effect",
                     "run it again when the issuer answers",
@@ -248,7 +248,7 @@ impl Run<'_> {
 /// The answer to a call about a key that was just made, which may be unknown there for a moment; and what stands in between
 /// may not know the call. That counts as a failure that passes until it has been `unseen` too often.
 pub(super) fn heard_of<T>(answer: Result<T, Failure>, unseen: &Cell<u32>) -> Result<T, Failure> {
-    if unseen.get() + 1 >= MOST_UNSEEN {
+    if unseen.get() + 1 >= MAX_UNSEEN {
         return answer;
     }
     let passes = match answer {

@@ -206,7 +206,7 @@ pub(super) struct Run<'a> {
     pub(super) issuer: &'a dyn KeyIssuer,
     pub(super) targets: &'a [Box<dyn SecretStore>],
     pub(super) policy: &'a Policy,
-    pub(super) around: &'a Context<'a>,
+    pub(super) ctx: &'a Context<'a>,
     pub(super) memory: RefCell<Memory>,
     pub(super) first_renewal: Notify,
     /// Behind the pivot, and while undoing, a signal no longer ends the work; the deadline does.
@@ -218,13 +218,13 @@ impl<'a> Run<'a> {
         issuer: &'a dyn KeyIssuer,
         targets: &'a [Box<dyn SecretStore>],
         policy: &'a Policy,
-        around: &'a Context<'a>,
+        ctx: &'a Context<'a>,
     ) -> Self {
         Self {
             issuer,
             targets,
             policy,
-            around,
+            ctx,
             memory: RefCell::default(),
             first_renewal: Notify::new(),
             unstoppable: Cell::new(false),
@@ -232,11 +232,11 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn clock(&self) -> &Clock {
-        &self.around.clock
+        &self.ctx.clock
     }
 
     pub(super) fn event(&self, event: &Event<'_>) {
-        self.around.observer.event(event);
+        self.ctx.observer.event(event);
     }
 
     pub(super) fn note(&self, text: impl Into<String>) {
@@ -311,7 +311,7 @@ impl<'a> Run<'a> {
 
     /// Ends the way forward when the run was told to stop.
     pub(super) fn checkpoint(&self) -> Result<(), Cause> {
-        if self.around.interrupt.requested() && !self.unstoppable.get() { Err(Cause::Interrupted) } else { Ok(()) }
+        if self.ctx.interrupt.requested() && !self.unstoppable.get() { Err(Cause::Interrupted) } else { Ok(()) }
     }
 
     /// Does the work, unless the time is over that a run may take after it was told to stop.
@@ -319,7 +319,7 @@ impl<'a> Run<'a> {
         tokio::select! {
             biased;
             done = work => Some(done),
-            () = self.around.interrupt.deadline(self.clock()) => None,
+            () = self.ctx.interrupt.deadline(self.clock()) => None,
         }
     }
 
@@ -331,13 +331,13 @@ impl<'a> Run<'a> {
         }
         tokio::select! {
             biased;
-            () = self.around.interrupt.wait() => Err(Cause::Interrupted),
+            () = self.ctx.interrupt.wait() => Err(Cause::Interrupted),
             () = self.clock().sleep(time) => Ok(()),
         }
     }
 
     pub(super) async fn wait_to_repeat(&self, what: &str, made: u32, failure: &Failure) -> Result<bool, Cause> {
-        let wait = self.around.retry.wait(made, failure, &mut self.around.rng.borrow_mut());
+        let wait = self.ctx.retry.wait(made, failure, &mut self.ctx.rng.borrow_mut());
         let Some(wait) = wait else { return Ok(false) };
         self.pause_after(what, failure, wait).await?;
         Ok(true)
@@ -354,7 +354,7 @@ impl<'a> Run<'a> {
         ask: impl AsyncFn() -> Result<Result<T, Failure>, Cause>,
     ) -> Result<Result<T, Failure>, Cause> {
         let pause = async |failure: &Failure, wait| self.pause_after(what, failure, wait).await;
-        self.around.retry.persist(&self.around.rng, ask, pause).await
+        self.ctx.retry.persist(&self.ctx.rng, ask, pause).await
     }
 
     /// Asks until there is an answer.

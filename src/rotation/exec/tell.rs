@@ -96,7 +96,7 @@ impl Run<'_> {
             notices: memory.notices_of_plan.iter().chain(&memory.notices).cloned().collect(),
             plan,
             steps: memory.steps.clone(),
-            interrupted: self.around.interrupt.requested(),
+            interrupted: self.ctx.interrupt.requested(),
             new_key_used: memory.used.filter(|_| rotated),
             inputs,
             at: seen.map(Observation::now),
@@ -128,7 +128,7 @@ impl Run<'_> {
 
     fn judge(&self, end: End) -> (Verdict, Reason) {
         let finished = !self.memory.borrow().unfinished;
-        let interrupted = self.around.interrupt.requested();
+        let interrupted = self.ctx.interrupt.requested();
         match end {
             End::Blind if !finished => {
                 (Verdict::Attention, "could not read the keys or the targets again; a key may be left over".into())

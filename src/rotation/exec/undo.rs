@@ -119,10 +119,10 @@ impl Run<'_> {
 
     async fn try_to_put_back(&self, seen: &Observation, touched: &[usize], old: &Old<'_>) -> Result<(), Cause> {
         let unsettled = self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after());
-        if self.around.interrupt.requested() && unsettled.is_some() {
+        if self.ctx.interrupt.requested() && unsettled.is_some() {
             return Err(no_way_back("there is no time to wait for a write whose answer was lost"));
         }
-        if self.around.interrupt.requested() && !self.to_take_up_again().is_empty() {
+        if self.ctx.interrupt.requested() && !self.to_take_up_again().is_empty() {
             return Err(no_way_back("there is no time to wait until whoever uses it has taken it up again"));
         }
         self.settle().await?;
@@ -164,7 +164,7 @@ impl Run<'_> {
         let name = name.or_else(|| seen.row(id).map(|row| row.name.clone())).unwrap_or_default();
         let Some(parsed) = FamilyName::parse(&self.policy.key_name, &name) else { return Ok(()) };
         let before = name;
-        let name = parsed.confirmed().renewed(&mut self.around.rng.borrow_mut()).to_string();
+        let name = parsed.confirmed().renewed(&mut self.ctx.rng.borrow_mut()).to_string();
         let what = format!("rename the current key to {name}");
         let renamed = self.rename_key(id, &name, &what, NotThere::Counts).await;
         renamed.map_err(|unwritten| unwritten.into_cause(&what))?;

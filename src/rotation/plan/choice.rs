@@ -64,7 +64,7 @@ impl<'a> Situation<'a> {
         if let Some(stop) = self.of_another_family(row, named) {
             return Err(stop);
         }
-        let nobodys = self.family.all().next().is_none() && (named || self.family.traces.is_empty());
+        let nobodys = self.family.all().next().is_none() && (named || self.family.dead.is_empty());
         if nobodys || self.family.has(&row.id) || self.mode == Mode::Fixed || self.wrote_a_target() {
             return Ok(row);
         }
@@ -271,7 +271,7 @@ impl<'a> Situation<'a> {
 
     /// Keys that some run made and did not commit, dead or alive.
     pub(super) fn of_dead_runs(&self) -> impl Iterator<Item = &'a KeyRow> + '_ {
-        self.family.unconfirmed.iter().chain(&self.family.traces).copied().filter(move |row| !self.is_committed(row))
+        self.family.unconfirmed.iter().chain(&self.family.dead).copied().filter(move |row| !self.is_committed(row))
     }
 
     /// Whether the name of a key says that its run committed it.

@@ -53,7 +53,7 @@ impl Situation<'_> {
         }
         let early = target(&|at| at.is_some_and(|at| at < earlier(made, CLOCK_MARGIN)));
         let holds_another = || {
-            let dead = self.family.traces.iter().copied().filter(|row| self.is_committed(row));
+            let dead = self.family.dead.iter().copied().filter(|row| self.is_committed(row));
             let mut older = self.family.committed().chain(dead);
             older.find_map(|row| not_since(self.seen, row, current).filter(|_| row.id != current.id))
         };
@@ -75,7 +75,7 @@ impl Situation<'_> {
     /// may have left it in a target.
     fn dead_since(&self, current: &KeyRow) -> Option<&KeyRow> {
         let others = |row: &&&KeyRow| row.id != current.id && row.created_at.is_some();
-        let mut dead = self.family.traces.iter().filter(|_| self.mode == Mode::Renaming).filter(others);
+        let mut dead = self.family.dead.iter().filter(|_| self.mode == Mode::Renaming).filter(others);
         dead.find(|row| deployed_together(row, current, self.policy)).copied()
     }
 

@@ -178,7 +178,7 @@ impl<'a> Situation<'a> {
 
     /// The key of the family, dead or alive, that was deployed at a time.
     pub(super) fn deployed_at(&self, at: Timestamp) -> Option<&'a KeyRow> {
-        let mut keys = self.family.all().chain(self.family.traces.iter().copied());
+        let mut keys = self.family.all().chain(self.family.dead.iter().copied());
         keys.find(|row| {
             self.deployments(row).is_some_and(|windows| windows.iter().any(|(from, to)| *from <= at && at <= *to))
         })

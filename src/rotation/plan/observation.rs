@@ -110,7 +110,7 @@ pub struct Family<'a> {
     /// Some run made them and did not commit.
     pub unconfirmed: Vec<&'a KeyRow>,
     /// Every key that is dead, and yet may tell who wrote a target.
-    pub traces: Vec<&'a KeyRow>,
+    pub dead: Vec<&'a KeyRow>,
     /// The newest confirmed key of all, where it has expired or was disabled: nothing newer lives.
     pub ended: Option<&'a KeyRow>,
 }
@@ -124,11 +124,11 @@ impl<'a> Family<'a> {
             match FamilyName::parse(key_name, &row.name) {
                 Some(name) if name.is_confirmed() && is_live(row, now) => family.confirmed.push(row),
                 Some(name) if name.is_confirmed() => {
-                    family.traces.push(row);
+                    family.dead.push(row);
                     ended.push(row);
                 }
                 Some(_) if is_live(row, now) => family.unconfirmed.push(row),
-                Some(_) => family.traces.push(row),
+                Some(_) => family.dead.push(row),
                 None => {}
             }
         }

@@ -18,13 +18,13 @@ const USE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);
 const DAY_IN_SECONDS: i64 = 24 * 60 * 60;
 
 /// So many links are told.
-const MOST_LINKS: usize = 20;
+const MAX_LINKS: usize = 20;
 
 /// Links as a person reads them, not too many.
 #[must_use]
 pub fn links(all: &[String]) -> String {
-    let shown: Vec<&str> = all.iter().take(MOST_LINKS).map(String::as_str).collect();
-    match all.len().saturating_sub(MOST_LINKS) {
+    let shown: Vec<&str> = all.iter().take(MAX_LINKS).map(String::as_str).collect();
+    match all.len().saturating_sub(MAX_LINKS) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),
     }

@@ -23,7 +23,7 @@ use super::wire::Wire;
 use crate::http::{Call, Failure, server_date};
 use crate::regular;
 use crate::secret::Secret;
-use crate::store::Around;
+use crate::store::StoreContext;
 
 /// Variables that name files of the SDK.
 const FILES: [&str; 4] = [
@@ -38,7 +38,7 @@ const LARGEST_FILE: usize = 1024 * 1024;
 
 /// Secrets Manager, wherever its secrets are. Nothing is read and nothing contacted before the first use.
 pub struct Aws {
-    around: Around,
+    ctx: StoreContext,
     /// By the region that an ARN states; `None`: the environment does.
     services: RefCell<HashMap<Option<String>, Rc<OnceCell<Service>>>>,
 }
@@ -61,8 +61,8 @@ pub(super) struct Dated<T> {
 impl Aws {
     /// A connection that is made when it is first needed.
     #[must_use]
-    pub fn new(around: Around) -> Self {
-        Self { around, services: RefCell::default() }
+    pub fn new(ctx: StoreContext) -> Self {
+        Self { ctx, services: RefCell::default() }
     }
 
     /// The service in the region of an ARN, else in the one that the environment names.
@@ -75,19 +75,19 @@ impl Aws {
 
     /// What was read may be a key: nobody shows it.
     pub(super) fn learn(&self, secret: &Secret) {
-        self.around.redactor.learn(secret);
+        self.ctx.redactor.learn(secret);
     }
 
     /// It was read beside a key, and may be one.
     pub(super) fn learn_neighbour(&self, value: &Secret) {
-        self.around.redactor.learn_neighbour(value);
+        self.ctx.redactor.learn_neighbour(value);
     }
 
     async fn connect(&self, region: Option<&str>) -> Result<Service, Failure> {
-        check_files(&self.around)?;
-        let timeouts = TimeoutConfig::builder().operation_timeout(self.around.request_timeout).build();
+        check_files(&self.ctx)?;
+        let timeouts = TimeoutConfig::builder().operation_timeout(self.ctx.request_timeout).build();
         let loader = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(Wire::open(self.around.client.clone()))
+            .http_client(Wire::open(self.ctx.client.clone()))
             .timeout_config(timeouts)
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         let loader = match region {
@@ -105,7 +105,7 @@ impl Aws {
         let Some(chain) = config.credentials_provider() else { return Err(fault::no_credentials()) };
         let learning = Learning::of(chain);
         let service = Builder::from(&config)
-            .http_client(Wire::guarded(self.around.client.clone()))
+            .http_client(Wire::guarded(self.ctx.client.clone()))
             .credentials_provider(learning.clone())
             .retry_config(RetryConfig::disabled())
             .build();
@@ -123,13 +123,13 @@ impl Aws {
         E: ProvideErrorMetadata + Error + Send + Sync + 'static,
     {
         let (watch, asked) = (Watch::default(), format!("aws {operation}"));
-        let telling = self.around.trace.begin(&asked);
+        let telling = self.ctx.trace.begin(&asked);
         let answer = send(watch.clone()).await;
         for secret in service.learning.take() {
-            (self.around.hide)(&secret);
+            (self.ctx.hide)(&secret);
         }
         let seen = watch.seen();
-        let answer = answer.map_err(|error| fault::of(call, operation, &seen, &error, &self.around.redactor));
+        let answer = answer.map_err(|error| fault::of(call, operation, &seen, &error, &self.ctx.redactor));
         match (seen.status, &answer) {
             (Some(status), _) => telling.answered(status, &seen.headers),
             (None, Err(fault)) => telling.failed(&fault.failure),
@@ -143,9 +143,9 @@ impl Aws {
 }
 
 /// The SDK waits for pipes, and reads devices without end.
-fn check_files(around: &Around) -> Result<(), Failure> {
+fn check_files(ctx: &StoreContext) -> Result<(), Failure> {
     for variable in FILES {
-        let Some(path) = around.variable(variable) else { continue };
+        let Some(path) = ctx.variable(variable) else { continue };
         // One that is not there counts as empty, as with AWS's own tools.
         match regular::read(Path::new(path), LARGEST_FILE) {
             Err(error) if error.kind() != ErrorKind::NotFound || regular::is_contents(path) => {

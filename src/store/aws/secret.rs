@@ -33,7 +33,7 @@ const PENDING: &str = "AWSPENDING";
 const PREVIOUS: &str = "AWSPREVIOUS";
 
 /// So many older versions are looked at; AWS keeps those of the last day, and a hundred.
-const MOST_VERSIONS: usize = 20;
+const MAX_VERSIONS: usize = 20;
 
 /// A version of the secret.
 #[derive(Clone)]
@@ -202,7 +202,7 @@ impl AwsSecretStore {
         };
         let Some(value) = text::value_in(&self.target, text)? else { return Ok(Held::Nothing) };
         let mut since = version.created;
-        for (id, only_staged) in self.older(&version.id).await?.into_iter().take(MOST_VERSIONS) {
+        for (id, only_staged) in self.older(&version.id).await?.into_iter().take(MAX_VERSIONS) {
             let Ok(Dated { answer: older, .. }) = self.value(Some(&id)).await else { break };
             let same = older.text.as_deref().and_then(|text| text::value_in(&self.target, text).ok().flatten());
             match same.as_deref() == Some(&*value) {

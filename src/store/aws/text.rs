@@ -79,7 +79,7 @@ pub(super) fn contents(target: &AwsSecret, text: Option<&str>, made: Option<Time
     Ok(Contents { value, others, accepted, notices, one_target: true, ..Contents::default() })
 }
 
-fn odd(odd: json::Odd) -> Failure {
+fn odd(odd: json::FieldError) -> Failure {
     Failure::advised(odd.to_string(), "Name a field of its own for the key, in a secret that holds a JSON object.")
 }
 

@@ -23,7 +23,7 @@ const LEFT_OVER: Duration = Duration::from_secs(60);
 /// Of a file that did not exist: it holds a secret.
 const NEW_MODE: u32 = 0o600;
 /// So many other files of the folder are looked at.
-const MOST_NEIGHBOURS: usize = 20;
+const MAX_NEIGHBOURS: usize = 20;
 /// In the name of a file that is still being written.
 const MARK: &str = ".keyrotor-";
 
@@ -91,7 +91,7 @@ pub(super) fn neighbours(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     names.sort();
     let is_other = |path: &PathBuf| fs::canonicalize(path).is_ok_and(|other| other != real && other.is_file());
     let others = names.iter().filter(|name| is_called_env(name)).map(|name| folder.join(name)).filter(is_other);
-    Ok(others.take(MOST_NEIGHBOURS).collect())
+    Ok(others.take(MAX_NEIGHBOURS).collect())
 }
 
 /// `.env`, `.env.local`, `.envrc`, `prod.env`, and none that is still being written.

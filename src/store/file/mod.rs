@@ -16,8 +16,8 @@ use async_trait::async_trait;
 
 use self::disk::{Put, Seen};
 use self::dotenv::{Bytes, Found};
-use super::Around;
-use super::known::Known;
+use super::StoreContext;
+use super::last_known::LastKnown;
 use super::target::{FileVariable, Kind, is_a_value};
 use crate::http::{Failure, Refusal};
 use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, Written};
@@ -34,8 +34,8 @@ const SHORTEST_RUN: usize = 20;
 pub(super) struct EnvFile {
     target: FileVariable,
     path: PathBuf,
-    around: Around,
-    known: Known,
+    ctx: StoreContext,
+    known: LastKnown,
     /// The value as it is written in the file, before this run wrote it: put back, it is the same byte for byte.
     before: RefCell<Option<(Secret, Bytes)>>,
     /// What the last look saw in the file.
@@ -47,12 +47,12 @@ pub(super) struct EnvFile {
 impl EnvFile {
     /// The variable that a target names.
     #[must_use]
-    pub(super) fn new(target: &FileVariable, around: &Around) -> Self {
+    pub(super) fn new(target: &FileVariable, ctx: &StoreContext) -> Self {
         Self {
             target: target.clone(),
             path: PathBuf::from(&target.path),
-            around: around.clone(),
-            known: Known::default(),
+            ctx: ctx.clone(),
+            known: LastKnown::default(),
             before: RefCell::default(),
             contents: RefCell::default(),
             joined: Cell::default(),
@@ -71,10 +71,10 @@ impl EnvFile {
         if let Some(value) =
             value.filter(|it| it.expose().len() >= SHORTEST_HIDDEN && !it.is_words() && !self.known.has(it))
         {
-            (self.around.hide)(value);
+            (self.ctx.hide)(value);
         }
         let held = seen.written().map_or(Held::Nothing, |written| self.known.held(value, written));
-        Sighting { held, date: (self.around.now)() }
+        Sighting { held, date: (self.ctx.now)() }
     }
 
     /// What the file holds beside the time of its last write. Whoever reads a key from it must not show it.
@@ -105,7 +105,7 @@ impl EnvFile {
     /// Most values are settings, which a log may go on showing.
     fn hide_key(&self, value: &Secret) {
         if is_like_a_key(value.expose()) {
-            (self.around.hide)(value);
+            (self.ctx.hide)(value);
         }
     }
 
@@ -114,7 +114,7 @@ impl EnvFile {
         for _ in 0..TRIES {
             let seen = read(&self.path)?;
             let changed = change(&seen.text).map_err(Failure::refused)?;
-            if let Put::Done(date) = disk::replace(&seen, &changed, (self.around.now)())? {
+            if let Put::Done(date) = disk::replace(&seen, &changed, (self.ctx.now)())? {
                 return Ok(Written { date });
             }
         }

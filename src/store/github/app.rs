@@ -23,7 +23,7 @@ const SPREADING: Duration = Duration::from_secs(5);
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 /// What a GitHub App needs of the world around it.
-pub struct Around {
+pub struct AppContext {
     /// The time.
     pub now: Box<dyn Fn() -> Timestamp>,
     /// Hides a secret wherever something is shown; called before anything else is done with one.
@@ -33,7 +33,7 @@ pub struct Around {
 /// A GitHub App that mints tokens for the accounts of a run's targets.
 pub struct App {
     pub(super) key: AppKey,
-    pub(super) around: Around,
+    pub(super) ctx: AppContext,
     /// How far GitHub's clock is ahead, once it has refused what was signed by ours.
     pub(super) ahead: Cell<SignedDuration>,
     accounts: HashMap<String, Installed>,
@@ -76,7 +76,7 @@ pub(super) struct Minted {
 impl App {
     /// The App with this key, for these places.
     #[must_use]
-    pub fn new<'a>(key: AppKey, needs: impl IntoIterator<Item = &'a Need>, around: Around) -> Self {
+    pub fn new<'a>(key: AppKey, needs: impl IntoIterator<Item = &'a Need>, ctx: AppContext) -> Self {
         let account = |grant| Installed {
             grant,
             turn: Mutex::new(()),
@@ -85,7 +85,7 @@ impl App {
             refused: RefCell::default(),
         };
         let accounts = Grant::for_needs(needs).into_iter().map(|(name, grant)| (name, account(grant))).collect();
-        Self { key, around, ahead: Cell::new(SignedDuration::ZERO), accounts, minted: RefCell::default() }
+        Self { key, ctx, ahead: Cell::new(SignedDuration::ZERO), accounts, minted: RefCell::default() }
     }
 
     /// What signs a call at this account, minted if need be.

@@ -11,9 +11,9 @@ use super::answer::{Answer, SignedBy, Told};
 use super::app::{App, Minted};
 use super::crab;
 use super::expiry::Expiry;
-use super::keys::{PublicKeys, Shared, UnderWay};
 use super::listing::Listing;
-use super::pace::{Pace, Room};
+use super::pace::{RateLimits, Slot};
+use super::recent::{PublicKeys, Shared, UnderWay};
 use super::wire::{Wire, bearer};
 use crate::http::{Call, Failure, Refusal, Trace, Transport, server_text};
 use crate::rotation::port::Unfinished;
@@ -54,8 +54,8 @@ pub struct GitHub {
 }
 
 /// Leave to send one request now, and what signs it.
-pub(super) struct Pass {
-    room: Room,
+pub(super) struct Permit {
+    room: Slot,
     signed: HeaderValue,
     minted: Option<Minted>,
 }
@@ -102,7 +102,7 @@ impl GitHub {
 
     /// The same, at the pace of all other clients of the same server.
     #[must_use]
-    pub fn paced(mut self, pace: Rc<Pace>) -> Self {
+    pub fn paced(mut self, pace: Rc<RateLimits>) -> Self {
         self.wire.pace = pace;
         self
     }
@@ -117,7 +117,7 @@ impl GitHub {
     /// taken is [`Failure::Transient`]: the next pass has another.
     pub(super) async fn ask<T>(
         &self,
-        pass: Option<Pass>,
+        pass: Option<Permit>,
         (call, owner): (Call, &str),
         octo: impl AsyncFnOnce(Octocrab) -> octocrab::Result<T>,
     ) -> Result<Told<T>, Failure> {
@@ -149,7 +149,7 @@ impl GitHub {
     /// As [`ask`](Self::ask).
     pub(super) async fn get<T: DeserializeOwned>(
         &self,
-        pass: Option<Pass>,
+        pass: Option<Permit>,
         path: &[&str],
         query: &[(&str, String)],
     ) -> Result<Told<T>, Failure> {
@@ -176,7 +176,7 @@ impl GitHub {
     ///
     /// # Errors
     /// Where GitHub asked for too long a wait, and whatever keeps a GitHub App from a token.
-    pub(super) async fn admit(&self, call: Call, owner: &str) -> Result<Pass, Failure> {
+    pub(super) async fn admit(&self, call: Call, owner: &str) -> Result<Permit, Failure> {
         let [pass] = self.admit_together(call, owner).await?;
         Ok(pass)
     }
@@ -185,11 +185,11 @@ impl GitHub {
     ///
     /// # Errors
     /// As [`admit`](Self::admit).
-    pub(super) async fn admit_together<const N: usize>(&self, call: Call, owner: &str) -> Result<[Pass; N], Failure> {
+    pub(super) async fn admit_together<const N: usize>(&self, call: Call, owner: &str) -> Result<[Permit; N], Failure> {
         let app = match &self.signer {
             Signer::Token(token) => {
                 let rooms = self.wire.pace.admit(call).await?;
-                return Ok(rooms.map(|room| Pass { room, signed: token.clone(), minted: None }));
+                return Ok(rooms.map(|room| Permit { room, signed: token.clone(), minted: None }));
             }
             Signer::App(app) => app,
         };
@@ -199,7 +199,7 @@ impl GitHub {
             let rooms = self.wire.pace.admit(call).await?;
             waits += 1;
             if app.is_alive(&minted) || waits > 1 {
-                let pass = |room| Pass { room, signed: signed.clone(), minted: Some(minted.clone()) };
+                let pass = |room| Permit { room, signed: signed.clone(), minted: Some(minted.clone()) };
                 return Ok(rooms.map(pass));
             }
         }

@@ -10,13 +10,13 @@ use super::client::{GitHub, PAGE};
 use super::environments::Environments;
 use super::list::{entries, list};
 use super::paths;
-use super::shadows::{AT_ONCE, MOST_OF_ONE};
+use super::shadows::{AT_ONCE, MAX_OF_ONE};
 use crate::http::Failure;
 use crate::rotation::port::Entry;
 use crate::store::target::{Place, PlaceKind};
 
 /// GitHub shows at most 30 variables in a page.
-const MOST_VARIABLES: usize = 30;
+const MAX_VARIABLES: usize = 30;
 
 type Part<'a> = LocalBoxFuture<'a, Result<Vec<Entry>, Failure>>;
 
@@ -71,7 +71,7 @@ async fn environments(github: &GitHub, owner: &str, repo: &str, own: &Place) -> 
         .names()
         .map(|name| Place::in_environment(owner, repo, name))
         .filter(|place| !place.is(own))
-        .take(MOST_OF_ONE);
+        .take(MAX_OF_ONE);
     let looks: Vec<_> = places.map(|place| secrets(github, place).boxed_local()).collect();
     let found: Vec<_> = stream::iter(looks).buffered(AT_ONCE).collect().await;
     Ok(found.into_iter().flatten().flatten().collect())
@@ -102,7 +102,7 @@ async fn shown_by_organisation(github: &GitHub, owner: &str, repo: &str) -> Resu
 }
 
 async fn variables(github: &GitHub, owner: &str, repo: &str) -> Result<Vec<Entry>, Failure> {
-    let rows = names(github, &paths::variables(owner, repo), MOST_VARIABLES).await?;
+    let rows = names(github, &paths::variables(owner, repo), MAX_VARIABLES).await?;
     let target = |name: &str| format!("the variable {name} of {owner}/{repo}");
     Ok(rows.into_iter().map(|row| entry(github, &row, target)).collect())
 }

@@ -9,7 +9,7 @@ use super::paths;
 use crate::http::{Failure, Refusal};
 
 /// So many names are shown where one is missing.
-const MOST_SHOWN: usize = 10;
+const MAX_SHOWN: usize = 10;
 
 /// The first page of a repository's environments.
 #[derive(Deserialize)]
@@ -53,7 +53,7 @@ pub(super) async fn explain(github: &GitHub, owner: &str, repo: &str, name: &str
     if exists {
         return with_hint(failure, "The environment exists, so it is the permission that is missing.");
     }
-    let names: Vec<String> = known.names().take(MOST_SHOWN).map(|name| github.shown(name)).collect();
+    let names: Vec<String> = known.names().take(MAX_SHOWN).map(|name| github.shown(name)).collect();
     let hint = match names.as_slice() {
         [] => "The repository has no environment yet: create it in the repository's settings.".to_owned(),
         names => format!("It has: {}. Name one of these, or create it in the repository's settings.", names.join(", ")),

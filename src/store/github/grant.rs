@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::store::target::Place;
 
 /// A token can be narrowed to so many repositories: GitHub's page "REST API endpoints for GitHub Apps".
-const MOST_REPOSITORIES: usize = 500;
+const MAX_REPOSITORIES: usize = 500;
 
 /// How far a permission goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,7 +103,7 @@ impl Grant {
 
     /// Whether the token is narrowed to the repositories.
     pub(super) fn is_narrow(&self) -> bool {
-        !self.whole && self.repositories.len() <= MOST_REPOSITORIES
+        !self.whole && self.repositories.len() <= MAX_REPOSITORIES
     }
 
     /// What is asked of GitHub, with or without the repositories.

@@ -6,16 +6,16 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::access_errors;
 use super::answer::{Answer, Told};
-use super::client::{GitHub, PAGE, Pass, page_of};
-use super::denied;
+use super::client::{GitHub, PAGE, Permit, page_of};
 use super::listing::{Listing, Seen, Shown};
 use crate::http::{Failure, Refusal};
 use crate::rotation::port::Entry;
 use crate::store::target::Place;
 
 /// An organisation has at most 1,000 secrets, and every other place 100: page "Using secrets in GitHub Actions".
-const MOST_PAGES: usize = 10;
+const MAX_PAGES: usize = 10;
 
 /// Of every kind of place. octocrab's lists differ in type and know no pages.
 #[derive(Deserialize)]
@@ -44,18 +44,18 @@ struct Rows {
 ///
 /// # Errors
 /// As any read.
-pub(super) async fn list(github: &GitHub, place: &Place, pass: Option<Pass>) -> Result<Listing, Failure> {
+pub(super) async fn list(github: &GitHub, place: &Place, pass: Option<Permit>) -> Result<Listing, Failure> {
     let told = github.get(pass, &place.path(), &page_of(1)).await?;
     match told.answer.status {
         StatusCode::OK => beginning_with(github, place, told).await,
-        _ => without_leave(denied::failure(github, place, &told.answer), place, &told.answer),
+        _ => without_leave(access_errors::failure(github, place, &told.answer), place, &told.answer),
     }
 }
 
 async fn beginning_with(github: &GitHub, place: &Place, first: Told<Rows>) -> Result<Listing, Failure> {
     let (asked, date) = (first.answer.asked.clone(), first.answer.date()?);
     let (mut seen, total) = rows(first)?;
-    let pages = total.div_ceil(PAGE).min(MOST_PAGES);
+    let pages = total.div_ceil(PAGE).min(MAX_PAGES);
     let more = (2..=pages).map(async |page| {
         let told = github.get(None, &place.path(), &page_of(page)).await?;
         if told.answer.status == StatusCode::OK { rows(told) } else { Err(github.failure(&told.answer)) }

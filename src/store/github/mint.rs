@@ -82,9 +82,9 @@ impl App {
         let unread = |failure: Failure| Failure::Transient { message: failure.message().to_owned(), retry_after: None };
         let shown: TokenAnswer = answer.json().map_err(unread)?;
         let value = Secret::new(shown.token);
-        (self.around.hide)(&value);
+        (self.ctx.hide)(&value);
         answer.body.zeroize();
-        let now = answer.date().unwrap_or_else(|_| (self.around.now)());
+        let now = answer.date().unwrap_or_else(|_| (self.ctx.now)());
         let lives = Duration::try_from(shown.expires_at.duration_since(now)).unwrap_or_default().max(SHORTEST_LIFE);
         let surely = lives.saturating_sub(DATE_RESOLUTION);
         let born = Instant::now();
@@ -166,7 +166,7 @@ impl App {
             return Ok(first);
         }
         let Ok(date) = first.answer.date() else { return Err(self.unknown()) };
-        let ahead = date.duration_since((self.around.now)());
+        let ahead = date.duration_since((self.ctx.now)());
         if (ahead - assumed).abs() <= CLOCK_TOLERANCE {
             return Err(self.unknown());
         }
@@ -182,10 +182,10 @@ impl App {
         octo: impl AsyncFnOnce(Octocrab) -> octocrab::Result<T>,
     ) -> Result<Told<T>, Failure> {
         let [room] = wire.pace.admit(call).await?;
-        let now = (self.around.now)();
+        let now = (self.ctx.now)();
         let signed = self.key.sign(now.checked_add(self.ahead.get()).unwrap_or(now));
         let signed = signed.ok_or_else(|| Failure::refused("app-private-key signs nothing"))?;
-        (self.around.hide)(&signed);
+        (self.ctx.hide)(&signed);
         match wire.ask(room, &bearer(&signed)?, octo).await {
             Ok(mut told) => {
                 told.answer.of = SignedBy::App;

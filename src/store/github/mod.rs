@@ -1,5 +1,6 @@
 //! Secrets at GitHub: one client for the REST API, and one store for every kind of place that takes a sealed value.
 
+mod access_errors;
 pub mod answer;
 mod app;
 mod app_key;
@@ -7,18 +8,17 @@ mod calls;
 mod canary;
 pub mod client;
 mod crab;
-mod denied;
 mod elsewhere;
 mod environments;
 pub mod expiry;
 mod grant;
-mod keys;
 mod list;
 mod listing;
 mod mint;
 mod pace;
 mod paths;
 mod reason;
+mod recent;
 mod runs;
 pub mod scope;
 pub mod seal;
@@ -26,11 +26,11 @@ pub mod secrets;
 pub mod shadows;
 mod wire;
 
-pub use app::{App, Around};
+pub use app::{App, AppContext};
 pub use app_key::AppKey;
 pub use client::{Credential, GitHub};
 pub use grant::{Level, Need};
-pub use pace::{Pace, time_for};
+pub use pace::{RateLimits, time_for};
 pub use secrets::GitHubSecret;
 pub use shadows::Shadows;
 pub use wire::API_VERSION;

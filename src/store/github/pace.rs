@@ -72,9 +72,9 @@ struct Closed {
 }
 
 /// Room for one request, until it is dropped. Whoever has it must not wait for more room, nor for anyone who does.
-pub(super) struct Room(Rc<Pace>);
+pub(super) struct Slot(Rc<RateLimits>);
 
-impl Drop for Room {
+impl Drop for Slot {
     fn drop(&mut self) {
         self.0.under_way.set(self.0.under_way.get().saturating_sub(1));
         self.0.ended.notify_one();
@@ -91,7 +91,7 @@ enum Limits {
 }
 
 /// One for all requests of a run to one server, whoever signs them.
-pub struct Pace {
+pub struct RateLimits {
     /// A longer wait is refused.
     patience: Duration,
     limits: Cell<Limits>,
@@ -121,7 +121,7 @@ pub(super) struct Left {
     begins_in: Duration,
 }
 
-impl Pace {
+impl RateLimits {
     /// For a server that has answered nothing yet. Where it asks for a longer wait than `patience`, nobody waits.
     #[must_use]
     pub fn new(api_url: &Url, patience: Duration) -> Self {
@@ -165,7 +165,7 @@ impl Pace {
     ///
     /// # Errors
     /// Where the server asked for a longer wait than is worth it.
-    pub(super) async fn admit<const N: usize>(self: &Rc<Self>, call: Call) -> Result<[Room; N], Failure> {
+    pub(super) async fn admit<const N: usize>(self: &Rc<Self>, call: Call) -> Result<[Slot; N], Failure> {
         let _turn = self.turn.lock().await;
         if call == Call::Write {
             // The write before this one goes on its way first. Otherwise those that are answered at the same moment stay
@@ -180,19 +180,19 @@ impl Pace {
     }
 
     /// Room for one request that is sent although there may be no points for it.
-    pub(super) async fn room(self: &Rc<Self>) -> Room {
+    pub(super) async fn room(self: &Rc<Self>) -> Slot {
         let _turn = self.turn.lock().await;
         let [room] = self.make_room().await;
         room
     }
 
     /// All of it or none: whoever held a part could keep others from theirs for ever.
-    async fn make_room<const N: usize>(self: &Rc<Self>) -> [Room; N] {
+    async fn make_room<const N: usize>(self: &Rc<Self>) -> [Slot; N] {
         while (self.limits.get() != Limits::None || self.shared) && self.under_way.get() + N > AT_ONCE {
             self.ended.notified().await;
         }
         self.under_way.set(self.under_way.get() + N);
-        std::array::from_fn(|_| Room(Rc::clone(self)))
+        std::array::from_fn(|_| Slot(Rc::clone(self)))
     }
 
     /// Waits for the points of a request that has room.
@@ -299,8 +299,8 @@ mod tests {
     use super::super::answer::SignedBy;
     use super::*;
 
-    fn pace(url: &str) -> Rc<Pace> {
-        Rc::new(Pace::new(&Url::parse(url).unwrap(), Duration::from_secs(120)))
+    fn pace(url: &str) -> Rc<RateLimits> {
+        Rc::new(RateLimits::new(&Url::parse(url).unwrap(), Duration::from_secs(120)))
     }
 
     fn answer(status: u16, headers: &[(&'static str, &str)]) -> Answer {
@@ -312,7 +312,7 @@ mod tests {
     }
 
     /// How long a request has to wait.
-    async fn wait(pace: &Rc<Pace>, call: Call) -> Duration {
+    async fn wait(pace: &Rc<RateLimits>, call: Call) -> Duration {
         let began = Instant::now();
         let [_room] = pace.admit(call).await.unwrap();
         began.elapsed()
@@ -372,7 +372,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn fewer_than_a_hundred_have_room_where_there_are_limits_or_several_ask() {
-        let several = Rc::new(Pace::new(&Url::parse("http://127.0.0.1:1/").unwrap(), Duration::ZERO).of_rotations(2));
+        let several =
+            Rc::new(RateLimits::new(&Url::parse("http://127.0.0.1:1/").unwrap(), Duration::ZERO).of_rotations(2));
         for pace in [pace("https://api.github.com/"), several] {
             let mut looks = Vec::new();
             for _ in 0..49 {

@@ -20,7 +20,7 @@ const STATUSES: [&str; 6] = ["requested", "waiting", "pending", "queued", "in_pr
 const PAGE: usize = 50;
 
 /// GitHub lists no more of one search, the newest first.
-const MOST_LISTED: usize = 1000;
+const MAX_LISTED: usize = 1000;
 
 #[derive(Deserialize)]
 struct Page {
@@ -73,12 +73,12 @@ async fn with_status(
         let shown = shown.map_err(|it| needs_actions(it, "read", "see which workflow runs are unfinished"))?;
         let last = shown.workflow_runs.len() < PAGE;
         rows.extend(shown.workflow_runs);
-        if shown.total_count > MOST_LISTED && rows.len() >= MOST_LISTED {
+        if shown.total_count > MAX_LISTED && rows.len() >= MAX_LISTED {
             // The oldest ones are those that are not listed.
-            let what = format!("{owner}/{repo} has more than {MOST_LISTED} runs that are {status}");
+            let what = format!("{owner}/{repo} has more than {MAX_LISTED} runs that are {status}");
             found.push((0, Unfinished { what, began: None }));
         }
-        if last || rows.len() >= MOST_LISTED {
+        if last || rows.len() >= MAX_LISTED {
             break;
         }
     }

@@ -12,7 +12,7 @@ use crate::http::{Failure, Refusal};
 use crate::store::target::{Place, PlaceKind, Reach};
 
 /// A page of repositories has at most a hundred; an organisation with more than this many pages is a loop.
-const MOST_PAGES: usize = 1000;
+const MAX_PAGES: usize = 1000;
 
 /// Which repositories are shown a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ pub(super) async fn of_secret(
 
 async fn selected(github: &GitHub, place: &Place, secret: &str) -> Result<Vec<u64>, Failure> {
     let mut ids = Vec::new();
-    for page in 1..=MOST_PAGES {
+    for page in 1..=MAX_PAGES {
         let page = repositories(github, place, secret, page).await?;
         let before = ids.len();
         for row in page.repositories {

@@ -13,11 +13,11 @@ use futures_util::join;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::access_errors;
 use super::answer::{Answer, Told};
 use super::calls::{Address, Sealed};
 use super::canary::Canary;
-use super::client::{GitHub, Pass};
-use super::denied;
+use super::client::{GitHub, Permit};
 use super::elsewhere;
 use super::list::{entries, list};
 use super::listing::{Listing, Shown};
@@ -43,7 +43,7 @@ const REQUESTS_OF_A_LOOK: usize = 1;
 const SCOPE_IS_NEWS: Duration = Duration::from_secs(10);
 
 /// Where GitHub's limits keep every write waiting for longer, the last look has to do.
-const MOST_LOOKS: usize = 3;
+const MAX_LOOKS: usize = 3;
 
 /// One secret of one place.
 pub struct GitHubSecret {
@@ -69,9 +69,9 @@ pub struct GitHubSecret {
     /// Whether it was seen to lack the secret.
     lacking: Cell<bool>,
     /// Leave for the two requests of a look: the key, the names of the place's secrets.
-    looks: RefCell<Option<[Pass; 2]>>,
+    looks: RefCell<Option<[Permit; 2]>>,
     /// Leave for the next write: what it has to wait for is waited for before the run asks whether it may still write.
-    pass: RefCell<Option<Pass>>,
+    pass: RefCell<Option<Permit>>,
 }
 
 /// Why there is no public key.
@@ -150,7 +150,7 @@ impl GitHubSecret {
     }
 
     /// The first look shares the key with other targets of the place that are looked at in the same moment.
-    async fn first_key(&self, pass: Option<Pass>) -> Result<(), Failure> {
+    async fn first_key(&self, pass: Option<Permit>) -> Result<(), Failure> {
         if self.looked.get() {
             return self.fetch_key(pass).await;
         }
@@ -161,7 +161,7 @@ impl GitHubSecret {
         Ok(())
     }
 
-    async fn fetch_key(&self, pass: Option<Pass>) -> Result<(), Failure> {
+    async fn fetch_key(&self, pass: Option<Permit>) -> Result<(), Failure> {
         let key = self.fetched_key(pass).await;
         self.take_key(key).await
     }
@@ -172,13 +172,15 @@ impl GitHubSecret {
         let key = match key {
             Ok(key) => key,
             Err(NoKey::Failed(failure)) => return Err(failure),
-            Err(NoKey::Denied(answer)) => return Err(denied::unreachable(&self.github, &self.place, &answer).await),
+            Err(NoKey::Denied(answer)) => {
+                return Err(access_errors::unreachable(&self.github, &self.place, &answer).await);
+            }
         };
         *self.key.borrow_mut() = Some(key);
         Ok(())
     }
 
-    async fn fetched_key(&self, pass: Option<Pass>) -> Result<PublicKey, NoKey> {
+    async fn fetched_key(&self, pass: Option<Permit>) -> Result<PublicKey, NoKey> {
         let address = self.address()?;
         let told = self.github.ask(pass, self.at(Call::Read), async |octo| address.public_key(&octo).await).await?;
         if told.answer.status != StatusCode::OK {
@@ -189,7 +191,7 @@ impl GitHubSecret {
     }
 
     /// The secret's row and when it was shown; `None` where there is no secret of that name.
-    async fn row(&self, pass: Option<Pass>) -> Result<(Option<Shown>, Answer), Failure> {
+    async fn row(&self, pass: Option<Permit>) -> Result<(Option<Shown>, Answer), Failure> {
         let address = self.address()?;
         let told = self.github.ask(pass, self.at(Call::Read), async |octo| address.get(&octo).await).await?;
         let answer = told.answer.clone();
@@ -206,7 +208,7 @@ impl GitHubSecret {
     }
 
     /// Looks, and at an organisation's secret also at its scope.
-    async fn look_closely(&self, pass: Option<Pass>) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
+    async fn look_closely(&self, pass: Option<Permit>) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
         let (row, answer) = self.row(pass).await?;
         let scope = self.scope_of(row.as_ref(), &answer.asked).await;
         Ok((sighting(row.as_ref(), answer.date()?), scope))
@@ -221,7 +223,7 @@ impl GitHubSecret {
 
     /// Looks closely and around: one list shows the secret and what lies beside it. Where the list does not tell whether
     /// the secret is there, it is asked for by its name.
-    async fn look_around(&self, pass: Option<Pass>) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
+    async fn look_around(&self, pass: Option<Permit>) -> Result<(Sighting, Result<Option<Scope>, Failure>), Failure> {
         let send = |pass| list(&self.github, &self.place, pass);
         let listing = self.github.listings.join(&self.place.path(), pass, send).await?;
         let seen = match listing.find(&self.secret) {
@@ -297,7 +299,7 @@ impl GitHubSecret {
     }
 
     fn failure(&self, answer: &Answer) -> Failure {
-        denied::failure(&self.github, &self.place, answer)
+        access_errors::failure(&self.github, &self.place, answer)
     }
 
     /// GitHub's answer to a `key_id` that is out of date, and to other things: worth one more try with a fresh key.
@@ -351,7 +353,7 @@ impl SecretStore for GitHubSecret {
     /// The public key is what proves access: GitHub answers 404 also for what the token may not see. Never more than
     /// two requests are under way, except where the place has more secrets than a page shows.
     async fn observe(&self) -> Result<Sighting, Failure> {
-        let (for_key, for_list) = self.looks.take().map(<(Pass, Pass)>::from).unzip();
+        let (for_key, for_list) = self.looks.take().map(<(Permit, Permit)>::from).unzip();
         let reach = async {
             self.first_key(for_key).await?;
             scope::asked(&self.github, &self.place, self.asked.as_ref()).await
@@ -395,7 +397,7 @@ impl SecretStore for GitHubSecret {
         // Its own look, where it lacks the secret, lies behind it.
         let looked = if self.lacking.get() { REQUESTS_OF_A_LOOK } else { 0 };
         self.github.lasts_for(self.rotation.take().saturating_sub(looked))?;
-        for _ in 0..MOST_LOOKS {
+        for _ in 0..MAX_LOOKS {
             self.look_at_scope().await?;
             let asked = Instant::now();
             let pass = self.github.admit(Call::Write, self.place.owner()).await?;

@@ -25,10 +25,10 @@ use crate::store::target::{Place, PlaceKind};
 pub const AT_ONCE: usize = 4;
 
 /// Requests in all: GitHub counts a minute's, and the rotation needs most of them.
-const MOST_REQUESTS: usize = 100;
+const MAX_REQUESTS: usize = 100;
 
 /// Environments of one repository, and repositories of one organisation, that are looked at.
-pub(super) const MOST_OF_ONE: usize = 20;
+pub(super) const MAX_OF_ONE: usize = 20;
 
 /// Looks for secrets that hide those of the targets.
 pub struct Shadows {
@@ -74,7 +74,7 @@ impl Shadows {
             github,
             targets,
             permits: Semaphore::new(AT_ONCE),
-            left: Cell::new(MOST_REQUESTS),
+            left: Cell::new(MAX_REQUESTS),
             cut_short: Cell::default(),
             given_up: Cell::default(),
             kinds: RefCell::default(),
@@ -135,7 +135,7 @@ impl Shadows {
     async fn look_at_environments(&self, hidden: &Place, owner: &str, repo: &str, secret: &str) {
         let list = self.ask("environments", Environments::of(&self.github, owner, repo));
         let Some(environments) = list.await else { return };
-        let names: Vec<&str> = environments.names().take(MOST_OF_ONE).collect();
+        let names: Vec<&str> = environments.names().take(MAX_OF_ONE).collect();
         if environments.has_more() || environments.names().count() > names.len() {
             self.cut_short.set(true);
         }
@@ -153,10 +153,10 @@ impl Shadows {
         let page = self.ask("selected repositories", scope::repositories(&self.github, hidden, secret, 1));
         if let Some(page) = page.await {
             names.extend(page.repositories.into_iter().map(|row| row.name.to_lowercase()));
-            self.cut_short.set(self.cut_short.get() || page.total_count > MOST_OF_ONE);
+            self.cut_short.set(self.cut_short.get() || page.total_count > MAX_OF_ONE);
         }
-        self.cut_short.set(self.cut_short.get() || names.len() > MOST_OF_ONE);
-        let looks = names.into_iter().take(MOST_OF_ONE).map(|repo| {
+        self.cut_short.set(self.cut_short.get() || names.len() > MAX_OF_ONE);
+        let looks = names.into_iter().take(MAX_OF_ONE).map(|repo| {
             let place = Place::in_repository(hidden.kind().of_repository(), org, &repo);
             self.look_behind(hidden, place, secret, "that repository reads")
         });

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::answer::{Answer, SignedBy, Told};
 use super::crab::{self, Asked};
-use super::pace::{Pace, Room};
+use super::pace::{RateLimits, Slot};
 use crate::http::{self, Ask, Call, Failure, Refusal, Retry, Trace, Transport, exchange, server_text};
 use crate::secret::{Redactor, Secret};
 
@@ -28,7 +28,7 @@ pub const API_VERSION: &str = "2022-11-28";
 const LONGEST_BODY: usize = 4 * 1024 * 1024;
 
 /// More redirects than this are a loop. A renamed repository answers with one.
-const MOST_HOPS: usize = 3;
+const MAX_HOPS: usize = 3;
 
 /// A credential as it is sent.
 ///
@@ -44,7 +44,7 @@ pub(super) struct Wire {
     transport: Box<dyn Transport>,
     pub(super) api_url: Url,
     pub(super) redactor: Redactor,
-    pub(super) pace: Rc<Pace>,
+    pub(super) pace: Rc<RateLimits>,
     pub(super) trace: Trace,
     /// Where permanent redirects led, so that a write after a read is one request although the repository was renamed.
     moved: RefCell<HashMap<Url, Url>>,
@@ -54,7 +54,7 @@ pub(super) struct Wire {
 
 impl Wire {
     pub(super) fn new(transport: Box<dyn Transport>, api_url: Url, redactor: Redactor) -> Self {
-        let pace = Rc::new(Pace::new(&api_url, Retry::default().longest_retry_after));
+        let pace = Rc::new(RateLimits::new(&api_url, Retry::default().longest_retry_after));
         let (trace, moved, moved_repositories) = Default::default();
         Self { transport, api_url, redactor, pace, trace, moved, moved_repositories }
     }
@@ -62,7 +62,7 @@ impl Wire {
     /// One call of octocrab's, signed so, which was admitted a moment ago. Answers with whatever status came in the end.
     pub(super) async fn ask<T>(
         &self,
-        _room: Room,
+        _room: Slot,
         signed: &HeaderValue,
         call: impl AsyncFnOnce(Octocrab) -> octocrab::Result<T>,
     ) -> Result<Told<T>, Failure> {
@@ -79,7 +79,7 @@ impl Wire {
         let start = self.url(&asked);
         let mut url = self.now_at(&start);
         let mut for_good = true;
-        for _ in 0..=MOST_HOPS {
+        for _ in 0..=MAX_HOPS {
             let answer = self.send(signed, &asked, &url).await?;
             let Some(next) = self.redirect(&answer, &url)? else { return Ok(answer) };
             for_good &= matches!(answer.status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT);
@@ -98,7 +98,7 @@ impl Wire {
             self.pace.spend(Call::Read).await?;
         }
         let (method, path) = (&asked.method, start.path());
-        Err(Failure::refused(format!("{method} {path}: GitHub redirected more than {MOST_HOPS} times")))
+        Err(Failure::refused(format!("{method} {path}: GitHub redirected more than {MAX_HOPS} times")))
     }
 
     /// Below the API's address.

@@ -20,7 +20,7 @@ use super::answer::{Answer, call_of};
 use super::config::{self, Found};
 use super::sign_in::{SignIn, Signed};
 use crate::http::{self, Ask, Call, Failure, Peer, exchange};
-use crate::store::Around;
+use crate::store::StoreContext;
 use crate::store::target::Workload;
 use crate::store::turns::Turns;
 
@@ -35,7 +35,7 @@ const NO_ANSWER: &str = "no answer";
 
 /// The cluster of the current context.
 pub(crate) struct Cluster {
-    pub(super) around: Around,
+    pub(super) ctx: StoreContext,
     connection: OnceCell<Connection>,
     /// How many writes there were. A restart counts for all that came before it.
     pub(super) writes: Cell<u64>,
@@ -75,9 +75,9 @@ impl Hand {
 }
 
 impl Cluster {
-    pub(crate) fn new(around: Around) -> Self {
+    pub(crate) fn new(ctx: StoreContext) -> Self {
         let (writes, turns, restarts) = Default::default();
-        Self { around, connection: OnceCell::new(), writes, turns, restarts }
+        Self { ctx, connection: OnceCell::new(), writes, turns, restarts }
     }
 
     /// A write was answered, or its answer was lost.
@@ -86,7 +86,7 @@ impl Cluster {
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
-        let Found { config, peer } = config::read(&self.around).await?;
+        let Found { config, peer } = config::read(&self.ctx).await?;
         let sign_in = SignIn::new(config.auth_info.clone());
         let unusable = |_| config::unusable_credential();
         // Tokens are ours; the rest of what a kubeconfig may say of a user is kube's.
@@ -111,14 +111,14 @@ impl Cluster {
         let (asked, call) = (format!("{method} {shown}"), call_of(&method, path));
         let connection = self.connection.get_or_try_init(|| self.connect()).await?;
         // A write must be on its way soon after it was begun.
-        let within = if call == Call::Write { self.around.request_timeout / 4 } else { self.around.request_timeout };
-        let signed = connection.sign_in.signed(within, &connection.peer, &self.around).await?;
+        let within = if call == Call::Write { self.ctx.request_timeout / 4 } else { self.ctx.request_timeout };
+        let signed = connection.sign_in.signed(within, &connection.peer, &self.ctx).await?;
         // The API server gives up by then, so that nothing lands later (API concepts, "timeout").
         let bounded = match call {
             Call::Read => path.to_owned(),
             Call::Write => {
                 let mark = if path.contains('?') { '&' } else { '?' };
-                format!("{path}{mark}timeout={}s", self.around.request_timeout.as_secs())
+                format!("{path}{mark}timeout={}s", self.ctx.request_timeout.as_secs())
             }
         };
         let (hand, handed) = oneshot::channel();
@@ -127,7 +127,7 @@ impl Cluster {
         let served = async {
             let Ok((request, reply)) = handed.await else { return Err(config::unusable_credential()) };
             let ask = Ask { trust: TRUST, ..ask(asked, call, request, &signed).await? };
-            let answer = exchange(&signed.client, (&self.around.trace, ""), ask).await?;
+            let answer = exchange(&signed.client, (&self.ctx.trace, ""), ask).await?;
             // Whatever it is, kube has done its part.
             let _ = reply.send(Response::new(Body::empty()));
             Ok(answer)

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::http::{self, Authorities, Failure, Identity, Peer};
 use crate::regular;
 use crate::secret::Secret;
-use crate::store::Around;
+use crate::store::StoreContext;
 
 const KUBECONFIG: &str = "KUBECONFIG";
 /// Of hundreds of clusters, with the certificates of each.
@@ -29,8 +29,8 @@ pub(super) struct Found {
 }
 
 /// The configuration of the current context. Whatever in it is secret is hidden.
-pub(super) async fn read(around: &Around) -> Result<Found, Failure> {
-    let (config, proxy) = match named(around) {
+pub(super) async fn read(ctx: &StoreContext) -> Result<Found, Failure> {
+    let (config, proxy) = match named(ctx) {
         Some(files) => {
             check_files(&files)?;
             let shown: Vec<_> = files.split(':').map(regular::shown).collect();
@@ -39,14 +39,14 @@ pub(super) async fn read(around: &Around) -> Result<Found, Failure> {
         None => (Config::incluster().map_err(|_| nowhere())?, None),
     };
     check_named(&config.auth_info)?;
-    hide(&config.auth_info, around);
+    hide(&config.auth_info, ctx);
     check_address(&config.cluster_url)?;
     if config.accept_invalid_certs {
         let message =
             "the kubeconfig says `insecure-skip-tls-verify: true`, so that anyone in between could read the key";
         return Err(Failure::advised(message, "name the cluster's authority in `certificate-authority`"));
     }
-    check_plugin(&config.auth_info, around)?;
+    check_plugin(&config.auth_info, ctx)?;
     let (authorities, name) = (config.root_cert.clone().map(Authorities::of_der), config.tls_server_name.clone());
     let peer = Peer { authorities, alone: true, name, identity: identity(&config.auth_info)?, proxy };
     Ok(Found { config, peer })
@@ -145,11 +145,11 @@ fn proxy(all: &Kubeconfig) -> Option<String> {
 }
 
 /// The kubeconfig, where there is one: `KUBECONFIG`, else `~/.kube/config`.
-fn named(around: &Around) -> Option<String> {
-    if let Some(file) = around.variable(KUBECONFIG) {
+fn named(ctx: &StoreContext) -> Option<String> {
+    if let Some(file) = ctx.variable(KUBECONFIG) {
         return Some(file.to_owned());
     }
-    let file = format!("{}/.kube/config", around.variable("HOME")?);
+    let file = format!("{}/.kube/config", ctx.variable("HOME")?);
     Path::new(&file).exists().then_some(file)
 }
 
@@ -189,9 +189,9 @@ pub(super) fn unusable_credential() -> Failure {
 }
 
 /// The action's image has no program in it but this one.
-fn check_plugin(user: &AuthInfo, around: &Around) -> Result<(), Failure> {
+fn check_plugin(user: &AuthInfo, ctx: &StoreContext) -> Result<(), Failure> {
     let Some(command) = user.exec.as_ref().and_then(|exec| exec.command.as_deref()) else { return Ok(()) };
-    let folders = around.variable("PATH").unwrap_or_default();
+    let folders = ctx.variable("PATH").unwrap_or_default();
     let is_there = match command.contains('/') {
         true => Path::new(command).is_file(),
         false => folders.split(':').any(|folder| Path::new(folder).join(command).is_file()),
@@ -205,7 +205,7 @@ fn check_plugin(user: &AuthInfo, around: &Around) -> Result<(), Failure> {
     Err(Failure::advised(message, hint))
 }
 
-fn hide(user: &AuthInfo, around: &Around) {
+fn hide(user: &AuthInfo, ctx: &StoreContext) {
     let given = [&user.token, &user.password, &user.client_key_data].into_iter().flatten();
     let mut secrets: Vec<String> = given.map(|secret: &SecretString| secret.expose_secret().to_owned()).collect();
     for file in [&user.token_file, &user.client_key].into_iter().flatten() {
@@ -213,6 +213,6 @@ fn hide(user: &AuthInfo, around: &Around) {
         secrets.extend(text.map(|text| text.trim().to_owned()));
     }
     for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
-        (around.hide)(&Secret::new(secret));
+        (ctx.hide)(&Secret::new(secret));
     }
 }

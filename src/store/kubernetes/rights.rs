@@ -37,7 +37,7 @@ impl Cluster {
         if answer.is(403) {
             return Ok(());
         }
-        let (review, _) = answer.object("SelfSubjectAccessReview", &self.around.redactor)?;
+        let (review, _) = answer.object("SelfSubjectAccessReview", &self.ctx.redactor)?;
         if review.pointer("/status/allowed").and_then(Value::as_bool) == Some(true) {
             return Ok(());
         }

@@ -58,7 +58,7 @@ impl Cluster {
 
     async fn workload(&self, namespace: &str, workload: &Workload) -> Result<Value, Failure> {
         let answer = self.ask(Method::GET, &path(namespace, workload), None).await?;
-        answer.object(resource(workload.kind).1, &self.around.redactor).map(|(object, _)| object)
+        answer.object(resource(workload.kind).1, &self.ctx.redactor).map(|(object, _)| object)
     }
 
     /// Restarts it, once for all writes so far: whoever asks again, and a lost request that is repeated, asks for the
@@ -66,13 +66,13 @@ impl Cluster {
     pub(super) async fn restart(&self, namespace: &str, workload: &Workload) -> Result<(), Failure> {
         let (key, writes) = ((namespace.to_owned(), workload.clone()), self.writes.get());
         let known = self.restarts.borrow().get(&key).filter(|restart| restart.writes == writes).cloned();
-        let restart = known.unwrap_or_else(|| Restart { stamp: (self.around.now)(), writes });
+        let restart = known.unwrap_or_else(|| Restart { stamp: (self.ctx.now)(), writes });
         self.restarts.borrow_mut().insert(key, restart.clone());
         let annotations = json!({ STAMP: restart.stamp.to_string() });
         let change = json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } });
         let path = format!("{}?fieldManager={MANAGER}", path(namespace, workload));
         let answer = self.ask(Method::PATCH, &path, Some(&change)).await?;
-        answer.object(resource(workload.kind).1, &self.around.redactor).map(|_| ())
+        answer.object(resource(workload.kind).1, &self.ctx.redactor).map(|_| ())
     }
 
     /// What is still waited for; `None`: every pod was made anew and is ready.

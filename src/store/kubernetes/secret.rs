@@ -17,7 +17,7 @@ use super::writers::{Weight, Writer};
 use crate::http::Failure;
 use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, TakenUp, Uptake, Written};
 use crate::secret::Secret;
-use crate::store::known::Known;
+use crate::store::last_known::LastKnown;
 use crate::store::original::Original;
 use crate::store::target::KubernetesKey;
 use crate::store::turns::Turn;
@@ -45,7 +45,7 @@ enum Base {
 pub(crate) struct KubernetesSecret {
     cluster: Rc<Cluster>,
     target: KubernetesKey,
-    known: Known,
+    known: LastKnown,
     /// As it was last read; used up by one attempt to write.
     base: RefCell<Option<Base>>,
     /// There was no Secret before this run.
@@ -77,7 +77,7 @@ impl KubernetesSecret {
 
     /// The Secret, where there is one, and the cluster's clock.
     async fn look(&self) -> Result<(Option<Seen>, Timestamp), Failure> {
-        let redactor = &self.cluster.around.redactor;
+        let redactor = &self.cluster.ctx.redactor;
         self.turn.reads(&self.cluster.turns, &self.path());
         let answer = self.cluster.ask(Method::GET, &self.path(), None).await?;
         let absent = answer.is(404) && answer.reason() == "NotFound";
@@ -95,7 +95,7 @@ impl KubernetesSecret {
         if let Some(value) = seen.value.as_ref().filter(|it| it.expose().len() >= SHORTEST_HIDDEN && !it.is_words())
             && !self.known.has(value)
         {
-            (self.cluster.around.hide)(value);
+            (self.cluster.ctx.hide)(value);
         }
         self.learn(&seen.others);
         Ok((Some(seen), date))
@@ -103,7 +103,7 @@ impl KubernetesSecret {
 
     fn learn(&self, entries: &[Entry]) {
         let values = entries.iter().filter_map(|entry| entry.value.as_ref());
-        values.for_each(|value| self.cluster.around.redactor.learn_neighbour(value));
+        values.for_each(|value| self.cluster.ctx.redactor.learn_neighbour(value));
     }
 
     /// What was seen when it was observed, kept for whoever asks for it.
@@ -173,7 +173,7 @@ impl KubernetesSecret {
         let answer = self.cluster.ask(Method::POST, &path, Some(&self.whole(None))).await?;
         match answer.is(409) {
             true => Ok(()),
-            false => answer.object("Secret", &self.cluster.around.redactor).map(|_| ()),
+            false => answer.object("Secret", &self.cluster.ctx.redactor).map(|_| ()),
         }
     }
 
@@ -203,13 +203,13 @@ impl KubernetesSecret {
                 retry_after: None,
             });
         }
-        answer.object("Secret", &self.cluster.around.redactor).map(|(_, date)| date)
+        answer.object("Secret", &self.cluster.ctx.redactor).map(|(_, date)| date)
     }
 
     async fn make(&self, value: &Secret) -> Result<Timestamp, Failure> {
         let path = format!("{}?fieldManager={MANAGER}", self.all());
         let answer = self.cluster.ask(Method::POST, &path, Some(&self.whole(Some(value)))).await?;
-        answer.object("Secret", &self.cluster.around.redactor).map(|(_, date)| date)
+        answer.object("Secret", &self.cluster.ctx.redactor).map(|(_, date)| date)
     }
 
     async fn delete(&self, version: &str, uid: &str) -> Result<(), Failure> {
@@ -223,7 +223,7 @@ impl KubernetesSecret {
         }
         match answer.status.is_success() || answer.says(404) {
             true => Ok(()),
-            false => Err(answer.failure(&self.cluster.around.redactor)),
+            false => Err(answer.failure(&self.cluster.ctx.redactor)),
         }
     }
 
@@ -265,7 +265,7 @@ impl SecretStore for KubernetesSecret {
     async fn elsewhere(&self) -> Result<Vec<Entry>, Failure> {
         let path = format!("{}?{OTHER_SECRETS}", self.all());
         let answer = self.cluster.ask(Method::GET, &path, None).await?;
-        let (list, _) = answer.object("SecretList", &self.cluster.around.redactor)?;
+        let (list, _) = answer.object("SecretList", &self.cluster.ctx.redactor)?;
         let items = list.get("items").and_then(Value::as_array).into_iter().flatten();
         let is_other =
             |item: &&Value| item.pointer("/metadata/name").and_then(Value::as_str) != Some(&self.target.name);

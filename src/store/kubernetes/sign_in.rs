@@ -23,7 +23,7 @@ use super::config::{LARGEST_FILE, unusable_credential};
 use crate::http::{self, Client, Failure, Identity, Peer};
 use crate::regular;
 use crate::secret::Secret;
-use crate::store::Around;
+use crate::store::StoreContext;
 
 /// A file is read anew after this: a pod's own token is replaced within the hour.
 const FILE_IS_NEWS: Duration = Duration::from_secs(60);
@@ -73,26 +73,31 @@ impl SignIn {
     }
 
     /// What signs a request now: it must be had within this time.
-    pub(super) async fn signed(&self, within: Duration, peer: &Peer, around: &Around) -> Result<Rc<Signed>, Failure> {
-        timeout(within, self.renewed(peer, around)).await.unwrap_or_else(|_| {
+    pub(super) async fn signed(
+        &self,
+        within: Duration,
+        peer: &Peer,
+        ctx: &StoreContext,
+    ) -> Result<Rc<Signed>, Failure> {
+        timeout(within, self.renewed(peer, ctx)).await.unwrap_or_else(|_| {
             let program = self.user.exec.as_ref().and_then(|exec| exec.command.as_deref()).unwrap_or_default();
             let message = format!("the program `{program}` did not sign in within {} s", within.as_secs());
             Err(Failure::advised(message, "see what it waits for"))
         })
     }
 
-    async fn renewed(&self, peer: &Peer, around: &Around) -> Result<Rc<Signed>, Failure> {
+    async fn renewed(&self, peer: &Peer, ctx: &StoreContext) -> Result<Rc<Signed>, Failure> {
         let mut last = self.last.lock().await;
         if let Some(signed) = last.as_ref().filter(|it| it.until.is_none_or(|until| Instant::now() < until)) {
             return Ok(Rc::clone(signed));
         }
-        let (token, until, identity) = self.credential(around).await?;
-        let header = token.map(|token| header(&token, around)).transpose()?;
+        let (token, until, identity) = self.credential(ctx).await?;
+        let header = token.map(|token| header(&token, ctx)).transpose()?;
         let client = match (identity, last.as_ref()) {
             (None, Some(before)) => before.client.clone(),
             (identity, _) => {
                 let identity = identity.or_else(|| peer.identity.clone());
-                let built = http::client_of(around.request_timeout, Peer { identity, ..peer.clone() });
+                let built = http::client_of(ctx.request_timeout, Peer { identity, ..peer.clone() });
                 built.map_err(|error| Failure::advised(format!("no client for the cluster: {error}"), PROXY))?
             }
         };
@@ -103,7 +108,7 @@ impl SignIn {
 
     async fn credential(
         &self,
-        around: &Around,
+        ctx: &StoreContext,
     ) -> Result<(Option<Secret>, Option<Instant>, Option<Identity>), Failure> {
         let given = self.user.token.as_ref().map(|token| Secret::new(token.expose_secret().trim().to_owned()));
         if let Some(file) = &self.user.token_file {
@@ -119,29 +124,29 @@ impl SignIn {
             };
         }
         match (given, &self.user.exec) {
-            (None, Some(program)) => said(program, around).await,
+            (None, Some(program)) => said(program, ctx).await,
             (given, _) => Ok((given, None, None)),
         }
     }
 }
 
-fn header(token: &Secret, around: &Around) -> Result<HeaderValue, Failure> {
-    (around.hide)(token);
+fn header(token: &Secret, ctx: &StoreContext) -> Result<HeaderValue, Failure> {
+    (ctx.hide)(token);
     http::bearer(token).ok_or_else(unusable_credential)
 }
 
 /// Asks the program. What it says of its own failure could be a credential, so nobody hears it.
 async fn said(
     program: &ExecConfig,
-    around: &Around,
+    ctx: &StoreContext,
 ) -> Result<(Option<Secret>, Option<Instant>, Option<Identity>), Failure> {
     let name = program.command.as_deref().unwrap_or_default();
     let asked = Instant::now();
-    let text = run(program, name, around).await?;
+    let text = run(program, name, ctx).await?;
     let credential = serde_json::from_slice::<Credential>(&text).ok().and_then(|it| it.status);
     let Some(said) = credential else { return Err(unusable_credential()) };
     let secrets = [said.token, said.client_key_data].map(|text| text.map(|text| Secret::new(text.trim().to_owned())));
-    secrets.iter().flatten().for_each(|secret| (around.hide)(secret));
+    secrets.iter().flatten().for_each(|secret| (ctx.hide)(secret));
     let [token, key] = secrets;
     let identity = match (said.client_certificate_data, key) {
         (Some(certificate), Some(key)) => {
@@ -153,7 +158,7 @@ async fn said(
     if token.is_none() && identity.is_none() {
         return Err(unusable_credential());
     }
-    let lives = said.expiration_timestamp.map(|end| Duration::try_from(end.duration_since((around.now)())));
+    let lives = said.expiration_timestamp.map(|end| Duration::try_from(end.duration_since((ctx.now)())));
     let until = lives.map(|lives| asked + lives.unwrap_or_default().saturating_sub(MARGIN).min(LONGEST_TRUST));
     Ok((token, until, identity))
 }
@@ -161,7 +166,7 @@ async fn said(
 /// What concerns keyrotor alone, its credentials above all, is not handed on.
 const OURS: [&str; 2] = ["INPUT_", "KEYROTOR_"];
 
-async fn run(program: &ExecConfig, name: &str, around: &Around) -> Result<Zeroizing<Vec<u8>>, Failure> {
+async fn run(program: &ExecConfig, name: &str, ctx: &StoreContext) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let failed = |_| unusable_credential();
     let mut spec = json!({ "interactive": false });
     if let (true, Some(cluster), Some(fields)) = (program.provide_cluster_info, &program.cluster, spec.as_object_mut())
@@ -170,7 +175,7 @@ async fn run(program: &ExecConfig, name: &str, around: &Around) -> Result<Zeroiz
     }
     let told = json!({ "apiVersion": program.api_version, "kind": "ExecCredential", "spec": spec });
     let variables = program.env.iter().flatten().filter_map(|it| Some((it.get("name")?, it.get("value")?)));
-    let ours = around.variables.keys().filter(|name| OURS.iter().any(|begin| name.starts_with(begin)));
+    let ours = ctx.variables.keys().filter(|name| OURS.iter().any(|begin| name.starts_with(begin)));
     let mut command = Command::new(name);
     ours.for_each(|name| _ = command.env_remove(name));
     // It has nobody to talk to.

@@ -14,7 +14,7 @@ use super::session::{Session, Way};
 use super::settings::Settings;
 use crate::http::{self, Call, Failure, exchange};
 use crate::secret::Secret;
-use crate::store::Around;
+use crate::store::StoreContext;
 use crate::store::turns::Turns;
 
 /// A secret has at most 1 MiB (`max_request_size` is 32 MiB, but storage takes no more by default).
@@ -25,7 +25,7 @@ const INDEX: &str = "x-vault-index";
 
 /// One Vault server, as the process's variables name it. Nothing is read and nothing contacted before the first use.
 pub struct Vault {
-    pub(super) around: Around,
+    pub(super) ctx: StoreContext,
     settings: OnceCell<Result<Settings, Failure>>,
     sessions: RefCell<HashMap<Way, Rc<Session>>>,
     index: RefCell<Option<HeaderValue>>,
@@ -79,9 +79,9 @@ impl<'a> Ask<'a> {
 impl Vault {
     /// A server that is found and contacted when it is first asked for something.
     #[must_use]
-    pub fn new(around: Around) -> Self {
+    pub fn new(ctx: StoreContext) -> Self {
         let (settings, sessions, index, turns, overwritten) = Default::default();
-        Self { around, settings, sessions, index, turns, overwritten }
+        Self { ctx, settings, sessions, index, turns, overwritten }
     }
 
     /// A secret that is written whole, and without check-and-set, is the place of one target: two that are written at once
@@ -106,9 +106,9 @@ impl Vault {
 
     pub(super) fn settings(&self) -> Result<&Settings, Failure> {
         let read = || {
-            let settings = Settings::read(&self.around)?;
+            let settings = Settings::read(&self.ctx)?;
             if let Some(token) = &settings.token {
-                (self.around.hide)(token);
+                (self.ctx.hide)(token);
             }
             Ok(settings)
         };
@@ -126,7 +126,7 @@ impl Vault {
             None => request,
         };
         let asking = http::Ask::of(asked, call, request, LONGEST_ANSWER)?;
-        let answer = exchange(&settings.client, (&self.around.trace, "vault "), asking).await?;
+        let answer = exchange(&settings.client, (&self.ctx.trace, "vault "), asking).await?;
         if let Some(index) = answer.headers.get(INDEX) {
             *self.index.borrow_mut() = Some(index.clone());
         }

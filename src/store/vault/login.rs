@@ -76,7 +76,7 @@ async fn log_in(vault: &Vault, role: &str, mount: &str, jwt: &Secret) -> Result<
             "The JWT method at {mount} must know the role {role}, and what it is bound to must fit GitHub's token: its \
              audience is https://github.com/OWNER."
         );
-        let failure = answer.failure(&vault.around.redactor, &hint);
+        let failure = answer.failure(&vault.ctx.redactor, &hint);
         return Err(match failure {
             // A wrong role or claim is answered 400.
             Failure::Refused(refusal) => {
@@ -87,7 +87,7 @@ async fn log_in(vault: &Vault, role: &str, mount: &str, jwt: &Secret) -> Result<
     }
     let Login { auth } = answer.json()?;
     let secret = Secret::new(auth.client_token);
-    (vault.around.hide)(&secret);
+    (vault.ctx.hide)(&secret);
     let lease = Duration::from_secs(auth.lease_duration);
     let until = (!lease.is_zero()).then(|| asked + (lease - lease / SHARE_LEFT).min(LONGEST_TRUST));
     Ok(Token { secret, until })
@@ -95,7 +95,7 @@ async fn log_in(vault: &Vault, role: &str, mount: &str, jwt: &Secret) -> Result<
 
 /// GitHub's OIDC token of this job, with the audience that it has by default.
 async fn of_runner(vault: &Vault) -> Result<Secret, Failure> {
-    let variable = |name| vault.around.variable(name);
+    let variable = |name| vault.ctx.variable(name);
     let (Some(url), Some(bearer)) =
         (variable("ACTIONS_ID_TOKEN_REQUEST_URL"), variable("ACTIONS_ID_TOKEN_REQUEST_TOKEN"))
     else {
@@ -108,17 +108,17 @@ async fn of_runner(vault: &Vault) -> Result<Secret, Failure> {
         )
     })?;
     let bearer = Secret::new(bearer.to_owned());
-    (vault.around.hide)(&bearer);
+    (vault.ctx.hide)(&bearer);
     let asked = format!("GET {}", url.path());
     let header = http::bearer(&bearer)
         .ok_or_else(|| Failure::advised("ACTIONS_ID_TOKEN_REQUEST_TOKEN can't stand in a header", ""))?;
-    let client = &vault.around.client;
+    let client = &vault.ctx.client;
     let request = client.get(url).header(AUTHORIZATION, header).header(ACCEPT, "application/json");
     let ask = http::Ask::of(asked, Call::Read, request, LONGEST_ANSWER)?;
     let http::Answer { asked, status, headers, body, .. } =
-        exchange(client, (&vault.around.trace, "runner "), ask).await?;
+        exchange(client, (&vault.ctx.trace, "runner "), ask).await?;
     if !status.is_success() {
-        let said = server_text(&String::from_utf8_lossy(&body), &vault.around.redactor);
+        let said = server_text(&String::from_utf8_lossy(&body), &vault.ctx.redactor);
         let message = format!("{asked}: the runner's OIDC endpoint answered {status}: {said}");
         return Err(status_failure(
             (Call::Read, Words::Others),
@@ -133,7 +133,7 @@ async fn of_runner(vault: &Vault) -> Result<Secret, Failure> {
         retry_after: None,
     })?;
     let token = Secret::new(token.value);
-    (vault.around.hide)(&token);
+    (vault.ctx.hide)(&token);
     Ok(token)
 }
 

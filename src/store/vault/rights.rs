@@ -33,7 +33,7 @@ impl Rights {
             let told: Told = answer.json()?;
             return Ok(told.of(path).map_or(Self::UNKNOWN, |granted| Self::of(&granted)));
         }
-        match answer.failure(&vault.around.redactor, "") {
+        match answer.failure(&vault.ctx.redactor, "") {
             Failure::Refused(_) => Ok(Self::UNKNOWN),
             failure => Err(failure),
         }

@@ -28,13 +28,13 @@ use crate::http::{Call, Failure, Refusal};
 use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, Written};
 use crate::secret::Secret;
 use crate::store::json;
-use crate::store::known::Known;
+use crate::store::last_known::LastKnown;
 use crate::store::original::Original;
 use crate::store::target::{Kind, VaultField};
 use crate::store::turns::Turn;
 
 /// So many older versions are looked at; Vault keeps 10 unless it is told otherwise.
-const MOST_VERSIONS: usize = 20;
+const MAX_VERSIONS: usize = 20;
 
 /// One field of one secret.
 pub struct VaultSecret {
@@ -51,14 +51,14 @@ pub struct VaultSecret {
     versions: Cell<Option<(u64, u64)>>,
     turn: Turn,
     /// What a mount without times holds, and when it was first seen there.
-    seen: Known,
+    seen: LastKnown,
     /// What the target held when it was last observed.
     original: Original,
     contents: RefCell<Contents>,
 }
 
 /// Of so many other secrets in its folder the fields are read, where the target holds nothing.
-const MOST_NEIGHBOURS: usize = 8;
+const MAX_NEIGHBOURS: usize = 8;
 
 #[derive(Deserialize)]
 struct Listed {
@@ -128,7 +128,7 @@ impl VaultSecret {
     }
 
     fn failure(&self, answer: &Answer, permission: &str) -> Failure {
-        answer.failure(&self.vault.around.redactor, permission)
+        answer.failure(&self.vault.ctx.redactor, permission)
     }
 
     /// Since when the field has had the value that it has.
@@ -141,7 +141,7 @@ impl VaultSecret {
         };
         let (Some(value), mut since) = (value, created) else { return Ok(Held::Since(created)) };
         let ours = self.written.get().map_or(0, |(version, _)| version);
-        for version in (1..document.version).rev().take(MOST_VERSIONS).take_while(|version| version + 1 > ours) {
+        for version in (1..document.version).rev().take(MAX_VERSIONS).take_while(|version| version + 1 > ours) {
             let Some(older) = self.older(version).await? else { break };
             match (older.field(&self.target.field), older.created) {
                 (Ok(Some(Some(same))), Some(created)) if same == value => since = created,
@@ -154,7 +154,7 @@ impl VaultSecret {
     /// The field's text, where there is one that may be seen. Whatever it is, it may be a key.
     fn value(&self, document: &Document) -> Result<Option<Secret>, Failure> {
         let value = document.field(&self.target.field)?.flatten().map(|value| Secret::new(value.to_string()));
-        value.iter().filter(|it| !it.is_words()).for_each(|it| self.vault.around.redactor.learn(it));
+        value.iter().filter(|it| !it.is_words()).for_each(|it| self.vault.ctx.redactor.learn(it));
         Ok(value)
     }
 
@@ -208,7 +208,7 @@ impl VaultSecret {
         };
         let others: Vec<_> = fields.map(entry).collect();
         let values = others.iter().filter_map(|entry| entry.value.as_ref()).chain(&value);
-        values.for_each(|value| self.vault.around.redactor.learn_neighbour(value));
+        values.for_each(|value| self.vault.ctx.redactor.learn_neighbour(value));
         let accepted = self.target.accepted().to_vec();
         let one_target = !self.is_versioned();
         *self.contents.borrow_mut() = Contents { value, others, accepted, one_target, ..Contents::default() };
@@ -225,7 +225,7 @@ impl VaultSecret {
             Err(failure) => return Err(failure),
         };
         let values = fields.iter().filter_map(|(_, value)| value.as_ref());
-        values.for_each(|value| self.vault.around.redactor.learn_neighbour(value));
+        values.for_each(|value| self.vault.ctx.redactor.learn_neighbour(value));
         Ok(fields)
     }
 
@@ -378,7 +378,7 @@ impl SecretStore for VaultSecret {
         let mut entries = Vec::new();
         for (nth, secret) in secrets.into_iter().enumerate() {
             let target = format!("{}:{folder}/{secret}", Kind::Vault);
-            let fields = if nth < MOST_NEIGHBOURS { self.neighbour(&mount, &secret).await? } else { Vec::new() };
+            let fields = if nth < MAX_NEIGHBOURS { self.neighbour(&mount, &secret).await? } else { Vec::new() };
             if fields.is_empty() {
                 entries.push(Entry { target: target.clone(), name: secret, value: None, written: None });
             }

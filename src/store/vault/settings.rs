@@ -9,7 +9,7 @@ use url::Url;
 use crate::http::{self, Authorities, Client, Failure, Peer};
 use crate::regular;
 use crate::secret::Secret;
-use crate::store::Around;
+use crate::store::StoreContext;
 
 /// Tokens are far shorter.
 const LONGEST_TOKEN: usize = 64 * 1024;
@@ -31,27 +31,27 @@ impl Settings {
     ///
     /// # Errors
     /// What is missing or wrong, by the variable's name.
-    pub(super) fn read(around: &Around) -> Result<Self, Failure> {
-        let (variable, given) = either(around, "ADDR").ok_or_else(|| {
+    pub(super) fn read(ctx: &StoreContext) -> Result<Self, Failure> {
+        let (variable, given) = either(ctx, "ADDR").ok_or_else(|| {
             Failure::advised(
                 "VAULT_ADDR is not set",
                 "Let it be Vault's address, such as https://vault.example.com:8200.",
             )
         })?;
         let address = address(given).map_err(|why| Failure::advised(format!("{variable}: {why}"), ""))?;
-        let namespace = either(around, "NAMESPACE").map(|(variable, given)| {
+        let namespace = either(ctx, "NAMESPACE").map(|(variable, given)| {
             HeaderValue::from_str(given)
                 .map_err(|_| Failure::advised(format!("{variable} can't stand in a header"), ""))
         });
-        Ok(Self { address, client: client(around)?, namespace: namespace.transpose()?, token: token(around)? })
+        Ok(Self { address, client: client(ctx)?, namespace: namespace.transpose()?, token: token(ctx)? })
     }
 }
 
 /// `VAULT_<name>`, else `BAO_<name>`.
-fn either<'a>(around: &'a Around, name: &str) -> Option<(String, &'a str)> {
+fn either<'a>(ctx: &'a StoreContext, name: &str) -> Option<(String, &'a str)> {
     ["VAULT", "BAO"].into_iter().find_map(|whose| {
         let variable = format!("{whose}_{name}");
-        let given = around.variable(&variable)?;
+        let given = ctx.variable(&variable)?;
         Some((variable, given))
     })
 }
@@ -81,19 +81,19 @@ fn without_api_path(mut url: Url) -> Url {
 }
 
 /// The run's client, or one that also trusts the authority in `VAULT_CACERT` or `VAULT_CACERT_BYTES`.
-fn client(around: &Around) -> Result<Client, Failure> {
-    if let Some((variable, _)) = either(around, "SKIP_VERIFY").filter(|(_, given)| is_true(given)) {
+fn client(ctx: &StoreContext) -> Result<Client, Failure> {
+    if let Some((variable, _)) = either(ctx, "SKIP_VERIFY").filter(|(_, given)| is_true(given)) {
         return Err(Failure::advised(
             format!("{variable} is set, and a server whose certificate is not checked could be anyone"),
             "Take it away, and let VAULT_CACERT name the certificate of your own CA.",
         ));
     }
-    let authorities = match (either(around, "CACERT_BYTES"), either(around, "CACERT")) {
+    let authorities = match (either(ctx, "CACERT_BYTES"), either(ctx, "CACERT")) {
         (Some((variable, pem)), _) => {
             Authorities::of_pem(pem.as_bytes()).map_err(|why| (variable, format!("can't be used: {why}")))
         }
         (None, Some((variable, path))) => Authorities::of_file(Path::new(path)).map_err(|why| (variable, why)),
-        (None, None) => return Ok(around.client.clone()),
+        (None, None) => return Ok(ctx.client.clone()),
     };
     let authorities = authorities.map_err(|(what, why)| {
         Failure::advised(
@@ -101,7 +101,7 @@ fn client(around: &Around) -> Result<Client, Failure> {
             "In a container action only the workspace can be read: put the file there.",
         )
     })?;
-    http::client_of(around.request_timeout, Peer { authorities: Some(authorities), ..Peer::default() })
+    http::client_of(ctx.request_timeout, Peer { authorities: Some(authorities), ..Peer::default() })
         .map_err(|error| Failure::advised(format!("no client for Vault: {error}"), ""))
 }
 
@@ -109,11 +109,11 @@ fn is_true(given: &str) -> bool {
     ["1", "t", "true"].contains(&given.to_ascii_lowercase().as_str())
 }
 
-fn token(around: &Around) -> Result<Option<Secret>, Failure> {
-    if let Some((_, token)) = either(around, "TOKEN") {
+fn token(ctx: &StoreContext) -> Result<Option<Secret>, Failure> {
+    if let Some((_, token)) = either(ctx, "TOKEN") {
         return Ok(Some(Secret::new(token.to_owned())));
     }
-    let Some(home) = around.variable("HOME") else { return Ok(None) };
+    let Some(home) = ctx.variable("HOME") else { return Ok(None) };
     let path = Path::new(home).join(".vault-token");
     if !path.is_file() {
         return Ok(None);

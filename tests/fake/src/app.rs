@@ -20,7 +20,7 @@ use crate::github::{Access, GitHub, Permission, Place, Token, TokenKind};
 /// GitHub takes no JSON Web Token that lives longer.
 const LONGEST_JWT: i64 = 600;
 /// A token can be narrowed to so many repositories.
-const MOST_REPOSITORIES: usize = 500;
+const MAX_REPOSITORIES: usize = 500;
 /// Bytes of a PKCS#8 key before the PKCS#1 key in it, for RSA with 2,048 bits.
 const PKCS8_HEAD: usize = 26;
 
@@ -190,7 +190,7 @@ impl GitHub {
             let named =
                 |name: &Value| Place::repo(&format!("{}/{}", installed.account, name.as_str().unwrap_or_default()));
             let named: Vec<Place> = names.iter().map(named).collect();
-            if names.len() > MOST_REPOSITORIES || named.iter().any(|place| !reached.contains(place)) {
+            if names.len() > MAX_REPOSITORIES || named.iter().any(|place| !reached.contains(place)) {
                 let message = "There is at least one repository that does not exist or is not accessible to the parent \
                                installation.";
                 return Err((422, message));

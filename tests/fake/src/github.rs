@@ -25,9 +25,9 @@ pub use token::{Access, Token, TokenKind};
 /// A value may be at most this long.
 const LONGEST_VALUE: usize = 48 * 1024;
 /// A repository or environment has at most this many secrets.
-const MOST_SECRETS: usize = 100;
+const MAX_SECRETS: usize = 100;
 /// An organisation has at most this many secrets.
-const MOST_SECRETS_OF_ORGANISATION: usize = 1000;
+const MAX_SECRETS_OF_ORGANISATION: usize = 1000;
 
 /// Which repositories an organisation's secret is shown to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -332,7 +332,7 @@ impl GitHub {
         {
             return Err("Invalid request.\n\nselected_repository_ids has a repository that does not exist");
         }
-        let most = if place.organisation().is_some() { MOST_SECRETS_OF_ORGANISATION } else { MOST_SECRETS };
+        let most = if place.organisation().is_some() { MAX_SECRETS_OF_ORGANISATION } else { MAX_SECRETS };
         let vault = self.vault_mut(place);
         if vault.key_id != key_id {
             return Err("The key_id is not the id of the current public key");

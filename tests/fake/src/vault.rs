@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::clock::{Clock, signed};
 
 /// Versions that a secret keeps where nothing else is said.
-const MOST_VERSIONS: usize = 10;
+const MAX_VERSIONS: usize = 10;
 
 /// What the server is up to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -149,7 +149,7 @@ impl Vault {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let mount =
-            |version| Mount { version, cas_required: false, max_versions: MOST_VERSIONS, secrets: BTreeMap::new() };
+            |version| Mount { version, cas_required: false, max_versions: MAX_VERSIONS, secrets: BTreeMap::new() };
         Self {
             clock,
             mounts: [("secret".to_owned(), mount(2)), ("old".to_owned(), mount(1))].into(),

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::engine::Engine;
 
 /// Compressed, as it is pulled: 5.2 MB.
-const MOST: u64 = 5_200_000;
+const MAX: u64 = 5_200_000;
 const FILES: [&str; 2] = ["etc/ssl/certs/ca-certificates.crt", "keyrotor"];
 /// Fewer certificates are not the roots of the web.
 const FEWEST_ROOTS: usize = 100;
@@ -45,8 +45,8 @@ fn read(engine: &Engine, folder: &Path) -> Result<String, String> {
     }
     let roots = fs::read_to_string(folder.join(FILES[0])).map_err(|error| error.to_string())?;
     let roots = roots.matches("BEGIN CERTIFICATE").count();
-    if roots < FEWEST_ROOTS || blobs.bytes > MOST {
-        return Err(format!("{roots} roots, {} bytes compressed, at most {MOST} are allowed", blobs.bytes));
+    if roots < FEWEST_ROOTS || blobs.bytes > MAX {
+        return Err(format!("{roots} roots, {} bytes compressed, at most {MAX} are allowed", blobs.bytes));
     }
     #[expect(clippy::cast_precision_loss, reason = "a few megabytes")]
     let megabytes = blobs.bytes as f64 / 1e6;

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use keyrotor::http::{Failure, Trace};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::{Credential, GitHub, Pace};
+use keyrotor::store::github::{Credential, GitHub, RateLimits};
 use keyrotor::store::target::{SecretName, parse};
-use keyrotor::store::{Around, Stores};
+use keyrotor::store::{StoreContext, Stores};
 use serde_json::{Value, json};
 
 use crate::actions::check_message;
@@ -113,7 +113,7 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
     let (targets, _) = parse(u.choose(TARGETS)?, &name);
     let web = if u.arbitrary()? { "https://github.com/" } else { "https://ghe.acme.dev/" };
     let ((), asked) = peer.with(answers.clone(), async {
-        let around = Around {
+        let around = StoreContext {
             client: peer.client.clone(),
             request_timeout: Duration::from_secs(30),
             variables: Rc::default(),
@@ -125,7 +125,7 @@ pub fn github(u: &mut Unstructured<'_>) -> Result<()> {
         let token = Credential::Token(token);
         let github = GitHub::new(peer.client.clone(), peer.url.clone(), token, redactor).expect("a token");
         // A limit is refused here, not waited for.
-        let pace = Pace::new(&peer.url, Duration::ZERO);
+        let pace = RateLimits::new(&peer.url, Duration::ZERO);
         let github = Rc::new(github.paced(Rc::new(pace)));
         let stores = Stores::new(Some(Rc::clone(&github)), around);
         let secret = stores.open(&targets).remove(0);

@@ -9,7 +9,7 @@ use crate::github::{Access, GitHub, Permission, Place, WorkflowRun};
 use crate::http::Reply;
 
 /// GitHub lists no more runs of one search.
-const MOST_LISTED: usize = 1000;
+const MAX_LISTED: usize = 1000;
 
 /// Answers what lies below `actions/runs` and `actions/workflows` of a repository.
 pub(super) fn answer(github: &mut GitHub, asked: &Asked<'_>, full_name: &str, rest: &[&str]) -> Reply {
@@ -51,7 +51,7 @@ fn list(github: &GitHub, asked: &Asked<'_>, place: &Place, workflow: Option<&str
     let mut runs: Vec<&WorkflowRun> = github.runs.iter().filter(fits).collect();
     runs.sort_by_key(|run| std::cmp::Reverse((run.created_at, run.id)));
     let count = runs.len();
-    runs.truncate(MOST_LISTED);
+    runs.truncate(MAX_LISTED);
     let rows: Vec<Value> = super::page(asked.request, &runs).iter().map(|run| row(github, run)).collect();
     Reply::json(200, json!({ "total_count": count, "workflow_runs": rows }))
 }

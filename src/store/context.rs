@@ -11,7 +11,7 @@ use crate::secret::{Redactor, Secret};
 
 /// What a run hands to the stores that it opens. Copies are cheap and mean the same.
 #[derive(Clone)]
-pub struct Around {
+pub struct StoreContext {
     /// For HTTP; `request-timeout` bounds its requests.
     pub client: Client,
     /// For one request, whatever it is sent with.
@@ -28,7 +28,7 @@ pub struct Around {
     pub trace: Trace,
 }
 
-impl Around {
+impl StoreContext {
     /// A variable's value without surrounding white space; set but empty counts as not set.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {

@@ -12,7 +12,7 @@ use crate::secret::Secret;
 
 /// Tells for several rotations, in the order of their titles.
 #[derive(Debug)]
-pub struct Chorus<'a, O: Write = Outlet, E: Write = Outlet> {
+pub struct BufferedLog<'a, O: Write = Outlet, E: Write = Outlet> {
     console: &'a Console<O, E>,
     state: RefCell<State>,
 }
@@ -32,14 +32,14 @@ struct Part {
     end: Option<String>,
 }
 
-/// One rotation's voice.
+/// Where one rotation tells what happens.
 #[derive(Debug)]
-pub struct Voice<'a, O: Write = Outlet, E: Write = Outlet> {
-    chorus: &'a Chorus<'a, O, E>,
+pub struct Channel<'a, O: Write = Outlet, E: Write = Outlet> {
+    log: &'a BufferedLog<'a, O, E>,
     part: usize,
 }
 
-impl<'a, O: Write, E: Write> Chorus<'a, O, E> {
+impl<'a, O: Write, E: Write> BufferedLog<'a, O, E> {
     /// For rotations with these titles. The first one's section begins.
     #[must_use]
     pub fn new(console: &'a Console<O, E>, titles: impl Iterator<Item = String>) -> Self {
@@ -50,10 +50,10 @@ impl<'a, O: Write, E: Write> Chorus<'a, O, E> {
         Self { console, state: RefCell::new(State { front: 0, parts }) }
     }
 
-    /// The voice of one of them, counted from 0.
+    /// The channel of one of them, counted from 0.
     #[must_use]
-    pub fn voice(&'a self, part: usize) -> Voice<'a, O, E> {
-        Voice { chorus: self, part }
+    pub fn channel(&'a self, part: usize) -> Channel<'a, O, E> {
+        Channel { log: self, part }
     }
 
     /// A rotation is over: the next ones are told, up to the first that is still going on.
@@ -84,18 +84,18 @@ impl<'a, O: Write, E: Write> Chorus<'a, O, E> {
     }
 }
 
-impl<O: Write, E: Write> Observer for Voice<'_, O, E> {
+impl<O: Write, E: Write> Observer for Channel<'_, O, E> {
     /// Never kept: a secret must be hidden before anyone speaks of it.
     fn mask(&self, secret: &Secret) {
-        self.chorus.console.mask(secret);
+        self.log.console.mask(secret);
     }
 
     fn event(&self, event: &Event<'_>) {
-        let is_front = self.chorus.state.borrow().front == self.part;
+        let is_front = self.log.state.borrow().front == self.part;
         if is_front {
-            return self.chorus.console.event(event);
+            return self.log.console.event(event);
         }
-        if let Some(part) = self.chorus.state.borrow_mut().parts.get_mut(self.part) {
+        if let Some(part) = self.log.state.borrow_mut().parts.get_mut(self.part) {
             part.kept.extend(Kept::of(event));
         }
     }
@@ -157,31 +157,31 @@ mod tests {
     use crate::console::{Format, Sink, Surroundings};
     use crate::secret::Redactor;
 
-    fn told(github: bool, tell: impl FnOnce(&Chorus<'_, Tape, Tape>)) -> String {
+    fn told(github: bool, tell: impl FnOnce(&BufferedLog<'_, Tape, Tape>)) -> String {
         let variables = if github { vec![("GITHUB_ACTIONS".to_owned(), "true".to_owned())] } else { Vec::new() };
         let surroundings = Surroundings::new(&variables.into_iter().collect(), Format::Text, Sink::Pipe, Sink::Pipe);
         let out = Tape::default();
         let console = Console::new(surroundings, Redactor::new(), out.clone(), Tape::default());
-        tell(&Chorus::new(&console, ["a", "b", "c"].map(str::to_owned).into_iter()));
+        tell(&BufferedLog::new(&console, ["a", "b", "c"].map(str::to_owned).into_iter()));
         console.finish();
         out.text()
     }
 
-    fn speak(chorus: &Chorus<'_, Tape, Tape>, part: usize, text: &str) {
-        chorus.voice(part).event(&Event::Note(text.to_owned()));
+    fn speak(log: &BufferedLog<'_, Tape, Tape>, part: usize, text: &str) {
+        log.channel(part).event(&Event::Note(text.to_owned()));
     }
 
     #[test]
     fn the_first_is_told_at_once_and_the_others_in_their_order() {
-        let text = told(false, |chorus| {
-            speak(chorus, 2, "c1");
-            speak(chorus, 0, "a1");
-            speak(chorus, 1, "b1");
-            chorus.over(2, "c: done".into());
-            speak(chorus, 0, "a2");
-            chorus.over(0, "a: done".into());
-            speak(chorus, 1, "b2");
-            chorus.over(1, "b: done".into());
+        let text = told(false, |log| {
+            speak(log, 2, "c1");
+            speak(log, 0, "a1");
+            speak(log, 1, "b1");
+            log.over(2, "c: done".into());
+            speak(log, 0, "a2");
+            log.over(0, "a: done".into());
+            speak(log, 1, "b2");
+            log.over(1, "b: done".into());
         });
         let expected = "rotation a\n  a1\n  a2\na: done\nrotation b\n  b1\n  b2\nb: done\nrotation c\n  c1\nc: done\n";
         assert_eq!(text, expected);
@@ -189,13 +189,13 @@ mod tests {
 
     #[test]
     fn on_github_each_is_a_group_and_its_end_stands_outside() {
-        let text = told(true, |chorus| {
-            chorus.voice(0).event(&Event::Began(Step::Observe));
-            chorus.voice(0).event(&Event::Ended(Step::Observe, Duration::ZERO));
+        let text = told(true, |log| {
+            log.channel(0).event(&Event::Began(Step::Observe));
+            log.channel(0).event(&Event::Ended(Step::Observe, Duration::ZERO));
             for part in 0..3 {
                 let problem = Problem::bare("no credit");
-                chorus.voice(part).event(&Event::Failed(&problem));
-                chorus.over(part, format!("{part}: done"));
+                log.channel(part).event(&Event::Failed(&problem));
+                log.over(part, format!("{part}: done"));
             }
         });
         let commands = ["group", "error", "endgroup"];
@@ -212,9 +212,9 @@ mod tests {
 
     #[test]
     fn a_secret_is_hidden_before_its_rotation_is_told() {
-        let text = told(true, |chorus| {
-            chorus.voice(2).mask(&Secret::new("lr_live_0123456789".into()));
-            speak(chorus, 0, "lr_live_0123456789");
+        let text = told(true, |log| {
+            log.channel(2).mask(&Secret::new("lr_live_0123456789".into()));
+            speak(log, 0, "lr_live_0123456789");
         });
         assert_eq!(obeyed(&text), ["group", "add-mask", "endgroup"], "{text}");
         assert!(text.contains("  ***\n"), "{text}");

@@ -24,7 +24,7 @@ type Flight = LocalBoxFuture<'static, Result<Answer<Credential>, Failure>>;
 
 /// What is under way to one issuer or several. A clone shares it.
 #[derive(Clone, Default)]
-pub struct Flights(Rc<RefCell<Vec<UnderWay>>>);
+pub struct SingleFlight(Rc<RefCell<Vec<UnderWay>>>);
 
 struct UnderWay {
     address: String,
@@ -40,13 +40,13 @@ impl UnderWay {
     }
 }
 
-impl std::fmt::Debug for Flights {
+impl std::fmt::Debug for SingleFlight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Flights")
     }
 }
 
-impl Flights {
+impl SingleFlight {
     /// Waits for the same read under way, or sends it.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     async fn ask(
-        flights: &Flights,
+        single_flight: &SingleFlight,
         sent: &Rc<Cell<u32>>,
         arrives: &Rc<Notify>,
         as_whom: &str,
@@ -100,13 +100,13 @@ mod tests {
             }
             .boxed_local()
         };
-        flights.join("https://a.dev/keys".to_owned(), &Secret::new(as_whom.to_owned()), flight).await
+        single_flight.join("https://a.dev/keys".to_owned(), &Secret::new(as_whom.to_owned()), flight).await
     }
 
     #[tokio::test]
     async fn what_is_under_way_is_shared_by_those_who_may_see_it_and_what_has_come_is_not() {
-        let (flights, sent, arrives) = (Flights::default(), Rc::default(), Rc::new(Notify::new()));
-        let three = ["a", "a", "b"].map(|who| ask(&flights, &sent, &arrives, who));
+        let (single_flight, sent, arrives) = (SingleFlight::default(), Rc::default(), Rc::new(Notify::new()));
+        let three = ["a", "a", "b"].map(|who| ask(&single_flight, &sent, &arrives, who));
         let both = futures_util::join!(join_all(three), async {
             tokio::task::yield_now().await;
             assert_eq!(sent.get(), 2);
@@ -114,16 +114,16 @@ mod tests {
         });
         assert!(both.0.iter().all(Result::is_err));
         arrives.notify_one();
-        assert!(ask(&flights, &sent, &arrives, "a").await.is_err());
+        assert!(ask(&single_flight, &sent, &arrives, "a").await.is_err());
         assert_eq!(sent.get(), 3);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_has_been_under_way_for_a_while_is_not_joined() {
-        let (flights, sent, arrives) = (Flights::default(), Rc::default(), Rc::new(Notify::new()));
+        let (single_flight, sent, arrives) = (SingleFlight::default(), Rc::default(), Rc::new(Notify::new()));
         let mut asks = Vec::new();
         for _ in 0..3 {
-            let mut ask = Box::pin(ask(&flights, &sent, &arrives, "a"));
+            let mut ask = Box::pin(ask(&single_flight, &sent, &arrives, "a"));
             assert!((&mut ask).now_or_never().is_none());
             asks.push(ask);
             tokio::time::advance(MOMENT * 3 / 4).await;
@@ -133,10 +133,10 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_on_is_not_let_down_by_one_who_leaves() {
-        let (flights, sent, arrives) = (Flights::default(), Rc::default(), Rc::new(Notify::new()));
-        let mut first = Box::pin(ask(&flights, &sent, &arrives, "a"));
+        let (single_flight, sent, arrives) = (SingleFlight::default(), Rc::default(), Rc::new(Notify::new()));
+        let mut first = Box::pin(ask(&single_flight, &sent, &arrives, "a"));
         assert!((&mut first).now_or_never().is_none());
-        let mut second = Box::pin(ask(&flights, &sent, &arrives, "a"));
+        let mut second = Box::pin(ask(&single_flight, &sent, &arrives, "a"));
         assert!((&mut second).now_or_never().is_none());
         drop(first);
         arrives.notify_one();

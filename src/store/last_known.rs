@@ -10,9 +10,9 @@ use crate::secret::Secret;
 /// The value as it was last seen or written, with the time that the place had for it then. What others change beside it
 /// moves the place's time, and not the value's.
 #[derive(Default)]
-pub(super) struct Known(RefCell<Option<(Secret, Timestamp)>>);
+pub(super) struct LastKnown(RefCell<Option<(Secret, Timestamp)>>);
 
-impl Known {
+impl LastKnown {
     /// What a place holds that was last written then, as far as it shows.
     pub(super) fn held(&self, value: Option<&Secret>, written: Timestamp) -> Held {
         let mut known = self.0.borrow_mut();
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn what_changes_beside_a_value_does_not_make_it_younger() {
-        let (known, old, new) = (Known::default(), Secret::new("old".into()), Secret::new("new".into()));
+        let (known, old, new) = (LastKnown::default(), Secret::new("old".into()), Secret::new("new".into()));
         assert_eq!(known.held(Some(&old), at(1)), Held::Since(at(1)));
         assert_eq!(known.held(Some(&old), at(5)), Held::Since(at(1)));
         assert_eq!(known.held(Some(&new), at(6)), Held::Since(at(6)));
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn a_place_whose_time_went_back_is_believed() {
-        let (known, value) = (Known::default(), Secret::new("value".into()));
+        let (known, value) = (LastKnown::default(), Secret::new("value".into()));
         known.wrote(&value, at(8));
         assert_eq!(known.held(Some(&value), at(3)), Held::Since(at(3)));
     }
