@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::rotation::interrupt::Interrupt;
-use crate::rotation::outcome::{Event, Observer, Outcome, Verdict};
+use crate::rotation::outcome::{Event, Observer, Outcome, RunStatus};
 use crate::store::github::shadows::AT_ONCE;
 use crate::store::github::{GitHub, Shadows};
 
@@ -41,9 +41,9 @@ impl When {
 
     fn fits(self, outcome: &Outcome) -> bool {
         match outcome.verdict {
-            Verdict::NotDue | Verdict::Reenabled | Verdict::Planned => true,
-            Verdict::Rotated => self != Self::AfterIfNothingMade,
-            Verdict::Unchanged | Verdict::RolledBack | Verdict::Attention => false,
+            RunStatus::NotDue | RunStatus::Reenabled | RunStatus::Planned => true,
+            RunStatus::Rotated => self != Self::AfterIfNothingMade,
+            RunStatus::Unchanged | RunStatus::RolledBack | RunStatus::Attention => false,
         }
     }
 }

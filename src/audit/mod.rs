@@ -18,7 +18,7 @@ use jiff::Timestamp;
 
 pub use self::family::{Membership, Role};
 pub use self::last_use::LastUse;
-pub use self::outcome::{Audit, AuditedAccount, FailOn, Verdict};
+pub use self::outcome::{Audit, AuditStatus, AuditedAccount, FailOn};
 pub use self::rule::{Level, Rule};
 use crate::rotation::port::{KeyId, KeyKind, KeyRow, Listing};
 

@@ -52,7 +52,7 @@ impl FailOn {
 
 /// The end of an audit in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum AuditStatus {
     /// Every key was judged, and nothing was found that makes it fail. Exit 0.
     Audited,
     /// Keys could not be read. Exit 1.
@@ -100,20 +100,20 @@ impl Audit {
 
     /// In one word. What was pruned can't be called unchanged.
     #[must_use]
-    pub fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> AuditStatus {
         let troubled = self.all_problems().next().is_some();
         let touched = self.pruned().any(|it| matches!(it.fate, Fate::Deleted | Fate::Disabled | Fate::Failed(_)));
         if self.fails() || troubled && touched {
-            Verdict::Attention
+            AuditStatus::Attention
         } else if troubled {
-            Verdict::Unchanged
+            AuditStatus::Unchanged
         } else {
-            Verdict::Audited
+            AuditStatus::Audited
         }
     }
 }
 
-impl Verdict {
+impl AuditStatus {
     /// The process's exit status.
     #[must_use]
     pub fn exit_code(self) -> u8 {

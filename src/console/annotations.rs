@@ -32,7 +32,7 @@ impl Kind {
 
 /// What is to be done with an annotation.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Emission {
     /// Print this command.
     Show(String),
     /// Print an ordinary line: the tenth place is kept for the count of those that have none.
@@ -51,20 +51,20 @@ pub(super) struct Annotations {
 
 impl Annotations {
     /// Takes a clean message, about one of several rotations or the run.
-    pub(super) fn take(&mut self, kind: Kind, about: Option<&str>, title: &str, message: &str) -> Verdict {
+    pub(super) fn take(&mut self, kind: Kind, about: Option<&str>, title: &str, message: &str) -> Emission {
         if !self.said.insert((about.map(ToOwned::to_owned), message.to_owned())) {
-            return Verdict::Repeated;
+            return Emission::Repeated;
         }
         let command = line::command(kind.word(), Some(title), message);
         let (Some(shown), Some(held)) = (self.shown.get_mut(kind as usize), self.held.get_mut(kind as usize)) else {
-            return Verdict::Hold;
+            return Emission::Hold;
         };
         if *shown + 1 < SHOWN {
             *shown += 1;
-            return Verdict::Show(command);
+            return Emission::Show(command);
         }
         held.push(command);
-        Verdict::Hold
+        Emission::Hold
     }
 
     /// The commands that are due at the end.
@@ -92,7 +92,7 @@ mod tests {
         let mut annotations = Annotations::default();
         let mut lines = Vec::new();
         for n in 0..count {
-            if let Verdict::Show(command) = annotations.take(Kind::Error, None, "keyrotor", &format!("problem {n}")) {
+            if let Emission::Show(command) = annotations.take(Kind::Error, None, "keyrotor", &format!("problem {n}")) {
                 lines.push(command);
             }
         }
@@ -113,8 +113,8 @@ mod tests {
     #[test]
     fn the_same_is_said_once_whatever_its_kind() {
         let mut annotations = Annotations::default();
-        assert!(matches!(annotations.take(Kind::Warning, None, "a", "x"), Verdict::Show(_)));
-        assert_eq!(annotations.take(Kind::Notice, None, "b", "x"), Verdict::Repeated);
-        assert!(matches!(annotations.take(Kind::Notice, Some("staging"), "b", "x"), Verdict::Show(_)));
+        assert!(matches!(annotations.take(Kind::Warning, None, "a", "x"), Emission::Show(_)));
+        assert_eq!(annotations.take(Kind::Notice, None, "b", "x"), Emission::Repeated);
+        assert!(matches!(annotations.take(Kind::Notice, Some("staging"), "b", "x"), Emission::Show(_)));
     }
 }

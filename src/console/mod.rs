@@ -8,11 +8,11 @@ mod buffered_log;
 mod files;
 pub mod line;
 mod outlet;
+pub mod phrases;
 mod progress;
 mod surroundings;
 #[cfg(test)]
 pub(crate) mod tests;
-pub mod words;
 mod work;
 
 use std::cell::RefCell;
@@ -23,12 +23,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 pub use self::annotations::Kind;
-use self::annotations::{Annotations, Verdict};
+use self::annotations::{Annotations, Emission};
 pub use self::buffered_log::{BufferedLog, Channel};
 pub use self::outlet::Outlet;
+use self::phrases::{Tone, doing, problem_text};
 use self::progress::Progress;
 pub use self::surroundings::{Format, Sink, Style, Surroundings};
-use self::words::{Tone, doing, problem_text};
 use self::work::Work;
 use crate::humanize::duration;
 use crate::rotation::interrupt::Interrupt;
@@ -186,9 +186,9 @@ impl<O: Write, E: Write> Console<O, E> {
             state.annotations.take(kind, section, &title, &message)
         };
         match verdict {
-            Verdict::Show(command) => self.print(&command),
-            Verdict::Hold => self.line(&format!("{}: ", kind.word()), &message, Tone::of(kind)),
-            Verdict::Repeated => {}
+            Emission::Show(command) => self.print(&command),
+            Emission::Hold => self.line(&format!("{}: ", kind.word()), &message, Tone::of(kind)),
+            Emission::Repeated => {}
         }
     }
 

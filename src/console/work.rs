@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::{Instant, interval_at};
 
-use super::words::Tone;
+use super::phrases::Tone;
 use super::{Console, Sink, put};
 use crate::humanize::duration;
 

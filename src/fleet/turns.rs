@@ -11,8 +11,8 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::http::Failure;
 use crate::rotation::port::{
-    ChatVerdict, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell,
-    Verdict,
+    ChatProbe, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeyProbe, KeySpec, Listing, Renamed,
+    Respell,
 };
 use crate::secret::Secret;
 
@@ -135,11 +135,11 @@ impl KeyIssuer for InTurn<'_, '_> {
         self.issuer.endpoints()
     }
 
-    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict {
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> KeyProbe {
         self.issuer.try_key(value, at).await
     }
 
-    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatVerdict {
+    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatProbe {
         self.issuer.chat(value, model).await
     }
 

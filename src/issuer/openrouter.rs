@@ -20,8 +20,8 @@ use super::single_flight::SingleFlight;
 use super::wire::{Ask, Signer, Wire, root};
 use crate::http::{Client, Failure, Trace, one_line, server_text};
 use crate::rotation::port::{
-    ChatVerdict, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell,
-    RightsTaken, Verdict,
+    ChatProbe, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeyProbe, KeySpec, Listing, Renamed,
+    Respell, RightsTaken,
 };
 use crate::secret::prefix;
 use crate::secret::{Redactor, Secret};
@@ -218,14 +218,14 @@ impl KeyIssuer for OpenRouterIssuer {
         &ENDPOINTS
     }
 
-    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict {
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> KeyProbe {
         if !ENDPOINTS.contains(&at) {
-            return Verdict::NoSuchEndpoint;
+            return KeyProbe::NoSuchEndpoint;
         }
         judge(self.wire.send(Ask::get(KEY), &tried_key(value)).await, &self.wire.redactor, about)
     }
 
-    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatVerdict {
+    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatProbe {
         let chat = Chat { wire: &self.wire, models: "/api/v1/models", completions: "/api/v1/chat/completions" };
         chat.complete(value, model).await
     }

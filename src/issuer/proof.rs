@@ -8,7 +8,7 @@ use super::fault::Credential;
 use super::row;
 use super::wire::{Answer, Ask, Signer, Wire};
 use crate::http::{Failure, server_text};
-use crate::rotation::port::{About, ChatVerdict, Verdict};
+use crate::rotation::port::{About, ChatProbe, KeyProbe};
 use crate::secret::{Redactor, Secret};
 
 /// Where a key may chat.
@@ -22,7 +22,7 @@ pub(super) struct Chat<'a> {
 
 impl Chat<'_> {
     /// One small completion; without a model, with the first one that is listed.
-    pub(super) async fn complete(&self, value: &Secret, model: Option<&str>) -> ChatVerdict {
+    pub(super) async fn complete(&self, value: &Secret, model: Option<&str>) -> ChatProbe {
         let signer = tried_key(value);
         let model = match model {
             Some(model) => model.to_owned(),
@@ -43,26 +43,22 @@ impl Chat<'_> {
         }
     }
 
-    async fn first_model(&self, signer: &Signer) -> Result<String, ChatVerdict> {
+    async fn first_model(&self, signer: &Signer) -> Result<String, ChatProbe> {
         let (answer, body) = self.accepted(Ask::get(self.models), signer).await?;
         let first = body.pointer("/data/0/id").and_then(Value::as_str).map(ToOwned::to_owned);
-        first.ok_or_else(|| ChatVerdict::ProvesNothing(format!("{}: no model is listed for this key", answer.asked)))
+        first.ok_or_else(|| ChatProbe::ProvesNothing(format!("{}: no model is listed for this key", answer.asked)))
     }
 
     /// A 2xx and its JSON (null where it is none), or what any other answer proves.
-    async fn accepted(&self, ask: Ask<'_>, signer: &Signer) -> Result<(Answer, Value), ChatVerdict> {
+    async fn accepted(&self, ask: Ask<'_>, signer: &Signer) -> Result<(Answer, Value), ChatProbe> {
         let answer =
-            self.wire.send(ask, signer).await.map_err(|failure| ChatVerdict::ProvesNothing(failure.to_string()))?;
+            self.wire.send(ask, signer).await.map_err(|failure| ChatProbe::ProvesNothing(failure.to_string()))?;
         if answer.status.is_success() {
             let body = answer.json().unwrap_or_default();
             return Ok((answer, body));
         }
         let complaint = answer.complaint(&self.wire.redactor);
-        Err(if refuses(answer.status) {
-            ChatVerdict::Refused(complaint)
-        } else {
-            ChatVerdict::ProvesNothing(complaint)
-        })
+        Err(if refuses(answer.status) { ChatProbe::Refused(complaint) } else { ChatProbe::ProvesNothing(complaint) })
     }
 }
 
@@ -78,19 +74,19 @@ pub(super) fn judge(
     answer: Result<Answer, Failure>,
     redactor: &Redactor,
     read: fn(&Value) -> Option<About>,
-) -> Verdict {
+) -> KeyProbe {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(failure) => return Verdict::Undecided(failure.to_string()),
+        Err(failure) => return KeyProbe::Undecided(failure.to_string()),
     };
     match answer.status.as_u16() {
         200..=299 => match answer.json().as_ref().and_then(read) {
-            Some(about) => Verdict::Accepted(about),
-            None => Verdict::Undecided(answer.nonsense("the body is not what was asked for").to_string()),
+            Some(about) => KeyProbe::Accepted(about),
+            None => KeyProbe::Undecided(answer.nonsense("the body is not what was asked for").to_string()),
         },
-        401 | 403 => Verdict::Refused,
-        404 | 405 => Verdict::NoSuchEndpoint,
-        _ => Verdict::Undecided(answer.complaint(redactor)),
+        401 | 403 => KeyProbe::Refused,
+        404 | 405 => KeyProbe::NoSuchEndpoint,
+        _ => KeyProbe::Undecided(answer.complaint(redactor)),
     }
 }
 
@@ -104,10 +100,10 @@ pub(super) fn about(body: &Value) -> Option<About> {
     Some(About { id: row::id(fields), name: row::text(fields, "name"), label: row::text(fields, "label") })
 }
 
-fn completion(answer: &Answer, said: &Value, asked: &str, redactor: &Redactor) -> ChatVerdict {
+fn completion(answer: &Answer, said: &Value, asked: &str, redactor: &Redactor) -> ChatProbe {
     if said.get("choices").and_then(Value::as_array).is_none_or(Vec::is_empty) {
-        return ChatVerdict::ProvesNothing(answer.nonsense("the body is no completion").to_string());
+        return ChatProbe::ProvesNothing(answer.nonsense("the body is no completion").to_string());
     }
     let model = said.get("model").and_then(Value::as_str).unwrap_or(asked);
-    ChatVerdict::Worked { model: server_text(model, redactor) }
+    ChatProbe::Worked { model: server_text(model, redactor) }
 }

@@ -1,6 +1,6 @@
 //! What both the outputs and the JSON document say of a run as a whole.
 
-use super::{Ending, words};
+use super::{Ending, phrases};
 use crate::rotation::outcome::{OldKeyStatus, Outcome};
 use crate::rotation::port::KeyId;
 
@@ -46,6 +46,6 @@ pub(super) fn rotated(ending: &Ending) -> bool {
 /// Targets that hold the new key for certain, and those where that was tried in vain.
 pub(super) fn counts(ending: &Ending) -> (usize, usize) {
     let Ending::Ran(outcomes) = ending else { return (0, 0) };
-    let each = outcomes.iter().map(|outcome| words::counts(&outcome.targets));
+    let each = outcomes.iter().map(|outcome| phrases::counts(&outcome.targets));
     each.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
 }

@@ -10,7 +10,7 @@ use super::audit::AuditRows;
 use super::facts::{Single, counts, rotated};
 use super::rows::{KeyRow, ProblemRow, RotationRow, StepRow, TargetRow, TextRow};
 use super::rows::{audit_problem, input_problem, key, problems, rotation, steps, target, texts};
-use super::{Ending, words};
+use super::{Ending, phrases};
 use crate::audit::Audit;
 use crate::rotation::outcome::Outcome;
 
@@ -93,7 +93,7 @@ impl<'a> Report<'a> {
             exit_code: ending.exit_code(),
             rotations: outcomes.iter().copied().map(rotation).collect(),
             targets: rows(outcomes, |o, name| {
-                words::failing_first(&o.targets).into_iter().map(|t| target(name, t)).collect()
+                phrases::failing_first(&o.targets).into_iter().map(|t| target(name, t)).collect()
             }),
             keys: rows(outcomes, |o, name| o.keys.iter().map(|row| key(name, row)).collect()),
             problems: inputs.iter().map(|what| input_problem(what)).chain(rows(outcomes, problems)).collect(),

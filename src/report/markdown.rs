@@ -2,8 +2,8 @@
 
 use super::escape::{code, escape, prose};
 use super::page::Page;
+use super::phrases::{headline_of, headline_of_many, mark, what_happened};
 use super::section::{Level, MAX_DRAWN, section};
-use super::words::{headline_of, headline_of_many, mark, what_happened};
 use super::{Ending, worst, worst_first};
 use crate::rotation::outcome::Outcome;
 

@@ -10,6 +10,7 @@ mod json;
 mod markdown;
 mod outputs;
 mod page;
+mod phrases;
 mod pictures;
 mod rows;
 #[cfg(test)]
@@ -20,7 +21,6 @@ mod section;
 #[cfg(test)]
 mod tests;
 mod text;
-mod words;
 
 use std::io::Write;
 
@@ -30,10 +30,10 @@ pub use self::markdown::markdown;
 pub use self::outputs::outputs;
 pub use self::text::text;
 use crate::audit::{Audit, Level};
-use crate::console::words::problem_text;
+use crate::console::phrases::problem_text;
 use crate::console::{Console, Kind, line};
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, Needed, Outcome, Problem, Reason, StrayReason, TargetReport, Verdict,
+    KeyFate, KeyReport, Needed, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
 };
 use crate::rotation::port::KeyId;
 use crate::secret::Redactor;
@@ -141,10 +141,10 @@ fn annotate_audit<O: Write, E: Write>(audit: &Audit, console: &Console<O, E>) {
 
 fn annotate_one<O: Write, E: Write>(outcome: &Outcome, console: &Console<O, E>) {
     outcome.problems.iter().for_each(|problem| console.annotate(Kind::Error, &problem_text(problem)));
-    if outcome.verdict == Verdict::Attention {
+    if outcome.verdict == RunStatus::Attention {
         let told: Vec<_> = outcome.problems.iter().filter_map(|problem| problem.next.as_deref()).collect();
-        let told: Vec<_> = told.into_iter().map(words::advice_sentence).collect();
-        let next = words::next(outcome).into_iter().map(|next| next.plain());
+        let told: Vec<_> = told.into_iter().map(phrases::advice_sentence).collect();
+        let next = phrases::next(outcome).into_iter().map(|next| next.plain());
         next.filter(|next| !told.contains(next)).for_each(|next| console.annotate(Kind::Error, &next));
     }
     outcome.notices.iter().for_each(|notice| console.annotate(Kind::Notice, notice));
@@ -153,22 +153,22 @@ fn annotate_one<O: Write, E: Write>(outcome: &Outcome, console: &Console<O, E>) 
 /// One rotation's end in a line: `production: Rotated`.
 #[must_use]
 pub fn headline(outcome: &Outcome) -> String {
-    format!("{}: {}", outcome.key_name, words::headline_of(outcome))
+    format!("{}: {}", outcome.key_name, phrases::headline_of(outcome))
 }
 
 /// The verdict that decides outcome and exit status: 3 is worse than 1, since it asks for a person, and 1 than 0. A run
 /// in which anything rotated has rotated, although other keys were not due; a run that came to nothing has changed
 /// nothing.
-fn worst(outcomes: &[Outcome]) -> Verdict {
-    let badness = |verdict: &Verdict| match verdict {
-        Verdict::NotDue | Verdict::Reenabled => 0,
-        Verdict::Planned => 1,
-        Verdict::Rotated => 2,
-        Verdict::Unchanged => 3,
-        Verdict::RolledBack => 4,
-        Verdict::Attention => 5,
+fn worst(outcomes: &[Outcome]) -> RunStatus {
+    let badness = |verdict: &RunStatus| match verdict {
+        RunStatus::NotDue | RunStatus::Reenabled => 0,
+        RunStatus::Planned => 1,
+        RunStatus::Rotated => 2,
+        RunStatus::Unchanged => 3,
+        RunStatus::RolledBack => 4,
+        RunStatus::Attention => 5,
     };
-    outcomes.iter().map(|outcome| outcome.verdict).max_by_key(badness).unwrap_or(Verdict::Unchanged)
+    outcomes.iter().map(|outcome| outcome.verdict).max_by_key(badness).unwrap_or(RunStatus::Unchanged)
 }
 
 /// The rotations that a person has to read about first, in front.

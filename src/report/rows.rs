@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::facts::Single;
-use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, TargetState, Verdict};
+use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport, TargetState};
 use crate::rotation::plan::holdings::Holding;
 
 /// One rotation.
@@ -108,7 +108,7 @@ pub(super) fn rotation(outcome: &Outcome) -> RotationRow<'_> {
         exit_code: outcome.verdict.exit_code(),
         reason: outcome.reason.to_string(),
         rotated: outcome.rotated,
-        dry_run: outcome.verdict == Verdict::Planned || !outcome.plan.is_empty(),
+        dry_run: outcome.verdict == RunStatus::Planned || !outcome.plan.is_empty(),
         interrupted: outcome.interrupted,
         new_key_used: outcome.new_key_used,
         new_key_id: new.map(|(id, _)| id.0.as_str()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, StepTime, StrayReason, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason, TargetReport, TargetState,
 };
 use crate::rotation::port::KeyId;
 use crate::rotation::step::Step;
@@ -27,7 +27,7 @@ pub(super) fn target(name: &str, state: TargetState, detail: Option<&str>) -> Ta
 /// One old key deleted, two targets written.
 pub(super) fn rotated() -> Outcome {
     Outcome {
-        verdict: Verdict::Rotated,
+        verdict: RunStatus::Rotated,
         key_name: "production".into(),
         reason: "The current key was 92 days old, and rotate-after is 30d.".into(),
         leak_open: false,
@@ -75,7 +75,7 @@ pub(super) fn pending() -> Outcome {
 /// Nothing to do.
 pub(super) fn not_due() -> Outcome {
     Outcome {
-        verdict: Verdict::NotDue,
+        verdict: RunStatus::NotDue,
         not_due: true,
         reason: "The current key is 3 days old, and rotate-after is 30d.".into(),
         rotated: false,
@@ -92,7 +92,7 @@ pub(super) fn not_due() -> Outcome {
 /// A dry run.
 pub(super) fn planned() -> Outcome {
     Outcome {
-        verdict: Verdict::Planned,
+        verdict: RunStatus::Planned,
         plan: vec!["Make a key named production-2026-10-01-7f3a9c.".into(), "Write it to 1 target.".into()],
         not_due: false,
         ..not_due()
@@ -103,7 +103,7 @@ pub(super) fn planned() -> Outcome {
 pub(super) fn unchanged() -> Outcome {
     let next = Some("Give the token the repository permission \"Secrets\" (write).".into());
     Outcome {
-        verdict: Verdict::Unchanged,
+        verdict: RunStatus::Unchanged,
         reason: "A target could not be read.".into(),
         problems: vec![Problem {
             next: next,
@@ -117,7 +117,7 @@ pub(super) fn unchanged() -> Outcome {
 /// Failed while writing, undone.
 pub(super) fn rolled_back() -> Outcome {
     Outcome {
-        verdict: Verdict::RolledBack,
+        verdict: RunStatus::RolledBack,
         targets: vec![
             target("repo:acme/app AROUTER_API_KEY", TargetState::Old, None),
             target("repo:acme/api AROUTER_API_KEY", TargetState::Old, Some("GitHub answered 403")),
@@ -134,7 +134,7 @@ pub(super) fn rolled_back() -> Outcome {
 pub(super) fn attention() -> Outcome {
     let reason = StrayReason::Other("the issuer answered 500 to its deletion".into());
     Outcome {
-        verdict: Verdict::Attention,
+        verdict: RunStatus::Attention,
         old_key_status: OldKeyStatus::Alive,
         keys: vec![
             key("key_new", "production-2026-10-01-7f3a9c", KeyFate::New),

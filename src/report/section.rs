@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use super::escape::{code, escape, prose};
 use super::page::Page;
+use super::phrases::{self, fate, full_stop, holds, mark, short_id, what_happened};
 use super::pictures;
-use super::words::{self, fate, full_stop, holds, mark, short_id, what_happened};
 use crate::humanize::{duration, moment, relative};
-use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, StepTime, TargetReport, Verdict};
+use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport};
 
 /// So many rotations of a run have a picture, those that failed first: GitHub draws each in a frame of its own.
 pub(super) const MAX_DRAWN: usize = 10;
@@ -32,7 +32,7 @@ pub(super) enum Level {
 /// Writes the whole section; what does not fit is left out, the least important first.
 pub(super) fn section(page: &mut Page, outcome: &Outcome, level: Level) {
     heading(page, outcome, level);
-    if let Some(leak) = words::leak(outcome) {
+    if let Some(leak) = phrases::leak(outcome) {
         page.push(&format!("**{}**\n\n", escape(&leak)));
     }
     page.push(&format!("{}\n\n", escape(&what_happened(outcome))));
@@ -55,17 +55,17 @@ fn heading(page: &mut Page, outcome: &Outcome, level: Level) {
         Level::Only => ("##", mark(outcome.verdict)),
         Level::Part { .. } => ("###", ""),
     };
-    let headline = words::headline_of(outcome);
+    let headline = phrases::headline_of(outcome);
     page.push(&format!("{sign} {mark}{headline}: {}\n\n", code(&outcome.key_name)));
 }
 
 /// The first problem and what to do come before everything else.
 fn head(page: &mut Page, outcome: &Outcome) {
-    let problems = words::other_problems(outcome);
+    let problems = phrases::other_problems(outcome);
     if let Some(first) = problems.first() {
         page.push(&format!("**What went wrong:** {}\n\n", prose(&first.what)));
     }
-    match words::next(outcome).as_slice() {
+    match phrases::next(outcome).as_slice() {
         [only] => {
             page.push(&format!("**What to do next:** {}\n\n", only.markdown()));
         }
@@ -74,7 +74,7 @@ fn head(page: &mut Page, outcome: &Outcome) {
             page.list("**What to do next**\n\n", many.len(), rows, rest);
         }
     }
-    let inputs = words::inputs(outcome);
+    let inputs = phrases::inputs(outcome);
     if !inputs.is_empty() {
         page.push(&format!("**Inputs to add**\n\n```yaml\n{}\n```\n\n", inputs.join("\n")));
     }
@@ -150,14 +150,14 @@ fn targets(page: &mut Page, outcome: &Outcome) {
     let row = |target: &TargetReport| {
         let took = target.took.map(duration).unwrap_or_default();
         let note = target.detail.as_deref().map(escape).unwrap_or_default();
-        let holds = if outcome.verdict == Verdict::Planned { "not written" } else { holds(target.state) };
+        let holds = if outcome.verdict == RunStatus::Planned { "not written" } else { holds(target.state) };
         let held = before(&target.before.map(|holding| holding.to_string()).unwrap_or_default());
         format!("| {} |{held} {holds} |{}\n", code(&target.name), columns(&format!(" {took} "), &format!(" {note} ")))
     };
     let (names, lines) = (columns(" Took ", " Note "), columns("---", "---"));
     let head = format!("| Target |{} Holds now |{names}\n|---|{}---|{lines}\n", before("Held before"), before("---"));
     let rest = |count| format!("| … and {count} more |{} |{}\n", before(""), columns(" ", " "));
-    let rows = words::failing_first(&outcome.targets);
+    let rows = phrases::failing_first(&outcome.targets);
     page.list(&head, rows.len(), rows.into_iter().map(row), rest);
 }
 

@@ -1,7 +1,7 @@
 //! The closing lines of a log or a terminal.
 
 use super::Ending;
-use super::words::{self, counts, extend, fate, full_stop, holds, what_happened};
+use super::phrases::{self, counts, extend, fate, full_stop, holds, what_happened};
 use crate::humanize::moment;
 use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, TargetState};
 
@@ -15,7 +15,7 @@ pub fn text(ending: &Ending) -> String {
             let parts = outcomes.iter().flat_map(rotation);
             match outcomes.as_slice() {
                 [_] => parts.collect(),
-                many => parts.chain([words::headline_of_many(many)]).collect(),
+                many => parts.chain([phrases::headline_of_many(many)]).collect(),
             }
         }
     };
@@ -29,17 +29,17 @@ fn invalid(problems: &[String]) -> Vec<String> {
 }
 
 fn rotation(outcome: &Outcome) -> Vec<String> {
-    let next: Vec<_> = words::next(outcome).iter().map(words::Sentence::plain).collect();
+    let next: Vec<_> = phrases::next(outcome).iter().map(phrases::Sentence::plain).collect();
     let alive = outcome.keys.iter().filter(|key| key.fate != KeyFate::Deleted);
-    let leak = words::leak(outcome).map(|leak| format!("{}: {leak}", outcome.key_name));
-    let headline = format!("{}: {}. {}", outcome.key_name, words::result_of(outcome), what_happened(outcome));
+    let leak = phrases::leak(outcome).map(|leak| format!("{}: {leak}", outcome.key_name));
+    let headline = format!("{}: {}. {}", outcome.key_name, phrases::result_of(outcome), what_happened(outcome));
     let mut lines: Vec<_> = leak.into_iter().chain([headline]).collect();
-    extend(&mut lines, words::other_problems(outcome).iter().map(|one| problem(one, &next)));
+    extend(&mut lines, phrases::other_problems(outcome).iter().map(|one| problem(one, &next)));
     targets(outcome, &mut lines);
     extend(&mut lines, alive.map(key));
     extend(&mut lines, outcome.notices.iter().map(|notice| format!("  notice: {notice}")));
     extend(&mut lines, next.iter().map(|next| format!("  next: {next}")));
-    let inputs = words::inputs(outcome);
+    let inputs = phrases::inputs(outcome);
     if !inputs.is_empty() {
         lines.push("  inputs to add:".to_owned());
         lines.extend(inputs.iter().map(|input| format!("    {input}")));
@@ -62,7 +62,7 @@ fn key(key: &KeyReport) -> String {
 
 /// Advice that stands below as what to do next is not given twice.
 fn problem(problem: &Problem, next: &[String]) -> String {
-    match problem.next.as_ref().filter(|advice| !next.contains(&words::advice_sentence(advice))) {
+    match problem.next.as_ref().filter(|advice| !next.contains(&phrases::advice_sentence(advice))) {
         Some(advice) => format!("  error: {} What to do: {advice}", full_stop(&problem.what)),
         None => format!("  error: {}", problem.what),
     }
@@ -73,7 +73,7 @@ fn targets(outcome: &Outcome, lines: &mut Vec<String>) {
     if written + failed > 0 {
         lines.push(format!("  targets that hold the new key: {written} of {}", outcome.targets.len()));
     }
-    let told = words::failing_first(&outcome.targets)
+    let told = phrases::failing_first(&outcome.targets)
         .into_iter()
         .filter(|target| target.detail.is_some() || matches!(target.state, TargetState::Old | TargetState::Either));
     let line = |target: &TargetReport| {

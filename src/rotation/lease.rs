@@ -19,11 +19,11 @@ const DATE_RESOLUTION: Duration = Duration::from_secs(1);
 
 /// Whether the issuer can rename keys, which decides what names may say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
+pub enum Naming {
     /// Names carry the state; a rename is the commit.
     Renaming,
     /// Names are final at once and say nothing but the family.
-    Fixed,
+    Immutable,
 }
 
 /// The time a connection may take before the request is sent; the HTTP client is given the same bound. The protocol
@@ -57,11 +57,11 @@ pub struct Lease {
 impl Lease {
     /// The lease that begins with the sending of the create.
     #[must_use]
-    pub fn begin(created: Mark, mode: Mode, policy: &Policy) -> Self {
+    pub fn begin(created: Mark, naming: Naming, policy: &Policy) -> Self {
         let rt = policy.request_timeout;
-        let (span, renewal) = match mode {
-            Mode::Renaming => (rt, Some(renewal_every(rt))),
-            Mode::Fixed => (policy.verify_timeout + rt, None),
+        let (span, renewal) = match naming {
+            Naming::Renaming => (rt, Some(renewal_every(rt))),
+            Naming::Immutable => (policy.verify_timeout + rt, None),
         };
         Self { held_from: created, span, slack: send_slack(rt), renewal }
     }
@@ -107,19 +107,19 @@ impl Watch {
         &mut self,
         keys: &[&KeyRow],
         now: Timestamp,
-        mode: Mode,
+        naming: Naming,
         policy: &Policy,
         clock: &Clock,
     ) -> Option<Duration> {
         let rt = policy.request_timeout;
-        let span = match mode {
-            Mode::Renaming => 2 * rt,
-            Mode::Fixed => policy.verify_timeout + 2 * rt,
+        let span = match naming {
+            Naming::Renaming => 2 * rt,
+            Naming::Immutable => policy.verify_timeout + 2 * rt,
         } + DATE_RESOLUTION;
         let seen = clock.now();
         let left = |row: &&KeyRow| {
             let first = *self.0.entry((row.id.clone(), row.name.clone())).or_insert(seen);
-            let age = clock.at_least_since(first).max(shown_age(row, now, mode).unwrap_or_default());
+            let age = clock.at_least_since(first).max(shown_age(row, now, naming).unwrap_or_default());
             span.checked_sub(age).filter(|left| !left.is_zero())
         };
         keys.iter().filter_map(left).max()
@@ -127,10 +127,10 @@ impl Watch {
 }
 
 /// Age by the issuer's own clock. Where renewals can't be seen (`updated_at` is not shown) it says nothing.
-fn shown_age(row: &KeyRow, now: Timestamp, mode: Mode) -> Option<Duration> {
-    let touched = match mode {
-        Mode::Renaming => row.updated_at?.max(row.created_at?),
-        Mode::Fixed => row.created_at?,
+fn shown_age(row: &KeyRow, now: Timestamp, naming: Naming) -> Option<Duration> {
+    let touched = match naming {
+        Naming::Renaming => row.updated_at?.max(row.created_at?),
+        Naming::Immutable => row.created_at?,
     };
     Some(between(touched, now))
 }
@@ -148,7 +148,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn writes_stop_before_the_lease_is_over() {
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
-        let mut lease = Lease::begin(clock.now(), Mode::Renaming, &policy());
+        let mut lease = Lease::begin(clock.now(), Naming::Renaming, &policy());
         tokio::time::advance(Duration::from_secs(22)).await;
         assert!(lease.may_write(&clock));
         let renewed = clock.now();
@@ -166,7 +166,7 @@ mod tests {
         let mut watch = Watch::default();
         let young = row("production-2026-12-01-unconfirmed", "2026-12-01T00:00:00Z");
         let wait = |watch: &mut Watch, row: &KeyRow, now: &str| {
-            watch.wait_for(&[row], at(now), Mode::Renaming, &policy(), &clock)
+            watch.wait_for(&[row], at(now), Naming::Renaming, &policy(), &clock)
         };
         assert_eq!(wait(&mut watch, &young, "2026-12-01T00:00:41Z"), Some(Duration::from_secs(20)));
         assert_eq!(wait(&mut watch, &young, "2026-12-01T00:01:01Z"), None);
@@ -182,10 +182,10 @@ mod tests {
         let clock = Clock::starting_at(Timestamp::UNIX_EPOCH);
         let mut watch = Watch::default();
         let mut key = KeyRow { updated_at: None, ..row("production-2026-12-01-unconfirmed", "2026-12-01T00:00:00Z") };
-        watch.wait_for(&[&key], at("2026-12-01T00:00:00Z"), Mode::Renaming, &policy(), &clock);
+        watch.wait_for(&[&key], at("2026-12-01T00:00:00Z"), Naming::Renaming, &policy(), &clock);
         tokio::time::advance(Duration::from_secs(60)).await;
         key.name = "production-2026-12-01-7f3a9c-unconfirmed".into();
-        let left = watch.wait_for(&[&key], at("2026-12-01T00:00:00Z"), Mode::Renaming, &policy(), &clock);
+        let left = watch.wait_for(&[&key], at("2026-12-01T00:00:00Z"), Naming::Renaming, &policy(), &clock);
         assert_eq!(left, Some(Duration::from_secs(61)));
     }
 }

@@ -12,7 +12,7 @@ use crate::secret::Secret;
 
 /// The end of a run in one word; the output `outcome`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
+pub enum RunStatus {
     /// Every target holds the new key, and nothing unexpected is left. Exit 0.
     Rotated,
     /// The key is young enough; what was pending is finished. Exit 0.
@@ -29,7 +29,7 @@ pub enum Verdict {
     Attention,
 }
 
-impl Verdict {
+impl RunStatus {
     /// The process's exit status.
     #[must_use]
     pub fn exit_code(self) -> u8 {
@@ -273,7 +273,7 @@ pub struct StepTime {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// In one word.
-    pub verdict: Verdict,
+    pub verdict: RunStatus,
     /// The family.
     pub key_name: String,
     /// Why it rotated, or why not, as one sentence.
@@ -332,7 +332,7 @@ impl Outcome {
     #[must_use]
     pub fn unbegun(key_name: &str, problems: Vec<Problem>) -> Self {
         Self {
-            verdict: Verdict::Unchanged,
+            verdict: RunStatus::Unchanged,
             key_name: key_name.to_owned(),
             reason: "the rotation could not begin; nothing was changed".into(),
             leak_open: false,

@@ -26,7 +26,7 @@ use serde_json::Value;
 
 use crate::humanize::span;
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later};
-use crate::rotation::lease::Mode;
+use crate::rotation::lease::Naming;
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::Needed;
 use crate::rotation::plan::guardrails::Wanted;
@@ -41,7 +41,7 @@ use crate::rotation::port::{KeyId, KeyKind, KeyRow, Rights};
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Whether the issuer's names carry the state.
-    pub mode: Mode,
+    pub naming: Naming,
     /// The key that is deployed now, as far as is known.
     pub current: Option<KeyId>,
     /// Replaced keys that are still alive, oldest first.
@@ -60,13 +60,13 @@ pub struct Plan {
 #[derive(Clone, Debug)]
 pub enum Decision {
     /// Nothing may be made: exit 1. What would stop the run next comes behind the first reason.
-    Stop(Stop, Vec<Stop>),
+    Blocked(Blocked, Vec<Blocked>),
     /// Not due.
-    Rest {
+    NotDue {
         /// When it will be, as a sentence.
         reason: String,
         /// What a person should look at.
-        attention: Vec<Stop>,
+        attention: Vec<Blocked>,
     },
     /// A new key is made.
     Rotate(Box<Rotate>),
@@ -74,7 +74,7 @@ pub enum Decision {
 
 /// Why a run does not go on, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub struct Blocked {
     /// What is wrong.
     pub what: String,
     /// What to do about it.
@@ -115,7 +115,7 @@ pub struct Rotate {
     /// The key that is neither adopted nor replaced, since no target holds it and `retire: keep` leaves it alone.
     pub stays: Option<KeyId>,
     /// Why the leaked key would not be retired if it had not leaked.
-    pub reports: Vec<Stop>,
+    pub reports: Vec<Blocked>,
 }
 
 /// What all these keys have in fields that no documentation names. A dead run's key may have more than it was to have.
@@ -140,7 +140,7 @@ impl Rotate {
     }
 }
 
-impl Stop {
+impl Blocked {
     pub(super) fn new(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self { what: what.into(), next: next.into(), list_keys: false, inputs: Vec::new() }
     }
@@ -170,57 +170,57 @@ impl Stop {
 pub(super) struct Situation<'a> {
     pub(super) seen: &'a Observation,
     pub(super) policy: &'a Policy,
-    pub(super) mode: Mode,
+    pub(super) naming: Naming,
     pub(super) family: Family<'a>,
 }
 
 /// Decides.
 #[must_use]
-pub fn plan(seen: &Observation, policy: &Policy, mode: Mode) -> Plan {
+pub fn plan(seen: &Observation, policy: &Policy, naming: Naming) -> Plan {
     let family = seen.family(&policy.key_name);
-    let situation = Situation { seen, policy, mode, family };
+    let situation = Situation { seen, policy, naming, family };
     let mut notices = Vec::new();
     let current = situation.current(&mut notices);
-    let pending: Vec<_> = match mode {
-        Mode::Renaming => {
+    let pending: Vec<_> = match naming {
+        Naming::Renaming => {
             let found = situation.found(None);
             let pending = pending::standing(seen, &situation.family, policy).into_iter();
             pending.map(|key| situation.held_in_sight(key, &found)).collect()
         }
-        Mode::Fixed => Vec::new(),
+        Naming::Immutable => Vec::new(),
     };
     let (current, decision) = match current {
-        Err(stop) => {
-            let first = situation.overwrites_no_key().unwrap_or(stop);
+        Err(blocked) => {
+            let first = situation.overwrites_no_key().unwrap_or(blocked);
             let others = situation.others(&first, situation.likely());
-            (None, Decision::Stop(first, others))
+            (None, Decision::Blocked(first, others))
         }
         Ok(current) => (current, situation.decide(current, &pending, &mut notices)),
     };
     let found = situation.found(current);
     let try_renames_on = match decision {
-        Decision::Stop(..) => situation.doubtful_renames(),
+        Decision::Blocked(..) => situation.doubtful_renames(),
         _ => None,
     };
-    Plan { mode, current: current.map(|row| row.id.clone()), pending, decision, notices, found, try_renames_on }
+    Plan { naming, current: current.map(|row| row.id.clone()), pending, decision, notices, found, try_renames_on }
 }
 
 impl<'a> Situation<'a> {
     fn decide(&self, current: Option<&'a KeyRow>, pending: &[Pending], notices: &mut Vec<String>) -> Decision {
-        self.decided(current, pending, notices).unwrap_or_else(|stop| {
-            let others = self.others(&stop, current);
-            Decision::Stop(stop, others)
+        self.decided(current, pending, notices).unwrap_or_else(|blocked| {
+            let others = self.others(&blocked, current);
+            Decision::Blocked(blocked, others)
         })
     }
 
     /// What would stop the next run too, as far as that shows already.
-    fn others(&self, first: &Stop, current: Option<&'a KeyRow>) -> Vec<Stop> {
-        let too_much = (self.mode == Mode::Fixed).then(|| self.asks_too_much()).flatten();
+    fn others(&self, first: &Blocked, current: Option<&'a KeyRow>) -> Vec<Blocked> {
+        let too_much = (self.naming == Naming::Immutable).then(|| self.asks_too_much()).flatten();
         let source = self.narrowest(&self.sources_of_rights(current));
         let rights = rights::asked(self.policy, source.as_deref(), self.seen.listing.takes, self.seen.now());
         let rights = rights.err().map(|inputs| self.rights_unknown(source.as_deref(), &inputs));
         let all = [too_much, self.outlasts_the_lease(), rights].into_iter().flatten();
-        all.filter(|stop| stop != first).collect()
+        all.filter(|blocked| blocked != first).collect()
     }
 
     /// The key that a person will most likely name: the only live one outside every family, else the newest.
@@ -234,30 +234,30 @@ impl<'a> Situation<'a> {
         current: Option<&'a KeyRow>,
         pending: &[Pending],
         notices: &mut Vec<String>,
-    ) -> Result<Decision, Stop> {
-        if self.mode == Mode::Fixed
-            && let Some(stop) = self.asks_too_much()
+    ) -> Result<Decision, Blocked> {
+        if self.naming == Naming::Immutable
+            && let Some(blocked) = self.asks_too_much()
         {
-            return Err(stop);
+            return Err(blocked);
         }
-        if let Some(stop) = self.outlasts_the_lease() {
-            return Err(stop);
+        if let Some(blocked) = self.outlasts_the_lease() {
+            return Err(blocked);
         }
         let Some(due) = self.due(current) else {
             let mut attention = self.drifted(pending);
             attention.extend(self.stands_in_the_way(&self.found(current)));
-            return Ok(Decision::Rest { reason: self.rest_reason(current), attention });
+            return Ok(Decision::NotDue { reason: self.rest_reason(current), attention });
         };
-        if let Some(stop) = self.too_many() {
-            return Ok(Decision::Rest { reason: "too many runs have failed".to_owned(), attention: vec![stop] });
+        if let Some(blocked) = self.too_many() {
+            return Ok(Decision::NotDue { reason: "too many runs have failed".to_owned(), attention: vec![blocked] });
         }
         let guarded = self.guard(current, &self.found(current))?;
         notices.extend(self.told_of_targets(current));
         let sources = self.sources_of_rights(current);
         let source = self.narrowest(&sources);
         let source = source.as_deref();
-        let guarded_like = match self.mode {
-            Mode::Renaming if current.is_some() => sources.clone(),
+        let guarded_like = match self.naming {
+            Naming::Renaming if current.is_some() => sources.clone(),
             // Nothing tells a dead run's key from a deployed one, and a dead run's may lack what it was to get.
             _ => sources.iter().copied().chain(self.family.all()).collect(),
         };
@@ -287,7 +287,7 @@ impl<'a> Situation<'a> {
             return Vec::new();
         };
         let named = FamilyName::parse(&self.policy.key_name, &newest.name).is_none();
-        if named || (self.mode == Mode::Renaming && current.is_some()) {
+        if named || (self.naming == Naming::Renaming && current.is_some()) {
             return vec![newest];
         }
         let lease = 2 * self.policy.request_timeout + self.policy.verify_timeout;
@@ -317,11 +317,13 @@ impl<'a> Situation<'a> {
     }
 
     /// The rights can't be inherited.
-    fn rights_unknown(&self, source: Option<&KeyRow>, inputs: &[&'static str]) -> Stop {
+    fn rights_unknown(&self, source: Option<&KeyRow>, inputs: &[&'static str]) -> Blocked {
         let named = inputs.join(", ");
         if source.is_some() {
             let what = format!("the issuer does not show what the old key may do: {named}");
-            return inputs.iter().fold(Stop::new(what, format!("state {named}")), |stop, input| stop.stating(input));
+            return inputs
+                .iter()
+                .fold(Blocked::new(what, format!("state {named}")), |blocked, input| blocked.stating(input));
         }
         // Whether its reset has to be stated too shows only once the limit is known.
         let resets = self.seen.listing.takes.reset && self.policy.reset == Wish::Inherit;
@@ -338,11 +340,11 @@ impl<'a> Situation<'a> {
             None => String::new(),
         };
         let what = "this is the first key: there is none whose rights it could inherit";
-        inputs.iter().fold(Stop::new(what, format!("state {named}")), |stop, input| stop.stating(input))
+        inputs.iter().fold(Blocked::new(what, format!("state {named}")), |blocked, input| blocked.stating(input))
     }
 
     /// What an issuer that can't rename can't be asked for.
-    fn asks_too_much(&self) -> Option<Stop> {
+    fn asks_too_much(&self) -> Option<Blocked> {
         let what = if self.policy.keeps_replaced() {
             "this issuer can't rename keys, so a replaced key can't be told from the current one"
         } else if self.policy.retire() == Retire::Disable {
@@ -350,18 +352,18 @@ impl<'a> Situation<'a> {
         } else {
             return None;
         };
-        let stop = Stop::new(what, "set grace-period to 0s and retire to delete");
-        Some(stop.needing("grace-period", "0s", "").needing("retire", "delete", ""))
+        let blocked = Blocked::new(what, "set grace-period to 0s and retire to delete");
+        Some(blocked.needing("grace-period", "0s", "").needing("retire", "delete", ""))
     }
 
     /// A lease that can't be renewed would be over before the new key is taken up everywhere, in every run again.
-    fn outlasts_the_lease(&self) -> Option<Stop> {
+    fn outlasts_the_lease(&self) -> Option<Blocked> {
         let uptakes = self.seen.targets.iter().filter_map(|target| Some((target, target.uptake.as_ref()?)));
         let (target, longest) = uptakes.max_by_key(|(_, uptake)| uptake.within)?;
-        let short = self.mode == Mode::Fixed && longest.within > self.policy.verify_timeout;
+        let short = self.naming == Naming::Immutable && longest.within > self.policy.verify_timeout;
         short.then(|| {
             let (within, most) = (span(longest.within), span(self.policy.verify_timeout));
-            Stop::new(
+            Blocked::new(
                 format!(
                     "{}: {} may take {within}, and at an issuer that can't rename keys nothing may take longer than \
                      verify-timeout, which is {most}",
@@ -382,7 +384,7 @@ impl<'a> Situation<'a> {
             replaces.push(current.id.clone());
         }
         let in_family = |row: &KeyRow| FamilyName::parse(&self.policy.key_name, &row.name).is_some();
-        let adopt = current.filter(|row| self.mode == Mode::Renaming && !in_family(row)).map(|row| row.id.clone());
+        let adopt = current.filter(|row| self.naming == Naming::Renaming && !in_family(row)).map(|row| row.id.clone());
         let mut order: Vec<usize> = (0..self.seen.targets.len()).collect();
         order.sort_by_key(|at| self.seen.targets.get(*at).and_then(|target| target.last_write));
         Rotate {
@@ -411,10 +413,10 @@ impl<'a> Situation<'a> {
         if uncommitted || self.family.has_ended(&current.id) {
             return false;
         }
-        match self.mode {
-            Mode::Renaming => !others
+        match self.naming {
+            Naming::Renaming => !others
                 .any(|row| self.family.is_confirmed(&row.id) && pending::deployed_together(row, current, self.policy)),
-            Mode::Fixed => others.next().is_none(),
+            Naming::Immutable => others.next().is_none(),
         }
     }
 
@@ -432,14 +434,15 @@ impl<'a> Situation<'a> {
         }
         let Some((current, made)) = current.and_then(|row| Some((row, row.created_at?))) else { return false };
         let adopted = FamilyName::parse(&self.policy.key_name, &current.name).is_none();
-        if self.mode == Mode::Renaming && self.family.unconfirmed.iter().any(|row| self.may_hold(row, current, at)) {
+        if self.naming == Naming::Renaming && self.family.unconfirmed.iter().any(|row| self.may_hold(row, current, at))
+        {
             return false;
         }
-        let end = match self.mode {
+        let end = match self.naming {
             _ if adopted => Some(self.seen.now()),
-            Mode::Renaming => self.family.newest_commit(),
+            Naming::Renaming => self.family.newest_commit(),
             // No commit is recorded: the key in hand came from the target, which is all there is to go by.
-            Mode::Fixed => Some(self.seen.now()),
+            Naming::Immutable => Some(self.seen.now()),
         };
         end.is_some_and(|end| earlier(made, CLOCK_MARGIN) <= at && latest <= later(end, SAME_WRITE_MARGIN))
     }

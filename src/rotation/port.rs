@@ -217,7 +217,7 @@ pub struct About {
 
 /// The outcome of trying a key at an endpoint.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Verdict {
+pub enum KeyProbe {
     /// 2xx with the expected body.
     Accepted(About),
     /// 401 or 403: the only answers that refuse a key.
@@ -230,7 +230,7 @@ pub enum Verdict {
 
 /// The outcome of one small chat completion.
 #[derive(Clone, Debug, PartialEq)]
-pub enum ChatVerdict {
+pub enum ChatProbe {
     /// A completion came back from this model.
     Worked {
         /// The model that answered.
@@ -325,11 +325,11 @@ pub trait KeyIssuer {
     /// Where a key can be tried, best first.
     fn endpoints(&self) -> &'static [Endpoint];
 
-    /// Tries a key once. Never fails: what can't be told is [`Verdict::Undecided`].
-    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict;
+    /// Tries a key once. Never fails: what can't be told is [`KeyProbe::Undecided`].
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> KeyProbe;
 
     /// One small chat completion; without a model, with the first one the key may use. Never fails.
-    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatVerdict;
+    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatProbe;
 
     /// The limit of a new key was not taken: spell it another way from now on, if there is one.
     fn respell_limit(&self) -> Respell;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use keyrotor::audit::{self, Rule};
 use keyrotor::cli::{INPUTS, Task};
 use keyrotor::report::{Ending, json, outputs};
-use keyrotor::rotation::outcome::Verdict;
+use keyrotor::rotation::outcome::RunStatus;
 use keyrotor::store::target::{Kind, PlaceKind};
 use serde_json::Value;
 
@@ -112,18 +112,18 @@ fn the_manual_has_every_output_and_field() {
 #[test]
 fn the_manual_has_every_exit_status_with_its_outcomes() {
     let verdicts = [
-        Verdict::Rotated,
-        Verdict::NotDue,
-        Verdict::Reenabled,
-        Verdict::Planned,
-        Verdict::Unchanged,
-        Verdict::RolledBack,
-        Verdict::Attention,
+        RunStatus::Rotated,
+        RunStatus::NotDue,
+        RunStatus::Reenabled,
+        RunStatus::Planned,
+        RunStatus::Unchanged,
+        RunStatus::RolledBack,
+        RunStatus::Attention,
     ];
     let wrong = Ending::Invalid(Vec::new());
     let mut expected: BTreeMap<u8, BTreeSet<String>> = BTreeMap::new();
     let ends = verdicts.iter().map(|verdict| (verdict.exit_code(), verdict.word()));
-    let audits = [audit::Verdict::Audited, audit::Verdict::Unchanged, audit::Verdict::Attention];
+    let audits = [audit::AuditStatus::Audited, audit::AuditStatus::Unchanged, audit::AuditStatus::Attention];
     let ends = ends.chain(audits.iter().map(|verdict| (verdict.exit_code(), verdict.word())));
     for (code, word) in ends.chain([(wrong.exit_code(), wrong.word())]) {
         expected.entry(code).or_default().insert(word.to_owned());

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::{OldKeyStatus, Verdict};
+use keyrotor::rotation::outcome::{OldKeyStatus, RunStatus};
 use keyrotor_fake::{Dialect, Place, Server};
 use keyrotor_sim::{Call, Fault, Scene, Script};
 
@@ -55,7 +55,7 @@ async fn each_of_several_keys_waits_for_its_own() {
     scene.policy.rotate_after = Duration::ZERO;
     for _ in 0..4 {
         scene.queue_job(0, 2 * DAY + HOUR);
-        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+        assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
         scene.assert_no_outage();
         scene.world.advance(DAY);
         scene.end_jobs(false);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use keyrotor::rotation::outcome::{OldKeyStatus, Verdict};
+use keyrotor::rotation::outcome::{OldKeyStatus, RunStatus};
 use keyrotor::rotation::port::KeyId;
 use keyrotor_fake::Key;
 use keyrotor_sim::scene::{FAMILY, SECRET};
@@ -38,7 +38,7 @@ async fn a_new_one_is_made_whatever_its_age_and_the_dead_one_goes_without_grace(
             scene.policy.grace = grace;
             let ended = scene.clean_run().await;
             let outcome = ended.outcome();
-            assert_eq!(outcome.verdict, Verdict::Rotated, "{outcome:#?}");
+            assert_eq!(outcome.verdict, RunStatus::Rotated, "{outcome:#?}");
             assert_eq!(outcome.old_key_status, OldKeyStatus::Deleted);
             assert!(!exists(&scene, &id));
             scene.assert_healed();
@@ -57,7 +57,7 @@ async fn a_live_key_that_waits_in_grace_behind_it_does_not_become_current_again(
         scene.world.by_hand(|state| end(state.issuer.key_mut(&newest).unwrap()));
         scene.policy.grace = Duration::ZERO;
         let ended = scene.clean_run().await;
-        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
         assert_eq!(ended.outcome().old_key.as_ref().map(|(id, _)| id.0.clone()), Some(newest));
         scene.assert_healed();
     }
@@ -75,10 +75,10 @@ async fn a_dead_key_that_a_dead_run_left_in_the_target_is_replaced_whatever_the_
         scene.world.by_hand(|state| end(state.issuer.key_mut(&deployed).unwrap()));
         scene.policy.rotate_after = 90 * DAY;
         let ended = scene.clean_run().await;
-        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
         scene.assert_healed();
         scene.world.advance(DAY);
-        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::NotDue, "once is enough");
+        assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::NotDue, "once is enough");
     }
 }
 
@@ -125,7 +125,7 @@ async fn a_live_key_made_by_hand_afterwards_is_the_one_that_is_replaced() {
         scene.world.advance(DAY);
         scene.policy.replace_key_id = Some(KeyId(id.clone()));
         let ended = scene.clean_run().await;
-        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
         assert!(!exists(&scene, &id));
         scene.assert_healed();
     }
@@ -187,7 +187,7 @@ async fn an_older_key_that_was_named_stays_the_one_that_is_replaced() {
         scene.run(script).await;
         scene.world.advance(HOUR);
         let ended = scene.clean_run().await;
-        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
         assert!(!exists(&scene, &older));
         scene.assert_healed();
     }

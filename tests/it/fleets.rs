@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use keyrotor::http::{Retry, Transport};
 use keyrotor::rotation::clock::Clock;
 use keyrotor::rotation::interrupt::{self, Trigger};
-use keyrotor::rotation::outcome::{Event, Observer, Outcome, Verdict};
+use keyrotor::rotation::outcome::{Event, Observer, Outcome, RunStatus};
 use keyrotor::rotation::policy::Policy;
 use keyrotor::rotation::port::SecretStore;
 use keyrotor::rotation::{Context, rotate};
@@ -161,7 +161,7 @@ fn stand_by(_: Trigger) {}
 async fn a_thousand_repositories_keep_to_githubs_points() {
     let fleet = Fleet::new(1000, GITHUB).policy(|policy| policy.parallel = 64);
     let (outcome, took) = fleet.rotate(stand_by).await;
-    assert_eq!((outcome.verdict, outcome.rotated), (Verdict::Rotated, true), "{:?}", outcome.problems);
+    assert_eq!((outcome.verdict, outcome.rotated), (RunStatus::Rotated, true), "{:?}", outcome.problems);
     fleet.scene.assert_healed();
     let points = fleet.points();
     let sum: u32 = points.iter().map(|(_, points)| points).sum();
@@ -178,7 +178,7 @@ async fn a_thousand_repositories_keep_to_githubs_points() {
 async fn a_server_that_shows_no_limits_is_not_held_to_points() {
     let fleet = Fleet::new(300, ENTERPRISE);
     let (outcome, took) = fleet.rotate(stand_by).await;
-    assert_eq!(outcome.verdict, Verdict::Rotated, "{:?}", outcome.problems);
+    assert_eq!(outcome.verdict, RunStatus::Rotated, "{:?}", outcome.problems);
     // 300 writes, 16 at once, and half as many waves of reads.
     assert!(took < Duration::from_secs(3), "{took:?}");
     assert!(most_in_a_minute(&fleet.points()) > 900);
@@ -189,7 +189,7 @@ async fn a_server_that_shows_limits_is_held_to_points_from_then_on() {
     let fleet = Fleet::new(300, ENTERPRISE);
     fleet.world().by_hand(|state| state.github.rate_limit_remaining = Some(5000));
     let (outcome, took) = fleet.rotate(stand_by).await;
-    assert_eq!(outcome.verdict, Verdict::Rotated, "{:?}", outcome.problems);
+    assert_eq!(outcome.verdict, RunStatus::Rotated, "{:?}", outcome.problems);
     assert!(most_in_a_minute(&fleet.points()) <= 900, "{took:?}");
     // Only what was sent before the first answer came goes beyond a hundred.
     let later = fleet.world().requests().into_iter().skip(8 * 16 + 2).map(|it| it.at).collect::<Vec<_>>();
@@ -229,7 +229,7 @@ async fn a_limit_that_is_hit_slows_the_whole_pool() {
         let fleet = Fleet::new(40, ENTERPRISE);
         fleet.world().fault(&format!("github:PUT:5:status={limit}"));
         let (outcome, _) = fleet.rotate(stand_by).await;
-        assert_eq!(outcome.verdict, Verdict::Rotated, "{:?}", outcome.problems);
+        assert_eq!(outcome.verdict, RunStatus::Rotated, "{:?}", outcome.problems);
         let (answered, arrivals) = behind(&fleet, limit[..3].parse().unwrap(), 0);
         let next = arrivals.iter().min().unwrap().duration_since(answered);
         assert!(next >= jiff::SignedDuration::try_from(waits).unwrap(), "{limit}: the next came after {next}");
@@ -242,7 +242,7 @@ async fn a_limit_without_a_time_is_waited_for_twice_as_long_the_second_time() {
     let fleet = Fleet::new(1, ENTERPRISE);
     fleet.world().fault("github:PUT:1x2:status=429");
     let (outcome, took) = fleet.rotate(stand_by).await;
-    assert_eq!(outcome.verdict, Verdict::Rotated, "{:?}", outcome.problems);
+    assert_eq!(outcome.verdict, RunStatus::Rotated, "{:?}", outcome.problems);
     assert!((3 * MINUTE..4 * MINUTE).contains(&took), "{took:?}");
 }
 
@@ -258,7 +258,7 @@ async fn too_few_requests_for_the_hour_stop_the_run_before_anything_is_written()
         });
         let (outcome, _) = fleet.rotate(stand_by).await;
         let told = format!("{:?}", outcome.problems);
-        let expected = if enough.is_ok() { Verdict::Rotated } else { Verdict::RolledBack };
+        let expected = if enough.is_ok() { RunStatus::Rotated } else { RunStatus::RolledBack };
         assert_eq!(outcome.verdict, expected, "{told}");
         if let Err(needed) = enough {
             assert!(told.contains(needed) && told.contains("Run it again after 20"), "{told}");
@@ -285,7 +285,7 @@ async fn a_run_that_waits_for_points_stops_in_time() {
             .await;
         assert!(took >= told && took < told + Duration::from_secs(7), "{after}: {took:?}");
         assert!(outcome.interrupted && !outcome.rotated, "{outcome:?}");
-        assert_eq!(outcome.verdict, if after == 30 { Verdict::Unchanged } else { Verdict::Attention }, "{after}");
+        assert_eq!(outcome.verdict, if after == 30 { RunStatus::Unchanged } else { RunStatus::Attention }, "{after}");
         fleet.scene.assert_no_outage();
     }
 }
@@ -297,7 +297,7 @@ async fn one_refusal_late_puts_all_the_others_back() {
     let before = fleet.scene.deployed();
     fleet.world().fault("github:PUT:150:status=403");
     let (outcome, took) = fleet.rotate(stand_by).await;
-    assert_eq!(outcome.verdict, Verdict::RolledBack, "{:?}", outcome.problems);
+    assert_eq!(outcome.verdict, RunStatus::RolledBack, "{:?}", outcome.problems);
     assert!(fleet.scene.targets.iter().all(|place| fleet.world().value_at(place, SECRET) == before));
     assert_eq!(fleet.world().live_keys("production").len(), 1);
     assert!(most_in_a_minute(&fleet.points()) <= 900, "{took:?}");
@@ -321,7 +321,7 @@ async fn an_apps_token_is_replaced_before_it_ends_and_none_is_left() {
     let needs: Vec<_> = fleet.places().into_iter().map(|place| Need { place, actions: None }).collect();
     let app = Credential::App(Rc::new(App::new(key, &needs, around)));
     let (outcome, took) = fleet.rotate_with(app, stand_by).await;
-    assert_eq!(outcome.verdict, Verdict::Rotated, "{:?}", outcome.problems);
+    assert_eq!(outcome.verdict, RunStatus::Rotated, "{:?}", outcome.problems);
     fleet.scene.assert_healed();
     assert!(most_in_a_minute(&fleet.points()) <= 900 + 2 * 5, "the revocations alone do not wait");
     let requests = fleet.world().requests();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::{TargetState, Verdict};
+use keyrotor::rotation::outcome::{RunStatus, TargetState};
 use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::AllowList;
 use keyrotor::secret::Secret;
@@ -35,7 +35,7 @@ async fn two_runs_that_waited_for_the_same_dead_one_wait_for_each_other() {
         tokio::join!(scene.run(slow), second);
         scene.assert_no_outage();
         tokio::time::sleep(LONG_AFTER).await;
-        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated, "{apart:?}");
+        assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated, "{apart:?}");
         scene.assert_healed();
     }
 }
@@ -123,7 +123,7 @@ async fn a_replace_key_id_left_in_does_not_stop_the_run_after_a_lost_commit() {
     assert_eq!(scene.run(lost).await.status(), 3);
     scene.world.advance(LONG_AFTER);
     let ended = scene.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome().problems);
+    assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome().problems);
     scene.assert_healed();
 }
 
@@ -173,7 +173,7 @@ async fn what_someone_else_wrote_where_nothing_was_is_not_removed() {
         assert!(outcome.problems.iter().any(|problem| problem.what.contains("acme/added")), "{outcome:#?}");
         scene.assert_no_outage();
         scene.world.advance(LONG_AFTER);
-        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+        assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
         scene.assert_healed();
     }
 }
@@ -201,7 +201,7 @@ async fn what_a_dead_runs_key_may_do_is_not_inherited() {
             }
             scene.world.by_hand(|state| state.issuer.behaviour.wider.clear());
             let scene = scene.with_current_key();
-            assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated, "{wider:?}");
+            assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated, "{wider:?}");
             scene.assert_healed();
             assert_eq!(scene.world.live_keys(FAMILY)[0].rights, before, "{wider:?}");
         }
@@ -224,7 +224,7 @@ async fn an_old_value_put_back_while_a_lost_write_settles_is_seen() {
         assert_eq!(ended.status(), 3, "{after} s: {:#?}", ended.outcome());
         scene.assert_no_outage();
         scene.world.advance(LONG_AFTER);
-        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+        assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
         scene.assert_healed();
     }
 }
@@ -278,7 +278,7 @@ async fn a_key_made_to_find_out_about_renames_is_not_taken_for_the_deployed_one(
     assert_eq!(scene.run(killed).await.status(), 137);
     scene.world.advance(LONG_AFTER);
     let ended = scene.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome().problems);
+    assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome().problems);
     scene.assert_healed();
 }
 
@@ -326,7 +326,7 @@ async fn without_renames_the_value_in_hand_shows_whose_the_family_is_beside_a_yo
     assert_eq!(scene.run(killed).await.status(), 137);
     scene.world.advance(LONG_AFTER);
     let ended = scene.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome().problems);
+    assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome().problems);
     scene.assert_healed();
 }
 
@@ -398,7 +398,7 @@ async fn a_key_that_was_taken_back_is_not_adopted_because_its_value_is_in_hand()
     let mut in_hand = scene.clone();
     in_hand.policy.current_key = Some(Secret::new(old.value.clone()));
     let ended = in_hand.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::Unchanged, "{:#?}", ended.outcome().problems);
+    assert_eq!(ended.outcome().verdict, RunStatus::Unchanged, "{:#?}", ended.outcome().problems);
     assert!(ended.outcome().problems[0].what.contains("taken back"), "{:#?}", ended.outcome().problems);
     scene.world.advance(2 * DAY);
     assert_eq!(scene.clean_run().await.status(), 0);

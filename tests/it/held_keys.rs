@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::Verdict;
+use keyrotor::rotation::outcome::RunStatus;
 use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::KeyId;
 use keyrotor::secret::Secret;
@@ -43,7 +43,7 @@ async fn assert_stops(scene: &Scene, says: &str) {
 
 async fn assert_rotates(scene: &Scene) {
     let ended = scene.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+    assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
     scene.assert_healed();
 }
 
@@ -233,7 +233,7 @@ async fn killed_at_any_call(hand_made: bool, renames: bool, applied: bool, reada
         scene.world.advance(LONG_AFTER);
         let ended = scene.clean_run().await;
         let told = format!("{hand_made} {renames} {applied} {readable} {nth}: {:#?}", ended.outcome());
-        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{told}");
+        assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{told}");
         scene.assert_healed();
     }
 }
@@ -250,7 +250,7 @@ async fn trace_28_a_key_that_was_stored_long_after_it_was_made_is_adopted_put_ba
                 scene.policy.replace_key_id = None;
             }
             let ended = scene.run(Script::default().always(Call::Write(1), Fault::Refuse)).await;
-            assert_eq!(ended.outcome().verdict, Verdict::RolledBack, "{:#?}", ended.outcome());
+            assert_eq!(ended.outcome().verdict, RunStatus::RolledBack, "{:#?}", ended.outcome());
             scene.assert_no_outage();
             scene.world.advance(LONG_AFTER);
             scene.seed = 2;
@@ -265,7 +265,7 @@ async fn trace_29_a_key_that_keep_left_alone_is_left_alone_for_ever() {
         scene.policy.retire = Retire::Keep;
         let mut misspelt = scene.clone().misspelt(Slip::All);
         let ended = misspelt.clean_run().await;
-        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
         assert!(lives(&scene, "Peter"));
         scene.policy.retire = Retire::Delete;
         misspelt.policy.retire = Retire::Delete;
@@ -478,7 +478,7 @@ async fn what_may_have_been_written_since_the_key_was_made_is_not_older() {
         };
         for scene in both(Scene::hand_made) {
             let ended = scene.run(behind(&scene)).await;
-            assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+            assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
             scene.assert_healed();
         }
         for scene in both(Scene::rotated_before) {
@@ -502,7 +502,7 @@ async fn a_target_that_holds_a_key_which_was_switched_off_is_due() {
         let mut one = scene.clone();
         one.targets.truncate(1);
         one.policy.retire = Retire::Keep;
-        assert_eq!(one.clean_run().await.outcome().verdict, Verdict::Rotated);
+        assert_eq!(one.clean_run().await.outcome().verdict, RunStatus::Rotated);
         scene.policy.rotate_after = 30 * DAY;
         scene.world.advance(DAY);
         assert_rotates(&scene).await;
@@ -540,7 +540,7 @@ async fn a_key_that_is_named_again_keeps_its_grace_where_none_is_stated() {
         scene.world.by_hand(|state| state.issuer.key_mut(&made.id).unwrap().disabled = true);
         scene.world.advance(LONG_AFTER);
         (scene.policy.grace, scene.policy.grace_is_stated) = (Duration::ZERO, false);
-        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+        assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
         assert_eq!(scene.live_family().len(), 2, "the earlier run's key stays for a day");
         scene.assert_no_outage();
         scene.world.advance(2 * DAY);
@@ -573,8 +573,8 @@ async fn a_pending_key_is_held_where_a_target_may_be_misspelt() {
     other.policy.retire = Retire::Keep;
     let slow = Script::default().at(Call::Rename, 1, Fault::Slow(2 * SECOND));
     let (wrote, gave_way) = tokio::join!(other.clean_run(), scene.run(slow));
-    assert_eq!(wrote.outcome().verdict, Verdict::Rotated, "{:#?}", wrote.outcome());
-    assert_eq!(gave_way.outcome().verdict, Verdict::RolledBack, "{:#?}", gave_way.outcome());
+    assert_eq!(wrote.outcome().verdict, RunStatus::Rotated, "{:#?}", wrote.outcome());
+    assert_eq!(gave_way.outcome().verdict, RunStatus::RolledBack, "{:#?}", gave_way.outcome());
     assert!(!lives(&scene, "Peter") && scene.live_family().len() == 2, "it is of the family now");
     (other.policy.retire, other.policy.rotate_after) = (Retire::Delete, 30 * DAY);
     scene.world.advance(2 * DAY);

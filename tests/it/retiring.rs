@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, StrayReason, Verdict};
+use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, RunStatus, StrayReason};
 use keyrotor::rotation::policy::Retire;
 use keyrotor_fake::{Dialect, Key};
 use keyrotor_sim::{Call, Fault, Scene, Script};
@@ -50,7 +50,7 @@ async fn after_its_grace_a_key_is_switched_off_by_a_later_run() {
     assert!(!key(&scene, &old.id).disabled);
     scene.world.advance(2 * DAY);
     let ended = scene.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::NotDue, "{:#?}", ended.outcome());
+    assert_eq!(ended.outcome().verdict, RunStatus::NotDue, "{:#?}", ended.outcome());
     assert!(key(&scene, &old.id).disabled);
     scene.assert_healed();
     scene.world.advance(DAY);
@@ -100,7 +100,7 @@ async fn a_key_that_was_taken_back_is_never_touched_again() {
             assert!(key(&scene, &old.id).disabled, "its name comes first");
         }
         let ended = scene.reenable(&old.id, Script::default()).await;
-        assert_eq!(ended.outcome().verdict, Verdict::Reenabled, "{:#?}", ended.outcome());
+        assert_eq!(ended.outcome().verdict, RunStatus::Reenabled, "{:#?}", ended.outcome());
         let renamed = format!("{} ({}) is now called {0}-reenabled", old.name, old.id);
         assert_eq!(
             ended.outcome().notices.contains(&renamed),
@@ -114,7 +114,7 @@ async fn a_key_that_was_taken_back_is_never_touched_again() {
         for _ in 0..3 {
             scene.world.advance(40 * DAY);
             let ended = scene.clean_run().await;
-            assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+            assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
             assert!(ended.outcome().keys.iter().all(|key| key.id.0 != old.id));
         }
         assert!(!key(&scene, &old.id).disabled);
@@ -159,7 +159,7 @@ async fn a_key_that_may_yet_be_switched_on_is_not_said_to_stay_off() {
     let old = current(&scene);
     scene.clean_run().await;
     let ended = scene.reenable(&old.id, Script::default().always(Call::Disable, Fault::LoseBefore)).await;
-    assert_eq!(ended.outcome().verdict, Verdict::Attention, "{:#?}", ended.outcome());
+    assert_eq!(ended.outcome().verdict, RunStatus::Attention, "{:#?}", ended.outcome());
     assert!(ended.outcome().keys.iter().any(|key| key.id.0 == old.id && matches!(key.fate, KeyFate::Stray { .. })));
     assert_eq!(scene.reenable(&old.id, Script::default()).await.status(), 0);
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, TargetState, Verdict};
+use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, RunStatus, TargetState};
 use keyrotor::rotation::policy::Retire;
 use keyrotor::rotation::port::KeyId;
 use keyrotor_sim::scene::{Ended, FAMILY, SECRET};
@@ -31,7 +31,7 @@ async fn a_clean_rotation_replaces_the_key_everywhere_and_deletes_the_old_one() 
     let scene = Scene::rotated_before(&["acme/app", "acme/api", "acme/web"]);
     let old = scene.deployed();
     let ended = scene.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+    assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
     assert_eq!(ended.outcome().old_key_status, OldKeyStatus::Deleted);
     scene.assert_healed();
     assert_ne!(scene.deployed(), old);
@@ -47,10 +47,10 @@ async fn trace_01_a_young_orphan_is_not_current_and_the_deployed_key_is_not_reti
     scene.policy.rotate_after = 90 * DAY;
     let deployed = scene.deployed();
     let ended = scene.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::Rotated);
+    assert_eq!(ended.outcome().verdict, RunStatus::Rotated);
     assert!(scene.world.live_keys(FAMILY).iter().any(|key| Some(&key.value) == deployed.as_ref()), "in grace");
     scene.world.advance(2 * DAY);
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::NotDue);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::NotDue);
     scene.assert_healed();
 }
 
@@ -62,7 +62,7 @@ async fn trace_02_killed_between_two_targets_then_a_run_that_is_not_due_by_age()
     kill_after(&scene, Call::Write(0), 1).await;
     scene.policy.leaked = false;
     scene.world.advance(LONG_AFTER);
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
 }
 
@@ -70,14 +70,14 @@ async fn trace_02_killed_between_two_targets_then_a_run_that_is_not_due_by_age()
 async fn trace_03_a_dead_current_key_of_a_queued_run_is_not_put_back() {
     let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]).with_current_key();
     let stale = scene.policy.current_key.clone();
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.world.advance(LONG_AFTER);
     scene.policy.current_key = stale;
     let ended = scene.run(Script::default().always(Call::Write(1), Fault::Refuse)).await;
     assert_eq!(ended.status(), 3, "{:#?}", ended.outcome());
     scene.assert_no_outage();
     scene.world.advance(LONG_AFTER);
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
 }
 
@@ -91,7 +91,7 @@ async fn trace_04_all_put_back_and_the_delete_of_the_new_key_lost() {
     scene.world.advance(LONG_AFTER);
     scene.policy = scene.clone().with_current_key().policy;
     let ended = scene.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+    assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
     scene.assert_healed();
 }
 
@@ -113,7 +113,7 @@ async fn trace_04_the_run_after_it_is_not_stuck_at_any_issuer() {
         assert_eq!(scene.clean_run().await.status(), resting, "a write that nothing dates is told");
         scene.policy.rotate_after = Duration::ZERO;
         let ended = scene.clean_run().await;
-        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+        assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
         scene.assert_healed();
     }
 }
@@ -142,7 +142,7 @@ async fn trace_05_a_lost_write_that_lands_before_the_commit_and_a_next_run_at_on
         let status = scene.run(lost).await.status();
         assert!(matches!(status, 0 | 3), "{status}");
         scene.seed += 1;
-        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+        assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
         tokio::time::sleep(LONG_AFTER).await;
         scene.assert_healed();
     }
@@ -166,7 +166,7 @@ async fn trace_06_someone_elses_write_is_not_taken_for_a_lost_one_of_ours() {
     scene.assert_no_outage();
     assert_eq!(scene.deployed(), Some(old), "and the key that it holds is alive");
     scene.world.advance(LONG_AFTER);
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
 }
 
@@ -202,7 +202,7 @@ async fn trace_08_two_runs_at_the_same_instant() {
         scene.assert_no_outage();
         assert!(first.status() != 3 || second.status() != 3, "{apart} ms: {first:#?} {second:#?}");
         tokio::time::sleep(LONG_AFTER).await;
-        assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+        assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
         scene.assert_healed();
     }
 }
@@ -218,8 +218,8 @@ async fn trace_08_one_run_in_its_long_proof_while_the_other_starts() {
         other.clean_run().await
     };
     let (first, second) = tokio::join!(scene.clean_run(), second);
-    assert_eq!(first.outcome().verdict, Verdict::Rotated);
-    assert_eq!(second.outcome().verdict, Verdict::NotDue, "it waited, and found it done");
+    assert_eq!(first.outcome().verdict, RunStatus::Rotated);
+    assert_eq!(second.outcome().verdict, RunStatus::NotDue, "it waited, and found it done");
     scene.assert_healed();
 }
 
@@ -255,7 +255,7 @@ async fn trace_08_one_run_killed_with_a_write_in_flight_and_the_other_right_behi
         );
         assert_eq!(scene.run(script).await.status(), 137);
         let next = Scene { seed: 2, ..scene.clone() };
-        assert_eq!(next.clean_run().await.outcome().verdict, Verdict::Rotated);
+        assert_eq!(next.clean_run().await.outcome().verdict, RunStatus::Rotated);
         tokio::time::sleep(LONG_AFTER).await;
         scene.assert_healed();
     }
@@ -292,8 +292,8 @@ async fn trace_08_a_fleet_longer_than_its_lease_renews_it() {
         other.clean_run().await
     };
     let (first, second) = tokio::join!(scene.clean_run(), second);
-    assert_eq!(first.outcome().verdict, Verdict::Rotated, "{:#?}", first.outcome().problems);
-    assert_eq!(second.outcome().verdict, Verdict::Rotated);
+    assert_eq!(first.outcome().verdict, RunStatus::Rotated, "{:#?}", first.outcome().problems);
+    assert_eq!(second.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
 }
 
@@ -319,10 +319,10 @@ async fn trace_09_two_repositories_with_the_same_key_name_and_one_account() {
 async fn trace_10_a_second_target_is_served_although_nothing_is_due() {
     let mut scene = Scene::rotated_before(&["acme/app"]);
     scene.policy.rotate_after = 90 * DAY;
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::NotDue);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::NotDue);
     let second = scene.world.by_hand(|state| state.github.add_repo("acme/api"));
     scene.targets.push(second);
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
 }
 
@@ -338,7 +338,7 @@ async fn trace_10_a_target_that_held_a_strangers_key_is_not_put_back() {
     assert_eq!(ended.status(), 3, "{:#?}", ended.outcome());
     scene.assert_no_outage();
     scene.world.advance(LONG_AFTER);
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
 }
 
@@ -350,7 +350,7 @@ async fn trace_10_a_target_removed_from_the_list_keeps_what_it_holds_until_then(
     scene.targets.pop();
     scene.world.advance(2 * DAY);
     scene.policy.rotate_after = 30 * DAY;
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::NotDue);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::NotDue);
     scene.assert_healed();
 }
 
@@ -478,7 +478,7 @@ async fn trace_17_killed_in_the_very_first_run() {
         kill_after(&scene, call, nth).await;
         scene.world.advance(LONG_AFTER);
         let ended = scene.clean_run().await;
-        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{call:?}: {:#?}", ended.outcome());
+        assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{call:?}: {:#?}", ended.outcome());
         scene.assert_healed();
     }
 }
@@ -508,7 +508,7 @@ async fn trace_17_killed_in_the_run_that_adopts_a_hand_named_key() {
             kill_after(&scene, call, nth).await;
             scene.world.advance(LONG_AFTER);
             let ended = scene.clean_run().await;
-            assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{renames} {call:?}: {:#?}", ended.outcome());
+            assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{renames} {call:?}: {:#?}", ended.outcome());
             scene.assert_healed();
             assert!(scene.world.live_keys("Peter").is_empty());
         }
@@ -527,7 +527,7 @@ async fn an_issuer_that_ignores_renames_is_found_out_before_a_pending_key_is_del
     scene.policy.rotate_after = 90 * DAY;
     scene.world.advance(LONG_AFTER);
     let ended = scene.clean_run().await;
-    assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+    assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
     scene.assert_healed();
 }
 
@@ -705,7 +705,7 @@ async fn trace_25_a_commit_or_renewal_refused_and_carried_out_is_one() {
             let mut scene = Scene::rotated_before(&["acme/app"]);
             scene.policy.grace = grace;
             let ended = scene.run(Script::default().at(Call::Rename, nth, Fault::Doubt { applied: true })).await;
-            assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{:#?}", ended.outcome());
+            assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{:#?}", ended.outcome());
             assert!(live_names(&scene).iter().all(|name| !name.ends_with("-unconfirmed")));
         }
     }
@@ -720,7 +720,7 @@ async fn a_kept_key_stays_and_a_leaked_one_goes_although_it_is_in_grace() {
     assert_eq!(scene.world.live_keys(FAMILY).len(), 2);
     scene.policy.leaked = true;
     scene.policy.rotate_after = 90 * DAY;
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::{KeyFate, Verdict};
+use keyrotor::rotation::outcome::{KeyFate, RunStatus};
 use keyrotor_sim::scene::FAMILY;
 use keyrotor_sim::{Call, Ended, Fault, Scene, Script};
 
@@ -41,7 +41,7 @@ async fn a_key_that_may_have_been_made_before_the_run_went_blind_is_named() {
     let scene = Scene::rotated_before(&["acme/app"]).with_renames_ignored();
     let lists = (4..20).fold(Script::default(), |script, nth| script.at(Call::List, nth, Fault::Refuse));
     let ended = scene.run(lists.at(Call::Create, 1, Fault::LoseBefore)).await;
-    assert_eq!(ended.outcome().verdict, Verdict::Attention, "{:#?}", ended.outcome());
+    assert_eq!(ended.outcome().verdict, RunStatus::Attention, "{:#?}", ended.outcome());
     assert!(tells_of(&ended, "may have been made"));
     let told = ended.outcome().problems.iter().find(|problem| problem.what.contains("may have been made")).unwrap();
     assert!(told.next.as_deref().unwrap().starts_with("run it again: the next run finds it"), "{told:?}");

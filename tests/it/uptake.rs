@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::outcome::{OldKeyStatus, Outcome, Verdict};
+use keyrotor::rotation::outcome::{OldKeyStatus, Outcome, RunStatus};
 use keyrotor::rotation::step::Step;
 use keyrotor_sim::ports::{PROCESSES, Rollout};
 use keyrotor_sim::scene::{FAMILY, SECRET};
@@ -30,7 +30,7 @@ async fn next_run_heals(scene: Scene) {
     tokio::time::sleep(LONG_AFTER).await;
     let mut scene = scene.with_current_key();
     scene.rollout = Some(Rollout { takes: MINUTE, within: 5 * MINUTE });
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
     assert!(processes_hold(&scene, scene.deployed().as_ref()));
 }
@@ -40,7 +40,7 @@ async fn nothing_is_retired_before_every_process_has_the_new_key() {
     let scene = scene(3 * MINUTE);
     let ended = scene.clean_run().await;
     let outcome = ended.outcome();
-    assert_eq!((outcome.verdict, outcome.old_key_status), (Verdict::Rotated, OldKeyStatus::Deleted), "{outcome:#?}");
+    assert_eq!((outcome.verdict, outcome.old_key_status), (RunStatus::Rotated, OldKeyStatus::Deleted), "{outcome:#?}");
     scene.assert_healed();
     assert!(processes_hold(&scene, scene.deployed().as_ref()));
     assert_eq!(restarts(outcome), 2, "{outcome:#?}");
@@ -63,7 +63,7 @@ async fn a_failed_uptake_puts_everything_back_and_waits_for_the_old_key_to_be_ta
         let old = scene.deployed();
         let ended = scene.run(Script::default().at(call, 1, Fault::Refuse)).await;
         let outcome = ended.outcome();
-        assert_eq!((outcome.verdict, scene.deployed()), (Verdict::RolledBack, old.clone()), "{call:?} {outcome:#?}");
+        assert_eq!((outcome.verdict, scene.deployed()), (RunStatus::RolledBack, old.clone()), "{call:?} {outcome:#?}");
         assert!(outcome.problems.first().is_some_and(|first| first.what.contains("acme/api")), "{outcome:#?}");
         assert_eq!(scene.world.live_keys(FAMILY).len(), 1);
         scene.assert_no_outage();
@@ -88,7 +88,7 @@ async fn an_uptake_that_takes_too_long_says_what_it_waited_for() {
     let outcome = ended.outcome();
     let first = outcome.problems.first().map(|first| first.what.clone()).unwrap_or_default();
     assert!(first.contains("restart it: not done within 5 min: the last process runs with"), "{outcome:#?}");
-    assert_eq!((outcome.verdict, scene.world.live_keys(FAMILY).len()), (Verdict::Attention, 2), "it hung again");
+    assert_eq!((outcome.verdict, scene.world.live_keys(FAMILY).len()), (RunStatus::Attention, 2), "it hung again");
     tokio::time::sleep(60 * MINUTE).await;
     next_run_heals(scene).await;
 }
@@ -104,7 +104,7 @@ async fn lost_answers_and_busy_servers_are_asked_again() {
     ] {
         let scene = scene(MINUTE);
         let ended = scene.run(Script::default().at(call, 1, fault)).await;
-        assert_eq!(ended.outcome().verdict, Verdict::Rotated, "{call:?} {fault:?} {:#?}", ended.outcome());
+        assert_eq!(ended.outcome().verdict, RunStatus::Rotated, "{call:?} {fault:?} {:#?}", ended.outcome());
         tokio::time::sleep(LONG_AFTER).await;
         scene.assert_healed();
     }
@@ -144,6 +144,6 @@ async fn where_a_lease_can_not_be_renewed_an_uptake_has_to_fit_into_it() {
     assert_eq!((ended.status(), scene.deployed()), (1, before), "{:#?}", ended.outcome());
     assert!(next.contains("set verify-timeout to 5 min"), "{next}");
     scene.policy.verify_timeout = 5 * MINUTE;
-    assert_eq!(scene.clean_run().await.outcome().verdict, Verdict::Rotated);
+    assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
 }

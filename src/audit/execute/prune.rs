@@ -14,7 +14,7 @@ use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::{Event, Observer as _, Problem};
 use crate::rotation::plan::identity::provably;
-use crate::rotation::port::{About, Deletion, KeyId, KeyIssuer, KeyKind, Listing, Verdict};
+use crate::rotation::port::{About, Deletion, KeyId, KeyIssuer, KeyKind, KeyProbe, Listing};
 use crate::secret::Secret;
 
 /// A list that was read no longer ago than this counts as read right before. Reading one of thousands takes longer.
@@ -230,7 +230,7 @@ fn doubted(fate: &Fate, why: &str) -> Fate {
 /// What the issuer says of the key that asks, at the first place where it says anything.
 async fn about(issuer: &dyn KeyIssuer, value: &Secret) -> About {
     for endpoint in issuer.endpoints() {
-        if let Verdict::Accepted(about) = issuer.try_key(value, *endpoint).await
+        if let KeyProbe::Accepted(about) = issuer.try_key(value, *endpoint).await
             && about != About::default()
         {
             return about;

@@ -19,7 +19,7 @@ use super::single_flight::SingleFlight;
 use super::wire::{Signer, Wire, root};
 use crate::http::{Client, Failure, Trace, one_line};
 use crate::rotation::port::{
-    ChatVerdict, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeySpec, Listing, Renamed, Respell, Verdict,
+    ChatProbe, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeyProbe, KeySpec, Listing, Renamed, Respell,
 };
 use crate::secret::prefix;
 use crate::secret::{Redactor, Secret};
@@ -148,11 +148,11 @@ impl KeyIssuer for ArouterIssuer {
         &prove::ENDPOINTS
     }
 
-    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict {
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> KeyProbe {
         self.tried(value, at).await
     }
 
-    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatVerdict {
+    async fn chat(&self, value: &Secret, model: Option<&str>) -> ChatProbe {
         self.chatted(value, model).await
     }
 

@@ -3,7 +3,7 @@
 use super::ArouterIssuer;
 use crate::issuer::proof::{Chat, about, judge, models, tried_key};
 use crate::issuer::wire::{Ask, Signer};
-use crate::rotation::port::{ChatVerdict, Endpoint, Verdict};
+use crate::rotation::port::{ChatProbe, Endpoint, KeyProbe};
 use crate::secret::Secret;
 
 /// Both are asked with the key that is tried.
@@ -15,32 +15,32 @@ const CHAT: &str = "/v1/chat/completions";
 const KEY_PATHS: [&str; 2] = ["/api/v1/key", "/v1/key"];
 
 impl ArouterIssuer {
-    pub(super) async fn tried(&self, value: &Secret, at: Endpoint) -> Verdict {
+    pub(super) async fn tried(&self, value: &Secret, at: Endpoint) -> KeyProbe {
         let signer = tried_key(value);
         match ENDPOINTS.iter().position(|known| *known == at) {
             Some(0) => judge(self.wire.send(Ask::get(MODELS), &signer).await, &self.wire.redactor, models),
             Some(_) => self.asked_about_itself(&signer).await,
-            None => Verdict::NoSuchEndpoint,
+            None => KeyProbe::NoSuchEndpoint,
         }
     }
 
     /// The path that accepted a key once is kept, so that a never-issued key is refused at the same place.
-    async fn asked_about_itself(&self, signer: &Signer) -> Verdict {
+    async fn asked_about_itself(&self, signer: &Signer) -> KeyProbe {
         let kept = self.key_path.get();
-        let mut verdict = Verdict::NoSuchEndpoint;
+        let mut verdict = KeyProbe::NoSuchEndpoint;
         for path in KEY_PATHS.into_iter().filter(|path| kept.is_none_or(|kept| kept == *path)) {
             verdict = judge(self.wire.send(Ask::get(path), signer).await, &self.wire.redactor, about);
-            if matches!(verdict, Verdict::Accepted(_)) {
+            if matches!(verdict, KeyProbe::Accepted(_)) {
                 self.key_path.set(Some(path));
             }
-            if verdict != Verdict::NoSuchEndpoint {
+            if verdict != KeyProbe::NoSuchEndpoint {
                 break;
             }
         }
         verdict
     }
 
-    pub(super) async fn chatted(&self, value: &Secret, model: Option<&str>) -> ChatVerdict {
+    pub(super) async fn chatted(&self, value: &Secret, model: Option<&str>) -> ChatProbe {
         Chat { wire: &self.wire, models: MODELS, completions: CHAT }.complete(value, model).await
     }
 }

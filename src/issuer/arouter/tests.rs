@@ -349,8 +349,8 @@ async fn a_key_asks_about_itself_where_it_was_accepted_before() {
     .unwrap();
     let issuer = issuer(&server, true);
     let key = prove::ENDPOINTS[1];
-    assert_eq!(issuer.try_key(&Secret::new(NEW.into()), key).await, Verdict::Accepted(Default::default()));
-    assert_eq!(issuer.try_key(&Secret::new("lr_live_never_issued".into()), key).await, Verdict::Refused);
+    assert_eq!(issuer.try_key(&Secret::new(NEW.into()), key).await, KeyProbe::Accepted(Default::default()));
+    assert_eq!(issuer.try_key(&Secret::new("lr_live_never_issued".into()), key).await, KeyProbe::Refused);
     assert_eq!(server.asked().iter().filter(|asked| asked.is("GET /api/v1/key")).count(), 1);
 }
 

@@ -3,12 +3,12 @@
 use super::rows::{reset, role, state};
 use super::{counts, fate, key_count, next, not_judged};
 use crate::audit::prune::{Fate, Pruned};
-use crate::audit::{Audit, AuditedKey, Finding, LastUse, Level, State, Verdict};
+use crate::audit::{Audit, AuditStatus, AuditedKey, Finding, LastUse, Level, State};
 use crate::humanize::{day, moment, whole_span};
 use crate::report::escape::{code, escape, prose};
 use crate::report::page::Page;
+use crate::report::phrases::{full_stop, short_id};
 use crate::report::pictures;
-use crate::report::words::{full_stop, short_id};
 use crate::rotation::outcome::Problem;
 use crate::rotation::port::{AllowList, KeyKind, KeyRow, Reset};
 
@@ -21,9 +21,9 @@ const MAX_NAMES: usize = 4;
 /// Writes the whole summary; what does not fit is left out, the least important first.
 pub(in crate::report) fn markdown(page: &mut Page, audit: &Audit) {
     let mark = match audit.verdict() {
-        Verdict::Audited => "✅ ",
-        Verdict::Unchanged => "❌ ",
-        Verdict::Attention => "⚠️ ",
+        AuditStatus::Audited => "✅ ",
+        AuditStatus::Unchanged => "❌ ",
+        AuditStatus::Attention => "⚠️ ",
     };
     page.push(&format!("## {mark}Audit of {}: {}\n\n", key_count(audit), counts(audit)));
     page.push(&format!("{}\n\n", prose(&what_was_looked_for(audit))));

@@ -5,7 +5,7 @@ use super::rows::state;
 use super::{counts, fate, key_count, next, not_judged};
 use crate::audit::{Audit, AuditedKey, Finding};
 use crate::humanize::whole_span;
-use crate::report::words::{extend, full_stop};
+use crate::report::phrases::{extend, full_stop};
 use crate::rotation::port::KeyKind;
 
 /// The ending in lines, without mark-up.

@@ -7,8 +7,8 @@ use crate::http::Failure;
 use crate::rotation::clock::later;
 use crate::rotation::exec::prove::FIRST_WAIT;
 use crate::rotation::exec::renewal::NotThere;
-use crate::rotation::exec::run::{Again, Cause, Commit, NewKey, Run, Unwritten, problem};
-use crate::rotation::lease::{Mode, renewal_every};
+use crate::rotation::exec::run::{Abort, Commit, NewKey, Restart, Run, Unwritten, problem};
+use crate::rotation::lease::{Naming, renewal_every};
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{KeyFate, Problem, StrayReason};
@@ -35,7 +35,7 @@ pub(super) fn fate(standing: &Standing, policy: &Policy) -> Option<KeyFate> {
 
 impl Run<'_> {
     /// Retires what earlier runs left to grace and may go now.
-    pub(super) async fn settle_pending(&self, seen: &Observation, pending: &[Pending]) -> Result<(), Cause> {
+    pub(super) async fn settle_pending(&self, seen: &Observation, pending: &[Pending]) -> Result<(), Abort> {
         let mut shown = false;
         for key in pending {
             if let Some(notice) = key.notice(self.policy) {
@@ -63,11 +63,11 @@ impl Run<'_> {
     }
 
     /// What the targets hold is known from the first look alone: a pending key is not deleted long after it.
-    fn still_fresh(&self, seen: &Observation) -> Result<(), Cause> {
+    fn still_fresh(&self, seen: &Observation) -> Result<(), Abort> {
         if self.clock().at_most_since(seen.ended) <= self.policy.request_timeout {
             return Ok(());
         }
-        Err(Cause::Failed(Problem::bare(
+        Err(Abort::Failed(Problem::bare(
             "the targets were checked too long ago: the issuer or this machine was too slow since",
         )))
     }
@@ -75,25 +75,25 @@ impl Run<'_> {
     /// Names say which key is pending only where the issuer renames; nothing has shown yet that this one does. The key
     /// that is to be deleted shows it: no other key's grace counts from the oldest one's commit.
     /// `false`: another run has deleted that key, which shows nothing.
-    async fn show_renames(&self, key: &Pending) -> Result<bool, Cause> {
+    async fn show_renames(&self, key: &Pending) -> Result<bool, Abort> {
         let Some(name) = FamilyName::parse(&self.policy.key_name, &key.name) else { return Ok(false) };
         let name = name.renewed(&mut self.ctx.rng.borrow_mut()).to_string();
         let what = format!("rename {} before it is deleted", key.name);
         match self.rename_key(&key.id, &name, &what, NotThere::MayPass).await {
             Ok(answer) if answer.name.as_deref() == Some(name.as_str()) => Ok(true),
-            Ok(_) => Err(Cause::BeginAgain(Again::WithoutRenames)),
+            Ok(_) => Err(Abort::BeginAgain(Restart::WithoutRenames)),
             Err(Unwritten::Failure(Failure::Refused(refusal) | Failure::Doubtful(refusal))) => {
                 match self.rename_refused(&key.id, &what, refusal).await {
-                    Cause::GiveWay(_) => Ok(false),
-                    cause => Err(cause),
+                    Abort::GiveWay(_) => Ok(false),
+                    abort => Err(abort),
                 }
             }
-            Err(unwritten) => Err(unwritten.into_cause(&what)),
+            Err(unwritten) => Err(unwritten.into_abort(&what)),
         }
     }
 
     /// Commits; with no grace every key that is replaced goes beside it.
-    pub(super) async fn commit(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
+    pub(super) async fn commit(&self, seen: &Observation, rotate: &Rotate, naming: Naming) -> Result<(), Abort> {
         let Some(new) = self.new_key() else { return Ok(()) };
         self.checkpoint()?;
         self.lease_gate()?;
@@ -101,7 +101,7 @@ impl Run<'_> {
         self.issuer.hand_over(&new.value);
         {
             let mut memory = self.memory.borrow_mut();
-            memory.commit = if mode == Mode::Renaming { Commit::InDoubt } else { Commit::NotBegun };
+            memory.commit = if naming == Naming::Renaming { Commit::InDoubt } else { Commit::NotBegun };
             memory.set_fate(&new.id, KeyFate::New);
             for id in &rotate.replaces {
                 memory.key_mut(id).fate.get_or_insert(KeyFate::Stray { reason: StrayReason::NotRetired });
@@ -111,12 +111,12 @@ impl Run<'_> {
             match self.step(Step::Commit, self.commit_before_grace()).await {
                 Ok(true) => self.step(Step::Retire, self.settle_replaced(seen, rotate)).await,
                 Ok(false) => {}
-                Err(cause) => self.tell_doubt(rotate, cause),
+                Err(abort) => self.tell_doubt(rotate, abort),
             }
             return Ok(());
         }
         let rename = async {
-            if mode == Mode::Renaming {
+            if naming == Naming::Renaming {
                 self.step(Step::Commit, self.rename_finally(&new)).await;
             }
         };
@@ -130,7 +130,7 @@ impl Run<'_> {
         match self.rename_key(&new.id, &name, &what, NotThere::Counts).await {
             Ok(answer) => self.shows_commit(new, name, &answer),
             Err(unwritten) => {
-                self.tell_uncommitted_because(unwritten.into_cause(&what));
+                self.tell_uncommitted_because(unwritten.into_abort(&what));
                 false
             }
         }
@@ -140,7 +140,7 @@ impl Run<'_> {
     /// someone else wrote meanwhile. So an answer is waited for no longer than a renewal's, the lease is kept, and after
     /// each failure, the last one too, everything is settled and looked at anew: the renewals on the way put the
     /// unconfirmed name over whatever lands. `false`: every target holds the key, and its name is not certain.
-    async fn commit_before_grace(&self) -> Result<bool, Cause> {
+    async fn commit_before_grace(&self) -> Result<bool, Abort> {
         let mut made = 0;
         loop {
             let Some(new) = self.new_key() else { return Ok(false) };
@@ -169,7 +169,7 @@ impl Run<'_> {
     }
 
     /// What a look before the commit showed after it was begun: the targets may hold another key, and nothing is replaced.
-    fn tell_doubt(&self, rotate: &Rotate, cause: Cause) {
+    fn tell_doubt(&self, rotate: &Rotate, abort: Abort) {
         {
             let mut memory = self.memory.borrow_mut();
             (memory.unfinished, memory.commit) = (true, Commit::NotBegun);
@@ -180,7 +180,7 @@ impl Run<'_> {
                 memory.key_mut(id).fate.take_if(|it| *it == KeyFate::Stray { reason: StrayReason::NotRetired });
             }
         }
-        self.trouble_of(cause);
+        self.trouble_of(abort);
     }
 
     fn shows_commit(&self, new: &NewKey, name: String, answer: &Renamed) -> bool {
@@ -195,8 +195,8 @@ impl Run<'_> {
         true
     }
 
-    fn tell_uncommitted_because(&self, cause: Cause) {
-        match cause.into_problem() {
+    fn tell_uncommitted_because(&self, abort: Abort) {
+        match abort.into_problem() {
             Some(problem) => self.tell_uncommitted(problem.what),
             None => self.tell_if_uncommitted(),
         }
@@ -234,7 +234,7 @@ impl Run<'_> {
     }
 
     /// Deletes a replaced key or switches it off, and says what it is now.
-    async fn retire_one(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Cause>) -> Result<KeyFate, Problem> {
+    async fn retire_one(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Abort>) -> Result<KeyFate, Problem> {
         let name = self.name_of(id);
         let (fate, word) = if self.policy.retire() == Retire::Disable {
             self.disable_if(id, gate).await?;
@@ -292,7 +292,7 @@ impl Run<'_> {
                     memory.set_fate(id, waiting(id));
                 }
                 Err(unwritten) => {
-                    if let Cause::Failed(problem) = unwritten.into_cause(&what) {
+                    if let Abort::Failed(problem) = unwritten.into_abort(&what) {
                         self.stray(id, problem);
                     }
                 }
@@ -307,7 +307,7 @@ impl Run<'_> {
 
     /// Until the new key has its final name, other runs take the replaced one for current, and may put it back as soon
     /// as this run's lease is over.
-    fn may_retire(&self) -> Result<(), Cause> {
+    fn may_retire(&self) -> Result<(), Abort> {
         if self.memory.borrow().commit == Commit::Done { Ok(()) } else { self.lease_gate() }
     }
 
@@ -316,7 +316,7 @@ impl Run<'_> {
         self.delete_if(id, async || Ok(())).await
     }
 
-    async fn delete_if(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Cause>) -> Result<(), Problem> {
+    async fn delete_if(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Abort>) -> Result<(), Problem> {
         let what = format!("delete {} ({id})", self.name_of(id));
         let act = Act::Delete { id: id.clone() };
         let answer = self.write(act, &what, gate, async || self.issuer.delete(id).await).await;
@@ -348,7 +348,7 @@ impl Run<'_> {
     }
 
     /// Switches a key off. An issuer that answers with success need not have done it: its answer, else its list, says so.
-    async fn disable_if(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Cause>) -> Result<(), Problem> {
+    async fn disable_if(&self, id: &KeyId, gate: impl AsyncFn() -> Result<(), Abort>) -> Result<(), Problem> {
         let what = format!("disable {} ({id})", self.name_of(id));
         let act = Act::Disable { id: id.clone() };
         let answer = self.write(act, &what, gate, async || self.issuer.set_disabled(id, true).await).await;
@@ -390,9 +390,9 @@ impl Run<'_> {
 }
 
 fn not_retired(what: &str, unwritten: Unwritten) -> Problem {
-    let why = match unwritten.into_cause(what) {
-        Cause::Failed(problem) => return problem,
-        Cause::GiveWay(_) => "the lease ended before it succeeded",
+    let why = match unwritten.into_abort(what) {
+        Abort::Failed(problem) => return problem,
+        Abort::GiveWay(_) => "the lease ended before it succeeded",
         _ => "the run was told to stop",
     };
     Problem::bare(format!("{what}: {why}"))

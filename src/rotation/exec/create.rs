@@ -6,8 +6,8 @@ use jiff::tz::TimeZone;
 
 use crate::http::Failure;
 use crate::rotation::exec::renewal::NotThere;
-use crate::rotation::exec::run::{Again, Candidate, Cause, NewKey, Run, Unwritten, problem};
-use crate::rotation::lease::{Lease, Mode};
+use crate::rotation::exec::run::{Abort, Candidate, NewKey, Restart, Run, Unwritten, problem};
+use crate::rotation::lease::{Lease, Naming};
 use crate::rotation::ledger::{Act, Effect};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{Event, KeyFate, Problem};
@@ -20,7 +20,7 @@ const LOST_CREATES: usize = 3;
 
 impl Run<'_> {
     /// Renames a key outside the family into it, so that the family's names tell the whole state from here on.
-    pub(super) async fn adopt(&self, seen: &Observation, id: &KeyId) -> Result<(), Cause> {
+    pub(super) async fn adopt(&self, seen: &Observation, id: &KeyId) -> Result<(), Abort> {
         let Some(row) = seen.row(id) else { return Ok(()) };
         let date = row.created_at.unwrap_or(seen.now()).to_zoned(TimeZone::UTC).date();
         let name = FamilyName::new(&self.policy.key_name, date, true, &mut self.ctx.rng.borrow_mut()).to_string();
@@ -31,22 +31,22 @@ impl Run<'_> {
                 self.memory.borrow_mut().set_name(id, name);
                 Ok(())
             }
-            Ok(_) => Err(Cause::BeginAgain(Again::WithoutRenames)),
+            Ok(_) => Err(Abort::BeginAgain(Restart::WithoutRenames)),
             Err(Unwritten::Failure(Failure::Refused(refusal) | Failure::Doubtful(refusal))) => {
                 Err(self.rename_refused(id, &what, refusal).await)
             }
-            Err(unwritten) => Err(unwritten.into_cause(&what)),
+            Err(unwritten) => Err(unwritten.into_abort(&what)),
         }
     }
 
     /// Makes the new key. An answer that is lost is never followed by a blind repetition. Whatever the answer, a key may have
     /// been made, so that its name is looked for in the next list.
-    pub(super) async fn create(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
+    pub(super) async fn create(&self, seen: &Observation, rotate: &Rotate, naming: Naming) -> Result<(), Abort> {
         let (mut made, mut lost) = (0, 0);
         loop {
             self.checkpoint()?;
             let today = seen.now().to_zoned(TimeZone::UTC).date();
-            let fixed = mode == Mode::Fixed;
+            let fixed = naming == Naming::Immutable;
             let name = FamilyName::new(&self.policy.key_name, today, fixed, &mut self.ctx.rng.borrow_mut());
             let spec = KeySpec { name: name.to_string(), rights: rotate.rights.clone() };
             let sent = self.clock().now();
@@ -60,7 +60,7 @@ impl Run<'_> {
             match answer {
                 Ok(key) if seen.row(&key.id).is_some() => {
                     self.memory.borrow_mut().ghosts.insert(spec.name);
-                    return Err(Cause::Failed(Problem::new(
+                    return Err(Abort::Failed(Problem::new(
                         format!("make a key: the answer has the id of a key that was there before, {}", key.id),
                         "ask the issuer",
                     )));
@@ -74,7 +74,7 @@ impl Run<'_> {
                     record.fate = Some(KeyFate::NewHeld);
                     memory.candidate = Some(Candidate {
                         key: NewKey { id: key.id, value: key.value, name, rights: key.rights },
-                        lease: Lease::begin(sent, mode, self.policy),
+                        lease: Lease::begin(sent, naming, self.policy),
                         renewals: 0,
                         proved_at: None,
                         had_twins: false,
@@ -98,7 +98,7 @@ impl Run<'_> {
                         memory.ghosts.remove(&spec.name);
                     }
                     if refused || lost >= LOST_CREATES {
-                        return Err(Cause::Failed(problem("make a key", &failure)));
+                        return Err(Abort::Failed(problem("make a key", &failure)));
                     }
                 }
                 Err(failure) => {
@@ -107,7 +107,7 @@ impl Run<'_> {
                         self.memory.borrow_mut().unlooked.insert(spec.name);
                     }
                     if !self.wait_to_repeat("make a key", made, &failure).await? {
-                        return Err(Cause::Failed(problem("make a key", &failure)));
+                        return Err(Abort::Failed(problem("make a key", &failure)));
                     }
                 }
             }

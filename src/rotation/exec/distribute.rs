@@ -7,7 +7,7 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::rotation::clock::{earlier, later};
-use crate::rotation::exec::run::{Cause, NewKey, Run};
+use crate::rotation::exec::run::{Abort, NewKey, Run};
 use crate::rotation::ledger::Act;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
@@ -27,7 +27,7 @@ const MAX_LOOKS: usize = 3;
 impl Run<'_> {
     /// Writes every target: the one not written for longest alone, so that a refusal finds nothing written; then the
     /// rest, `parallel` at a time. After a failure nothing more is begun; what is under way is waited for.
-    pub(super) async fn distribute(&self, seen: &Observation, rotate: &Rotate) -> Result<(), Cause> {
+    pub(super) async fn distribute(&self, seen: &Observation, rotate: &Rotate) -> Result<(), Abort> {
         let Some(new) = self.new_key() else { return Ok(()) };
         let empty = |target: usize| seen.targets.get(target).is_some_and(|seen| seen.held == Held::Nothing);
         let mut queue = rotate.order.iter().copied();
@@ -45,8 +45,8 @@ impl Run<'_> {
             }
             match writes.next().await {
                 None => break,
-                Some(Err(cause)) => {
-                    trouble.get_or_insert(cause);
+                Some(Err(abort)) => {
+                    trouble.get_or_insert(abort);
                 }
                 Some(Ok(())) => {}
             }
@@ -54,7 +54,7 @@ impl Run<'_> {
         trouble.map_or(Ok(()), Err)
     }
 
-    async fn write_target(&self, target: usize, new: &NewKey, empty: bool) -> Result<(), Cause> {
+    async fn write_target(&self, target: usize, new: &NewKey, empty: bool) -> Result<(), Abort> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let name = store.name();
         let began = self.clock().elapsed();
@@ -84,11 +84,11 @@ impl Run<'_> {
                 Ok(())
             }
             Err(unwritten) => {
-                let cause = unwritten.into_cause(&name);
-                if let Cause::Failed(problem) = &cause {
+                let abort = unwritten.into_abort(&name);
+                if let Abort::Failed(problem) = &abort {
                     self.detail(target, problem.beside_its_name());
                 }
-                Err(cause)
+                Err(abort)
             }
         }
     }
@@ -96,7 +96,7 @@ impl Run<'_> {
     /// Putting back removes a secret where there was none. What someone else wrote there while the new key was proved could be
     /// put back by nobody, so that it is left alone. The look has to be over before a write's turn is taken: a turn may not
     /// wait for another.
-    async fn ready_for_an_empty_target(&self, target: usize, store: &dyn SecretStore) -> Result<(), Cause> {
+    async fn ready_for_an_empty_target(&self, target: usize, store: &dyn SecretStore) -> Result<(), Abort> {
         let name = store.name();
         let mut looks = 0;
         loop {
@@ -104,7 +104,7 @@ impl Run<'_> {
                 self.detail(target, "it was written meanwhile");
                 let next = "find out who else writes this secret, then run once with rotate-after: 0s; for a first key, remove \
                             it or name its key in replace-key-id";
-                return Err(Cause::Failed(Problem::about(
+                return Err(Abort::Failed(Problem::about(
                     &name,
                     "it held nothing when this run began, and holds a secret now, not by this run",
                     Some(next.to_owned()),
@@ -121,7 +121,7 @@ impl Run<'_> {
     }
 
     /// Whatever a write has to wait for was waited for; the lease comes last.
-    async fn may_write(&self, name: &str, store: &dyn SecretStore, value: Option<&Secret>) -> Result<(), Cause> {
+    async fn may_write(&self, name: &str, store: &dyn SecretStore, value: Option<&Secret>) -> Result<(), Abort> {
         let staged = async {
             match value {
                 Some(value) => self.read(name, async || store.stage(value).await).await,
@@ -144,7 +144,7 @@ impl Run<'_> {
     }
 
     /// Every target is looked at again: what can be read back is equal, the rest shows no later write than ours.
-    pub(super) async fn look_again(&self) -> Result<(), Cause> {
+    pub(super) async fn look_again(&self) -> Result<(), Abort> {
         let Some(new) = self.new_key() else { return Ok(()) };
         let done = Cell::new(0);
         let looks: Vec<_> = self
@@ -156,7 +156,7 @@ impl Run<'_> {
         stream::iter(looks).buffer_unordered(self.policy.looks(1)).try_collect::<Vec<()>>().await.map(|_| ())
     }
 
-    async fn look_at_written(&self, target: usize, store: &dyn SecretStore, new: &NewKey) -> Result<(), Cause> {
+    async fn look_at_written(&self, target: usize, store: &dyn SecretStore, new: &NewKey) -> Result<(), Abort> {
         let name = store.name();
         let written = self.memory.borrow().targets.get(target).and_then(|progress| progress.written);
         let Some(written) = written else { return Ok(()) };
@@ -171,7 +171,7 @@ impl Run<'_> {
             Held::Since(at) if at > later(written.date, STAMP_TOLERANCE) => {
                 Err(self.someone_else(target, &name, &format!("it was written again at {at}")))
             }
-            Held::Since(at) if at < earlier(written.date, self.longest_write()) => Err(Cause::Failed(Problem::new(
+            Held::Since(at) if at < earlier(written.date, self.longest_write()) => Err(Abort::Failed(Problem::new(
                 format!("{name}: the write was answered, but the secret was last updated at {at}"),
                 "run it again; if it stays so, ask the place's operator",
             ))),
@@ -180,7 +180,7 @@ impl Run<'_> {
     }
 
     /// Every target is looked at once more before the current key's new commit would hide a write of someone else.
-    pub(super) async fn look_at_put_back(&self, seen: &Observation) -> Result<(), Cause> {
+    pub(super) async fn look_at_put_back(&self, seen: &Observation) -> Result<(), Abort> {
         let done = Cell::new(0);
         let looks: Vec<_> = self
             .targets
@@ -194,14 +194,14 @@ impl Run<'_> {
         stream::iter(looks).buffer_unordered(self.policy.looks(1)).try_collect::<Vec<()>>().await.map(|_| ())
     }
 
-    async fn look_at_one_put_back(&self, target: usize, store: &dyn SecretStore, before: Held) -> Result<(), Cause> {
+    async fn look_at_one_put_back(&self, target: usize, store: &dyn SecretStore, before: Held) -> Result<(), Abort> {
         let name = store.name();
         let put_back = self.memory.borrow().targets.get(target).and_then(|progress| progress.put_back);
         let now = match (self.read(&name, async || store.last_write().await).await, put_back) {
             (Ok(sighting), _) => sighting.held,
             // It was written a moment ago, and may be what could not be looked at before.
             (Err(_), Some(_)) => return Ok(()),
-            (Err(cause), None) => return Err(cause),
+            (Err(abort), None) => return Err(abort),
         };
         let right = match (put_back, now) {
             (None, now) => now == before,
@@ -215,16 +215,16 @@ impl Run<'_> {
         self.settled_after() + 2 * STAMP_TOLERANCE
     }
 
-    fn someone_else(&self, target: usize, name: &str, how: &str) -> Cause {
+    fn someone_else(&self, target: usize, name: &str, how: &str) -> Abort {
         self.detail(target, how);
-        Cause::Hold(Problem::new(
+        Abort::Hold(Problem::new(
             format!("{name}: {how}, not by this run"),
             "find out who else writes this secret; the next run writes it again",
         ))
     }
 
     /// Writes the old value back to one target, or removes the secret where there was none.
-    pub(super) async fn put_back_target(&self, target: usize, old: Option<&Secret>) -> Result<(), Cause> {
+    pub(super) async fn put_back_target(&self, target: usize, old: Option<&Secret>) -> Result<(), Abort> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let name = format!("{}: put back", store.name());
         let gate = async || {
@@ -236,7 +236,7 @@ impl Run<'_> {
             None => store.remove().await.map(|()| Written { date: jiff::Timestamp::UNIX_EPOCH }),
         };
         let written = self.write(Act::PutBack { target }, &name, gate, send).await;
-        let written = written.map_err(|failed| failed.into_cause(&name))?;
+        let written = written.map_err(|failed| failed.into_abort(&name))?;
         if let Some(progress) = self.memory.borrow_mut().targets.get_mut(target) {
             progress.put_back = Some(written);
         }

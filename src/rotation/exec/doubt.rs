@@ -4,7 +4,7 @@ use futures_util::{StreamExt as _, stream};
 
 use crate::rotation::clock::{Mark, earlier};
 use crate::rotation::exec::distribute::STAMP_TOLERANCE;
-use crate::rotation::exec::run::{Cause, Run};
+use crate::rotation::exec::run::{Abort, Run};
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::port::Held;
 
@@ -31,7 +31,7 @@ impl Run<'_> {
 
     /// Whether a target certainly does not hold what this run began to write at `since`: its last write is the one that was
     /// seen at first, and whatever can be read there is not the new key.
-    async fn is_unwritten(&self, target: usize, since: Mark, seen: &Observation) -> Result<bool, Cause> {
+    async fn is_unwritten(&self, target: usize, since: Mark, seen: &Observation) -> Result<bool, Abort> {
         let (Some(store), Some(before), Some(new)) =
             (self.targets.get(target), seen.targets.get(target), self.new_key())
         else {

@@ -7,7 +7,7 @@ use futures_util::future::{join_all, try_join_all};
 
 use crate::http::{Failure, Refusal};
 use crate::rotation::exec::renewal::heard_of;
-use crate::rotation::exec::run::{Cause, Run, Unwritten, problem};
+use crate::rotation::exec::run::{Abort, Run, Unwritten, problem};
 use crate::rotation::ledger::Act;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::guardrails::{Difference, Wanted, listed};
@@ -18,7 +18,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 
 impl Run<'_> {
     /// Asks for the guardrails of all keys. A refusal is an answer: it matters only where a key is made.
-    pub(super) async fn look_at_guardrails(&self) -> Result<Result<Guardrails, Refusal>, Cause> {
+    pub(super) async fn look_at_guardrails(&self) -> Result<Result<Guardrails, Refusal>, Abort> {
         let ask = async || match self.issuer.guardrails().await {
             Err(Failure::Refused(refusal)) => Ok(Err(refusal)),
             answer => answer.map(Ok),
@@ -27,7 +27,7 @@ impl Run<'_> {
     }
 
     /// Assigns the wanted guardrails to the new key, and reads them back.
-    pub(super) async fn guard(&self, wanted: &Wanted, new: &KeyId) -> Result<(), Cause> {
+    pub(super) async fn guard(&self, wanted: &Wanted, new: &KeyId) -> Result<(), Abort> {
         if wanted.ids.is_empty() {
             return Ok(());
         }
@@ -37,29 +37,29 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn assign(&self, new: &KeyId, guardrail: &str) -> Result<(), Cause> {
+    async fn assign(&self, new: &KeyId, guardrail: &str) -> Result<(), Abort> {
         let act = Act::Guard { guardrail: guardrail.to_owned() };
         let unseen = Cell::new(0);
         let send = async || heard_of(self.issuer.assign_guardrail(new, guardrail).await, &unseen);
         let what = format!("assign the guardrail {guardrail} to the new key");
         match self.write(act, &what, async || self.lease_gate(), send).await {
             Ok(()) => Ok(()),
-            Err(Unwritten::Cause(cause)) => Err(cause),
+            Err(Unwritten::Abort(abort)) => Err(abort),
             Err(Unwritten::Failure(failure)) => Err(self.unassigned(guardrail, &failure).await),
         }
     }
 
-    async fn unassigned(&self, guardrail: &str, failure: &Failure) -> Cause {
+    async fn unassigned(&self, guardrail: &str, failure: &Failure) -> Abort {
         let what = format!("assign the guardrail {} to the new key", self.named(&[guardrail]).await);
         let refused = matches!(failure, Failure::Refused(_));
         let next = "let the management-key assign it, or take it from the old key if the new one may do without; then run \
                     it again";
         let told = problem(&what, failure);
-        Cause::Failed(if refused { Problem { next: Some(next.to_owned()), ..told } } else { told })
+        Abort::Failed(if refused { Problem { next: Some(next.to_owned()), ..told } } else { told })
     }
 
     /// Waits, for `verify-timeout` at the most, until the new key is shown with the wanted guardrails and no others.
-    async fn guarded(&self, wanted: &Wanted, new: &KeyId) -> Result<(), Cause> {
+    async fn guarded(&self, wanted: &Wanted, new: &KeyId) -> Result<(), Abort> {
         let until = self.clock().instant() + self.policy.verify_timeout;
         let mut wait = FIRST_WAIT;
         loop {
@@ -76,7 +76,7 @@ impl Run<'_> {
         }
     }
 
-    async fn differs(&self, wanted: &Wanted, difference: Difference<'_>) -> Cause {
+    async fn differs(&self, wanted: &Wanted, difference: Difference<'_>) -> Abort {
         let (what, ids, next) = match difference {
             Difference::Beyond(ids) => (
                 "the new key has a guardrail that the old one does not have",
@@ -94,7 +94,7 @@ impl Run<'_> {
             ),
         };
         let named = self.named(&ids).await;
-        Cause::Failed(Problem::new(format!("{what}: {named}"), next.to_owned()))
+        Abort::Failed(Problem::new(format!("{what}: {named}"), next.to_owned()))
     }
 
     /// Guardrails by name and id.

@@ -8,20 +8,20 @@ mod doubt;
 mod guardrails;
 mod never_issued;
 mod observe;
+mod outcome_builder;
 mod own;
 mod own_row;
 mod prove;
 pub(super) mod reenable;
 mod renewal;
 pub(super) mod run;
-mod tell;
 mod undo;
 mod uptake;
 
-use crate::rotation::exec::run::{Again, Cause, Context, Run};
-use crate::rotation::exec::tell::End;
+use crate::rotation::exec::outcome_builder::End;
+use crate::rotation::exec::run::{Abort, Context, Restart, Run};
 use crate::rotation::exec::undo::Undone;
-use crate::rotation::lease::Mode;
+use crate::rotation::lease::Naming;
 use crate::rotation::outcome::{Event, KeyFate, Outcome, Problem};
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::plan::pending::Pending;
@@ -57,22 +57,22 @@ pub async fn dry_run(
     let observed = tokio::select! {
         biased;
         observed = run.step(Step::Observe, run.look(false)) => observed,
-        () = context.interrupt.in_flight_over(&context.clock) => Err(Cause::Interrupted),
+        () = context.interrupt.in_flight_over(&context.clock) => Err(Abort::Interrupted),
     };
     let seen = match observed {
         Ok(seen) => seen,
-        Err(cause) => {
-            let end = run.blind(cause);
+        Err(abort) => {
+            let end = run.blind(abort);
             return run.outcome(end, None);
         }
     };
-    let mode = if seen.listing.may_rename { Mode::Renaming } else { Mode::Fixed };
-    let plan = plan(&seen, policy, mode);
+    let naming = if seen.listing.may_rename { Naming::Renaming } else { Naming::Immutable };
+    let plan = plan(&seen, policy, naming);
     run.remember(&seen, &plan);
     let lines = plan.describe(&seen, policy);
     run.event(&Event::Plan(&lines));
     match plan.decision {
-        Decision::Stop(stop, others) => run.outcome(End::Stopped(stop, others), Some(&seen)),
+        Decision::Blocked(blocked, others) => run.outcome(End::Blocked(blocked, others), Some(&seen)),
         _ => run.outcome(End::Planned(lines), Some(&seen)),
     }
 }
@@ -85,22 +85,22 @@ impl Run<'_> {
             let observed = tokio::select! {
                 biased;
                 observed = self.step(Step::Observe, self.observe(fixed)) => observed,
-                () = self.ctx.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
+                () = self.ctx.interrupt.in_flight_over(self.clock()) => Err(Abort::Interrupted),
             };
-            let (seen, mode) = match observed {
+            let (seen, naming) = match observed {
                 Ok(observed) => observed,
-                Err(cause) => return (self.blind(cause), last_seen),
+                Err(abort) => return (self.blind(abort), last_seen),
             };
-            let plan = plan(&seen, self.policy, mode);
+            let plan = plan(&seen, self.policy, naming);
             self.remember(&seen, &plan);
             self.event(&Event::Plan(&plan.describe(&seen, self.policy)));
             match self.carry_out(&seen, plan).await {
                 Ok(end) => return (end, Some(seen)),
-                Err(Again::WithoutRenames) => {
+                Err(Restart::WithoutRenames) => {
                     self.note("this issuer does not rename keys: beginning again without");
                     fixed = true;
                 }
-                Err(Again::WithOtherSpelling) => self.note("the spending limit was not taken: trying its other name"),
+                Err(Restart::WithOtherSpelling) => self.note("the spending limit was not taken: trying its other name"),
             }
             self.begin_again();
             last_seen = Some(seen);
@@ -109,8 +109,8 @@ impl Run<'_> {
         (End::Undone(Undone::Nothing), last_seen)
     }
 
-    fn blind(&self, cause: Cause) -> End {
-        self.trouble_of(cause);
+    fn blind(&self, abort: Abort) -> End {
+        self.trouble_of(abort);
         End::Blind
     }
 
@@ -136,17 +136,17 @@ impl Run<'_> {
         }
     }
 
-    async fn carry_out(&self, seen: &Observation, plan: Plan) -> Result<End, Again> {
+    async fn carry_out(&self, seen: &Observation, plan: Plan) -> Result<End, Restart> {
         let rotate = match plan.decision {
-            Decision::Stop(stop, others) => {
+            Decision::Blocked(blocked, others) => {
                 if let Some(id) = &plan.try_renames_on {
                     self.try_renames(seen, id).await?;
                 }
-                return Ok(End::Stopped(stop, others));
+                return Ok(End::Blocked(blocked, others));
             }
-            Decision::Rest { reason, attention } => {
+            Decision::NotDue { reason, attention } => {
                 self.settle_first(seen, &plan.pending).await?;
-                return Ok(End::Rested { reason, attention });
+                return Ok(End::NotDue { reason, attention });
             }
             Decision::Rotate(rotate) => {
                 self.settle_first(seen, &plan.pending).await?;
@@ -155,26 +155,26 @@ impl Run<'_> {
         };
         let forward = tokio::select! {
             biased;
-            forward = Box::pin(self.forward(seen, &rotate, plan.mode)) => forward,
-            () = self.ctx.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
+            forward = Box::pin(self.forward(seen, &rotate, plan.naming)) => forward,
+            () = self.ctx.interrupt.in_flight_over(self.clock()) => Err(Abort::Interrupted),
         };
         let ended = match forward {
             Ok(()) => {
-                let committed = self.in_time(Box::pin(self.commit(seen, &rotate, plan.mode))).await;
+                let committed = self.in_time(Box::pin(self.commit(seen, &rotate, plan.naming))).await;
                 committed.unwrap_or_else(|| {
                     self.tell_if_uncommitted();
                     Ok(())
                 })
             }
-            Err(cause) => Err(cause),
+            Err(abort) => Err(abort),
         };
         match ended {
             Ok(()) => {
                 self.report_leaks(&rotate);
                 Ok(End::Rotated { reason: rotate.due.clone() })
             }
-            Err(Cause::BeginAgain(again)) => self.undo_to_begin_again(again).await,
-            Err(cause) => Ok(End::Undone(self.undo_in_time(cause, seen, &rotate).await)),
+            Err(Abort::BeginAgain(again)) => self.undo_to_begin_again(again).await,
+            Err(abort) => Ok(End::Undone(self.undo_in_time(abort, seen, &rotate).await)),
         }
     }
 
@@ -185,7 +185,7 @@ impl Run<'_> {
         }
     }
 
-    async fn settle_first(&self, seen: &Observation, pending: &[Pending]) -> Result<(), Again> {
+    async fn settle_first(&self, seen: &Observation, pending: &[Pending]) -> Result<(), Restart> {
         if pending.is_empty() {
             return Ok(());
         }
@@ -193,25 +193,25 @@ impl Run<'_> {
         let settled = tokio::select! {
             biased;
             settled = settling => settled,
-            () = self.ctx.interrupt.in_flight_over(self.clock()) => Err(Cause::Interrupted),
+            () = self.ctx.interrupt.in_flight_over(self.clock()) => Err(Abort::Interrupted),
         };
         match settled {
-            Err(Cause::BeginAgain(again)) => Err(again),
-            Err(cause) => {
-                cause.into_problem().into_iter().for_each(|problem| self.unfinished(problem));
+            Err(Abort::BeginAgain(again)) => Err(again),
+            Err(abort) => {
+                abort.into_problem().into_iter().for_each(|problem| self.unfinished(problem));
                 Ok(())
             }
             Ok(()) => Ok(()),
         }
     }
 
-    async fn forward(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
+    async fn forward(&self, seen: &Observation, rotate: &Rotate, naming: Naming) -> Result<(), Abort> {
         if let Some(id) = &rotate.adopt {
             self.step(Step::Adopt, self.adopt(seen, id)).await?;
         }
-        self.step(Step::Create, self.create(seen, rotate, mode)).await?;
+        self.step(Step::Create, self.create(seen, rotate, naming)).await?;
         self.while_renewing(async {
-            self.step(Step::Prove, self.prove(seen, rotate, mode)).await?;
+            self.step(Step::Prove, self.prove(seen, rotate, naming)).await?;
             self.step(Step::Distribute, self.distribute(seen, rotate)).await?;
             self.take_up().await
         })
@@ -221,7 +221,7 @@ impl Run<'_> {
 
     /// What someone else writes before the commit is not seen behind it, so nothing is waited for between the last look
     /// and the commit.
-    pub(super) async fn confirm(&self) -> Result<(), Cause> {
+    pub(super) async fn confirm(&self) -> Result<(), Abort> {
         loop {
             self.settle().await?;
             let confirm = async { futures_util::try_join!(self.still_works(), self.look_again()).map(|_| ()) };
@@ -232,8 +232,8 @@ impl Run<'_> {
         }
     }
 
-    async fn undo_in_time(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
-        let undone = self.in_time(Box::pin(self.step(Step::Undo, self.undo(cause, seen, rotate)))).await;
+    async fn undo_in_time(&self, abort: Abort, seen: &Observation, rotate: &Rotate) -> Undone {
+        let undone = self.in_time(Box::pin(self.step(Step::Undo, self.undo(abort, seen, rotate)))).await;
         undone.unwrap_or_else(|| {
             self.tell_if_perhaps_deleted();
             Undone::Held
@@ -241,7 +241,7 @@ impl Run<'_> {
     }
 
     /// The new key is deleted before the next attempt; if that fails there is none.
-    async fn undo_to_begin_again(&self, again: Again) -> Result<End, Again> {
+    async fn undo_to_begin_again(&self, again: Restart) -> Result<End, Restart> {
         self.unstoppable.set(true);
         self.in_time(self.revoke()).await;
         self.unstoppable.set(false);

@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use crate::http::Failure;
 use crate::rotation::clock::{SAME_WRITE_MARGIN, ServerClock, earlier, later};
 use crate::rotation::exec::never_issued::never_issued;
-use crate::rotation::exec::run::{Cause, Run};
-use crate::rotation::lease::{Mode, Watch};
+use crate::rotation::exec::run::{Abort, Run};
+use crate::rotation::lease::{Naming, Watch};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::Event;
 use crate::rotation::plan::identity::provably;
 use crate::rotation::plan::observation::{HeldKey, Observation, SeenTarget, SeenUse, commit, live};
 use crate::rotation::plan::value::not_a_key;
-use crate::rotation::port::{About, Endpoint, Entry, Held, KeyId, KeyRow, Listing, SecretStore, Verdict};
+use crate::rotation::port::{About, Endpoint, Entry, Held, KeyId, KeyProbe, KeyRow, Listing, SecretStore};
 use crate::secret::Secret;
 
 /// How often the list is asked for while another run may be at work.
@@ -34,7 +34,7 @@ const MAX_ELSEWHERE: usize = 16;
 
 /// What the one try of `current-key` said, before it is held against the list.
 struct Tried {
-    verdict: Verdict,
+    verdict: KeyProbe,
     at: Option<Endpoint>,
     /// Whether the same endpoint refused a key that was never issued, where that was asked beside it.
     refuses_others: Option<bool>,
@@ -42,25 +42,27 @@ struct Tried {
 
 impl Run<'_> {
     /// Reads everything; where another run may be at work on the family, waits for it and reads everything again.
-    pub(super) async fn observe(&self, fixed: bool) -> Result<(Observation, Mode), Cause> {
+    pub(super) async fn observe(&self, fixed: bool) -> Result<(Observation, Naming), Abort> {
         let mut watch = Watch::default();
         loop {
             let seen = self.look(fixed).await?;
-            let mode = if fixed || !seen.listing.may_rename { Mode::Fixed } else { Mode::Renaming };
-            let Some(left) = self.lease_of_another(&seen.listing, mode, &mut watch) else { return Ok((seen, mode)) };
+            let naming = if fixed || !seen.listing.may_rename { Naming::Immutable } else { Naming::Renaming };
+            let Some(left) = self.lease_of_another(&seen.listing, naming, &mut watch) else {
+                return Ok((seen, naming));
+            };
             let what = "for another run that may be at work on this family".to_owned();
             self.event(&Event::Waiting { what, at_most: left });
-            self.wait_for_another(left, mode, &mut watch).await?;
+            self.wait_for_another(left, naming, &mut watch).await?;
         }
     }
 
-    async fn wait_for_another(&self, mut left: Duration, mode: Mode, watch: &mut Watch) -> Result<(), Cause> {
+    async fn wait_for_another(&self, mut left: Duration, naming: Naming, watch: &mut Watch) -> Result<(), Abort> {
         loop {
             // Two runs that wait for the same one would begin at the same moment, and both give way.
             let apart = POLL.mul_f64(self.ctx.rng.borrow_mut().f64());
             self.pause(left.min(POLL) + apart).await?;
             let (listing, _) = self.list().await?;
-            match self.lease_of_another(&listing, mode, watch) {
+            match self.lease_of_another(&listing, naming, watch) {
                 Some(longer) => left = longer,
                 None => return Ok(()),
             }
@@ -70,7 +72,7 @@ impl Run<'_> {
     /// One look, for a dry run: it does not wait for anybody. Where a key is to be retired once nothing is unfinished that
     /// may use it, that is asked, which may take long, and then everything is looked at again: only the list is not new
     /// then, in which nothing can be missing that began before.
-    pub(super) async fn look(&self, fixed: bool) -> Result<Observation, Cause> {
+    pub(super) async fn look(&self, fixed: bool) -> Result<Observation, Abort> {
         let seen = self.look_whole(fixed).await?;
         if fixed || !self.policy.drains() || seen.family(&self.policy.key_name).committed().count() < 2 {
             return Ok(seen);
@@ -85,7 +87,7 @@ impl Run<'_> {
     }
 
     /// A place that does not say what is unfinished there keeps replaced keys alive, and stops nothing else.
-    async fn look_for_use(&self) -> Result<Vec<SeenUse>, Cause> {
+    async fn look_for_use(&self) -> Result<Vec<SeenUse>, Abort> {
         let looks: Vec<_> = self
             .targets
             .iter()
@@ -93,10 +95,10 @@ impl Run<'_> {
                 let what = format!("{}: what still uses an older key", store.name());
                 match self.read(&what, async || store.unfinished().await).await {
                     Ok(unfinished) => Ok(Ok(unfinished)),
-                    Err(Cause::Failed(problem)) => {
+                    Err(Abort::Failed(problem)) => {
                         Ok(Err([Some(problem.what), problem.next].into_iter().flatten().collect::<Vec<_>>().join(". ")))
                     }
-                    Err(cause) => Err(cause),
+                    Err(abort) => Err(abort),
                 }
             })
             .collect();
@@ -105,7 +107,7 @@ impl Run<'_> {
 
     /// A machine that stood still in the middle of a look has seen the list and the targets at different times: then
     /// everything is looked at again.
-    async fn look_whole(&self, fixed: bool) -> Result<Observation, Cause> {
+    async fn look_whole(&self, fixed: bool) -> Result<Observation, Abort> {
         let mut looks = 1;
         loop {
             let seen = self.look_once(fixed).await?;
@@ -123,7 +125,7 @@ impl Run<'_> {
         &self,
         what: &str,
         ask: impl AsyncFn() -> Result<(T, ServerClock), Failure>,
-    ) -> Result<(T, ServerClock), Cause> {
+    ) -> Result<(T, ServerClock), Abort> {
         let mut asked = 1;
         loop {
             let (answer, clock) = self.read(what, &ask).await?;
@@ -135,7 +137,7 @@ impl Run<'_> {
         }
     }
 
-    async fn look_once(&self, fixed: bool) -> Result<Observation, Cause> {
+    async fn look_once(&self, fixed: bool) -> Result<Observation, Abort> {
         let began = self.clock().now();
         let list = self.ask_quickly("list the keys", async || self.dated_list().await);
         let looks = try_join4(list, self.look_at_guardrails(), self.look_at_targets(), self.try_held()).await?;
@@ -209,7 +211,7 @@ impl Run<'_> {
     /// A place may have one time for all that is in it. Where that time is not one at which the current key was deployed, and
     /// the place can be read, the key that it holds says more. What it holds may be a stranger's: only what looks like a key
     /// of this issuer is shown to it, where neither `current-key` nor a masked label tells whose it is.
-    async fn read_doubtful(&self, seen: &mut Observation, fixed: bool) -> Result<(), Cause> {
+    async fn read_doubtful(&self, seen: &mut Observation, fixed: bool) -> Result<(), Abort> {
         let family = seen.family(&self.policy.key_name);
         let made = family.current().and_then(|current| current.created_at);
         let (Some(made), Some(committed)) = (made, family.newest_commit()) else { return Ok(()) };
@@ -244,7 +246,7 @@ impl Run<'_> {
         listing: &Listing,
         in_hand: Option<&HeldKey>,
         fixed: bool,
-    ) -> Result<Option<KeyId>, Cause> {
+    ) -> Result<Option<KeyId>, Abort> {
         if let Some(held) = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(value)) {
             return Ok(self.certainly(held, value).await);
         }
@@ -265,7 +267,7 @@ impl Run<'_> {
         listing: &Listing,
         in_hand: Option<&HeldKey>,
         fixed: bool,
-    ) -> Result<(Timestamp, Option<KeyId>), Cause> {
+    ) -> Result<(Timestamp, Option<KeyId>), Abort> {
         let value = self.read(&store.name(), async || store.read_back().await).await?;
         let value = value.map(|value| trimmed(&value)).filter(|value| !value.expose().is_empty());
         let id = match value {
@@ -282,7 +284,7 @@ impl Run<'_> {
 
     /// What lies near targets that hold nothing: a person may have meant that. Where there is no key yet that could be
     /// retired, nobody asks.
-    async fn look_elsewhere(&self, seen: &mut Observation) -> Result<(), Cause> {
+    async fn look_elsewhere(&self, seen: &mut Observation) -> Result<(), Abort> {
         let is_held = seen.held.as_ref().is_some_and(|held| held.is.is_some());
         let replaces = self.policy.replace_key_id.is_some() || seen.family(&self.policy.key_name).current().is_some();
         if !is_held && !replaces {
@@ -295,8 +297,8 @@ impl Run<'_> {
             let what = format!("{}: what is near it", store.name());
             match self.read(&what, async || store.elsewhere().await).await {
                 Ok(entries) => Ok(Ok(entries)),
-                Err(Cause::Failed(problem)) => Ok(Err(problem.what)),
-                Err(cause) => Err(cause),
+                Err(Abort::Failed(problem)) => Ok(Err(problem.what)),
+                Err(abort) => Err(abort),
             }
         });
         let looks: Vec<_> = looks.collect();
@@ -317,20 +319,20 @@ impl Run<'_> {
         }
     }
 
-    fn lease_of_another(&self, listing: &Listing, mode: Mode, watch: &mut Watch) -> Option<Duration> {
+    fn lease_of_another(&self, listing: &Listing, naming: Naming, watch: &mut Watch) -> Option<Duration> {
         let live = live(&listing.keys, listing.date);
         let keys: Vec<_> = live
             .into_iter()
             .filter(|row| {
                 FamilyName::parse(&self.policy.key_name, &row.name)
-                    .is_some_and(|name| mode == Mode::Fixed || !name.is_confirmed())
+                    .is_some_and(|name| naming == Naming::Immutable || !name.is_confirmed())
             })
             .collect();
-        watch.wait_for(&keys, listing.date, mode, self.policy, self.clock())
+        watch.wait_for(&keys, listing.date, naming, self.policy, self.clock())
     }
 
     /// Every page of the key list, and the issuer's clock.
-    pub(super) async fn list(&self) -> Result<(Listing, ServerClock), Cause> {
+    pub(super) async fn list(&self) -> Result<(Listing, ServerClock), Abort> {
         self.read("list the keys", async || self.dated_list().await).await
     }
 
@@ -341,14 +343,14 @@ impl Run<'_> {
         Ok((listing, clock))
     }
 
-    async fn look_at_targets(&self) -> Result<Vec<(Held, ServerClock)>, Cause> {
+    async fn look_at_targets(&self) -> Result<Vec<(Held, ServerClock)>, Abort> {
         let done = Cell::new(0);
         let looks = self.targets.iter().map(|store| self.looking(&done, self.look_at(store.as_ref())));
         let looks: Vec<_> = looks.collect();
         stream::iter(looks).buffered(self.policy.looks(2)).try_collect().await
     }
 
-    async fn look_at(&self, store: &dyn SecretStore) -> Result<(Held, ServerClock), Cause> {
+    async fn look_at(&self, store: &dyn SecretStore) -> Result<(Held, ServerClock), Abort> {
         let ask = async || {
             store.turn().await?;
             let asked = self.clock().now();
@@ -360,39 +362,39 @@ impl Run<'_> {
     }
 
     /// Tries the value in hand once, where the issuer would say whose it is.
-    async fn try_held(&self) -> Result<Option<Tried>, Cause> {
+    async fn try_held(&self) -> Result<Option<Tried>, Abort> {
         match &self.policy.current_key {
             Some(value) => self.try_value(value).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn try_value(&self, value: &Secret) -> Result<Tried, Cause> {
+    async fn try_value(&self, value: &Secret) -> Result<Tried, Abort> {
         if self.issuer.manages_itself()
             && let Some(at) = self.issuer.endpoints().first()
         {
             let (verdict, refuses_others) =
                 join(self.issuer.try_key(value, *at), self.refuses_others(value, *at)).await;
-            let open = matches!(verdict, Verdict::Accepted(_)) && !refuses_others;
-            if verdict != Verdict::NoSuchEndpoint && !open {
+            let open = matches!(verdict, KeyProbe::Accepted(_)) && !refuses_others;
+            if verdict != KeyProbe::NoSuchEndpoint && !open {
                 return Ok(Tried { verdict, at: Some(*at), refuses_others: Some(refuses_others) });
             }
         }
         for at in self.issuer.endpoints().iter().rev() {
             self.checkpoint()?;
             match self.issuer.try_key(value, *at).await {
-                Verdict::NoSuchEndpoint => {}
+                KeyProbe::NoSuchEndpoint => {}
                 verdict => return Ok(Tried { verdict, at: Some(*at), refuses_others: None }),
             }
         }
-        Ok(Tried { verdict: Verdict::NoSuchEndpoint, at: None, refuses_others: None })
+        Ok(Tried { verdict: KeyProbe::NoSuchEndpoint, at: None, refuses_others: None })
     }
 
     /// What the endpoint that knows whose a key is says, where another one was tried.
     async fn asked_about(&self, value: &Secret, tried: Option<Endpoint>) -> About {
         match self.issuer.endpoints().last() {
             Some(at) if Some(*at) != tried => match self.issuer.try_key(value, *at).await {
-                Verdict::Accepted(about) => about,
+                KeyProbe::Accepted(about) => about,
                 _ => About::default(),
             },
             _ => About::default(),
@@ -404,8 +406,8 @@ impl Run<'_> {
     /// its name and its commit tell.
     async fn identify(&self, listing: &Listing, value: &Secret, tried: Tried, fixed: bool) -> HeldKey {
         let (about, alive) = match tried.verdict {
-            Verdict::Accepted(about) => (about, Some(true)),
-            Verdict::Refused => return HeldKey { alive: Some(false), is: None, perhaps: None, at: tried.at },
+            KeyProbe::Accepted(about) => (about, Some(true)),
+            KeyProbe::Refused => return HeldKey { alive: Some(false), is: None, perhaps: None, at: tried.at },
             _ => (About::default(), None),
         };
         let live = live(&listing.keys, listing.date);
@@ -436,14 +438,14 @@ impl Run<'_> {
     /// Whether an endpoint refuses a key that was never issued, so that its acceptance of another means something.
     pub(super) async fn refuses_others(&self, like: &Secret, at: Endpoint) -> bool {
         let bogus = never_issued(like, &mut self.ctx.rng.borrow_mut());
-        matches!(self.issuer.try_key(&bogus, at).await, Verdict::Refused)
+        matches!(self.issuer.try_key(&bogus, at).await, KeyProbe::Refused)
     }
 
     /// Whether an endpoint accepts a value now and refuses a never-issued one.
     pub(super) async fn is_alive(&self, value: &Secret, at: Endpoint) -> bool {
         let tries = [value.clone(), never_issued(value, &mut self.ctx.rng.borrow_mut())];
         let verdicts = join_all(tries.iter().map(|value| self.issuer.try_key(value, at))).await;
-        matches!(verdicts.as_slice(), [Verdict::Accepted(_), Verdict::Refused])
+        matches!(verdicts.as_slice(), [KeyProbe::Accepted(_), KeyProbe::Refused])
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::rotation::clock::Mark;
-use crate::rotation::exec::run::{Cause, NewKey, Run};
+use crate::rotation::exec::run::{Abort, NewKey, Run};
 use crate::rotation::outcome::{Event, KeyFate, Problem};
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::port::{KeyId, KeyRow, Listing};
@@ -11,7 +11,7 @@ use crate::rotation::port::{KeyId, KeyRow, Listing};
 impl Run<'_> {
     /// Looks for a key whose making was not answered, at once and when the attempt has settled; deletes it when it is
     /// found, since its value is gone. `false`: it was not seen.
-    pub(super) async fn find_lost(&self, name: &str, sent: Mark) -> Result<bool, Cause> {
+    pub(super) async fn find_lost(&self, name: &str, sent: Mark) -> Result<bool, Abort> {
         let names = BTreeSet::from([name.to_owned()]);
         if !self.delete_named(&names).await?.is_empty() {
             return Ok(true);
@@ -23,7 +23,7 @@ impl Run<'_> {
     }
 
     /// Deletes every key that has one of these names, but for the one in hand, and says which names it found.
-    async fn delete_named(&self, names: &BTreeSet<String>) -> Result<BTreeSet<String>, Cause> {
+    async fn delete_named(&self, names: &BTreeSet<String>) -> Result<BTreeSet<String>, Abort> {
         let (listing, _) = self.list().await?;
         let mut found = BTreeSet::new();
         for row in listing.keys.iter().filter(|row| names.contains(&row.name) && self.is_left_over(&row.id)) {
@@ -50,7 +50,7 @@ impl Run<'_> {
 
     /// Holds a list against what this run asked for. The key in hand is known from here on by the id that is listed. What
     /// a gateway made beside it, by sending one request twice, is deleted before anything is written.
-    pub(super) async fn only_one(&self, seen: &Observation, listing: &Listing, new: NewKey) -> Result<NewKey, Cause> {
+    pub(super) async fn only_one(&self, seen: &Observation, listing: &Listing, new: NewKey) -> Result<NewKey, Abort> {
         let is_own = |row: &&KeyRow| {
             let memory = self.memory.borrow();
             let revoked = memory.fate(&row.id) == Some(&KeyFate::NewRevoked);
@@ -82,11 +82,11 @@ impl Run<'_> {
     }
 
     /// The value in hand may be the twin's: one that stays alive would be deleted by the next run, whoever holds it.
-    async fn delete_twin(&self, row: &KeyRow) -> Result<(), Cause> {
+    async fn delete_twin(&self, row: &KeyRow) -> Result<(), Abort> {
         self.memory.borrow_mut().set_name(&row.id, &row.name);
         if let Err(problem) = self.delete(&row.id).await {
             self.stray(&row.id, problem);
-            return Err(Cause::Failed(Problem::new(
+            return Err(Abort::Failed(Problem::new(
                 format!("{} ({}) was made beside the new key, and can't be deleted", row.name, row.id),
                 self.issuer.manual(&row.id),
             )));
@@ -99,7 +99,7 @@ impl Run<'_> {
     }
 
     /// Once its twins are gone, the key in hand has to work still.
-    pub(super) async fn works_without_twins(&self) -> Result<(), Cause> {
+    pub(super) async fn works_without_twins(&self) -> Result<(), Abort> {
         let had_twins = self.memory.borrow().candidate.as_ref().is_some_and(|candidate| candidate.had_twins);
         if had_twins { self.still_works().await } else { Ok(()) }
     }

@@ -2,7 +2,7 @@
 
 use crate::humanize::span;
 use crate::rotation::exec::prove::{FIRST_WAIT, LONGEST_WAIT, failed};
-use crate::rotation::exec::run::{Again, Cause, NewKey, Run};
+use crate::rotation::exec::run::{Abort, NewKey, Restart, Run};
 use crate::rotation::outcome::Event;
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::grant::compare;
@@ -22,7 +22,7 @@ impl Run<'_> {
         seen: &Observation,
         rotate: &Rotate,
         new: &NewKey,
-    ) -> Result<Listing, Cause> {
+    ) -> Result<Listing, Abort> {
         let until = self.clock().instant() + self.policy.verify_timeout;
         let mut wait = FIRST_WAIT;
         loop {
@@ -47,7 +47,7 @@ impl Run<'_> {
         }
     }
 
-    fn check_row(&self, rotate: &Rotate, row: &KeyRow, new: &NewKey) -> Result<(), Cause> {
+    fn check_row(&self, rotate: &Rotate, row: &KeyRow, new: &NewKey) -> Result<(), Abort> {
         let wrong = match (row.kind, row.disabled) {
             (KeyKind::Management, _) => Some("a management key"),
             (KeyKind::Regular, true) => Some("switched off"),
@@ -81,11 +81,11 @@ impl Run<'_> {
     }
 
     /// What is not confirmed of the rights that were asked for.
-    fn check_grant(&self, asked: &Rights, shown: &ShownRights) -> Result<Vec<String>, Cause> {
+    fn check_grant(&self, asked: &Rights, shown: &ShownRights) -> Result<Vec<String>, Abort> {
         let grant = compare(asked, shown);
         if grant.limit_missing {
             match self.issuer.respell_limit() {
-                Respell::Changed => return Err(Cause::BeginAgain(Again::WithOtherSpelling)),
+                Respell::Changed => return Err(Abort::BeginAgain(Restart::WithOtherSpelling)),
                 Respell::Exhausted => {
                     return Err(failed(
                         "the issuer did not take the spending limit under any name it is known by",
@@ -125,7 +125,7 @@ impl Run<'_> {
     }
 
     /// The value is the new key's, as far as anybody shows whose it is.
-    pub(super) fn check_value(&self, listing: &Listing, said: &[About]) -> Result<(), Cause> {
+    pub(super) fn check_value(&self, listing: &Listing, said: &[About]) -> Result<(), Abort> {
         let Some(new) = self.new_key() else { return Ok(()) };
         let names = self.memory.borrow().own_names.clone();
         let claim = Claim { id: &new.id, names: &names, value: &new.value };
@@ -139,7 +139,7 @@ impl Run<'_> {
     }
 
     /// A value that was in hand before is no new one, whatever the issuer says.
-    pub(super) fn check_is_new(&self, seen: &Observation, new: &NewKey) -> Result<(), Cause> {
+    pub(super) fn check_is_new(&self, seen: &Observation, new: &NewKey) -> Result<(), Abort> {
         if !was_in_hand(&new.value, seen, self.policy) {
             return Ok(());
         }
@@ -154,7 +154,7 @@ fn quoted(names: &[String]) -> impl Iterator<Item = String> {
     names.iter().map(|name| format!("`{name}`"))
 }
 
-fn may_be_rights(names: &[String]) -> Cause {
+fn may_be_rights(names: &[String]) -> Abort {
     let all = quoted(names).collect::<Vec<_>>().join(", ");
     failed(
         format!("the new key has what nobody asked for and what may be rights: {all}"),

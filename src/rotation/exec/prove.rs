@@ -6,15 +6,15 @@ use futures_util::future::join_all;
 
 use crate::humanize::span;
 use crate::rotation::exec::never_issued::never_issued;
-use crate::rotation::exec::run::{Candidate, Cause, NewKey, Run};
-use crate::rotation::lease::Mode;
+use crate::rotation::exec::run::{Abort, Candidate, NewKey, Run};
+use crate::rotation::lease::Naming;
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::novelty::knows_what_is_deployed;
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::policy::Chat;
-use crate::rotation::port::{About, ChatVerdict, Endpoint, KeyId, Listing, Verdict};
+use crate::rotation::port::{About, ChatProbe, Endpoint, KeyId, KeyProbe, Listing};
 use crate::secret::Secret;
 
 /// One acceptance may come from the one server that has heard of the key.
@@ -34,15 +34,15 @@ enum Round {
 impl Run<'_> {
     /// Proves the new key; beside it gives it its guardrails, renews the lease and looks once whether another run came
     /// in between.
-    pub(super) async fn prove(&self, seen: &Observation, rotate: &Rotate, mode: Mode) -> Result<(), Cause> {
+    pub(super) async fn prove(&self, seen: &Observation, rotate: &Rotate, naming: Naming) -> Result<(), Abort> {
         let Some(new) = self.new_key() else { return Ok(()) };
         self.check_is_new(seen, &new)?;
         let renewed = async {
-            self.renewed_once(mode).await;
+            self.renewed_once(naming).await;
             Ok(())
         };
         let (works, own_row) = (self.works(&new.value), self.read_own_row(seen, rotate, &new));
-        let told = async { Ok(self.told_elsewhere(seen, mode, &new.value).await) };
+        let told = async { Ok(self.told_elsewhere(seen, naming, &new.value).await) };
         let guarded = self.guard(&rotate.guardrails, &new.id);
         let ((at, mut said), listing, told, (), ()) = futures_util::try_join!(works, own_row, told, renewed, guarded)?;
         said.extend(told);
@@ -56,7 +56,7 @@ impl Run<'_> {
     }
 
     /// A family key that was not in the observation, or a vanished current key: another run is at work.
-    pub(super) fn intruders(&self, seen: &Observation, listing: &Listing, new: &NewKey) -> Result<(), Cause> {
+    pub(super) fn intruders(&self, seen: &Observation, listing: &Listing, new: &NewKey) -> Result<(), Abort> {
         let own = self.memory.borrow().own_names.clone();
         let stranger = listing.keys.iter().find(|row| {
             row.id != new.id
@@ -65,7 +65,7 @@ impl Run<'_> {
                 && FamilyName::parse(&self.policy.key_name, &row.name).is_some()
         });
         if let Some(row) = stranger {
-            return Err(Cause::GiveWay(Problem::new(
+            return Err(Abort::GiveWay(Problem::new(
                 format!("another run made the key {} ({}) meanwhile", row.name, row.id),
                 "one run of a family at a time: give the workflow a concurrency group",
             )));
@@ -73,7 +73,7 @@ impl Run<'_> {
         let was_disabled = |id: &KeyId| seen.row(id).is_some_and(|row| row.disabled);
         let gone = |id: &&KeyId| !listing.keys.iter().any(|row| row.id == **id && (!row.disabled || was_disabled(id)));
         match rotate_current(seen, self).filter(gone) {
-            Some(id) => Err(Cause::GiveWay(Problem::new(
+            Some(id) => Err(Abort::GiveWay(Problem::new(
                 format!("the current key {id} was deleted or disabled meanwhile"),
                 "run it again",
             ))),
@@ -83,20 +83,20 @@ impl Run<'_> {
 
     /// What the endpoint that knows whose a key is says of the value, where another one proves it. What is deployed must be
     /// in nobody's hand for that: a value that is in hand is recognised by itself.
-    async fn told_elsewhere(&self, seen: &Observation, mode: Mode, value: &Secret) -> Option<About> {
+    async fn told_elsewhere(&self, seen: &Observation, naming: Naming, value: &Secret) -> Option<About> {
         // The dialects that can't rename know no such endpoint.
-        if mode == Mode::Fixed || knows_what_is_deployed(seen, self.policy) {
+        if naming == Naming::Immutable || knows_what_is_deployed(seen, self.policy) {
             return None;
         }
         let [_, .., at] = self.issuer.endpoints() else { return None };
         match self.issuer.try_key(value, *at).await {
-            Verdict::Accepted(about) => Some(about),
+            KeyProbe::Accepted(about) => Some(about),
             _ => None,
         }
     }
 
     /// Three acceptances and one refusal at one endpoint, within `verify-timeout`. What was said there of the key.
-    async fn works(&self, value: &Secret) -> Result<(Endpoint, Vec<About>), Cause> {
+    async fn works(&self, value: &Secret) -> Result<(Endpoint, Vec<About>), Abort> {
         let until = self.clock().instant() + self.policy.verify_timeout;
         for at in self.issuer.endpoints() {
             let mut refused = false;
@@ -137,19 +137,19 @@ impl Run<'_> {
         let mut verdicts = join_all(tries.iter().map(|value| self.issuer.try_key(value, at))).await;
         if !*refused {
             match verdicts.pop() {
-                Some(Verdict::Accepted(_)) => return Round::Open,
-                Some(Verdict::NoSuchEndpoint) => return Round::Absent,
-                Some(Verdict::Refused) => *refused = true,
+                Some(KeyProbe::Accepted(_)) => return Round::Open,
+                Some(KeyProbe::NoSuchEndpoint) => return Round::Absent,
+                Some(KeyProbe::Refused) => *refused = true,
                 _ => {}
             }
         }
         let (mut said, mut why) = (Vec::new(), None);
         for verdict in verdicts {
             match verdict {
-                Verdict::Accepted(about) => said.push(about),
-                Verdict::NoSuchEndpoint => return Round::Absent,
-                Verdict::Refused => why = Some("it is not accepted yet".to_owned()),
-                Verdict::Undecided(text) => why = Some(text),
+                KeyProbe::Accepted(about) => said.push(about),
+                KeyProbe::NoSuchEndpoint => return Round::Absent,
+                KeyProbe::Refused => why = Some("it is not accepted yet".to_owned()),
+                KeyProbe::Undecided(text) => why = Some(text),
             }
         }
         match why {
@@ -159,7 +159,7 @@ impl Run<'_> {
         }
     }
 
-    async fn chat(&self, value: &Secret) -> Result<(), Cause> {
+    async fn chat(&self, value: &Secret) -> Result<(), Abort> {
         let Some(chat) = &self.policy.verify_chat else { return Ok(()) };
         let model = match chat {
             Chat::Auto => None,
@@ -169,37 +169,37 @@ impl Run<'_> {
         loop {
             self.checkpoint()?;
             match self.issuer.chat(value, model).await {
-                ChatVerdict::Worked { model } => {
+                ChatProbe::Worked { model } => {
                     self.note(format!("{model} answered a chat completion under the new key"));
                     return Ok(());
                 }
-                ChatVerdict::ProvesNothing(why) => {
+                ChatProbe::ProvesNothing(why) => {
                     self.notice(format!("verify-chat proved nothing either way: {why}"));
                     return Ok(());
                 }
-                ChatVerdict::Refused(why) if self.clock().instant() + LONGEST_WAIT > until => {
+                ChatProbe::Refused(why) if self.clock().instant() + LONGEST_WAIT > until => {
                     return Err(failed(
                         format!("a chat completion under the new key was refused: {why}"),
                         "check that the new key's allow-lists hold the model of verify-chat",
                     ));
                 }
-                ChatVerdict::Refused(_) => self.pause(LONGEST_WAIT).await?,
+                ChatProbe::Refused(_) => self.pause(LONGEST_WAIT).await?,
             }
         }
     }
 
     /// The new key is still accepted where it was proved.
-    pub(super) async fn still_works(&self) -> Result<(), Cause> {
+    pub(super) async fn still_works(&self) -> Result<(), Abort> {
         let candidate = self.memory.borrow().candidate.clone();
         let Some(Candidate { key: new, proved_at: Some(at), .. }) = candidate else { return Ok(()) };
         let mut why = String::new();
         for made in 1..=self.ctx.retry.attempts {
             self.checkpoint()?;
             why = match self.issuer.try_key(&new.value, at).await {
-                Verdict::Accepted(_) => return Ok(()),
-                Verdict::Refused => "it is refused".to_owned(),
-                Verdict::NoSuchEndpoint => format!("{} is gone", at.0),
-                Verdict::Undecided(text) => text,
+                KeyProbe::Accepted(_) => return Ok(()),
+                KeyProbe::Refused => "it is refused".to_owned(),
+                KeyProbe::NoSuchEndpoint => format!("{} is gone", at.0),
+                KeyProbe::Undecided(text) => text,
             };
             if made < self.ctx.retry.attempts {
                 self.pause(FIRST_WAIT).await?;
@@ -214,6 +214,6 @@ fn rotate_current<'s>(seen: &'s Observation, run: &Run<'_>) -> Option<&'s KeyId>
     seen.row(&current).map(|row| &row.id)
 }
 
-pub(super) fn failed(what: impl Into<String>, next: impl Into<String>) -> Cause {
-    Cause::Failed(Problem::new(what.into(), next.into()))
+pub(super) fn failed(what: impl Into<String>, next: impl Into<String>) -> Abort {
+    Abort::Failed(Problem::new(what.into(), next.into()))
 }

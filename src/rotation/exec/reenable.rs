@@ -6,7 +6,7 @@ use std::cell::{Cell, RefCell};
 use crate::http::Failure;
 use crate::rotation::exec::run::{Context, problem};
 use crate::rotation::name::without_family;
-use crate::rotation::outcome::{Event, KeyFate, KeyReport, Outcome, Problem, StrayReason, Verdict};
+use crate::rotation::outcome::{Event, KeyFate, KeyReport, Outcome, Problem, RunStatus, StrayReason};
 use crate::rotation::plan::observation::has_expired;
 use crate::rotation::port::{KeyId, KeyIssuer, KeyKind, KeyRow, Listing};
 
@@ -187,7 +187,7 @@ impl Wanted<'_> {
         self.context.observer.event(&Event::Failed(&problem));
         let fate = KeyFate::Stray { reason: StrayReason::PerhapsOn };
         Outcome {
-            verdict: Verdict::Attention,
+            verdict: RunStatus::Attention,
             reason: "it is unknown whether the key is on".into(),
             problems: vec![Problem { next: Some("run it again".into()), ..problem }],
             ..self.outcome(Some((row, name, fate)))
@@ -197,7 +197,7 @@ impl Wanted<'_> {
     fn done(&self, row: &KeyRow, name: &str, reason: &str) -> Outcome {
         let mut outcome = self.outcome(Some((row, name, KeyFate::Reenabled)));
         outcome.notices.extend(NOT_BROUGHT_BACK.map(ToOwned::to_owned));
-        Outcome { verdict: Verdict::Reenabled, reason: reason.into(), ..outcome }
+        Outcome { verdict: RunStatus::Reenabled, reason: reason.into(), ..outcome }
     }
 
     fn planned(&self, row: &KeyRow, name: &str) -> Outcome {
@@ -205,7 +205,7 @@ impl Wanted<'_> {
         let plan: Vec<_> = rename.into_iter().chain([format!("switch {name} on")]).collect();
         self.context.observer.event(&Event::Plan(&plan));
         Outcome {
-            verdict: Verdict::Planned,
+            verdict: RunStatus::Planned,
             reason: "dry run: nothing was changed".into(),
             notices: NOT_BROUGHT_BACK.map(ToOwned::to_owned).to_vec(),
             plan,

@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::http::{Failure, Refusal};
 use crate::rotation::clock::Mark;
-use crate::rotation::exec::run::{Again, Candidate, Cause, Run, Unwritten, problem};
-use crate::rotation::lease::Mode;
+use crate::rotation::exec::run::{Abort, Candidate, Restart, Run, Unwritten, problem};
+use crate::rotation::lease::Naming;
 use crate::rotation::ledger::Act;
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{Event, Problem};
@@ -31,13 +31,13 @@ pub(super) enum NotThere {
 
 impl Run<'_> {
     /// Whether a write to a target that begins now is within this run's lease.
-    pub(super) fn lease_gate(&self) -> Result<(), Cause> {
+    pub(super) fn lease_gate(&self) -> Result<(), Abort> {
         let holds = self.memory.borrow().candidate.as_ref().is_some_and(|it| it.lease.may_write(self.clock()));
-        if holds { Ok(()) } else { Err(Cause::GiveWay(lease_lost())) }
+        if holds { Ok(()) } else { Err(Abort::GiveWay(lease_lost())) }
     }
 
     /// Does the work, renewing the lease beside it. A renewal under way is waited for: a dropped one would be unknown.
-    pub(super) async fn while_renewing<T>(&self, work: impl Future<Output = Result<T, Cause>>) -> Result<T, Cause> {
+    pub(super) async fn while_renewing<T>(&self, work: impl Future<Output = Result<T, Abort>>) -> Result<T, Abort> {
         tokio::pin!(work);
         loop {
             let Some(due) = self.renewal_due() else { return work.await };
@@ -67,13 +67,13 @@ impl Run<'_> {
     }
 
     /// Gives the own key new digits. The first renewal also shows whether this issuer can rename at all.
-    async fn renew(&self) -> Result<(), Cause> {
+    async fn renew(&self) -> Result<(), Abort> {
         // A key that was renamed before is known there: gone now, it must not be written for another moment.
         let unseen = Cell::new(if self.memory.borrow().renewals() == 0 { 0 } else { MAX_UNSEEN });
         loop {
             let Some(Candidate { key: new, lease, .. }) = self.memory.borrow().candidate.clone() else { return Ok(()) };
             if lease.is_lost(self.clock()) {
-                return Err(Cause::GiveWay(lease_lost()));
+                return Err(Abort::GiveWay(lease_lost()));
             }
             let name = new.name.renewed(&mut self.ctx.rng.borrow_mut());
             let sent = self.clock().now();
@@ -91,7 +91,7 @@ impl Run<'_> {
                     return Err(self.rename_refused(&new.id, "rename the new key", refusal).await);
                 }
                 Err(failure @ Failure::Refused(_)) => {
-                    return Err(Cause::GiveWay(problem("the new key could not be renewed", &failure)));
+                    return Err(Abort::GiveWay(problem("the new key could not be renewed", &failure)));
                 }
                 Err(_) => self.clock().sleep(lease.renewal_timeout() / 8).await,
             }
@@ -133,16 +133,16 @@ impl Run<'_> {
     /// What it means that the first rename of a run was refused. Only the answer that there is no such call, about a key
     /// that is still there, shows an issuer without renames: a run that took a concurrent delete or a passing refusal for
     /// that would make a key under a final name, which every later run takes for deployed.
-    pub(super) async fn rename_refused(&self, id: &KeyId, what: &str, refusal: Refusal) -> Cause {
+    pub(super) async fn rename_refused(&self, id: &KeyId, what: &str, refusal: Refusal) -> Abort {
         if !is_no_such_call(&refusal) {
-            return Cause::Failed(problem(what, &Failure::Refused(refusal)));
+            return Abort::Failed(problem(what, &Failure::Refused(refusal)));
         }
         match self.list().await {
-            Err(cause) => cause,
+            Err(abort) => abort,
             Ok((listing, _)) if listing.keys.iter().any(|row| row.id == *id) => {
-                Cause::BeginAgain(Again::WithoutRenames)
+                Abort::BeginAgain(Restart::WithoutRenames)
             }
-            Ok(_) => Cause::GiveWay(Problem::new(
+            Ok(_) => Abort::GiveWay(Problem::new(
                 format!("{what}: the key {id} was deleted meanwhile"),
                 "one run of a family at a time: give the workflow a concurrency group",
             )),
@@ -150,7 +150,7 @@ impl Run<'_> {
     }
 
     /// Finds out, before a run stops, whether the issuer ignores renames: it gives a key another name for a moment.
-    pub(super) async fn try_renames(&self, seen: &Observation, id: &KeyId) -> Result<(), Again> {
+    pub(super) async fn try_renames(&self, seen: &Observation, id: &KeyId) -> Result<(), Restart> {
         let (Some(row), Ok(())) = (seen.row(id), self.checkpoint()) else { return Ok(()) };
         let Some(other) = name_beside(&row.name, &self.policy.key_name) else { return Ok(()) };
         self.unstoppable.set(true);
@@ -163,11 +163,11 @@ impl Run<'_> {
     }
 
     /// Only an answer that shows the old name, or says that there is no such call, shows an issuer without renames.
-    async fn rename_for_a_moment(&self, id: &KeyId, name: &str, other: &str) -> Result<(), Again> {
+    async fn rename_for_a_moment(&self, id: &KeyId, name: &str, other: &str) -> Result<(), Restart> {
         let what = format!("rename {name} for a moment");
         let named = async |name: &str| self.rename_key(id, name, &what, NotThere::MayPass).await;
         match named(other).await {
-            Ok(answer) if answer.name.as_deref() == Some(name) => return Err(Again::WithoutRenames),
+            Ok(answer) if answer.name.as_deref() == Some(name) => return Err(Restart::WithoutRenames),
             Err(Unwritten::Failure(Failure::Doubtful(refusal))) if !is_no_such_call(&refusal) => {
                 drop(Box::pin(self.settle()).await);
             }
@@ -175,8 +175,8 @@ impl Run<'_> {
                 if !is_no_such_call(&refusal) {
                     return Ok(());
                 }
-                let cause = self.rename_refused(id, &what, refusal).await;
-                return if let Cause::BeginAgain(again) = cause { Err(again) } else { Ok(()) };
+                let abort = self.rename_refused(id, &what, refusal).await;
+                return if let Abort::BeginAgain(again) = abort { Err(again) } else { Ok(()) };
             }
             Ok(_) => {}
             // What was lost must not come after the name is given back.
@@ -185,8 +185,8 @@ impl Run<'_> {
         match named(name).await {
             Ok(answer) if answer.name.as_deref() == Some(name) => {}
             Ok(_) => self.tell_renamed(id, name, "the issuer's answer shows another name"),
-            Err(unwritten) => match unwritten.into_cause(&what) {
-                Cause::Failed(problem) => self.tell_renamed(id, name, &problem.what),
+            Err(unwritten) => match unwritten.into_abort(&what) {
+                Abort::Failed(problem) => self.tell_renamed(id, name, &problem.what),
                 _ => self.tell_renamed(id, name, "it could not be given its name back"),
             },
         }
@@ -200,10 +200,10 @@ impl Run<'_> {
         ));
     }
 
-    fn renewed(&self, name: FamilyName, sent: Mark, answer: &Renamed) -> Result<(), Cause> {
+    fn renewed(&self, name: FamilyName, sent: Mark, answer: &Renamed) -> Result<(), Abort> {
         let mut memory = self.memory.borrow_mut();
         if memory.renewals() == 0 && answer.name.as_deref() != Some(&name.to_string()) {
-            return Err(Cause::BeginAgain(Again::WithoutRenames));
+            return Err(Abort::BeginAgain(Restart::WithoutRenames));
         }
         memory.used = answer.used.or(memory.used);
         if let Some(candidate) = memory.candidate.as_mut() {
@@ -217,14 +217,14 @@ impl Run<'_> {
     }
 
     /// Waits until the issuer has shown that it can rename.
-    pub(super) async fn renewed_once(&self, mode: Mode) {
-        while mode == Mode::Renaming && self.memory.borrow().renewals() == 0 {
+    pub(super) async fn renewed_once(&self, naming: Naming) {
+        while naming == Naming::Renaming && self.memory.borrow().renewals() == 0 {
             self.first_renewal.notified().await;
         }
     }
 
     /// Waits, renewing, until every attempt whose answer was lost has taken effect or never will.
-    pub(super) async fn settle(&self) -> Result<(), Cause> {
+    pub(super) async fn settle(&self) -> Result<(), Abort> {
         loop {
             let left = self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after());
             let Some(left) = left else { return Ok(()) };
@@ -234,7 +234,7 @@ impl Run<'_> {
                 memory.waits
             };
             if waits > MAX_WAITS {
-                return Err(Cause::Hold(Problem::new(
+                return Err(Abort::Hold(Problem::new(
                     "answers to renewals keep getting lost, so the run cannot tell whether they took effect",
                     "run it again when the issuer answers",
                 )));

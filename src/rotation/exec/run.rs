@@ -37,17 +37,17 @@ pub struct Context<'a> {
 
 /// Why the way forward ended.
 #[derive(Clone, Debug)]
-pub(super) enum Cause {
+pub(super) enum Abort {
     Failed(Problem),
     Interrupted,
     GiveWay(Problem),
     Hold(Problem),
-    BeginAgain(Again),
+    BeginAgain(Restart),
 }
 
 /// What the next attempt has to do otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Again {
+pub(super) enum Restart {
     WithoutRenames,
     WithOtherSpelling,
 }
@@ -55,10 +55,10 @@ pub(super) enum Again {
 /// How a write that was repeated as often as is sensible ended.
 pub(super) enum Unwritten {
     Failure(Failure),
-    Cause(Cause),
+    Abort(Abort),
 }
 
-impl Cause {
+impl Abort {
     /// What went wrong, where anything did: being told to stop is nothing wrong, and neither is beginning again.
     pub(super) fn into_problem(self) -> Option<Problem> {
         match self {
@@ -68,17 +68,17 @@ impl Cause {
     }
 }
 
-impl From<Cause> for Unwritten {
-    fn from(cause: Cause) -> Self {
-        Self::Cause(cause)
+impl From<Abort> for Unwritten {
+    fn from(abort: Abort) -> Self {
+        Self::Abort(abort)
     }
 }
 
 impl Unwritten {
-    pub(super) fn into_cause(self, what: &str) -> Cause {
+    pub(super) fn into_abort(self, what: &str) -> Abort {
         match self {
-            Self::Cause(cause) => cause,
-            Self::Failure(failure) => Cause::Failed(problem(what, &failure)),
+            Self::Abort(abort) => abort,
+            Self::Failure(failure) => Abort::Failed(problem(what, &failure)),
         }
     }
 }
@@ -266,8 +266,8 @@ impl<'a> Run<'a> {
     }
 
     /// Tells what went wrong, where anything did.
-    pub(super) fn trouble_of(&self, cause: Cause) {
-        if let Some(problem) = cause.into_problem() {
+    pub(super) fn trouble_of(&self, abort: Abort) {
+        if let Some(problem) = abort.into_problem() {
             self.trouble(problem);
         }
     }
@@ -310,8 +310,8 @@ impl<'a> Run<'a> {
     }
 
     /// Ends the way forward when the run was told to stop.
-    pub(super) fn checkpoint(&self) -> Result<(), Cause> {
-        if self.ctx.interrupt.requested() && !self.unstoppable.get() { Err(Cause::Interrupted) } else { Ok(()) }
+    pub(super) fn checkpoint(&self) -> Result<(), Abort> {
+        if self.ctx.interrupt.requested() && !self.unstoppable.get() { Err(Abort::Interrupted) } else { Ok(()) }
     }
 
     /// Does the work, unless the time is over that a run may take after it was told to stop.
@@ -324,26 +324,26 @@ impl<'a> Run<'a> {
     }
 
     /// Waits, unless the run is told to stop.
-    pub(super) async fn pause(&self, time: Duration) -> Result<(), Cause> {
+    pub(super) async fn pause(&self, time: Duration) -> Result<(), Abort> {
         if self.unstoppable.get() {
             self.clock().sleep(time).await;
             return Ok(());
         }
         tokio::select! {
             biased;
-            () = self.ctx.interrupt.wait() => Err(Cause::Interrupted),
+            () = self.ctx.interrupt.wait() => Err(Abort::Interrupted),
             () = self.clock().sleep(time) => Ok(()),
         }
     }
 
-    pub(super) async fn wait_to_repeat(&self, what: &str, made: u32, failure: &Failure) -> Result<bool, Cause> {
+    pub(super) async fn wait_to_repeat(&self, what: &str, made: u32, failure: &Failure) -> Result<bool, Abort> {
         let wait = self.ctx.retry.wait(made, failure, &mut self.ctx.rng.borrow_mut());
         let Some(wait) = wait else { return Ok(false) };
         self.pause_after(what, failure, wait).await?;
         Ok(true)
     }
 
-    async fn pause_after(&self, what: &str, failure: &Failure, wait: Duration) -> Result<(), Cause> {
+    async fn pause_after(&self, what: &str, failure: &Failure, wait: Duration) -> Result<(), Abort> {
         self.event(&Event::Retrying { what: what.to_owned(), why: failure.message().to_owned(), wait });
         self.pause(wait).await
     }
@@ -351,27 +351,27 @@ impl<'a> Run<'a> {
     async fn persist<T>(
         &self,
         what: &str,
-        ask: impl AsyncFn() -> Result<Result<T, Failure>, Cause>,
-    ) -> Result<Result<T, Failure>, Cause> {
+        ask: impl AsyncFn() -> Result<Result<T, Failure>, Abort>,
+    ) -> Result<Result<T, Failure>, Abort> {
         let pause = async |failure: &Failure, wait| self.pause_after(what, failure, wait).await;
         self.ctx.retry.persist(&self.ctx.rng, ask, pause).await
     }
 
     /// Asks until there is an answer.
-    pub(super) async fn read<T>(&self, what: &str, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Cause> {
+    pub(super) async fn read<T>(&self, what: &str, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Abort> {
         let ask = async || {
             self.checkpoint()?;
             Ok(ask().await)
         };
-        self.persist(what, ask).await?.map_err(|failure| Cause::Failed(problem(what, &failure)))
+        self.persist(what, ask).await?.map_err(|failure| Abort::Failed(problem(what, &failure)))
     }
 
     /// Looks at one of all targets, and tells how many were looked at.
     pub(super) async fn looking<T>(
         &self,
         done: &Cell<usize>,
-        look: impl Future<Output = Result<T, Cause>>,
-    ) -> Result<T, Cause> {
+        look: impl Future<Output = Result<T, Abort>>,
+    ) -> Result<T, Abort> {
         let seen = look.await?;
         done.set(done.get() + 1);
         self.event(&Event::Looked { done: done.get(), of: self.targets.len() });
@@ -383,7 +383,7 @@ impl<'a> Run<'a> {
         &self,
         act: Act,
         what: &str,
-        gate: impl AsyncFn() -> Result<(), Cause>,
+        gate: impl AsyncFn() -> Result<(), Abort>,
         send: impl AsyncFn() -> Result<T, Failure>,
     ) -> Result<T, Unwritten> {
         let ask = async || {

@@ -3,7 +3,7 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::rotation::exec::renewal::NotThere;
-use crate::rotation::exec::run::{Cause, Run};
+use crate::rotation::exec::run::{Abort, Run};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{KeyFate, Problem, StrayReason};
 use crate::rotation::plan::Rotate;
@@ -32,14 +32,14 @@ struct Old<'a> {
 
 impl Run<'_> {
     /// Undoes what the ledger says was done, for this cause.
-    pub(super) async fn undo(&self, cause: Cause, seen: &Observation, rotate: &Rotate) -> Undone {
+    pub(super) async fn undo(&self, abort: Abort, seen: &Observation, rotate: &Rotate) -> Undone {
         self.unstoppable.set(true);
-        let trouble = match &cause {
-            Cause::GiveWay(_) => Trouble::GiveWay,
-            Cause::Hold(_) => Trouble::Hold,
-            Cause::Failed(_) | Cause::Interrupted | Cause::BeginAgain(_) => Trouble::Failed,
+        let trouble = match &abort {
+            Abort::GiveWay(_) => Trouble::GiveWay,
+            Abort::Hold(_) => Trouble::Hold,
+            Abort::Failed(_) | Abort::Interrupted | Abort::BeginAgain(_) => Trouble::Failed,
         };
-        self.trouble_of(cause);
+        self.trouble_of(abort);
         if trouble == Trouble::Failed {
             self.look_at_doubtful(seen).await;
         }
@@ -110,14 +110,14 @@ impl Run<'_> {
                 self.revoke().await;
                 Undone::Back
             }
-            Err(cause) => {
-                self.trouble_of(cause);
+            Err(abort) => {
+                self.trouble_of(abort);
                 self.hold("putting back did not succeed")
             }
         }
     }
 
-    async fn try_to_put_back(&self, seen: &Observation, touched: &[usize], old: &Old<'_>) -> Result<(), Cause> {
+    async fn try_to_put_back(&self, seen: &Observation, touched: &[usize], old: &Old<'_>) -> Result<(), Abort> {
         let unsettled = self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after());
         if self.ctx.interrupt.requested() && unsettled.is_some() {
             return Err(no_way_back("there is no time to wait for a write whose answer was lost"));
@@ -147,7 +147,7 @@ impl Run<'_> {
     }
 
     /// Looks whether anyone else wrote meanwhile, and gives the current key its new commit.
-    async fn record_put_back(&self, seen: &Observation, id: &KeyId) -> Result<(), Cause> {
+    async fn record_put_back(&self, seen: &Observation, id: &KeyId) -> Result<(), Abort> {
         self.look_at_put_back(seen).await?;
         self.commit_old(seen, id).await?;
         if self.memory.borrow().ledger.unsettled_for(self.clock(), self.settled_after()).is_none() {
@@ -159,7 +159,7 @@ impl Run<'_> {
     }
 
     /// New digits for the current key: its commit is now, so that the writes just made are its own.
-    async fn commit_old(&self, seen: &Observation, id: &KeyId) -> Result<(), Cause> {
+    async fn commit_old(&self, seen: &Observation, id: &KeyId) -> Result<(), Abort> {
         let name = self.memory.borrow().key(id).and_then(|key| key.name.clone());
         let name = name.or_else(|| seen.row(id).map(|row| row.name.clone())).unwrap_or_default();
         let Some(parsed) = FamilyName::parse(&self.policy.key_name, &name) else { return Ok(()) };
@@ -167,15 +167,15 @@ impl Run<'_> {
         let name = parsed.confirmed().renewed(&mut self.ctx.rng.borrow_mut()).to_string();
         let what = format!("rename the current key to {name}");
         let renamed = self.rename_key(id, &name, &what, NotThere::Counts).await;
-        renamed.map_err(|unwritten| unwritten.into_cause(&what))?;
+        renamed.map_err(|unwritten| unwritten.into_abort(&what))?;
         self.tell_of(format!("{before} ({id}) is now called {name}"));
         self.memory.borrow_mut().set_name(id, name);
         Ok(())
     }
 }
 
-fn no_way_back(why: &str) -> Cause {
-    Cause::Failed(Problem::new(
+fn no_way_back(why: &str) -> Abort {
+    Abort::Failed(Problem::new(
         format!("the old value can't be put back: {why}"),
         "run it again: it goes forward with a new key",
     ))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::humanize::span;
-use crate::rotation::exec::run::{Cause, Run};
+use crate::rotation::exec::run::{Abort, Run};
 use crate::rotation::ledger::Act;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::port::{SecretStore, TakenUp, Uptake};
@@ -20,7 +20,7 @@ const LONGEST_BETWEEN_LOOKS: Duration = Duration::from_secs(15);
 
 impl Run<'_> {
     /// Has every target taken up that asks for it, `parallel` at a time.
-    pub(super) async fn take_up(&self) -> Result<(), Cause> {
+    pub(super) async fn take_up(&self) -> Result<(), Abort> {
         let asking = self.asking(|_, _| true);
         if asking.is_empty() {
             return Ok(());
@@ -29,7 +29,7 @@ impl Run<'_> {
     }
 
     /// Has the value that was put back taken up, wherever the new one may have been.
-    pub(super) async fn take_up_again(&self) -> Result<(), Cause> {
+    pub(super) async fn take_up_again(&self) -> Result<(), Abort> {
         self.take_up_all(self.to_take_up_again()).await
     }
 
@@ -48,18 +48,18 @@ impl Run<'_> {
     }
 
     /// The first failure ends all of it: nothing is waited for that can't help any more.
-    async fn take_up_all(&self, asking: Vec<(usize, Uptake)>) -> Result<(), Cause> {
+    async fn take_up_all(&self, asking: Vec<(usize, Uptake)>) -> Result<(), Abort> {
         let all: Vec<_> = asking.into_iter().map(|(target, uptake)| self.take_up_one(target, uptake)).collect();
         stream::iter(all).buffer_unordered(self.policy.parallel).try_collect::<Vec<()>>().await.map(|_| ())
     }
 
-    async fn take_up_one(&self, target: usize, uptake: Uptake) -> Result<(), Cause> {
+    async fn take_up_one(&self, target: usize, uptake: Uptake) -> Result<(), Abort> {
         let Some(store) = self.targets.get(target) else { return Ok(()) };
         let what = format!("{}: {}", store.name(), uptake.what);
         let taken = async {
             let act = Act::TakeUp { target };
             let begun = self.write(act, &what, async || self.lease_gate(), async || store.take_up().await).await;
-            begun.map_err(|unwritten| unwritten.into_cause(&what))?;
+            begun.map_err(|unwritten| unwritten.into_abort(&what))?;
             self.event(&Event::Waiting { what: format!("for {what}"), at_most: uptake.within });
             self.look_until_taken_up(store.as_ref(), &what, uptake.within).await
         };
@@ -70,11 +70,11 @@ impl Run<'_> {
                 self.detail(target, &format!("{}: {told}", uptake.what));
                 Ok(())
             }
-            Err(cause) => {
-                if let Cause::Failed(problem) = &cause {
+            Err(abort) => {
+                if let Abort::Failed(problem) = &abort {
                     self.detail(target, &problem.what);
                 }
-                Err(cause)
+                Err(abort)
             }
         }
     }
@@ -84,7 +84,7 @@ impl Run<'_> {
         store: &dyn SecretStore,
         what: &str,
         within: Duration,
-    ) -> Result<Option<String>, Cause> {
+    ) -> Result<Option<String>, Abort> {
         let until = self.clock().instant() + within;
         let mut wait = FIRST_LOOK;
         loop {
@@ -94,7 +94,7 @@ impl Run<'_> {
             };
             let left = until.saturating_duration_since(self.clock().instant());
             if left.is_zero() {
-                return Err(Cause::Failed(Problem::new(
+                return Err(Abort::Failed(Problem::new(
                     format!("{what}: not done within {}: {waits_for}", span(within)),
                     "find out why it takes so long, or give it more time; then run it again",
                 )));

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, earlier, later};
-use crate::rotation::lease::Mode;
+use crate::rotation::lease::Naming;
 use crate::rotation::name::{FamilyName, was_taken_back};
 use crate::rotation::plan::observation::{SeenTarget, commit};
-use crate::rotation::plan::{Situation, Stop};
+use crate::rotation::plan::{Blocked, Situation};
 use crate::rotation::port::{Held, KeyId, KeyKind, KeyRow};
 
 const NAME_IT: &str = "set replace-key-id to the id of the live key that the targets hold now; if they hold a dead one, \
@@ -16,17 +16,17 @@ const EMPTY: &str = "no target holds a secret: leave replace-key-id out to make 
 
 impl<'a> Situation<'a> {
     /// The key being replaced; `Ok(None)` means that this is the first key.
-    pub(in crate::rotation) fn current(&self, notices: &mut Vec<String>) -> Result<Option<&'a KeyRow>, Stop> {
+    pub(in crate::rotation) fn current(&self, notices: &mut Vec<String>) -> Result<Option<&'a KeyRow>, Blocked> {
         if self.family.all().chain(self.family.ended).any(|row| row.created_at.is_none()) {
-            return Err(Stop::listing(
+            return Err(Blocked::listing(
                 "the issuer does not show when a key of this family was made",
                 "the age of a key decides what may be deleted; delete or rename that key by hand",
             ));
         }
         let named = self.named()?;
         let held = self.seen.held.as_ref().and_then(|held| held.is.as_ref());
-        match (self.mode, self.family.current()) {
-            (Mode::Fixed, _) if named.is_some() => {}
+        match (self.naming, self.family.current()) {
+            (Naming::Immutable, _) if named.is_some() => {}
             // A dead key says whose the family is, unless a living one is said to have followed it.
             (_, Some(current)) if self.family.has_ended(&current.id) && self.follows(named) => {}
             (_, Some(current)) => {
@@ -43,7 +43,7 @@ impl<'a> Situation<'a> {
             _ => {}
         }
         match (named, held) {
-            (Some(named), Some(held)) if named.id != *held && !self.family.has(held) => Err(Stop::listing(
+            (Some(named), Some(held)) if named.id != *held && !self.family.has(held) => Err(Blocked::listing(
                 format!("current-key is the key {held}, replace-key-id says {}", named.id),
                 "correct one of the two, or leave one out",
             )),
@@ -60,15 +60,15 @@ impl<'a> Situation<'a> {
 
     /// A key outside the family is not brought into it beside live keys that may be another repository's: the rotation
     /// would retire them. Nor, unless a person `named` it, beside dead ones: that repository would go on with ours.
-    fn adoptable(&self, row: &'a KeyRow, named: bool) -> Result<&'a KeyRow, Stop> {
-        if let Some(stop) = self.of_another_family(row, named) {
-            return Err(stop);
+    fn adoptable(&self, row: &'a KeyRow, named: bool) -> Result<&'a KeyRow, Blocked> {
+        if let Some(blocked) = self.of_another_family(row, named) {
+            return Err(blocked);
         }
         let nobodys = self.family.all().next().is_none() && (named || self.family.dead.is_empty());
-        if nobodys || self.family.has(&row.id) || self.mode == Mode::Fixed || self.wrote_a_target() {
+        if nobodys || self.family.has(&row.id) || self.naming == Naming::Immutable || self.wrote_a_target() {
             return Ok(row);
         }
-        Err(Stop::listing(
+        Err(Blocked::listing(
             format!("the family {:?} has keys, and none of the targets was written with one", self.policy.key_name),
             match self.family.ended {
                 Some(ended) => format!(
@@ -91,12 +91,13 @@ impl<'a> Situation<'a> {
     /// which of them is current.
     pub(super) fn doubtful_renames(&self) -> Option<KeyId> {
         let named = self.policy.replace_key_id.as_ref().and_then(|id| self.live_row(id))?;
-        let doubtful = self.mode == Mode::Renaming && self.family.current().is_some() && !self.family.has(&named.id);
+        let doubtful =
+            self.naming == Naming::Renaming && self.family.current().is_some() && !self.family.has(&named.id);
         doubtful.then(|| named.id.clone())
     }
 
     /// The live regular key that `replace-key-id` names, where it still matters.
-    fn named(&self) -> Result<Option<&'a KeyRow>, Stop> {
+    fn named(&self) -> Result<Option<&'a KeyRow>, Blocked> {
         let Some(id) = &self.policy.replace_key_id else { return Ok(None) };
         if let Some(row) = self.live_row(id) {
             return Ok(Some(row));
@@ -114,12 +115,12 @@ impl<'a> Situation<'a> {
         };
         let is_empty = self.seen.targets.iter().all(|target| target.held == Held::Nothing);
         Err(match is_empty {
-            true => Stop::listing(format!("replace-key-id {id} {why}"), EMPTY),
-            false => self.naming(Stop::listing(format!("replace-key-id {id} {why}"), NAME_IT)),
+            true => Blocked::listing(format!("replace-key-id {id} {why}"), EMPTY),
+            false => self.naming(Blocked::listing(format!("replace-key-id {id} {why}"), NAME_IT)),
         })
     }
 
-    fn family_current(&self, current: &'a KeyRow, held: Option<&KeyId>) -> Result<&'a KeyRow, Stop> {
+    fn family_current(&self, current: &'a KeyRow, held: Option<&KeyId>) -> Result<&'a KeyRow, Blocked> {
         if let Some(held) = held.filter(|held| !self.family.has(held))
             && self.live_row(held).is_some()
         {
@@ -134,7 +135,7 @@ impl<'a> Situation<'a> {
         }
     }
 
-    fn not_of_the_family(&self, held: &KeyId, current: &KeyRow) -> Stop {
+    fn not_of_the_family(&self, held: &KeyId, current: &KeyRow) -> Blocked {
         let ended = if self.family.has_ended(&current.id) { ", which is dead" } else { "" };
         let name = &current.name;
         let next = if self.wrote_a_target() && ended.is_empty() {
@@ -153,7 +154,7 @@ impl<'a> Situation<'a> {
                  do, set replace-key-id to {held}"
             )
         };
-        Stop::listing(
+        Blocked::listing(
             format!("current-key is the live key {held}, which is not of the family {:?}", self.policy.key_name),
             next,
         )
@@ -192,9 +193,9 @@ impl<'a> Situation<'a> {
     fn put_back_unseen(&self, current: &KeyRow, held: Option<&KeyId>) -> bool {
         let Some(held) = held else { return false };
         let renamed = current.updated_at.is_some_and(|at| Some(at) > current.created_at);
-        match self.mode {
-            Mode::Fixed => self.family.has(held),
-            Mode::Renaming => *held == current.id && !renamed,
+        match self.naming {
+            Naming::Immutable => self.family.has(held),
+            Naming::Renaming => *held == current.id && !renamed,
         }
     }
 
@@ -206,10 +207,10 @@ impl<'a> Situation<'a> {
         let lease = 2 * self.policy.request_timeout;
         let long = self.policy.verify_timeout + lease;
         let making = (created, later(created, long));
-        let committing = match self.mode {
-            Mode::Renaming if self.family.is_confirmed(&row.id) => commit(row).map(|at| (earlier(at, long), at)),
-            Mode::Renaming => commit(row).map(|at| (earlier(at, long), later(at, lease))),
-            Mode::Fixed => None,
+        let committing = match self.naming {
+            Naming::Renaming if self.family.is_confirmed(&row.id) => commit(row).map(|at| (earlier(at, long), at)),
+            Naming::Renaming => commit(row).map(|at| (earlier(at, long), later(at, lease))),
+            Naming::Immutable => None,
         };
         // The row of a key that was switched off was changed last by that.
         let committing = committing.filter(|_| !row.disabled).map(|(from, to)| (from.max(created), to));
@@ -217,8 +218,8 @@ impl<'a> Situation<'a> {
         Some(std::iter::once(making).chain(committing).map(margin).collect())
     }
 
-    fn not_ours(&self, current: &KeyRow) -> Stop {
-        Stop::listing(
+    fn not_ours(&self, current: &KeyRow) -> Blocked {
+        Blocked::listing(
             format!(
                 "none of the targets was last written when a key of the family {:?} was deployed",
                 self.policy.key_name
@@ -231,16 +232,16 @@ impl<'a> Situation<'a> {
         )
     }
 
-    fn held_current(&self, held: &KeyId) -> Result<&'a KeyRow, Stop> {
+    fn held_current(&self, held: &KeyId) -> Result<&'a KeyRow, Blocked> {
         let Some(row) = self.live_row(held) else { return Err(self.none_found()) };
         if was_taken_back(&row.name) {
-            return Err(Stop::listing(
+            return Err(Blocked::listing(
                 format!("current-key is {} ({held}), which a person has taken back from keyrotor", row.name),
                 format!("leave current-key out; if the targets do hold that key, set replace-key-id to {held}"),
             ));
         }
-        if self.mode == Mode::Fixed {
-            return Err(Stop::listing(
+        if self.naming == Naming::Immutable {
+            return Err(Blocked::listing(
                 "this issuer can't rename keys, so current-key alone does not say which key to replace",
                 format!("set replace-key-id to {held}; it is ignored once that key has been replaced"),
             )
@@ -250,7 +251,7 @@ impl<'a> Situation<'a> {
     }
 
     /// No key to replace: that is only right before anything was ever deployed, or after a first run that died.
-    fn first(&self) -> Result<(), Stop> {
+    fn first(&self) -> Result<(), Blocked> {
         let begun = self.of_dead_runs().next().is_some();
         if self.no_foreign_secret() && (self.policy.current_key.is_none() || begun) {
             return Ok(());
@@ -279,7 +280,7 @@ impl<'a> Situation<'a> {
         FamilyName::parse(&self.policy.key_name, &row.name).is_some_and(|name| name.is_confirmed())
     }
 
-    fn none_found(&self) -> Stop {
+    fn none_found(&self) -> Blocked {
         let holding: Vec<_> = self
             .seen
             .targets
@@ -296,16 +297,16 @@ impl<'a> Situation<'a> {
                 self.policy.key_name
             ),
         };
-        self.naming(Stop::listing(what, NAME_IT))
+        self.naming(Blocked::listing(what, NAME_IT))
     }
 
     /// Asks for the key by its id: the one that it can only be, or one of those that are listed.
-    fn naming(&self, stop: Stop) -> Stop {
+    fn naming(&self, blocked: Blocked) -> Blocked {
         let regular = self.seen.live().into_iter().filter(|row| row.kind != KeyKind::Management);
         match regular.collect::<Vec<_>>().as_slice() {
-            [] => stop,
-            [only] => stop.needing("replace-key-id", only.id.to_string(), "if the targets hold this key"),
-            _ => stop.needing("replace-key-id", "KEY-ID", "the id of the key that the targets hold"),
+            [] => blocked,
+            [only] => blocked.needing("replace-key-id", only.id.to_string(), "if the targets hold this key"),
+            _ => blocked.needing("replace-key-id", "KEY-ID", "the id of the key that the targets hold"),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::humanize::span;
-use crate::rotation::lease::Mode;
+use crate::rotation::lease::Naming;
 use crate::rotation::plan::holdings::Holding;
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::plan::pending::{Standing, links};
@@ -42,15 +42,15 @@ impl Plan {
         found.sort_by_key(|found| (urgency(found.holding), &found.target));
         lines.extend(found.into_iter().map(|found| format!("found: {}", found.describe(seen))));
         match &self.decision {
-            Decision::Stop(stop, others) => {
-                let all = std::iter::once(stop).chain(others);
-                lines.extend(all.map(|stop| format!("stop: {}", stop.what)));
+            Decision::Blocked(blocked, others) => {
+                let all = std::iter::once(blocked).chain(others);
+                lines.extend(all.map(|blocked| format!("stop: {}", blocked.what)));
             }
-            Decision::Rest { reason, attention } => {
+            Decision::NotDue { reason, attention } => {
                 lines.push(format!("make no key: {reason}"));
-                lines.extend(attention.iter().map(|stop| format!("report: {}", stop.what)));
+                lines.extend(attention.iter().map(|blocked| format!("report: {}", blocked.what)));
             }
-            Decision::Rotate(rotate) => lines.extend(rotate.describe(seen, policy, self.mode, name)),
+            Decision::Rotate(rotate) => lines.extend(rotate.describe(seen, policy, self.naming, name)),
         }
         lines
     }
@@ -60,7 +60,7 @@ impl Plan {
     pub fn notice(&self, policy: &Policy) -> Option<&'static str> {
         let Decision::Rotate(rotate) = &self.decision else { return None };
         let replaces_a_living_one = self.current.is_some() && rotate.ended.is_none();
-        let at_once = policy.keeps_promises() && policy.retire() != Retire::Keep && self.mode == Mode::Renaming;
+        let at_once = policy.keeps_promises() && policy.retire() != Retire::Keep && self.naming == Naming::Renaming;
         (replaces_a_living_one && at_once).then_some(CUTS_JOBS_OFF)
     }
 }
@@ -70,7 +70,7 @@ impl Rotate {
         &self,
         seen: &Observation,
         policy: &Policy,
-        mode: Mode,
+        naming: Naming,
         name: impl Fn(&KeyId) -> String,
     ) -> Vec<String> {
         let mut lines = vec![format!("rotate: {}", self.due)];
@@ -88,7 +88,7 @@ impl Rotate {
             Some(format!("{}: {} and wait for it, {} at the most", target.name, uptake.what, span(uptake.within)))
         }));
         lines.push("prove it again and look at every target".to_owned());
-        if mode == Mode::Renaming {
+        if naming == Naming::Renaming {
             lines.push("rename it to its final name".to_owned());
         }
         if let Some(id) = &self.stays {

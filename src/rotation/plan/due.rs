@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::humanize::span;
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later};
-use crate::rotation::lease::Mode;
+use crate::rotation::lease::Naming;
 use crate::rotation::plan::observation::{commit, has_expired};
 use crate::rotation::plan::pending::{Pending, Standing, deployed_together, not_since};
-use crate::rotation::plan::{Situation, Stop};
+use crate::rotation::plan::{Blocked, Situation};
 use crate::rotation::port::KeyRow;
 
 /// With more unconfirmed keys than this something keeps failing: at most one new key a day then.
@@ -39,10 +39,10 @@ impl Situation<'_> {
             let what = if has_expired(current, now) { "has expired" } else { "is disabled" };
             return Some(format!("the current key {what}"));
         }
-        if self.mode == Mode::Fixed && self.policy.replace_key_id.as_ref() == Some(&current.id) {
+        if self.naming == Naming::Immutable && self.policy.replace_key_id.as_ref() == Some(&current.id) {
             return Some("the key named by replace-key-id is still alive".to_owned());
         }
-        if self.mode == Mode::Fixed && self.family.confirmed.len() > 1 {
+        if self.naming == Naming::Immutable && self.family.confirmed.len() > 1 {
             return Some("the family has more than one live key".to_owned());
         }
         if age >= self.policy.rotate_after {
@@ -57,7 +57,7 @@ impl Situation<'_> {
             let mut older = self.family.committed().chain(dead);
             older.find_map(|row| not_since(self.seen, row, current).filter(|_| row.id != current.id))
         };
-        if let Some(name) = early.or_else(|| (self.mode == Mode::Renaming).then(holds_another).flatten()) {
+        if let Some(name) = early.or_else(|| (self.naming == Naming::Renaming).then(holds_another).flatten()) {
             return Some(format!("{name} was last written before the current key was made"));
         }
         if let Some(dead) = self.dead_since(current) {
@@ -75,7 +75,7 @@ impl Situation<'_> {
     /// may have left it in a target.
     fn dead_since(&self, current: &KeyRow) -> Option<&KeyRow> {
         let others = |row: &&&KeyRow| row.id != current.id && row.created_at.is_some();
-        let mut dead = self.family.dead.iter().filter(|_| self.mode == Mode::Renaming).filter(others);
+        let mut dead = self.family.dead.iter().filter(|_| self.naming == Naming::Renaming).filter(others);
         dead.find(|row| deployed_together(row, current, self.policy)).copied()
     }
 
@@ -85,27 +85,27 @@ impl Situation<'_> {
     }
 
     /// What a run that does not rotate can't settle: secrets that someone else wrote, pending keys that are held.
-    pub(super) fn drifted(&self, pending: &[Pending]) -> Vec<Stop> {
+    pub(super) fn drifted(&self, pending: &[Pending]) -> Vec<Blocked> {
         let mut found = Vec::new();
         let held = self.seen.held.as_ref().and_then(|held| held.is.as_ref());
-        let undated = |row: &&KeyRow| self.mode == Mode::Fixed || row.updated_at.is_none();
+        let undated = |row: &&KeyRow| self.naming == Naming::Immutable || row.updated_at.is_none();
         let known = self.family.current().filter(undated).is_some_and(|row| held == Some(&row.id));
-        let newest = match self.mode {
-            Mode::Renaming => self.family.current().and_then(|row| {
+        let newest = match self.naming {
+            Naming::Renaming => self.family.current().and_then(|row| {
                 // Whoever made the key by hand wrote it some time later, and not every issuer dates a rename.
                 let made = row.created_at.map(|made| later(made, SAME_WRITE_MARGIN));
                 let renamed = row.updated_at.is_some_and(|at| Some(at) > made);
                 let margin = if renamed { SAME_WRITE_MARGIN } else { CLOCK_MARGIN };
                 commit(row).map(|at| later(at, margin))
             }),
-            Mode::Fixed => self.family.current().and_then(|row| self.deployments(row)?.pop()).map(|(_, end)| end),
+            Naming::Immutable => self.family.current().and_then(|row| self.deployments(row)?.pop()).map(|(_, end)| end),
         };
         for target in &self.seen.targets {
             if let (Some(at), Some(newest)) = (target.last_write, newest)
                 && earlier(at, target.clock.took()) > newest
                 && !known
             {
-                found.push(Stop::new(
+                found.push(Blocked::new(
                     format!("{} was written at {at}, after the current key was deployed", target.name),
                     "someone else wrote it: find out what it holds, then run once with rotate-after: 0s",
                 ));
@@ -113,7 +113,7 @@ impl Situation<'_> {
         }
         for key in pending {
             let (Standing::Held(reason) | Standing::InUse(reason)) = &key.standing else { continue };
-            found.push(Stop::new(
+            found.push(Blocked::new(
                 format!("{} ({}) is past its grace and was not retired: {reason}", key.name, key.id),
                 match &key.standing {
                     Standing::InUse(_) => "find out what still uses it; the next run looks again",
@@ -125,17 +125,18 @@ impl Situation<'_> {
     }
 
     /// Something keeps failing: no more keys for now.
-    pub(super) fn too_many(&self) -> Option<Stop> {
-        let unfinished = match self.mode {
-            Mode::Renaming => self.family.unconfirmed.len(),
+    pub(super) fn too_many(&self) -> Option<Blocked> {
+        let unfinished = match self.naming {
+            Naming::Renaming => self.family.unconfirmed.len(),
             // Names do not say which one is deployed; all but one are left over.
-            Mode::Fixed => self.family.all().count().saturating_sub(1),
+            Naming::Immutable => self.family.all().count().saturating_sub(1),
         };
-        let left_over = self.family.all().filter(|row| self.mode == Mode::Fixed || !self.family.is_confirmed(&row.id));
+        let left_over =
+            self.family.all().filter(|row| self.naming == Naming::Immutable || !self.family.is_confirmed(&row.id));
         let newest = left_over.filter_map(|row| row.created_at).max()?;
         let recent = between(newest, self.seen.now()) < DAY;
         (unfinished > MANY_UNCONFIRMED && recent).then(|| {
-            Stop::new(
+            Blocked::new(
                 format!("{unfinished} earlier runs made a key and did not finish"),
                 "fix the errors that they reported; until then at most one new key a day is made",
             )

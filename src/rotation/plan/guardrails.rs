@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::http::Refusal;
-use crate::rotation::plan::{Situation, Stop};
+use crate::rotation::plan::{Blocked, Situation};
 use crate::rotation::port::{Guardrails, KeyId, KeyRow, Rights};
 
 /// The word of `accept-unconfirmed` for guardrails that can't be read.
@@ -61,7 +61,7 @@ fn ids<'a>(keys: &[KeyId], all: &'a Guardrails) -> impl Iterator<Item = &'a Stri
 
 impl Situation<'_> {
     /// The guardrails of the keys whose rights are inherited. A first key inherits none.
-    pub(super) fn wanted_guardrails(&self, sources: &[&KeyRow], notices: &mut Vec<String>) -> Result<Wanted, Stop> {
+    pub(super) fn wanted_guardrails(&self, sources: &[&KeyRow], notices: &mut Vec<String>) -> Result<Wanted, Blocked> {
         let accepted = self.policy.accept_unconfirmed.contains(WORD);
         match &self.seen.guardrails {
             Ok(all) => Ok(Wanted::of(sources, all)),
@@ -83,13 +83,13 @@ impl Situation<'_> {
     }
 }
 
-fn unreadable(refusal: &Refusal) -> Stop {
+fn unreadable(refusal: &Refusal) -> Blocked {
     let accept = format!("set accept-unconfirmed to {WORD}, and the new key gets none");
     let next = match refusal.status {
         Some(404 | 405) => format!("if this server has no guardrails, {accept}; otherwise check issuer-url"),
         _ => format!("use a management-key that may read guardrails. If no key needs one, {accept}"),
     };
-    Stop::new(format!("not confirmed: the guardrails of the key being replaced ({})", refusal.message), next)
+    Blocked::new(format!("not confirmed: the guardrails of the key being replaced ({})", refusal.message), next)
 }
 
 /// Guardrails by name or id.

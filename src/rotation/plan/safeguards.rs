@@ -1,14 +1,14 @@
 //! What stops a rotation before a key is made: it could end a key where nobody looks, or overwrite what is no key.
 
 use crate::rotation::clock::{CLOCK_MARGIN, DATE_RESOLUTION, earlier, later};
-use crate::rotation::lease::Mode;
+use crate::rotation::lease::Naming;
 use crate::rotation::name::is_of_any_family;
 use crate::rotation::plan::holdings::{Evidence, Holding, TargetHolding};
 use crate::rotation::plan::observation::SeenTarget;
 use crate::rotation::plan::pending::{Pending, Standing};
 use crate::rotation::plan::similar::{is_similar, nearest_first};
 use crate::rotation::plan::value::{is_encoded, not_a_key};
-use crate::rotation::plan::{Situation, Stop};
+use crate::rotation::plan::{Blocked, Situation};
 use crate::rotation::policy::Retire;
 use crate::rotation::port::{Entry, Held, KeyId, KeyRow};
 use crate::secret::{Secret, without_keys};
@@ -26,22 +26,22 @@ pub(super) enum Guarded {
     /// No target holds it, and `retire: keep`: it stays under its own name.
     StaysOutside,
     /// It leaked: it is retired all the same, and this is reported.
-    Reported(Vec<Stop>),
+    Reported(Vec<Blocked>),
 }
 
 impl Situation<'_> {
     /// Text that is no key is never replaced.
-    pub(super) fn overwrites_no_key(&self) -> Option<Stop> {
+    pub(super) fn overwrites_no_key(&self) -> Option<Blocked> {
         self.seen.targets.iter().find_map(|target| {
             let kind = not_a_key(target.contents.value.as_ref()?.expose())?;
-            Some(Stop::new(format!("{} holds {kind}, not an API key", target.name), kind.remedy()))
+            Some(Blocked::new(format!("{} holds {kind}, not an API key", target.name), kind.remedy()))
         })
     }
 
     /// Holds what was found against the rules: a key is retired only where it was, and nowhere else in sight.
-    pub(super) fn guard(&self, current: Option<&KeyRow>, found: &[TargetHolding]) -> Result<Guarded, Stop> {
-        if let Some(stop) = self.stands_in_the_way(found) {
-            return Err(stop);
+    pub(super) fn guard(&self, current: Option<&KeyRow>, found: &[TargetHolding]) -> Result<Guarded, Blocked> {
+        if let Some(blocked) = self.stands_in_the_way(found) {
+            return Err(blocked);
         }
         // A dead run's key was deployed nowhere else.
         let is_left_over =
@@ -59,15 +59,15 @@ impl Situation<'_> {
         let is_named = in_hand || self.policy.replace_key_id.as_ref() == Some(&current.id);
         match stops.into_iter().next() {
             None => Ok(Guarded::Retires),
-            Some(stop) if self.policy.leaked && is_named => Ok(Guarded::Reported(vec![stop])),
-            Some(stop) => Err(stop),
+            Some(blocked) if self.policy.leaked && is_named => Ok(Guarded::Reported(vec![blocked])),
+            Some(blocked) => Err(blocked),
         }
     }
 
     /// Whether what a target holds may be the current key. A key outside the family was left alone by the run that wrote a
     /// living key of the family there.
     fn may_be_held(&self, found: &TargetHolding, current: &KeyRow) -> bool {
-        let outside = self.mode == Mode::Renaming && !self.is_family(current);
+        let outside = self.naming == Naming::Renaming && !self.is_family(current);
         match &found.evidence {
             Evidence::Deployed(id) | Evidence::Value(id) if outside && self.family.has(id) => false,
             _ => found.is_ours(),
@@ -76,12 +76,12 @@ impl Situation<'_> {
 
     /// Where no living key is current, keys of runs that died are retired. They may be where such a run wrote, under another
     /// name.
-    fn guard_left_over(&self, found: &[TargetHolding]) -> Result<Guarded, Stop> {
+    fn guard_left_over(&self, found: &[TargetHolding]) -> Result<Guarded, Blocked> {
         let oldest = self.family.all().min_by_key(|row| row.created_at);
         let Some(oldest) = oldest else { return Ok(Guarded::Retires) };
-        let stop = self.misspelt(oldest, found).or_else(|| self.second_holder(oldest));
-        match stop.or_else(|| self.may_be_elsewhere(oldest).then(|| self.held_nowhere(oldest))) {
-            Some(stop) => Err(stop),
+        let blocked = self.misspelt(oldest, found).or_else(|| self.second_holder(oldest));
+        match blocked.or_else(|| self.may_be_elsewhere(oldest).then(|| self.held_nowhere(oldest))) {
+            Some(blocked) => Err(blocked),
             None => Ok(Guarded::Retires),
         }
     }
@@ -99,22 +99,22 @@ impl Situation<'_> {
     }
 
     /// What a target holds that no run may replace, for a run that makes no key.
-    pub(super) fn stands_in_the_way(&self, found: &[TargetHolding]) -> Option<Stop> {
+    pub(super) fn stands_in_the_way(&self, found: &[TargetHolding]) -> Option<Blocked> {
         self.overwrites_no_key().or_else(|| self.holds_another_key(found))
     }
 
     /// A key that belongs to neither this family nor this run.
-    fn holds_another_key(&self, found: &[TargetHolding]) -> Option<Stop> {
+    fn holds_another_key(&self, found: &[TargetHolding]) -> Option<Blocked> {
         let foreign = found.iter().find(|found| found.holding == Holding::AnotherKey)?;
         let Evidence::Value(id) = &foreign.evidence else { return None };
         let name = self.seen.row(id).map_or_else(|| id.to_string(), |row| format!("{} ({id})", row.name));
-        Some(Stop::new(
+        Some(Blocked::new(
             format!("{} holds another key, {name}", foreign.target),
             "correct the target; if this rotation is to write there, empty it first",
         ))
     }
 
-    pub(super) fn held_nowhere(&self, current: &KeyRow) -> Stop {
+    pub(super) fn held_nowhere(&self, current: &KeyRow) -> Blocked {
         let mut names = self.names();
         let written: Vec<_> = self.seen.targets.iter().map(|target| target.name.as_str()).collect();
         nearest_first(&written, &mut names);
@@ -128,12 +128,12 @@ impl Situation<'_> {
         let notes: Vec<_> =
             self.seen.targets.iter().flat_map(|target| target.contents.notices.iter().cloned()).collect();
         let what = notes.into_iter().fold(what, |what, note| format!("{what}; {note}"));
-        let keep = if self.family.has(&current.id) || self.mode == Mode::Fixed {
+        let keep = if self.family.has(&current.id) || self.naming == Naming::Immutable {
             ""
         } else {
             "; retire: keep makes a new key and leaves this one alone"
         };
-        Stop::new(
+        Blocked::new(
             what,
             format!(
                 "correct the target's name, or store the key there by hand first{keep}. If nothing uses the key, delete it by \
@@ -169,7 +169,7 @@ impl Situation<'_> {
     }
 
     /// A similar name in the same place, where it can't be told that the target is the right one.
-    fn misspelt(&self, current: &KeyRow, found: &[TargetHolding]) -> Option<Stop> {
+    fn misspelt(&self, current: &KeyRow, found: &[TargetHolding]) -> Option<Blocked> {
         self.seen.targets.iter().zip(found).find_map(|(target, found)| {
             let empty = target.held == Held::Nothing;
             if matches!(found.evidence, Evidence::Value(_)) {
@@ -189,7 +189,7 @@ impl Situation<'_> {
             };
             let same_name =
                 same_name_elsewhere(target).map(|other| format!(" (and {other} exists)")).unwrap_or_default();
-            Some(Stop::new(
+            Some(Blocked::new(
                 format!("{} {holds}, and {} has a similar name{same_name}", found.target, without_keys(&near.target)),
                 format!("correct the target, or add accept={} to it if both names are right", without_keys(&near.name)),
             ))
@@ -223,7 +223,7 @@ impl Situation<'_> {
     }
 
     /// The value that is to be retired lies under another name too.
-    fn second_holder(&self, current: &KeyRow) -> Option<Stop> {
+    fn second_holder(&self, current: &KeyRow) -> Option<Blocked> {
         let values = self.values_to_retire(current);
         let retires = |id: &KeyId| *id == current.id || self.family.has(id);
         let has_one =
@@ -245,7 +245,7 @@ impl Situation<'_> {
             format!("add {them} as a target, or take the key out there")
         };
         let what = format!("{} also {is} the key that would be retired", shown(&names));
-        (!names.is_empty()).then(|| Stop::new(what, next))
+        (!names.is_empty()).then(|| Blocked::new(what, next))
     }
 
     fn is_own_target(&self, name: &str, beside: &SeenTarget) -> bool {
@@ -282,7 +282,9 @@ impl Situation<'_> {
                 Pending { standing: Standing::Held(format!("{name}, which is no target, still holds it")), ..key }
             }
             _ => match row.and_then(|row| self.misspelt(row, found)) {
-                Some(Stop { what, next, .. }) => Pending { standing: Standing::Held(format!("{what}; {next}")), ..key },
+                Some(Blocked { what, next, .. }) => {
+                    Pending { standing: Standing::Held(format!("{what}; {next}")), ..key }
+                }
                 None => key,
             },
         }
@@ -301,7 +303,7 @@ impl Situation<'_> {
     }
 
     /// A key that a rotation of another family made.
-    pub(super) fn of_another_family(&self, row: &KeyRow, is_named: bool) -> Option<Stop> {
+    pub(super) fn of_another_family(&self, row: &KeyRow, is_named: bool) -> Option<Blocked> {
         if !is_of_any_family(&row.name) || !has_digits(&row.name) || self.family.has(&row.id) {
             return None;
         }
@@ -310,7 +312,7 @@ impl Situation<'_> {
         let deployed = written.into_iter().any(|at| windows.iter().any(|(from, to)| *from <= at && at <= *to));
         let by_value = self.seen.targets.iter().any(|target| target.value_is.as_ref() == Some(&row.id));
         (!(is_named && (deployed || by_value))).then(|| {
-            Stop::listing(
+            Blocked::listing(
                 format!("{} ({}) is the key of another rotation: two rotations would own one key", row.name, row.id),
                 "correct key-name or the target. To take the key over, stop the other rotation and set replace-key-id to it; \
                  a target must hold it since it was deployed",

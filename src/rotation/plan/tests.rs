@@ -66,16 +66,16 @@ fn rotation(plan: &Plan) -> &Rotate {
     }
 }
 
-fn stop(plan: &Plan) -> &Stop {
+fn blocked(plan: &Plan) -> &Blocked {
     match &plan.decision {
-        Decision::Stop(stop, _) => stop,
+        Decision::Blocked(blocked, _) => blocked,
         other => panic!("{other:?}"),
     }
 }
 
 fn attention(plan: &Plan) -> Vec<&str> {
     match &plan.decision {
-        Decision::Rest { attention, .. } => attention.iter().map(|stop| stop.what.as_str()).collect(),
+        Decision::NotDue { attention, .. } => attention.iter().map(|blocked| blocked.what.as_str()).collect(),
         other => panic!("{other:?}"),
     }
 }
@@ -100,19 +100,19 @@ async fn each_reason_makes_a_key_due() {
         (older, young(), "repo:acme/app1 was last written before the current key was made"),
         (ending, young(), "the current key expires in 5 d"),
     ] {
-        assert_eq!(rotation(&plan(&seen, &policy, Mode::Renaming)).due, reason);
+        assert_eq!(rotation(&plan(&seen, &policy, Naming::Renaming)).due, reason);
     }
 }
 
 #[tokio::test]
 async fn a_young_key_in_every_target_is_left_alone() {
-    assert!(attention(&plan(&deployed(), &young(), Mode::Renaming)).is_empty());
+    assert!(attention(&plan(&deployed(), &young(), Naming::Renaming)).is_empty());
 }
 
 #[tokio::test]
 async fn a_secret_that_someone_else_wrote_is_named_where_nothing_is_due() {
     let drifted = seen(deployed().listing.keys, &[Some("2026-11-01T12:00:00Z"), Some("2026-11-01T12:06:00Z")]);
-    let plan = plan(&drifted, &young(), Mode::Renaming);
+    let plan = plan(&drifted, &young(), Naming::Renaming);
     assert!(attention(&plan)[0].starts_with("repo:acme/app1 was written at"));
 }
 
@@ -126,7 +126,7 @@ async fn every_older_key_of_the_family_is_replaced_and_nothing_else() {
         KeyRow { disabled: true, ..row("production-2026-09-01", "2026-09-01T12:00:00Z") },
         KeyRow { kind: KeyKind::Management, ..row("production-2026-08-01", "2026-08-01T12:00:00Z") },
     ]);
-    let plan = plan(&seen, &policy(), Mode::Renaming);
+    let plan = plan(&seen, &policy(), Naming::Renaming);
     let names: Vec<_> = rotation(&plan).replaces.iter().map(|id| id.0.as_str()).collect();
     assert_eq!(names, ["production-2026-10-01", CURRENT, "production-2026-11-20-bbbbbb-unconfirmed"]);
 }
@@ -134,7 +134,7 @@ async fn every_older_key_of_the_family_is_replaced_and_nothing_else() {
 #[tokio::test]
 async fn the_target_not_written_for_longest_goes_first() {
     let written = [Some("2026-11-01T12:02:00Z"), Some("2026-11-01T12:00:00Z"), None, Some("2026-11-01T12:01:00Z")];
-    let plan = plan(&seen(deployed().listing.keys, &written), &policy(), Mode::Renaming);
+    let plan = plan(&seen(deployed().listing.keys, &written), &policy(), Naming::Renaming);
     assert_eq!(rotation(&plan).order, [2, 1, 3, 0]);
 }
 
@@ -146,10 +146,16 @@ async fn a_hand_made_key_is_adopted_where_it_is_named_or_provably_in_hand() {
     let with_value = Policy { current_key: Some(Secret::new("lr_live_x".into())), ..policy() };
     let mut held = hand_made();
     held.held = Some(HeldKey { alive: Some(true), is: Some(id.clone()), perhaps: None, at: None });
-    assert_eq!(rotation(&plan(&hand_made(), &named, Mode::Renaming)).adopt, Some(id.clone()));
-    assert_eq!(rotation(&plan(&held, &with_value, Mode::Renaming)).adopt, Some(id));
-    assert!(stop(&plan(&held, &with_value, Mode::Fixed)).next.contains("replace-key-id"), "it can't be renamed");
-    assert!(stop(&plan(&hand_made(), &policy(), Mode::Renaming)).next.contains("replace-key-id"), "nobody named it");
+    assert_eq!(rotation(&plan(&hand_made(), &named, Naming::Renaming)).adopt, Some(id.clone()));
+    assert_eq!(rotation(&plan(&held, &with_value, Naming::Renaming)).adopt, Some(id));
+    assert!(
+        blocked(&plan(&held, &with_value, Naming::Immutable)).next.contains("replace-key-id"),
+        "it can't be renamed"
+    );
+    assert!(
+        blocked(&plan(&hand_made(), &policy(), Naming::Renaming)).next.contains("replace-key-id"),
+        "nobody named it"
+    );
 }
 
 #[tokio::test]
@@ -162,7 +168,7 @@ async fn a_value_that_is_not_the_key_named_stops_the_run() {
         current_key: Some(Secret::new("lr_live_x".into())),
         ..policy()
     };
-    assert!(stop(&plan(&seen, &policy, Mode::Renaming)).what.contains("replace-key-id says Peter's key"));
+    assert!(blocked(&plan(&seen, &policy, Naming::Renaming)).what.contains("replace-key-id says Peter's key"));
 }
 
 #[tokio::test]
@@ -171,7 +177,7 @@ async fn a_living_value_from_outside_the_family_stops_the_run() {
     seen.listing.keys.push(row("Mary's key", "2026-11-01T12:00:00Z"));
     seen.held = Some(HeldKey { alive: Some(true), is: Some(KeyId("Mary's key".into())), perhaps: None, at: None });
     let policy = Policy { current_key: Some(Secret::new("lr_live_x".into())), ..policy() };
-    assert!(stop(&plan(&seen, &policy, Mode::Renaming)).what.contains("not of the family"));
+    assert!(blocked(&plan(&seen, &policy, Naming::Renaming)).what.contains("not of the family"));
 }
 
 #[tokio::test]
@@ -185,30 +191,30 @@ async fn a_first_key_needs_its_rights_and_targets_that_hold_nothing() {
         ..policy()
     };
     let empty = seen(Vec::new(), &[None]);
-    assert_eq!(rotation(&plan(&empty, &stated, Mode::Renaming)).due, "this is the first key");
-    let nothing_stated = plan(&empty, &policy(), Mode::Renaming);
-    assert_eq!(stop(&nothing_stated).what, "this is the first key: there is none whose rights it could inherit");
+    assert_eq!(rotation(&plan(&empty, &stated, Naming::Renaming)).due, "this is the first key");
+    let nothing_stated = plan(&empty, &policy(), Naming::Renaming);
+    assert_eq!(blocked(&nothing_stated).what, "this is the first key: there is none whose rights it could inherit");
     let expected = "state allowed-providers, allowed-models, spending-limit (with limit-reset, if it is a number) and \
                     expires-after";
-    assert_eq!(stop(&nothing_stated).next, expected);
+    assert_eq!(blocked(&nothing_stated).next, expected);
     let without_reset = Policy { reset: Wish::Inherit, ..stated.clone() };
-    assert_eq!(stop(&plan(&empty, &without_reset, Mode::Renaming)).next, "state limit-reset");
+    assert_eq!(blocked(&plan(&empty, &without_reset, Naming::Renaming)).next, "state limit-reset");
     let mut hidden = deployed();
     hidden.listing.keys[0].rights.limit = None;
-    let hidden = plan(&hidden, &policy(), Mode::Renaming);
-    assert_eq!(stop(&hidden).what, "the issuer does not show what the old key may do: spending-limit");
-    assert_eq!(stop(&hidden).next, "state spending-limit");
+    let hidden = plan(&hidden, &policy(), Naming::Renaming);
+    assert_eq!(blocked(&hidden).what, "the issuer does not show what the old key may do: spending-limit");
+    assert_eq!(blocked(&hidden).next, "state spending-limit");
     let held = seen(Vec::new(), &[None, Some("2026-11-01T12:00:00Z")]);
-    assert!(stop(&plan(&held, &stated, Mode::Renaming)).what.contains("already holds a secret"));
+    assert!(blocked(&plan(&held, &stated, Naming::Renaming)).what.contains("already holds a secret"));
 }
 
 #[tokio::test]
 async fn an_issuer_that_cannot_rename_takes_no_grace() {
     let graceful = Policy { grace: DAY, ..policy() };
-    assert!(stop(&plan(&deployed(), &graceful, Mode::Fixed)).next.contains("grace-period"));
+    assert!(blocked(&plan(&deployed(), &graceful, Naming::Immutable)).next.contains("grace-period"));
     let mut two = deployed();
     two.listing.keys.push(row("production-2026-11-01-bbbbbb", "2026-11-01T12:00:30Z"));
-    assert_eq!(rotation(&plan(&two, &young(), Mode::Fixed)).due, "the family has more than one live key");
+    assert_eq!(rotation(&plan(&two, &young(), Naming::Immutable)).due, "the family has more than one live key");
 }
 
 #[tokio::test]
@@ -218,9 +224,9 @@ async fn failing_runs_make_at_most_one_key_a_day() {
         let name = format!("production-2026-12-01-00000{nth}-unconfirmed");
         seen.listing.keys.push(row(&name, "2026-12-01T09:00:00Z"));
     }
-    assert!(attention(&plan(&seen, &policy(), Mode::Renaming))[0].starts_with("6 earlier runs"));
+    assert!(attention(&plan(&seen, &policy(), Naming::Renaming))[0].starts_with("6 earlier runs"));
     seen.listing.date = at("2026-12-02T12:00:00Z");
-    rotation(&plan(&seen, &policy(), Mode::Renaming));
+    rotation(&plan(&seen, &policy(), Naming::Renaming));
 }
 
 #[tokio::test]
@@ -229,7 +235,8 @@ async fn a_pending_key_goes_only_when_its_grace_is_over_and_every_target_holds_t
         let old = row("production-2026-10-01-aaaaaa", "2026-10-01T12:00:00Z");
         seen(vec![old, row(CURRENT, "2026-11-01T12:00:00Z")], &[Some(written)])
     };
-    let standing = |seen: &Observation, policy: &Policy| plan(seen, policy, Mode::Renaming).pending[0].standing.clone();
+    let standing =
+        |seen: &Observation, policy: &Policy| plan(seen, policy, Naming::Renaming).pending[0].standing.clone();
     let right = "2026-11-01T12:00:02Z";
     let policy = |grace| Policy { grace, ..young() };
     assert_eq!(standing(&two(right), &policy(DAY)), Standing::Past);
@@ -250,7 +257,8 @@ async fn without_a_stated_grace_an_earlier_key_waits_for_a_day_without_use() {
         seen(vec![old, row(CURRENT, replaced)], &[Some(replaced)])
     };
     let unstated = Policy { grace_is_stated: false, ..young() };
-    let standing = |seen: &Observation, policy: &Policy| plan(seen, policy, Mode::Renaming).pending[0].standing.clone();
+    let standing =
+        |seen: &Observation, policy: &Policy| plan(seen, policy, Naming::Renaming).pending[0].standing.clone();
     let (fresh, past) = ("2026-11-30T13:00:00Z", "2026-11-30T11:00:00Z");
     let until = |standing: Standing| match standing {
         Standing::UsedLately { until, .. } => until,
@@ -277,7 +285,7 @@ async fn without_a_stated_grace_the_key_being_replaced_goes_and_those_that_wait_
     let made = ["2026-10-01T12:00:00Z", "2026-12-01T11:00:00Z", "2026-12-01T11:30:00Z"];
     let seen = seen(names.iter().zip(made).map(|(name, made)| row(name, made)).collect(), &[Some(made[1])]);
     let replaced = |policy: &Policy| {
-        let plan = plan(&seen, policy, Mode::Renaming);
+        let plan = plan(&seen, policy, Naming::Renaming);
         let told = plan.notice(policy).is_some();
         let rotate = rotation(&plan);
         let replaces = rotate.replaces.iter().filter_map(|id| seen.row(id)).map(|row| row.name.clone());
@@ -296,7 +304,7 @@ async fn of_keys_that_were_made_at_about_the_same_time_each_has_its_grace_from_w
     let made =
         [row(first, "2026-10-01T12:00:00Z"), row(second, "2026-10-01T12:00:00Z"), row(CURRENT, "2026-12-01T11:00:00Z")];
     let seen = seen(made.to_vec(), &[Some("2026-12-01T11:00:00Z")]);
-    let plan = plan(&seen, &Policy { grace: DAY, ..young() }, Mode::Renaming);
+    let plan = plan(&seen, &Policy { grace: DAY, ..young() }, Naming::Renaming);
     let standings: Vec<_> = plan.pending.iter().map(|pending| pending.standing.clone()).collect();
     let both = Standing::InGrace(at("2026-12-02T11:00:00Z"));
     assert_eq!(standings, [both.clone(), both]);
@@ -310,7 +318,7 @@ async fn a_current_key_renamed_beside_a_dead_runs_beginning_was_not_put_back_by_
         let current = KeyRow { updated_at: Some(at(at_seconds)), ..row(CURRENT, "2026-11-01T12:00:00Z") };
         let dead = row("production-2026-12-01-bbbbbb-unconfirmed", "2026-12-01T11:00:00Z");
         let seen = seen(vec![current, dead], &[Some("2026-12-01T11:00:03Z")]);
-        rotation(&plan(&seen, &policy(), Mode::Renaming)).can_put_back.clone()
+        rotation(&plan(&seen, &policy(), Naming::Renaming)).can_put_back.clone()
     };
     assert_eq!(renamed("2026-12-01T11:00:15Z"), [false]);
     assert_eq!(renamed("2026-12-01T11:10:00Z"), [true], "put back since");
@@ -347,8 +355,8 @@ const BEFORE: &str = "2026-10-02T12:00:00Z";
 
 #[tokio::test]
 async fn a_similar_name_that_was_written_since_stops_where_the_target_can_not_be_told_to_be_right() {
-    let stops = |seen: &Observation| match plan(seen, &policy(), Mode::Renaming).decision {
-        Decision::Stop(stop, _) => Some(stop.what),
+    let stops = |seen: &Observation| match plan(seen, &policy(), Naming::Renaming).decision {
+        Decision::Blocked(blocked, _) => Some(blocked.what),
         _ => None,
     };
     for target in [None, Some("")] {
@@ -361,7 +369,7 @@ async fn a_similar_name_that_was_written_since_stops_where_the_target_can_not_be
         assert_eq!(stops(&accepted), None);
         let mut another = Policy { ..policy() };
         another.targets_of_others.insert("repo:acme/app0 AROUTER_APIKEY".into());
-        assert!(matches!(plan(&slip, &another, Mode::Renaming).decision, Decision::Rotate(_)));
+        assert!(matches!(plan(&slip, &another, Naming::Renaming).decision, Decision::Rotate(_)));
     }
     assert_eq!(stops(&beside(Some(OLD), entry("AROUTER_APIKEY", Some("{}"), SINCE))), None, "the target was read");
 }
@@ -376,9 +384,9 @@ async fn a_second_holder_stops_whether_its_value_is_the_key_or_has_it_inside() {
         ("lr_live_another".to_owned(), false),
     ] {
         let seen = beside(Some(OLD), entry("LEGACY", Some(&text), SINCE));
-        let planned = plan(&seen, &policy(), Mode::Renaming);
-        assert_eq!(matches!(planned.decision, Decision::Stop(..)), stops, "{text}");
-        let kept = plan(&seen, &Policy { retire: Retire::Keep, ..policy() }, Mode::Renaming);
+        let planned = plan(&seen, &policy(), Naming::Renaming);
+        assert_eq!(matches!(planned.decision, Decision::Blocked(..)), stops, "{text}");
+        let kept = plan(&seen, &Policy { retire: Retire::Keep, ..policy() }, Naming::Renaming);
         assert!(matches!(kept.decision, Decision::Rotate(_)), "nothing is retired");
     }
 }
@@ -392,7 +400,7 @@ async fn what_a_target_holds_is_told_with_its_evidence() {
         (beside(Some("{}"), entry("X", None, SINCE)), "repo:acme/app0 AROUTER_API_KEY holds JSON".to_owned()),
     ];
     for (seen, expected) in cases {
-        assert_eq!(plan(&seen, &policy(), Mode::Renaming).found[0].describe(&seen), expected);
+        assert_eq!(plan(&seen, &policy(), Naming::Renaming).found[0].describe(&seen), expected);
     }
 }
 
@@ -400,12 +408,12 @@ async fn what_a_target_holds_is_told_with_its_evidence() {
 async fn a_named_key_that_no_target_holds_stays_outside_the_family_where_it_is_kept() {
     let seen = seen(vec![row("by hand", "2026-11-01T12:00:00Z")], &[None]);
     let named = Policy { replace_key_id: Some(KeyId("by hand".into())), ..policy() };
-    assert!(stop(&plan(&seen, &named, Mode::Renaming)).what.starts_with("no target holds by hand"));
-    let kept = plan(&seen, &Policy { retire: Retire::Keep, ..named.clone() }, Mode::Renaming);
+    assert!(blocked(&plan(&seen, &named, Naming::Renaming)).what.starts_with("no target holds by hand"));
+    let kept = plan(&seen, &Policy { retire: Retire::Keep, ..named.clone() }, Naming::Renaming);
     let rotate = rotation(&kept);
     assert_eq!((&rotate.adopt, &rotate.stays), (&None, &Some(KeyId("by hand".into()))));
     assert!(rotate.replaces.is_empty());
-    let leaked = plan(&seen, &Policy { leaked: true, ..named }, Mode::Renaming);
+    let leaked = plan(&seen, &Policy { leaked: true, ..named }, Naming::Renaming);
     assert_eq!((rotation(&leaked).replaces.len(), rotation(&leaked).reports.len()), (1, 1));
 }
 
@@ -418,7 +426,7 @@ async fn a_key_of_another_family_is_taken_over_only_where_it_is_named_and_was_de
     ] {
         let seen = seen(vec![row(name, "2026-11-01T12:00:00Z")], &[Some(written)]);
         let named = Policy { replace_key_id: Some(KeyId(name.into())), ..policy() };
-        let planned = plan(&seen, &named, Mode::Renaming);
+        let planned = plan(&seen, &named, Naming::Renaming);
         assert_eq!(matches!(planned.decision, Decision::Rotate(_)), expected, "{name} {written}");
     }
 }
@@ -432,14 +440,14 @@ async fn guardrails_are_those_of_the_key_whose_rights_are_inherited() {
     let mut seen = deployed();
     seen.listing.keys.push(row(dead, "2026-11-20T12:00:00Z"));
     seen.guardrails = Ok(guardrails(&[(CURRENT, "a"), (dead, "b"), ("another", "c")]));
-    let ids = |seen: &Observation, mode| rotation(&plan(seen, &policy(), mode)).guardrails.ids.clone();
-    assert_eq!(ids(&seen, Mode::Renaming), ["a".to_owned()].into());
+    let ids = |seen: &Observation, naming| rotation(&plan(seen, &policy(), naming)).guardrails.ids.clone();
+    assert_eq!(ids(&seen, Naming::Renaming), ["a".to_owned()].into());
     // Where names say nothing, the newest key may be one whose run died before it had any.
     let both = "production-2026-11-20-bbbbbb";
     seen.listing.keys[1] = row(both, "2026-11-20T12:00:00Z");
     seen.guardrails = Ok(guardrails(&[(CURRENT, "a")]));
     let replaced = Policy { replace_key_id: Some(KeyId(both.to_owned())), ..policy() };
-    let plan = plan(&seen, &replaced, Mode::Fixed);
+    let plan = plan(&seen, &replaced, Naming::Immutable);
     assert_eq!(rotation(&plan).guardrails.ids, ["a".to_owned()].into());
 }
 
@@ -449,23 +457,26 @@ async fn guardrails_that_cannot_be_read_stop_a_rotation_unless_that_is_accepted(
     let refusal = |status| Refusal { status: Some(status), message: "no".into(), hint: None };
     for (status, next) in [(403, "use a management-key that may read guardrails"), (404, "if this server has no")] {
         seen.guardrails = Err(refusal(status));
-        let plan = plan(&seen, &policy(), Mode::Renaming);
-        assert!(stop(&plan).what.starts_with("not confirmed: the guardrails"), "{plan:?}");
-        assert!(stop(&plan).next.starts_with(next) && stop(&plan).next.contains("accept-unconfirmed"), "{plan:?}");
+        let plan = plan(&seen, &policy(), Naming::Renaming);
+        assert!(blocked(&plan).what.starts_with("not confirmed: the guardrails"), "{plan:?}");
+        assert!(
+            blocked(&plan).next.starts_with(next) && blocked(&plan).next.contains("accept-unconfirmed"),
+            "{plan:?}"
+        );
     }
     let accepted = Policy { accept_unconfirmed: ["guardrails".to_owned()].into(), ..policy() };
-    let going_on = plan(&seen, &accepted, Mode::Renaming);
+    let going_on = plan(&seen, &accepted, Naming::Renaming);
     assert!(rotation(&going_on).guardrails.ids.is_empty());
     assert!(going_on.notices.iter().any(|notice| notice.contains("guardrails; the new key gets none")));
     // What is not due needs none.
-    assert!(attention(&plan(&seen, &young(), Mode::Renaming)).is_empty());
+    assert!(attention(&plan(&seen, &young(), Naming::Renaming)).is_empty());
 }
 
 #[tokio::test]
 async fn a_creator_is_carried_over_unless_its_confirmation_is_not_asked_for() {
     let mut seen = deployed();
     seen.listing.keys[0].rights.other.insert("creator_user_id".into(), "user_1".into());
-    let other = |policy: &Policy| rotation(&plan(&seen, policy, Mode::Renaming)).rights.other.clone();
+    let other = |policy: &Policy| rotation(&plan(&seen, policy, Naming::Renaming)).rights.other.clone();
     assert_eq!(other(&policy())["creator_user_id"], "user_1");
     let accepted = Policy { accept_unconfirmed: ["creator_user_id".to_owned()].into(), ..policy() };
     assert!(other(&accepted).is_empty());

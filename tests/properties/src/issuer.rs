@@ -6,7 +6,7 @@ use arbitrary::{Result, Unstructured};
 use keyrotor::http::Failure;
 use keyrotor::issuer::ArouterIssuer;
 use keyrotor::rotation::port::{
-    AllowList, ChatVerdict, Deletion, Endpoint, KeyId, KeyIssuer as _, KeySpec, Listing, Rights, Verdict,
+    AllowList, ChatProbe, Deletion, Endpoint, KeyId, KeyIssuer as _, KeyProbe, KeySpec, Listing, Rights,
 };
 use keyrotor::secret::{Redactor, Secret};
 use serde_json::{Map, Value, json};
@@ -152,14 +152,14 @@ pub fn issuer(u: &mut Unstructured<'_>) -> Result<()> {
             Err(failure) => check(searcher, &failure),
         }
         match issuer.try_key(&current, endpoint).await {
-            Verdict::Accepted(_) => assert!(any(&answers, |status| (200..300).contains(&status))),
-            Verdict::Refused => assert!(any(&answers, |status| [401, 403].contains(&status))),
-            Verdict::Undecided(why) => check_message(&why, searcher),
-            Verdict::NoSuchEndpoint => {}
+            KeyProbe::Accepted(_) => assert!(any(&answers, |status| (200..300).contains(&status))),
+            KeyProbe::Refused => assert!(any(&answers, |status| [401, 403].contains(&status))),
+            KeyProbe::Undecided(why) => check_message(&why, searcher),
+            KeyProbe::NoSuchEndpoint => {}
         }
         match issuer.chat(&current, model).await {
-            ChatVerdict::Worked { model } => check_message(&model, searcher),
-            ChatVerdict::Refused(why) | ChatVerdict::ProvesNothing(why) => check_message(&why, searcher),
+            ChatProbe::Worked { model } => check_message(&model, searcher),
+            ChatProbe::Refused(why) | ChatProbe::ProvesNothing(why) => check_message(&why, searcher),
         }
         check_message(&issuer.manual(&KeyId("key_1".into())), searcher);
     });

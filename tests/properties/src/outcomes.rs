@@ -5,7 +5,7 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use jiff::Timestamp;
 use keyrotor::rotation::outcome::{
-    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, StepTime, StrayReason, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason, TargetReport, TargetState,
 };
 use keyrotor::rotation::port::KeyId;
 use keyrotor::rotation::step::Step;
@@ -13,14 +13,14 @@ use keyrotor::rotation::step::Step;
 use crate::echo::echoing;
 use crate::text::several;
 
-const VERDICTS: [Verdict; 7] = [
-    Verdict::Rotated,
-    Verdict::NotDue,
-    Verdict::Reenabled,
-    Verdict::Planned,
-    Verdict::Unchanged,
-    Verdict::RolledBack,
-    Verdict::Attention,
+const VERDICTS: [RunStatus; 7] = [
+    RunStatus::Rotated,
+    RunStatus::NotDue,
+    RunStatus::Reenabled,
+    RunStatus::Planned,
+    RunStatus::Unchanged,
+    RunStatus::RolledBack,
+    RunStatus::Attention,
 ];
 const STATES: [TargetState; 4] = [TargetState::Untouched, TargetState::New, TargetState::Old, TargetState::Either];
 const OLD: [OldKeyStatus; 6] = [

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keyrotor::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, TargetState, Verdict};
+use keyrotor::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, RunStatus, TargetState};
 use keyrotor_fake::{Key, Place};
 
 use crate::scene::Scene;
@@ -184,7 +184,7 @@ impl Judge<'_> {
     }
 
     fn of_living_keys(&self, lies: &mut Vec<String>) {
-        let stopped = self.outcome.verdict == Verdict::Unchanged;
+        let stopped = self.outcome.verdict == RunStatus::Unchanged;
         for key in self.family() {
             let (name, was_there) = (&key.name, self.before.keys.contains(&key.id));
             let fate = self.fate(&key.id);
@@ -247,18 +247,18 @@ impl Judge<'_> {
             lies.push("`rotated`, and a target does not hold the new key".into());
         }
         match self.outcome.verdict {
-            Verdict::Rotated if !self.outcome.rotated => lies.push("exit 0, and not `rotated`".into()),
-            Verdict::Rotated
+            RunStatus::Rotated if !self.outcome.rotated => lies.push("exit 0, and not `rotated`".into()),
+            RunStatus::Rotated
                 if !asked.keeps && self.family().filter(|key| !self.is_spared(key, asked)).count() != 1 =>
             {
                 lies.push("exit 0 without grace, and not one live key".into());
             }
-            Verdict::NotDue | Verdict::Planned | Verdict::Unchanged | Verdict::RolledBack
+            RunStatus::NotDue | RunStatus::Planned | RunStatus::Unchanged | RunStatus::RolledBack
                 if self.values != self.before.values =>
             {
                 lies.push("a target holds another value than before".into());
             }
-            Verdict::Attention if !self.has_reason() => lies.push("exit 3 without a reason".into()),
+            RunStatus::Attention if !self.has_reason() => lies.push("exit 3 without a reason".into()),
             _ => {}
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use keyrotor::rotation::outcome::Verdict;
+use keyrotor::rotation::outcome::RunStatus;
 use keyrotor::rotation::port::KeyId;
 use keyrotor_fake::{Key, Place, Rights, State};
 
@@ -253,7 +253,7 @@ pub(crate) fn key_to_name(scene: &Scene, ended: &Ended, schedule: &Schedule) -> 
     let next = outcome.problems.first()?.next.as_deref()?;
     let (_, id) = next
         .split_once("set replace-key-id to ")
-        .filter(|_| matches!(outcome.verdict, Verdict::Unchanged | Verdict::Attention))?;
+        .filter(|_| matches!(outcome.verdict, RunStatus::Unchanged | RunStatus::Attention))?;
     if id.starts_with("the id of the live key that the targets hold now") || id.starts_with("its id") {
         let held = scene.targets.first().and_then(|place| scene.world.key_at(place, SECRET));
         let alive = held.filter(|held| scene.world.live_keys("").iter().any(|key| key.id == held.id));

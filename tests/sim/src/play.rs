@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use keyrotor::rotation::outcome::{Outcome, Verdict};
+use keyrotor::rotation::outcome::{Outcome, RunStatus};
 use keyrotor::rotation::policy::{Retire, Wish};
 use keyrotor::rotation::port::KeyId;
 use keyrotor::secret::Secret;
@@ -921,7 +921,7 @@ fn given_up(scene: &Scene, script: &Script, ended: Option<&Ended>) -> Option<(BT
     let keys = script.ended();
     let tells = match ended {
         Some(Ended::Came(outcome)) => {
-            outcome.verdict == Verdict::Attention && named.iter().flatten().any(|id| keys.contains(id))
+            outcome.verdict == RunStatus::Attention && named.iter().flatten().any(|id| keys.contains(id))
         }
         // It was killed, perhaps before it ended the key that was named.
         _ => named.iter().any(Option::is_some),

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use keyrotor::http::{Failure, Refusal};
 use keyrotor::rotation::port::{
-    About, AllowList, ChatVerdict, Contents, CreatedKey, Deletion, Endpoint, Entry, Guardrails, Held, KeyId, KeyIssuer,
-    KeyKind, KeyRow, KeySpec, Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights, Sighting,
-    TakenUp, Unfinished, Uptake, Verdict, Written,
+    About, AllowList, ChatProbe, Contents, CreatedKey, Deletion, Endpoint, Entry, Guardrails, Held, KeyId, KeyIssuer,
+    KeyKind, KeyProbe, KeyRow, KeySpec, Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights,
+    Sighting, TakenUp, Unfinished, Uptake, Written,
 };
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Patch;
@@ -327,7 +327,7 @@ impl KeyIssuer for SimIssuer {
         value.expose().starts_with("lr_")
     }
 
-    async fn try_key(&self, value: &Secret, at: Endpoint) -> Verdict {
+    async fn try_key(&self, value: &Secret, at: Endpoint) -> KeyProbe {
         let value = value.expose().to_owned();
         let asked = self.tries.replace(self.tries.get() + 1);
         let heard_of_it = self.hears_apart && asked.is_multiple_of(2);
@@ -338,7 +338,7 @@ impl KeyIssuer for SimIssuer {
                 Ok(world.read(|state| {
                     let issuer = &state.issuer;
                     if at == KEY && !issuer.behaviour.has_key_endpoint {
-                        return Verdict::NoSuchEndpoint;
+                        return KeyProbe::NoSuchEndpoint;
                     }
                     let early = || {
                         let key = issuer.key_of_value(&value).filter(|_| heard_of_it)?;
@@ -346,33 +346,33 @@ impl KeyIssuer for SimIssuer {
                     };
                     match issuer.authorize(&value).or_else(early) {
                         Some(key) if at == KEY => {
-                            Verdict::Accepted(About { label: key.label.clone(), ..About::default() })
+                            KeyProbe::Accepted(About { label: key.label.clone(), ..About::default() })
                         }
-                        Some(_) => Verdict::Accepted(About::default()),
-                        None if at == MODELS && issuer.lets_in(Some(&value)) => Verdict::Accepted(About::default()),
-                        None => Verdict::Refused,
+                        Some(_) => KeyProbe::Accepted(About::default()),
+                        None if at == MODELS && issuer.lets_in(Some(&value)) => KeyProbe::Accepted(About::default()),
+                        None => KeyProbe::Refused,
                     }
                 }))
             })
             .await;
         match verdict {
             Ok(verdict) => {
-                if let (Verdict::Accepted(_), Some(id)) = (&verdict, &accepted) {
+                if let (KeyProbe::Accepted(_), Some(id)) = (&verdict, &accepted) {
                     self.wire.script.accepts(id);
                 }
                 verdict
             }
             // An open door that happens to refuse a key that was never issued: SECURITY.md, known limits.
             Err(Failure::Refused(_)) if at == MODELS && accepted.is_none() && self.models_open() => {
-                Verdict::Undecided("nobody can tell".into())
+                KeyProbe::Undecided("nobody can tell".into())
             }
-            Err(Failure::Refused(_)) => Verdict::Refused,
-            Err(failure) => Verdict::Undecided(failure.to_string()),
+            Err(Failure::Refused(_)) => KeyProbe::Refused,
+            Err(failure) => KeyProbe::Undecided(failure.to_string()),
         }
     }
 
-    async fn chat(&self, _value: &Secret, _model: Option<&str>) -> ChatVerdict {
-        ChatVerdict::ProvesNothing("no models here".into())
+    async fn chat(&self, _value: &Secret, _model: Option<&str>) -> ChatProbe {
+        ChatProbe::ProvesNothing("no models here".into())
     }
 
     fn respell_limit(&self) -> Respell {

@@ -3,7 +3,7 @@
 use super::escape::{code, prose};
 use crate::humanize::moment;
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, RunStatus, TargetReport, TargetState,
 };
 
 /// So many keys of earlier runs are named where a run retired them.
@@ -49,10 +49,10 @@ pub(super) fn headline_of(outcome: &Outcome) -> &'static str {
 /// The verdict as a headline, which also says that keys of earlier runs are gone.
 pub(super) fn result_of(outcome: &Outcome) -> &'static str {
     match (outcome.verdict, outcome.retired.as_slice()) {
-        (Verdict::NotDue, [_]) => "Not due, an earlier key is retired",
-        (Verdict::NotDue, [_, ..]) => "Not due, earlier keys are retired",
-        (Verdict::Rotated, [_]) => "Rotated, an earlier key is retired too",
-        (Verdict::Rotated, [_, ..]) => "Rotated, earlier keys are retired too",
+        (RunStatus::NotDue, [_]) => "Not due, an earlier key is retired",
+        (RunStatus::NotDue, [_, ..]) => "Not due, earlier keys are retired",
+        (RunStatus::Rotated, [_]) => "Rotated, an earlier key is retired too",
+        (RunStatus::Rotated, [_, ..]) => "Rotated, earlier keys are retired too",
         (verdict, _) => headline(verdict),
     }
 }
@@ -72,56 +72,56 @@ pub(super) fn other_problems(outcome: &Outcome) -> &[Problem] {
 }
 
 /// A verdict as a headline.
-pub(super) fn headline(verdict: Verdict) -> &'static str {
+pub(super) fn headline(verdict: RunStatus) -> &'static str {
     match verdict {
-        Verdict::Rotated => "Rotated",
-        Verdict::NotDue => "Not due",
-        Verdict::Reenabled => "Switched on again",
-        Verdict::Planned => "Dry run",
-        Verdict::Unchanged => "Failed, nothing has changed",
-        Verdict::RolledBack => "Failed, everything was put back",
-        Verdict::Attention => "A person should look",
+        RunStatus::Rotated => "Rotated",
+        RunStatus::NotDue => "Not due",
+        RunStatus::Reenabled => "Switched on again",
+        RunStatus::Planned => "Dry run",
+        RunStatus::Unchanged => "Failed, nothing has changed",
+        RunStatus::RolledBack => "Failed, everything was put back",
+        RunStatus::Attention => "A person should look",
     }
 }
 
 /// Several rotations as a headline: how many came to what.
 pub(super) fn headline_of_many(outcomes: &[Outcome]) -> String {
-    let count = |verdicts: &[Verdict]| outcomes.iter().filter(|it| verdicts.contains(&it.verdict)).count();
+    let count = |verdicts: &[RunStatus]| outcomes.iter().filter(|it| verdicts.contains(&it.verdict)).count();
     let counted = [
-        (count(&[Verdict::Rotated]), "rotated"),
-        (count(&[Verdict::NotDue]), "not due"),
-        (count(&[Verdict::Reenabled]), "switched on again"),
-        (count(&[Verdict::Planned]), "planned"),
-        (count(&[Verdict::Unchanged, Verdict::RolledBack]), "failed"),
-        (count(&[Verdict::Attention]), "to be looked at by a person"),
+        (count(&[RunStatus::Rotated]), "rotated"),
+        (count(&[RunStatus::NotDue]), "not due"),
+        (count(&[RunStatus::Reenabled]), "switched on again"),
+        (count(&[RunStatus::Planned]), "planned"),
+        (count(&[RunStatus::Unchanged, RunStatus::RolledBack]), "failed"),
+        (count(&[RunStatus::Attention]), "to be looked at by a person"),
     ];
     let told = counted.into_iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     format!("{} rotations: {}", outcomes.len(), told.collect::<Vec<_>>().join(", "))
 }
 
 /// The one mark beside the headline.
-pub(super) fn mark(verdict: Verdict) -> &'static str {
+pub(super) fn mark(verdict: RunStatus) -> &'static str {
     match verdict {
-        Verdict::Rotated | Verdict::NotDue | Verdict::Reenabled => "✅ ",
-        Verdict::Planned => "",
-        Verdict::Unchanged | Verdict::RolledBack => "❌ ",
-        Verdict::Attention => "⚠️ ",
+        RunStatus::Rotated | RunStatus::NotDue | RunStatus::Reenabled => "✅ ",
+        RunStatus::Planned => "",
+        RunStatus::Unchanged | RunStatus::RolledBack => "❌ ",
+        RunStatus::Attention => "⚠️ ",
     }
 }
 
 /// What happened, then why.
 pub(super) fn what_happened(outcome: &Outcome) -> String {
     let happened = match outcome.verdict {
-        Verdict::Rotated => format!("Every target holds the new key{}.", old_key(outcome)),
-        Verdict::NotDue => "The current key stays.".into(),
-        Verdict::Reenabled => "The key works again, under a name that no run touches.".into(),
-        Verdict::Planned if outcome.plan.is_empty() => "A real run would change nothing now.".into(),
-        Verdict::Planned => "Nothing was changed; a real run would do what the plan says.".into(),
-        Verdict::Unchanged | Verdict::RolledBack => "Every target holds the key it held.".into(),
-        Verdict::Attention if outcome.rotated => {
+        RunStatus::Rotated => format!("Every target holds the new key{}.", old_key(outcome)),
+        RunStatus::NotDue => "The current key stays.".into(),
+        RunStatus::Reenabled => "The key works again, under a name that no run touches.".into(),
+        RunStatus::Planned if outcome.plan.is_empty() => "A real run would change nothing now.".into(),
+        RunStatus::Planned => "Nothing was changed; a real run would do what the plan says.".into(),
+        RunStatus::Unchanged | RunStatus::RolledBack => "Every target holds the key it held.".into(),
+        RunStatus::Attention if outcome.rotated => {
             "Every target holds the new key, but something is left over that should not be.".into()
         }
-        Verdict::Attention => {
+        RunStatus::Attention => {
             "Every target that held a live key still holds one, but the run could not bring everything to an end."
                 .into()
         }
@@ -132,9 +132,9 @@ pub(super) fn what_happened(outcome: &Outcome) -> String {
     let reason = reason.trim();
     let reason = match outcome.verdict {
         // That nothing was changed is said already.
-        Verdict::Planned => String::new(),
+        RunStatus::Planned => String::new(),
         _ if reason.is_empty() => String::new(),
-        Verdict::Rotated => format!(" Why it was due: {}", full_stop(reason)),
+        RunStatus::Rotated => format!(" Why it was due: {}", full_stop(reason)),
         _ => format!(" {}", full_stop(&sentence(reason))),
     };
     format!("{happened}{}{told}{reason}{}", retired(outcome), used(outcome))
@@ -211,15 +211,15 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
     let advice = outcome.problems.iter().find_map(|problem| problem.next.as_deref());
     let advice = advice.map(|text| Sentence::new(advice_sentence(text)));
     let mut next = match outcome.verdict {
-        Verdict::Rotated | Verdict::NotDue | Verdict::Reenabled => Vec::new(),
-        Verdict::Planned if outcome.plan.is_empty() => Vec::new(),
-        Verdict::Planned => vec![Sentence::new("Run it again without dry-run.")],
-        Verdict::Unchanged | Verdict::RolledBack => {
+        RunStatus::Rotated | RunStatus::NotDue | RunStatus::Reenabled => Vec::new(),
+        RunStatus::Planned if outcome.plan.is_empty() => Vec::new(),
+        RunStatus::Planned => vec![Sentence::new("Run it again without dry-run.")],
+        RunStatus::Unchanged | RunStatus::RolledBack => {
             let again =
                 if outcome.interrupted { "Run it again." } else { "Fix the reported errors, then run it again." };
             vec![advice.unwrap_or_else(|| Sentence::new(again))]
         }
-        Verdict::Attention => {
+        RunStatus::Attention => {
             // The leaked key is to be deleted by hand: what is said of others that are left over would contradict that.
             let leaked = outcome.old_key.as_ref().filter(|_| outcome.leak_open).map(|(id, _)| id);
             let others = outcome.keys.iter().filter(|key| leaked != Some(&key.id));
@@ -231,7 +231,7 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
         }
     };
     // A run that stopped lists the others so that one of them can be named.
-    if outcome.verdict != Verdict::Unchanged && outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) {
+    if outcome.verdict != RunStatus::Unchanged && outcome.keys.iter().any(|key| key.fate == KeyFate::Foreign) {
         let look = "Look at the other live keys that are listed: whoever had the leaked key may have made one of them.";
         next.push(Sentence::new(look));
     }

@@ -9,9 +9,10 @@ use crate::rotation::exec::run::{Memory, Run};
 use crate::rotation::exec::undo::Undone;
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, StrayReason, TargetReport, TargetState, Verdict,
+    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
+    TargetState,
 };
-use crate::rotation::plan::Stop;
+use crate::rotation::plan::Blocked;
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::plan::pending::Standing;
 use crate::rotation::port::{KeyId, KeyRow};
@@ -23,9 +24,9 @@ pub(super) enum End {
     /// A dry run.
     Planned(Vec<String>),
     /// The plan says that nothing may be made, and what else would stop the next run.
-    Stopped(Stop, Vec<Stop>),
+    Blocked(Blocked, Vec<Blocked>),
     /// Not due.
-    Rested { reason: String, attention: Vec<Stop> },
+    NotDue { reason: String, attention: Vec<Blocked> },
     /// Every target holds the new key.
     Rotated { reason: String },
     /// The way forward ended, and this is what undoing came to.
@@ -34,9 +35,9 @@ pub(super) enum End {
 
 /// What the inputs have to say, each once.
 fn needed(end: &End) -> Vec<Needed> {
-    let End::Stopped(stop, others) = end else { return Vec::new() };
+    let End::Blocked(blocked, others) = end else { return Vec::new() };
     let mut needed: Vec<Needed> = Vec::new();
-    for one in std::iter::once(stop).chain(others).flat_map(|stop| &stop.inputs) {
+    for one in std::iter::once(blocked).chain(others).flat_map(|blocked| &blocked.inputs) {
         if needed.iter().all(|known| known.input != one.input) {
             needed.push(one.clone());
         }
@@ -47,18 +48,18 @@ fn needed(end: &End) -> Vec<Needed> {
 impl Run<'_> {
     /// The outcome, with everything that should not be left over weighed in.
     pub(super) fn outcome(&self, end: End, seen: Option<&Observation>) -> Outcome {
-        let stopped = matches!(&end, End::Stopped(..));
-        let list_all = self.policy.leaked || matches!(&end, End::Stopped(stop, _) if stop.list_keys);
+        let stopped = matches!(&end, End::Blocked(..));
+        let list_all = self.policy.leaked || matches!(&end, End::Blocked(blocked, _) if blocked.list_keys);
         let inputs = needed(&end);
         let planned = matches!(&end, End::Planned(_));
-        let not_due = matches!(&end, End::Rested { .. });
+        let not_due = matches!(&end, End::NotDue { .. });
         let plan = if let End::Planned(plan) = &end { plan.clone() } else { Vec::new() };
         let (mut verdict, reason) = self.judge(end);
         let keys = seen.map(|seen| self.keys(seen, list_all, [stopped, planned])).unwrap_or_default();
         let memory = self.memory.borrow();
         let alive = |key: &KeyReport| matches!(key.fate, KeyFate::Stray { .. } | KeyFate::NewHeld);
         if memory.unfinished || keys.iter().any(alive) {
-            verdict = Verdict::Attention;
+            verdict = RunStatus::Attention;
         }
         let rotated = memory.new_key().is_some_and(|new| memory.fate(&new.id) == Some(&KeyFate::New));
         let old_fate = memory.current.as_ref().and_then(|id| memory.fate(id));
@@ -104,13 +105,13 @@ impl Run<'_> {
     }
 
     /// A person who reported a leak has to know first whether it is stopped.
-    fn leak(&self, memory: &Memory, verdict: Verdict) -> Option<Problem> {
+    fn leak(&self, memory: &Memory, verdict: RunStatus) -> Option<Problem> {
         let retired = memory.current.as_ref().is_some_and(|id| memory.fate(id) == Some(&KeyFate::Deleted));
-        if !self.policy.leaked || verdict == Verdict::Planned || memory.ended || retired {
+        if !self.policy.leaked || verdict == RunStatus::Planned || memory.ended || retired {
             return None;
         }
         let Some(id) = memory.current.as_ref().or(self.policy.replace_key_id.as_ref()) else {
-            let first = verdict == Verdict::Rotated;
+            let first = verdict == RunStatus::Rotated;
             return (!first).then(|| {
                 Problem::new(
                     "the leaked key is still alive: this run could not tell which one it is",
@@ -126,44 +127,46 @@ impl Run<'_> {
         ))
     }
 
-    fn judge(&self, end: End) -> (Verdict, Reason) {
+    fn judge(&self, end: End) -> (RunStatus, Reason) {
         let finished = !self.memory.borrow().unfinished;
         let interrupted = self.ctx.interrupt.requested();
         match end {
             End::Blind if !finished => {
-                (Verdict::Attention, "could not read the keys or the targets again; a key may be left over".into())
+                (RunStatus::Attention, "could not read the keys or the targets again; a key may be left over".into())
             }
-            End::Blind if interrupted => (Verdict::Unchanged, Reason::ToldToStop("")),
-            End::Blind => (Verdict::Unchanged, "could not read the keys or the targets".into()),
-            End::Planned(_) => (Verdict::Planned, "dry run: nothing was changed".into()),
-            End::Stopped(stop, others) => {
-                self.trouble(Problem::new(stop.what.clone(), stop.next));
+            End::Blind if interrupted => (RunStatus::Unchanged, Reason::ToldToStop("")),
+            End::Blind => (RunStatus::Unchanged, "could not read the keys or the targets".into()),
+            End::Planned(_) => (RunStatus::Planned, "dry run: nothing was changed".into()),
+            End::Blocked(blocked, others) => {
+                self.trouble(Problem::new(blocked.what.clone(), blocked.next));
                 for other in others {
                     self.trouble(Problem::new(other.what, other.next));
                 }
-                (Verdict::Unchanged, stop.what.into())
+                (RunStatus::Unchanged, blocked.what.into())
             }
-            End::Rested { reason, attention } => {
+            End::NotDue { reason, attention } => {
                 let quiet = attention.is_empty() && finished;
-                for stop in attention {
-                    self.trouble(Problem::new(stop.what, stop.next));
+                for blocked in attention {
+                    self.trouble(Problem::new(blocked.what, blocked.next));
                 }
-                (if quiet { Verdict::NotDue } else { Verdict::Attention }, reason.into())
+                (if quiet { RunStatus::NotDue } else { RunStatus::Attention }, reason.into())
             }
-            End::Rotated { reason } => (if finished { Verdict::Rotated } else { Verdict::Attention }, reason.into()),
+            End::Rotated { reason } => {
+                (if finished { RunStatus::Rotated } else { RunStatus::Attention }, reason.into())
+            }
             End::Undone(undone) => self.judge_undone(undone, interrupted),
         }
     }
 
-    fn judge_undone(&self, undone: Undone, interrupted: bool) -> (Verdict, Reason) {
+    fn judge_undone(&self, undone: Undone, interrupted: bool) -> (RunStatus, Reason) {
         let memory = self.memory.borrow();
         let (verdict, then) = match undone {
-            _ if memory.unfinished => (Verdict::Attention, "; a key may be left over"),
-            Undone::Nothing => (Verdict::Unchanged, ""),
-            Undone::Back if memory.candidate.is_none() => (Verdict::Unchanged, ""),
-            Undone::Back => (Verdict::RolledBack, ""),
-            Undone::Held if memory.ended => (Verdict::Attention, "; the new key stays alive"),
-            Undone::Held => (Verdict::Attention, "; the old and the new key are both alive"),
+            _ if memory.unfinished => (RunStatus::Attention, "; a key may be left over"),
+            Undone::Nothing => (RunStatus::Unchanged, ""),
+            Undone::Back if memory.candidate.is_none() => (RunStatus::Unchanged, ""),
+            Undone::Back => (RunStatus::RolledBack, ""),
+            Undone::Held if memory.ended => (RunStatus::Attention, "; the new key stays alive"),
+            Undone::Held => (RunStatus::Attention, "; the old and the new key are both alive"),
         };
         let failed = || format!("the rotation failed{then}").into();
         (verdict, if interrupted { Reason::ToldToStop(then) } else { failed() })
