@@ -259,7 +259,7 @@ impl<'a> Situation<'a> {
         let guarded_like = match self.naming {
             Naming::Renaming if current.is_some() => sources.clone(),
             // Nothing tells a dead run's key from a deployed one, and a dead run's may lack what it was to get.
-            _ => sources.iter().copied().chain(self.family.all()).collect(),
+            _ => sources.iter().copied().chain(self.family.all()).chain(self.lately_dead()).collect(),
         };
         let guardrails = self.wanted_guardrails(&guarded_like, notices)?;
         let rights = rights::asked(self.policy, source, self.seen.listing.takes, self.seen.now())
@@ -271,9 +271,7 @@ impl<'a> Situation<'a> {
         }
         let in_use = |key: &&Pending| matches!(key.standing, Standing::InUse(_));
         let in_use = pending.iter().filter(in_use).map(|key| key.id.clone()).collect();
-        // A dead run's key was held against nothing: what it has beyond its rights may be what stopped that run.
-        let is_dead_runs = |row: &KeyRow| self.of_dead_runs().any(|dead| dead.id == row.id);
-        let unknown = current.map(|row| if is_dead_runs(row) { BTreeMap::new() } else { common_unknown(&sources) });
+        let unknown = current.map(|row| self.known_unknown(row, &sources));
         let rotate = Rotate { in_use, unknown, guardrails, ..self.rotate(current, due, rights) };
         Ok(Decision::Rotate(Box::new(rotate.sparing(pending).guarded(guarded))))
     }
@@ -281,7 +279,7 @@ impl<'a> Situation<'a> {
     /// Whose rights are inherited: the current key's, else the newest dead run's. A dead run's may be more than was asked for,
     /// which it did not live to see; behind that look it would have written targets. Where it can't be told from a deployed
     /// one, and not every target was written soon after it was made, no right reaches further than those of the other live
-    /// keys; where none was, than those of the dead ones.
+    /// keys, and of those that died since; where none was, than those of all dead ones.
     fn sources_of_rights(&self, current: Option<&'a KeyRow>) -> Vec<&'a KeyRow> {
         let Some(newest) = current.or_else(|| self.of_dead_runs().max_by_key(|row| row.created_at)) else {
             return Vec::new();
@@ -290,23 +288,48 @@ impl<'a> Situation<'a> {
         if named || (self.naming == Naming::Renaming && current.is_some()) {
             return vec![newest];
         }
-        let lease = 2 * self.policy.request_timeout + self.policy.verify_timeout;
-        let soon = |at: Timestamp, target: &SeenTarget| {
-            let made = newest.created_at?;
-            let earliest = earlier(at, target.clock.took());
-            Some(earlier(made, SAME_WRITE_MARGIN) <= earliest && at <= later(made, lease))
-        };
-        let since = |target: &SeenTarget| target.last_write.map(|at| soon(at, target) == Some(true));
-        let written: Vec<_> = self.seen.targets.iter().filter_map(since).collect();
+        let written = self.written_soon_after(newest);
         if !written.is_empty() && written.iter().all(|since| *since) {
             return vec![newest];
         }
         let others = |row: &&KeyRow| row.id != newest.id && row.created_at <= newest.created_at;
-        let mut by: Vec<_> = self.family.all().filter(others).collect();
+        let mut by: Vec<_> = self.family.all().chain(self.lately_dead()).filter(others).collect();
         if by.is_empty() && !written.contains(&true) {
             by = self.family.dead.iter().copied().filter(others).collect();
         }
         std::iter::once(newest).chain(by).collect()
+    }
+
+    /// Whether each target that holds something was written so soon after a key was made that its run may have done it.
+    fn written_soon_after(&self, key: &KeyRow) -> Vec<bool> {
+        let lease = 2 * self.policy.request_timeout + self.policy.verify_timeout;
+        let soon = |at: Timestamp, target: &SeenTarget| {
+            let made = key.created_at?;
+            let earliest = earlier(at, target.clock.took());
+            Some(earlier(made, SAME_WRITE_MARGIN) <= earliest && at <= later(made, lease))
+        };
+        let since = |target: &SeenTarget| target.last_write.map(|at| soon(at, target) == Some(true));
+        self.seen.targets.iter().filter_map(since).collect()
+    }
+
+    /// The unknown fields that a new key may have: those of the key being replaced. A dead run's key was held against nothing:
+    /// what it has beyond its rights may be what stopped that run.
+    fn known_unknown(&self, current: &KeyRow, sources: &[&KeyRow]) -> BTreeMap<String, Value> {
+        let is_dead_runs = self.of_dead_runs().any(|dead| dead.id == current.id);
+        let may_be = self.mode == Mode::Fixed && self.is_family(current) && sources.len() < 2;
+        if is_dead_runs || (may_be && !self.written_soon_after(current).contains(&true)) {
+            return BTreeMap::new();
+        }
+        common_unknown(sources)
+    }
+
+    /// Dead keys of the family that were alive when a living one was made, which may have inherited from them.
+    fn lately_dead(&self) -> impl Iterator<Item = &'a KeyRow> {
+        let oldest = self.family.all().filter_map(|row| row.created_at).min();
+        self.family.traces.iter().copied().filter(move |row| {
+            let ended = if row.disabled { row.updated_at } else { row.rights.expires_at.flatten() };
+            oldest.zip(ended).is_some_and(|(oldest, ended)| oldest <= ended)
+        })
     }
 
     /// The first of these keys, with no right that reaches further than one of the others'.

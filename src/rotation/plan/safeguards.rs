@@ -78,7 +78,11 @@ impl Situation<'_> {
     /// name.
     fn guard_left_over(&self, found: &[TargetHolding]) -> Result<Guarded, Blocked> {
         let oldest = self.family.all().min_by_key(|row| row.created_at);
-        let Some(oldest) = oldest else { return Ok(Guarded::Retires) };
+        let Some(oldest) = oldest else {
+            // No key is in danger, but what the last one left under a similar name would pass for the new one's.
+            let last = self.family.traces.iter().max_by_key(|row| row.created_at);
+            return last.and_then(|last| self.misspelt(last, found)).map_or(Ok(Guarded::Retires), Err);
+        };
         let blocked = self.misspelt(oldest, found).or_else(|| self.second_holder(oldest));
         match blocked.or_else(|| self.may_be_elsewhere(oldest).then(|| self.held_nowhere(oldest))) {
             Some(blocked) => Err(blocked),

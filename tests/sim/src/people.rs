@@ -116,6 +116,7 @@ pub(crate) fn corrects(scene: &mut Scene, ended: &Ended, slips: bool) -> bool {
     let is_another = what.starts_with("current-key is the live key ") && next.contains("delete it by hand");
     if slips && (is_another || next.contains("delete them by hand")) {
         take_slips_back(scene);
+        store_the_named(scene);
         let unused: Vec<_> = scene.live_family().into_iter().filter(|key| is_unused(scene, key)).collect();
         unused.iter().for_each(|key| _ = scene.world.by_hand(|state| state.issuer.delete(&key.id)));
         return !unused.is_empty();
@@ -124,6 +125,18 @@ pub(crate) fn corrects(scene: &mut Scene, ended: &Ended, slips: bool) -> bool {
     slips && what.starts_with("no target holds ") && {
         take_slips_back(scene);
         delete_as_told(scene, ended)
+    }
+}
+
+/// Stores the key that `replace-key-id` names wherever a person has stored a dead run's.
+fn store_the_named(scene: &Scene) {
+    let is_named = |key: &Key| scene.policy.replace_key_id.as_ref().is_some_and(|id| id.0 == key.id);
+    let Some(named) = scene.world.live_keys("").into_iter().find(is_named) else { return };
+    let family: BTreeSet<_> = scene.live_family().into_iter().map(|key| key.value).collect();
+    for place in &scene.targets {
+        if scene.world.value_at(place, SECRET).is_some_and(|value| family.contains(&value)) {
+            scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &named.value));
+        }
     }
 }
 
