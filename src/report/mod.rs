@@ -252,7 +252,7 @@ impl Cleaner<'_> {
             other => other.clone(),
         };
         let (id, name) = self.key(&(row.id.clone(), row.name.clone()));
-        KeyReport { id, name, created_at: row.created_at, last_used_at: row.last_used_at, fate }
+        KeyReport { id, name, created_at: row.created_at, last_used_at: row.last_used_at, fate, death: row.death }
     }
 
     fn problem(&self, problem: &Problem) -> Problem {

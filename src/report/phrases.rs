@@ -3,7 +3,7 @@
 use super::escape::{code, prose};
 use crate::humanize::moment;
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, RunStatus, TargetReport, TargetState,
+    Death, KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, RunStatus, TargetReport, TargetState,
 };
 
 /// So many keys of earlier runs are named where a run retired them.
@@ -286,9 +286,18 @@ pub(super) fn holds(state: TargetState) -> &'static str {
     }
 }
 
+/// Whether a retired key was seen to be dead.
+fn death(key: &KeyReport) -> String {
+    match key.death {
+        Some(Death::RefusedSince(since)) => format!(", refused since {}", since.strftime("%H:%M:%S UTC")),
+        Some(Death::NotTried(why)) => format!(", not tried: {why}"),
+        None => String::new(),
+    }
+}
+
 /// What a key is now.
-pub(super) fn fate(fate: &KeyFate) -> String {
-    match fate {
+pub(super) fn fate(key: &KeyReport) -> String {
+    match &key.fate {
         KeyFate::New => "new, in every target".into(),
         KeyFate::NewHeld => "new, alive, not confirmed yet".into(),
         KeyFate::NewRevoked => "made by this run, deleted again".into(),
@@ -299,8 +308,8 @@ pub(super) fn fate(fate: &KeyFate) -> String {
         KeyFate::Pending { until, drains: true } => {
             format!("alive until every job that may use it has finished, at most until {}", moment(*until))
         }
-        KeyFate::Deleted => "deleted".into(),
-        KeyFate::Disabled => "disabled".into(),
+        KeyFate::Deleted => format!("deleted{}", death(key)),
+        KeyFate::Disabled => format!("disabled{}", death(key)),
         KeyFate::Reenabled => "on again, of no family".into(),
         KeyFate::Kept => "kept, as asked".into(),
         KeyFate::Stray { reason } => format!("alive, should not be: {reason}"),

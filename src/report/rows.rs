@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::facts::Single;
-use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport, TargetState};
+use crate::rotation::outcome::{Death, KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport, TargetState};
 use crate::rotation::plan::holdings::Holding;
 
 /// One rotation.
@@ -68,6 +68,9 @@ pub(super) struct KeyRow<'a> {
     fate: &'a str,
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     until: Option<Timestamp>,
+    /// Of a key that this run retired: it is refused since then at the latest.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    refused_since: Option<Timestamp>,
     reason: Option<String>,
 }
 
@@ -154,7 +157,12 @@ pub(super) fn key<'a>(rotation: &'a str, row: &'a KeyReport) -> KeyRow<'a> {
         KeyFate::Foreign => ("foreign", None, None),
     };
     let (created_at, last_used_at) = (row.created_at, row.last_used_at);
-    KeyRow { rotation, id: &row.id.0, name: &row.name, created_at, last_used_at, fate, until, reason }
+    let refused_since = match row.death {
+        Some(Death::RefusedSince(since)) => Some(since),
+        _ => None,
+    };
+    let (id, name) = (row.id.0.as_str(), row.name.as_str());
+    KeyRow { rotation, id, name, created_at, last_used_at, fate, until, refused_since, reason }
 }
 
 pub(super) fn problems<'a>(outcome: &'a Outcome, name: &'a str) -> Vec<ProblemRow<'a>> {

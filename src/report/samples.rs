@@ -16,7 +16,7 @@ pub(super) fn time(text: &str) -> Timestamp {
 
 pub(super) fn key(id: &str, name: &str, fate: KeyFate) -> KeyReport {
     let created_at = Some(time("2026-07-01T08:00:00Z"));
-    KeyReport { id: KeyId(id.into()), name: name.into(), created_at, last_used_at: None, fate }
+    KeyReport { id: KeyId(id.into()), name: name.into(), created_at, last_used_at: None, fate, death: None }
 }
 
 pub(super) fn target(name: &str, state: TargetState, detail: Option<&str>) -> TargetReport {

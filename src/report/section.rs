@@ -104,7 +104,7 @@ fn keys(page: &mut Page, outcome: &Outcome) {
         let unused = key.fate == KeyFate::New && outcome.new_key_used == Some(false) && key.last_used_at.is_none();
         let used = if unused { "not yet".to_owned() } else { time(key.last_used_at, outcome.at) };
         let created = time(key.created_at, outcome.at);
-        format!("| {name} | {id} | {created} | {used} | {} |\n", escape(&fate(&key.fate)))
+        format!("| {name} | {id} | {created} | {used} | {} |\n", escape(&fate(key)))
     };
     let head = "| Name | Key | Created | Last used | Now |\n|---|---|---|---|---|\n";
     let rest = |count| format!("| … and {count} more | | | | |\n");

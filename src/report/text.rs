@@ -49,7 +49,7 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
 
 /// Where one of the listed keys is to be chosen, its age and last use tell which it is.
 fn key(key: &KeyReport) -> String {
-    let told = format!("  key {} {}: {}", key.id, key.name, fate(&key.fate));
+    let told = format!("  key {} {}: {}", key.id, key.name, fate(key));
     if key.fate != KeyFate::Foreign {
         return told;
     }

@@ -195,6 +195,17 @@ pub struct KeyReport {
     pub last_used_at: Option<Timestamp>,
     /// What became of it.
     pub fate: KeyFate,
+    /// Whether it was seen to be refused, where this run retired it.
+    pub death: Option<Death>,
+}
+
+/// Whether a retired key was seen to be dead: refused where the new one was accepted at the same moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Why it was not tried.
+    NotTried(&'static str),
+    /// It is refused, since then at the latest, on the issuer's clock.
+    RefusedSince(Timestamp),
 }
 
 /// Something that went wrong, in the order in which it did: the first error, then the undo's.

@@ -316,7 +316,7 @@ impl<'a> Situation<'a> {
     /// what it has beyond its rights may be what stopped that run.
     fn known_unknown(&self, current: &KeyRow, sources: &[&KeyRow]) -> BTreeMap<String, Value> {
         let is_dead_runs = self.of_dead_runs().any(|dead| dead.id == current.id);
-        let may_be = self.mode == Mode::Fixed && self.is_family(current) && sources.len() < 2;
+        let may_be = self.naming == Naming::Immutable && self.is_family(current) && sources.len() < 2;
         if is_dead_runs || (may_be && !self.written_soon_after(current).contains(&true)) {
             return BTreeMap::new();
         }
@@ -326,7 +326,7 @@ impl<'a> Situation<'a> {
     /// Dead keys of the family that were alive when a living one was made, which may have inherited from them.
     fn lately_dead(&self) -> impl Iterator<Item = &'a KeyRow> {
         let oldest = self.family.all().filter_map(|row| row.created_at).min();
-        self.family.traces.iter().copied().filter(move |row| {
+        self.family.dead.iter().copied().filter(move |row| {
             let ended = if row.disabled { row.updated_at } else { row.rights.expires_at.flatten() };
             oldest.zip(ended).is_some_and(|(oldest, ended)| oldest <= ended)
         })

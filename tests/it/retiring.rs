@@ -501,3 +501,61 @@ fn a_leaked_key_that_is_still_listed_is_not_called_deleted() {
     assert_eq!(ran.status(), 0, "{}", ran.log());
     stage.check_healed().unwrap();
 }
+
+/// An issuer that answers a deletion with success and goes on accepting the key for so long.
+fn forgetful(dialect: Dialect, forgets_after: Duration) -> Stage {
+    let stage = Setting::new(dialect).with_current_key().stage();
+    stage.behaviour(|issuer| issuer.forgets_after = forgets_after);
+    stage
+}
+
+#[test]
+fn a_key_that_was_retired_is_tried_until_it_is_refused() {
+    for dialect in [Dialect::Mgmt, Dialect::Guide, Dialect::Overview, Dialect::OpenRouter] {
+        let stage = forgetful(dialect, Duration::from_secs(1));
+        let ran = stage.run();
+        assert_eq!(ran.status(), 0, "{}", ran.log());
+        assert!(ran.summary_text().contains("deleted, refused since "), "{}", ran.summary_text());
+        let report = ran.report().unwrap();
+        assert!(report["keys"].as_array().unwrap().iter().any(|key| key["refused-since"].is_string()), "{report:#}");
+        stage.check_healed().unwrap();
+    }
+}
+
+#[test]
+fn a_key_that_is_accepted_after_its_deletion_is_told_and_no_success() {
+    for dialect in [Dialect::Mgmt, Dialect::Guide] {
+        let stage = forgetful(dialect, Duration::from_secs(3600));
+        let ran = stage.action().input("verify-timeout", "2s").run();
+        assert_eq!(ran.status(), 3, "{}", ran.log());
+        assert!(ran.tells("was deleted, and GET /v1/models still accepts it"), "{}", ran.log());
+        assert_eq!(ran.output("old-key-status"), "alive");
+        stage.check_no_outage().unwrap();
+    }
+}
+
+#[test]
+fn a_key_whose_value_nobody_has_is_not_said_to_be_refused() {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    assert!(ran.summary_text().contains("deleted, not tried: its value is unknown"), "{}", ran.summary_text());
+}
+
+/// The run that deleted it has been killed meanwhile, or is over; the next one was queued with the old value.
+#[tokio::test(start_paused = true)]
+async fn a_deleted_key_that_is_accepted_still_is_not_put_back() {
+    let mut scene = Scene::rotated_before(&["acme/app", "acme/api"]).with_current_key();
+    scene.world.by_hand(|state| {
+        state.issuer.behaviour.masked_labels = false;
+        state.issuer.behaviour.forgets_after = Duration::from_secs(200);
+        state.issuer.keys.iter_mut().for_each(|key| key.label = None);
+    });
+    let old = scene.policy.current_key.clone();
+    scene.policy.current_key = None;
+    assert_eq!(scene.clean_run().await.status(), 0);
+    scene.policy.current_key = old;
+    let refused = Script::default().at(Call::Write(1), 0, Fault::Refuse);
+    assert_eq!(scene.run(refused).await.status(), 3);
+    assert!(scene.world.outages().is_empty(), "{:?}", scene.world.outages());
+}

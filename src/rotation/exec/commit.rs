@@ -120,7 +120,7 @@ impl Run<'_> {
                 self.step(Step::Commit, self.rename_finally(&new)).await;
             }
         };
-        join(rename, self.step(Step::Retire, self.retire(&rotate.replaces))).await;
+        join(rename, self.step(Step::Retire, self.retire(seen, &rotate.replaces))).await;
         Ok(())
     }
 
@@ -218,11 +218,11 @@ impl Run<'_> {
         if self.policy.keeps_replaced() {
             self.leave_pending(seen, rotate).await;
         } else {
-            self.retire(&rotate.replaces).await;
+            self.retire(seen, &rotate.replaces).await;
         }
     }
 
-    async fn retire(&self, replaced: &[KeyId]) {
+    async fn retire(&self, seen: &Observation, replaced: &[KeyId]) {
         let settled =
             |id: &&KeyId| !matches!(self.memory.borrow().fate(id), Some(KeyFate::Deleted | KeyFate::Disabled));
         let replaced: Vec<_> = replaced.iter().filter(settled).collect();
@@ -231,6 +231,7 @@ impl Run<'_> {
             Err(problem) => self.stray(id, problem),
         });
         join_all(all).await;
+        self.confirm_deaths(seen).await;
     }
 
     /// Deletes a replaced key or switches it off, and says what it is now.
@@ -264,7 +265,7 @@ impl Run<'_> {
             }
         };
         if let Some(id) = rotate.ended.as_ref().filter(|_| self.policy.retire() != Retire::Keep) {
-            self.retire(std::slice::from_ref(id)).await;
+            self.retire(seen, std::slice::from_ref(id)).await;
         }
         if let Some(id) = &rotate.stays {
             self.memory.borrow_mut().set_fate(id, KeyFate::Kept);

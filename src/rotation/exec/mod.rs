@@ -3,6 +3,7 @@
 
 mod commit;
 mod create;
+mod death;
 mod distribute;
 mod doubt;
 mod guardrails;
@@ -130,6 +131,9 @@ impl Run<'_> {
         memory.keys.values_mut().for_each(|key| key.waiting = None);
         for key in &plan.pending {
             memory.key_mut(&key.id).waiting = Some(key.standing.clone());
+        }
+        for (id, value) in death::values_in_hand(seen, self.policy, &plan.found) {
+            memory.key_mut(&id).value = Some(value);
         }
         for row in &seen.listing.keys {
             memory.set_name(&row.id, &row.name);

@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 
 use crate::http::Failure;
-use crate::rotation::clock::{SAME_WRITE_MARGIN, ServerClock, earlier, later};
+use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, ServerClock, earlier, later};
 use crate::rotation::exec::never_issued::never_issued;
 use crate::rotation::exec::run::{Abort, Run};
 use crate::rotation::lease::{Naming, Watch};
@@ -420,6 +420,9 @@ impl Run<'_> {
         }
         let is = |alive| provably(&listing.keys, &live, value, &about, alive);
         let (None, Some(true), Some(at), Some(only)) = (&held.is, alive, tried.at, is(true)) else { return held };
+        if self.replaced_another_lately(listing, &only) {
+            return held;
+        }
         let told = |row: &&KeyRow| {
             let name = FamilyName::parse(&self.policy.key_name, &row.name);
             row.updated_at.is_some() && name.is_some_and(|name| name.is_confirmed())
@@ -433,6 +436,15 @@ impl Run<'_> {
         };
         let is = refuses_others.then_some(only);
         HeldKey { is, ..held }
+    }
+
+    /// Whether a key was made or committed by a run so lately that the one before it, though deleted, may be accepted still.
+    fn replaced_another_lately(&self, listing: &Listing, id: &KeyId) -> bool {
+        let since = earlier(listing.date, CLOCK_MARGIN);
+        listing.keys.iter().filter(|row| row.id == *id).any(|row| {
+            let is_family = FamilyName::parse(&self.policy.key_name, &row.name).is_some();
+            is_family && row.created_at.max(row.updated_at).is_none_or(|at| at >= since)
+        })
     }
 
     /// Whether an endpoint refuses a key that was never issued, so that its acceptance of another means something.

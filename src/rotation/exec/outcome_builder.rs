@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use crate::rotation::exec::commit::fate;
-use crate::rotation::exec::run::{Memory, Run};
+use crate::rotation::exec::run::{KeyRecord, Memory, Run};
 use crate::rotation::exec::undo::Undone;
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
+    Death, KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
     TargetState,
 };
 use crate::rotation::plan::Blocked;
@@ -248,12 +248,23 @@ impl Run<'_> {
 
     fn key_report(&self, id: KeyId, row: Option<&KeyRow>, fate: KeyFate) -> KeyReport {
         let record = self.memory.borrow().key(&id).cloned().unwrap_or_default();
+        let death = matches!(fate, KeyFate::Deleted | KeyFate::Disabled).then(|| self.death(&record));
         KeyReport {
             name: record.name.or_else(|| row.map(|row| row.name.clone())).unwrap_or_else(|| id.to_string()),
             created_at: row.and_then(|row| row.created_at).or(record.made_at),
             last_used_at: row.and_then(|row| row.last_used_at),
+            death,
             id,
             fate,
+        }
+    }
+
+    fn death(&self, record: &KeyRecord) -> Death {
+        match record.refused {
+            Some(since) => Death::RefusedSince(since),
+            None if record.value.is_none() => Death::NotTried("its value is unknown"),
+            None if self.ctx.interrupt.requested() => Death::NotTried("the run was told to stop"),
+            None => Death::NotTried("this run proved no key to compare it with"),
         }
     }
 }

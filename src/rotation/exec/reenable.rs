@@ -161,6 +161,7 @@ impl Wanted<'_> {
             created_at: row.created_at,
             last_used_at: row.last_used_at,
             fate,
+            death: None,
         });
         Outcome {
             keys: key.into_iter().collect(),

@@ -124,6 +124,10 @@ pub(super) struct KeyRecord {
     pub(super) fate: Option<KeyFate>,
     /// It could not be deleted although it should have been.
     pub(super) undeleted: bool,
+    /// Its value, where one in hand provably is that.
+    pub(super) value: Option<Secret>,
+    /// When it was seen to be refused once it was retired, on the issuer's clock.
+    pub(super) refused: Option<Timestamp>,
     /// How the plan found it, if it was replaced before; the run may not come to it.
     pub(super) waiting: Option<Standing>,
 }

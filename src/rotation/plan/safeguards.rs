@@ -80,7 +80,7 @@ impl Situation<'_> {
         let oldest = self.family.all().min_by_key(|row| row.created_at);
         let Some(oldest) = oldest else {
             // No key is in danger, but what the last one left under a similar name would pass for the new one's.
-            let last = self.family.traces.iter().max_by_key(|row| row.created_at);
+            let last = self.family.dead.iter().max_by_key(|row| row.created_at);
             return last.and_then(|last| self.misspelt(last, found)).map_or(Ok(Guarded::Retires), Err);
         };
         let blocked = self.misspelt(oldest, found).or_else(|| self.second_holder(oldest));

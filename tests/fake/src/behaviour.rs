@@ -128,6 +128,8 @@ pub struct Behaviour {
     pub adds_fields: Vec<(&'static str, Value)>,
     /// How long after its creation a key starts to work.
     pub activation_delay: Duration,
+    /// How long a key that was deleted or switched off is still accepted where keys are tried.
+    pub forgets_after: Duration,
     /// Whether a PATCH can rename.
     pub rename: Rename,
     /// The answer to a delete.
@@ -213,6 +215,7 @@ impl Behaviour {
             narrower: Vec::new(),
             adds_fields: Vec::new(),
             activation_delay: Duration::ZERO,
+            forgets_after: Duration::ZERO,
             rename: Rename::Works,
             delete_answer: DeleteAnswer::Wrapped,
             list_lag: Duration::ZERO,

@@ -221,6 +221,8 @@ pub struct Issuer {
     pub models: Vec<Model>,
     /// What narrows keys from outside, at OpenRouter.
     pub guardrails: Guardrails,
+    /// When a key was deleted or switched off, by its value.
+    ended: BTreeMap<String, Timestamp>,
     /// For a list that lags: the keys as they were until each of these times.
     past: Vec<(Timestamp, Vec<Key>)>,
     rng: fastrand::Rng,
@@ -242,6 +244,7 @@ impl Issuer {
                 model("google/gemini-flash", "google"),
             ],
             guardrails: Guardrails::default(),
+            ended: BTreeMap::new(),
             past: Vec::new(),
             rng: fastrand::Rng::with_seed(0x5eed),
         }
@@ -428,6 +431,19 @@ impl Issuer {
         self.check_at(Some(value), now).ok()
     }
 
+    /// The key that this value lets in where keys are tried: it need not have heard yet that the key was ended.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn check_where_tried(&self, value: Option<&str>) -> Result<&Key, Refused> {
+        self.check(value).or_else(|refused| {
+            let Some(value) = value else { return Err(refused) };
+            let forgotten = |at: &Timestamp| *at + signed(self.behaviour.forgets_after) <= self.clock.true_now();
+            let ended = self.ended.get(value).filter(|at| !forgotten(at));
+            ended.and_then(|_| self.key_of_value(value)).ok_or(refused)
+        })
+    }
+
     /// The key that may manage keys with this value: a management key, or any live one in the dialect `Guide`.
     ///
     /// # Errors
@@ -446,7 +462,7 @@ impl Issuer {
     /// # Errors
     /// As [`check`](Self::check), and a management key is refused.
     pub fn check_caller(&self, value: Option<&str>) -> Result<&Key, Refused> {
-        let key = self.check(value)?;
+        let key = self.check_where_tried(value)?;
         if key.kind == Kind::Regular { Ok(key) } else { Err(Refused::NotAllowed) }
     }
 
@@ -505,6 +521,9 @@ impl Issuer {
             Rename::NoSuchCall(status) => return Err(Refused::NoSuchCall(status)),
         };
         self.keep_past();
+        if patch.disabled == Some(true) {
+            self.keep_ended(id);
+        }
         let now = self.timestamp();
         let key = self.key_mut(id).ok_or(Refused::NotFound)?;
         let Patch { name, label, disabled, limit, limit_reset, allowed_providers, allowed_models, rate_limit } = patch;
@@ -524,6 +543,7 @@ impl Issuer {
     pub fn delete(&mut self, id: &str) -> bool {
         self.keep_past();
         let Some(at) = self.keys.iter().position(|key| key.id == id) else { return false };
+        self.keep_ended(id);
         self.deleted.push(self.keys.remove(at));
         self.guardrails.forget(id);
         true
@@ -592,6 +612,13 @@ impl Issuer {
     fn used_since(&self, key: &Key, begin: jiff::civil::Date) -> f64 {
         let earlier = key.last_used_at.is_some_and(|last| day(last) < begin);
         if earlier { 0.0 } else { key.usage }
+    }
+
+    fn keep_ended(&mut self, id: &str) {
+        let now = self.clock.true_now();
+        if let Some(key) = self.keys.iter().find(|key| key.id == id && !key.disabled) {
+            self.ended.insert(key.value.clone(), now);
+        }
     }
 
     /// Remembers the keys as they are until now, where the list lags behind them.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use jiff::Timestamp;
 use keyrotor::rotation::outcome::{
-    KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason, TargetReport, TargetState,
+    Death, KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason, TargetReport, TargetState,
 };
 use keyrotor::rotation::port::KeyId;
 use keyrotor::rotation::step::Step;
@@ -80,8 +80,13 @@ fn key(u: &mut Unstructured<'_>) -> Result<KeyReport> {
         9 => KeyFate::Reenabled,
         _ => KeyFate::Stray { reason: StrayReason::Other(echoing(u)?) },
     };
+    let death = match u.int_in_range(0..=2)? {
+        0 => None,
+        1 => Some(Death::NotTried("its value is unknown")),
+        _ => Some(Death::RefusedSince(time(u)?)),
+    };
     let (id, name) = named(u)?;
-    Ok(KeyReport { id, name, created_at: maybe(u, time)?, last_used_at: maybe(u, time)?, fate })
+    Ok(KeyReport { id, name, created_at: maybe(u, time)?, last_used_at: maybe(u, time)?, fate, death })
 }
 
 /// Any outcome, in hostile words.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use keyrotor::rotation::outcome::{KeyFate, KeyReport, OldKeyStatus, Outcome, RunStatus, TargetState};
+use keyrotor::rotation::outcome::{Death, KeyFate, KeyReport, OldKeyStatus, Outcome, RunStatus, TargetState};
 use keyrotor_fake::{Key, Place};
 
 use crate::scene::Scene;
@@ -68,7 +68,7 @@ impl Before {
 }
 
 /// What the run was asked, as far as it changes what is true.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Asked {
     /// Replaced keys stay alive for a while, or for good.
     pub keeps: bool,
@@ -78,6 +78,10 @@ pub struct Asked {
     pub disables: bool,
     /// A person may have switched off the key that a target holds: that is theirs to know.
     pub dead_by_hand: bool,
+    /// Leaked keys that an earlier run ended wherever they were: it told of that.
+    pub given_up: BTreeSet<String>,
+    /// Some request was refused although nothing was wrong with it: one that tried an ended key may have been.
+    pub refused: bool,
 }
 
 /// What the exit status, the rows and the outputs say that is not so. Empty: all is true.
@@ -88,6 +92,16 @@ pub fn lies(scene: &Scene, before: &Before, outcome: &Outcome, asked: &Asked) ->
         outcome,
         values: values(scene),
         live: scene.world.live_keys("").into_iter().map(|key| (key.id.clone(), key)).collect(),
+        accepted: scene.world.read(|state| {
+            let is_accepted = |key: &&Key| {
+                let value = Some(key.value.as_str());
+                state.issuer.check(value).is_err() && state.issuer.check_where_tried(value).is_ok()
+            };
+            let ended = state.issuer.keys.iter().chain(&state.issuer.deleted).filter(is_accepted);
+            ended.map(|key| (key.id.clone(), key.value.clone())).collect()
+        }),
+        labelled: scene.world.read(|state| state.issuer.behaviour.masked_labels),
+        in_hand: scene.policy.current_key.as_ref().map(|value| value.expose().to_owned()),
         there: scene.world.read(|state| state.issuer.keys.iter().map(|key| key.id.clone()).collect()),
         expired: scene.world.read(|state| {
             let now = state.issuer.clock.now();
@@ -157,6 +171,12 @@ struct Judge<'a> {
     outcome: &'a Outcome,
     values: Values,
     live: BTreeMap<String, Key>,
+    /// The values of keys that were ended and are accepted still.
+    accepted: BTreeMap<String, String>,
+    /// Whether the issuer shows masked values.
+    labelled: bool,
+    /// `current-key`.
+    in_hand: Option<String>,
     /// Every key that the issuer lists, dead ones too.
     there: BTreeSet<String>,
     /// Those of them that are over by their own date.
@@ -234,10 +254,29 @@ impl Judge<'_> {
                 lies.push(format!("{} is dead and said to be {:?}", key.name, key.fate));
             }
         }
+        if !asked.refused && !self.outcome.interrupted {
+            self.of_accepted_keys(lies);
+        }
         let alive: BTreeSet<_> = self.live.values().map(|key| &key.value).collect();
-        let dead_deployed = self.values.values().flatten().any(|value| !alive.contains(value));
+        let dead_deployed =
+            self.values.values().flatten().any(|value| !alive.contains(value) && !asked.given_up.contains(value));
         if self.status() == 0 && dead_deployed && !asked.dead_by_hand {
             lies.push("exit 0 with a dead value deployed".into());
+        }
+    }
+
+    /// A key that is said to be refused must be, and one whose value was in hand must be before all is said to be well.
+    fn of_accepted_keys(&self, lies: &mut Vec<String>) {
+        for key in self.outcome.keys.iter().filter(|key| self.accepted.contains_key(&key.id.0)) {
+            let retired = matches!(key.fate, KeyFate::Deleted | KeyFate::Disabled);
+            if matches!(key.death, Some(Death::RefusedSince(_))) {
+                lies.push(format!("{} is accepted and said to be refused", key.name));
+            }
+            // Without labels nothing proves whose the value in hand is.
+            let in_hand = self.labelled && self.accepted.get(&key.id.0) == self.in_hand.as_ref();
+            if retired && in_hand && self.outcome.verdict == RunStatus::Rotated {
+                lies.push(format!("exit 0 although {} is still accepted", key.name));
+            }
         }
     }
 

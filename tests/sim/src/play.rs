@@ -194,6 +194,7 @@ impl<'a> Play<'a> {
         main.world.by_hand(|state| {
             state.issuer.clock.skew = schedule.skew;
             state.issuer.behaviour.activation_delay = schedule.activation;
+            state.issuer.behaviour.forgets_after = schedule.forgets_after;
             state.issuer.behaviour.list_lag = schedule.list_lag;
             state.issuer.behaviour.shows_last_used = schedule.shows_used;
             state.issuer.behaviour.shows_updated = schedule.shows_updated;
@@ -610,12 +611,22 @@ impl<'a> Play<'a> {
             spares: !plan.leaked && plan.grace.is_none(),
             disables: !plan.leaked && plan.retire == Retire::Disable,
             dead_by_hand: self.schedule.ends_keys_by_hand(),
+            given_up: self.given_up_values(),
+            refused: plan
+                .faults
+                .iter()
+                .any(|(_, _, fault)| matches!(fault, Fault::Refuse | Fault::RefuseAfter | Fault::Doubt { .. })),
         };
         let lies = judge::lies(scene, before, outcome, &asked);
         if !lies.is_empty() {
             let status = outcome.verdict.exit_code();
             self.broke(Promise::Lie, format!("(exit {status}) {}\n{outcome:#?}", lies.join("; ")));
         }
+    }
+
+    fn given_up_values(&self) -> BTreeSet<String> {
+        let is_given_up = |key: &&Key| self.given_up.iter().any(|(keys, _)| keys.contains(&key.id));
+        self.main.world.read(|state| every(state).filter(is_given_up).map(|key| key.value.clone()).collect())
     }
 
     fn look_for_outages(&mut self) {
@@ -767,6 +778,7 @@ impl<'a> Play<'a> {
     async fn heal(&mut self) {
         self.main.world.by_hand(|state| {
             state.issuer.behaviour.wider.clear();
+            state.issuer.behaviour.forgets_after = Duration::ZERO;
             do_wrong(&mut state.issuer.behaviour, None);
         });
         self.wait(2 * DAY).await;

@@ -344,7 +344,8 @@ impl KeyIssuer for SimIssuer {
                         let key = issuer.key_of_value(&value).filter(|_| heard_of_it)?;
                         issuer.authorize_at(&value, issuer.clock.now().max(key.active_from))
                     };
-                    match issuer.authorize(&value).or_else(early) {
+                    let late = || issuer.check_where_tried(Some(&value)).ok().filter(|_| !heard_of_it);
+                    match issuer.authorize(&value).or_else(early).or_else(late) {
                         Some(key) if at == KEY => {
                             KeyProbe::Accepted(About { label: key.label.clone(), ..About::default() })
                         }

@@ -278,6 +278,8 @@ pub struct Schedule {
     pub activation: Duration,
     /// Whether one of the issuer's servers hears of it at once.
     pub hears_apart: bool,
+    /// How long a key that was ended is still accepted, by the servers that hear late.
+    pub forgets_after: Duration,
     /// How far the list lags behind (breaks A2).
     pub list_lag: Duration,
     /// How long every answer with a list takes, beside the time of a request.
@@ -338,6 +340,7 @@ impl Schedule {
             skew: 0,
             activation: Duration::ZERO,
             hears_apart: false,
+            forgets_after: Duration::ZERO,
             list_lag: Duration::ZERO,
             slow_lists: None,
             open_models: false,
@@ -405,6 +408,13 @@ impl Schedule {
     pub fn has_slips(&self) -> bool {
         let slips = |runs: &[RunPlan]| runs.iter().any(|run| run.slip.is_some());
         self.acts.iter().any(|act| matches!(act, Act::Runs { runs, .. } if slips(runs)))
+    }
+
+    /// Whether a run is given a value that was replaced since.
+    #[must_use]
+    pub fn has_stale_values(&self) -> bool {
+        let stale = |runs: &[RunPlan]| runs.iter().any(|run| matches!(run.held, InHand::Stale(_)));
+        self.acts.iter().any(|act| matches!(act, Act::Runs { runs, .. } if stale(runs)))
     }
 
     /// Whether a person writes what no run may replace.

@@ -126,7 +126,7 @@ fn create(issuer: &mut Issuer, request: &Inbound) -> Result<Reply, Refused> {
 }
 
 fn own_key(issuer: &Issuer, request: &Inbound) -> Result<Reply, Refused> {
-    let key = issuer.check(request.credential())?;
+    let key = issuer.check_where_tried(request.credential())?;
     let mut data = json!({
         "label": key.label,
         "limit": key.rights.limit,

@@ -50,7 +50,26 @@ impl Schedule {
         let added = dice.one_in(6).then_some(Act::Deed(Deed::AddTarget));
         with_oddities(&mut world);
         world.acts = added.into_iter().chain((0..acts).flat_map(|_| acts_of(&mut dice, &world))).collect();
+        if world.ends_keys_by_hand() {
+            without_other_names(&mut world);
+        }
+        if world.has_stale_values() {
+            // Whose it is that is accepted still, only a label tells: known limits.
+            world.forgets_after = Duration::ZERO;
+        }
         world
+    }
+}
+
+/// Where a person ends the key that a dead run left, one repository soon has two families under one name, and the times of
+/// their writes do not tell them apart: SECURITY.md, known limits.
+fn without_other_names(world: &mut Schedule) {
+    let runs = world.acts.iter_mut().filter_map(|act| match act {
+        Act::Runs { runs, .. } => Some(runs),
+        _ => None,
+    });
+    for run in runs.flatten().filter(|run| run.slip == Some(Slip::Other)) {
+        run.slip = Some(Slip::All);
     }
 }
 
@@ -133,6 +152,8 @@ fn with_oddities(world: &mut Schedule) {
     world.checks_form = dice.one_in(8);
     world.create_shows_row = !dice.one_in(4);
     world.misdeed = dice.one_in(24).then(|| misdeed(&mut dice, world));
+    world.forgets_after =
+        dice.pick(&[Duration::ZERO, Duration::ZERO, Duration::ZERO, 2 * SECOND, 20 * SECOND, 200 * SECOND]);
 }
 
 fn misdeed(dice: &mut Dice, world: &Schedule) -> Misdeed {

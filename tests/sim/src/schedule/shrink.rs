@@ -24,12 +24,13 @@ const PLAINER: [Plainer; 8] = [
 ];
 
 /// What makes a world plainer, one thing each.
-const SIMPLER: [fn(&mut Schedule); 26] = [
+const SIMPLER: [fn(&mut Schedule); 27] = [
     |world| world.readable = false,
     |world| world.beside = false,
     |world| world.skew = 0,
     |world| world.activation = Duration::ZERO,
     |world| world.hears_apart = false,
+    |world| world.forgets_after = Duration::ZERO,
     |world| world.shows_used = false,
     |world| world.masked_labels = true,
     |world| world.shows_updated = true,
