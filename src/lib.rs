@@ -5,7 +5,7 @@
 //!
 //! * [`cli`], [`config`]: flags and `INPUT_*` variables to a validated request, or every problem at once.
 //! * [`rotation`]: the heart. Observe, plan, the steps, the lease, the ledger of attempts, the recovery. It knows neither
-//!   HTTP nor GitHub, only [`rotation::port`].
+//!   HTTP nor GitHub, only [`rotation::model`].
 //! * `fleet`: those of one run, beside each other.
 //! * [`audit`]: a key list to findings; `audit::execute` reads the lists.
 //! * [`issuer`]: who makes keys; `issuer::open` knows which there are. [`store`]: where they are kept.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{AuditedKey, Finding, KeyKind, LastUse, Level, Look, Role, Rotation, Rule, State};
 use crate::humanize::{moment, whole_span};
-use crate::rotation::port::{AllowList, KeyId, Reset};
+use crate::rotation::model::{AllowList, KeyId, Reset};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Warned about from here on.

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::Rotation;
+use crate::rotation::model::{KeyKind, KeyRow};
 use crate::rotation::name::FamilyName;
 use crate::rotation::plan::observation::{Family, commit};
-use crate::rotation::port::{KeyKind, KeyRow};
 
 /// What a key is in its family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub(super) fn targets(row: &KeyRow, member: Option<&Membership>, rotations: &[Ro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotation::port::tests::row;
+    use crate::rotation::model::tests::row;
 
     fn roles(rows: &[KeyRow]) -> Vec<Option<(String, Role)>> {
         let now = "2026-12-17T00:00:00Z".parse().unwrap_or_default();

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
-use crate::rotation::port::KeyRow;
+use crate::rotation::model::KeyRow;
 
 /// When a key was last used, as far as the issuer shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +91,7 @@ fn periods(row: &KeyRow, now: Timestamp) -> Vec<(Option<f64>, Timestamp)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotation::port::tests::row;
+    use crate::rotation::model::tests::row;
 
     fn of(change: impl FnOnce(&mut KeyRow), shows_times: bool) -> LastUse {
         let mut row = row("k", "2026-01-01T00:00:00Z");

@@ -20,7 +20,7 @@ pub use self::family::{Membership, Role};
 pub use self::last_use::LastUse;
 pub use self::outcome::{Audit, AuditStatus, AuditedAccount, FailOn};
 pub use self::rule::{Level, Rule};
-use crate::rotation::port::{KeyId, KeyKind, KeyRow, Listing};
+use crate::rotation::model::{KeyId, KeyKind, KeyRow, Listing};
 
 /// What the judgement depends on beside the keys.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use wildmatch::WildMatch;
 
 use super::{AuditedKey, KeyKind, LastUse, Role, Rotation, State};
-use crate::rotation::port::{KeyId, Listing};
+use crate::rotation::model::{KeyId, Listing};
 
 /// What becomes of a key that is pruned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,8 +159,8 @@ mod tests {
 
     use super::*;
     use crate::audit::{Criteria, assess};
-    use crate::rotation::port::tests::row;
-    use crate::rotation::port::{KeyRow, RightsTaken};
+    use crate::rotation::model::tests::row;
+    use crate::rotation::model::{KeyRow, RightsTaken};
 
     const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
 use super::*;
-use crate::rotation::port::tests::row as plain;
-use crate::rotation::port::{AllowList, Reset, RightsTaken};
+use crate::rotation::model::tests::row as plain;
+use crate::rotation::model::{AllowList, Reset, RightsTaken};
 
 const NOW: &str = "2026-12-17T09:00:00Z";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::config::scalar::printable;
+use crate::rotation::model::AllowList;
 use crate::rotation::policy::Wish;
-use crate::rotation::port::AllowList;
 
 /// Reads a list: entries are trimmed, repeated ones count once; blank lines and a comma before a
 /// line break are passed over.

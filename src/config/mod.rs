@@ -29,8 +29,8 @@ use std::time::Duration;
 
 use url::Url;
 
+use crate::rotation::model::KeyId;
 use crate::rotation::policy::Policy;
-use crate::rotation::port::KeyId;
 use crate::secret::Secret;
 use crate::store::github::AppKey;
 use crate::store::target::Target;

@@ -2,7 +2,7 @@
 
 use crate::config::problem::looks_like_key;
 use crate::config::scalar::printable;
-use crate::rotation::port::KeyId;
+use crate::rotation::model::KeyId;
 
 /// With date, digits and `-unconfirmed` a key's name stays well below what an issuer may take.
 const LONGEST_KEY_NAME: usize = 80;

@@ -9,8 +9,8 @@ use crate::config::names::{key_id, key_name};
 use crate::config::problem::Problems;
 use crate::config::scalar::{boolean, choice, count, usd, word};
 use crate::duration::{duration, duration_above_zero, duration_within};
+use crate::rotation::model::Reset;
 use crate::rotation::policy::{Chat, Policy, Retire, Wish};
-use crate::rotation::port::Reset;
 use crate::secret::Secret;
 
 /// Above GitHub's limit of 100 requests at once nothing is gained.
@@ -163,7 +163,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that fails here has failed")]
 
     use super::*;
-    use crate::rotation::port::AllowList;
+    use crate::rotation::model::AllowList;
 
     fn inputs() -> Inputs {
         Inputs { key_name: Some("production".to_owned()), ..Inputs::default() }

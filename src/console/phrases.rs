@@ -22,7 +22,7 @@ pub(super) fn doing(step: Step) -> &'static str {
         Step::Create => "make the new key",
         Step::Prove => "prove that the new key works",
         Step::Distribute => "write the new key to the targets",
-        Step::Uptake => "wait until the new key is taken up",
+        Step::Rollout => "wait until the new key is taken up",
         Step::Confirm => "prove the new key again and look at the targets again",
         Step::Commit => "confirm the new key",
         Step::Retire => "retire replaced keys",

@@ -25,8 +25,9 @@ use crate::issuer::SingleFlight;
 use crate::notices::When;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
+use crate::rotation::model::KeyId;
 use crate::rotation::outcome::{Event, Observer, Outcome, Problem, Reason};
-use crate::rotation::port::{KeyId, KeyIssuer, SecretStore};
+use crate::rotation::ports::{KeyIssuer, SecretStore};
 
 use crate::rotation::{Context, dry_run, reenable as enable_again, rotate};
 use crate::store::github::{GitHub, time_for};

@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 
 use crate::http::Failure;
-use crate::rotation::port::{
-    ChatProbe, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeyProbe, KeySpec, Listing, Renamed,
-    Respell,
+use crate::rotation::model::{
+    ChatProbe, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyProbe, KeySpec, Listing, Renamed, Respell,
 };
+use crate::rotation::ports::KeyIssuer;
 use crate::secret::Secret;
 
 /// Targets of all rotations at work, and so writes at once: as many requests as GitHub takes at once.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Number, Value};
 
 use crate::http::Failure;
-use crate::rotation::port::{AllowList, KeySpec, Reset, Rights};
+use crate::rotation::model::{AllowList, KeySpec, Reset, Rights};
 
 /// The body of a create. What is unrestricted is left out: that is how the dialects write it.
 pub(super) fn body(spec: &KeySpec, limit_name: &str) -> Result<Value, Failure> {

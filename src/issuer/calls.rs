@@ -3,10 +3,10 @@
 use ::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::answer;
-use super::wire::{Answer, Ask, Signer, Wire};
+use super::response;
+use super::transport::{Answer, Ask, Signer, Wire};
 use crate::http::{Failure, Refusal};
-use crate::rotation::port::{CreatedKey, Deletion, KeyId, Renamed};
+use crate::rotation::model::{CreatedKey, Deletion, KeyId, Renamed};
 
 /// Changes keys at one path, signed by one credential.
 pub(super) struct Calls<'a> {
@@ -21,10 +21,10 @@ impl Calls<'_> {
         let ask = Ask { body: Some(body), ..Ask::new(Method::POST, self.path) };
         let answer = self.wire.send(ask, &self.signer).await?.success(&self.wire.redactor)?;
         let mut said = answer.json().ok_or_else(|| answer.nonsense("the body is no JSON: the key may exist"))?;
-        let value = answer::take_value(&mut said)
+        let value = response::take_value(&mut said)
             .ok_or_else(|| answer.nonsense("the body holds no usable key: the key may exist"))?;
         self.wire.redactor.learn(&value);
-        answer::created(&said, value).ok_or_else(|| answer.nonsense("the body holds no id: the key may exist"))
+        response::created(&said, value).ok_or_else(|| answer.nonsense("the body holds no id: the key may exist"))
     }
 
     pub(super) async fn rename(&self, id: &KeyId, name: &str) -> Result<Renamed, Failure> {
@@ -34,13 +34,13 @@ impl Calls<'_> {
             return Ok(Renamed { name: None, used: None });
         }
         let said = answer.json();
-        said.as_ref().and_then(answer::renamed).ok_or_else(|| answer.nonsense("the body is no JSON object"))
+        said.as_ref().and_then(response::renamed).ok_or_else(|| answer.nonsense("the body is no JSON object"))
     }
 
     pub(super) async fn switch(&self, id: &KeyId, disabled: bool) -> Result<Option<bool>, Failure> {
         let body = json!({ "disabled": disabled });
         let answer = self.change(Method::PATCH, id, Some(&body)).await?.success(&self.wire.redactor)?;
-        Ok(answer.json().as_ref().and_then(answer::disabled))
+        Ok(answer.json().as_ref().and_then(response::disabled))
     }
 
     pub(super) async fn delete(&self, id: &KeyId) -> Result<Deletion, Failure> {
@@ -52,7 +52,7 @@ impl Calls<'_> {
         if answer.status == StatusCode::NO_CONTENT {
             return Ok(Deletion::Deleted);
         }
-        match answer.json().as_ref().and_then(answer::deleted) {
+        match answer.json().as_ref().and_then(response::deleted) {
             Some(true) => Ok(Deletion::Deleted),
             Some(false) => Err(not_deleted(&answer)),
             None => Err(answer.nonsense("the body does not say that the key is deleted")),

@@ -5,13 +5,13 @@ use std::borrow::Cow;
 use ::http::Method;
 use serde_json::{Value, json};
 
-use super::answer::object;
 use super::pages::{Cursor, Page, read_all};
+use super::response::object;
 use super::row::{Fields, text};
 use super::single_flight::SingleFlight;
-use super::wire::{Ask, Signer, Wire};
+use super::transport::{Ask, Signer, Wire};
 use crate::http::{Failure, one_line, server_text};
-use crate::rotation::port::{Guardrails, KeyId};
+use crate::rotation::model::{Guardrails, KeyId};
 
 const GUARDRAILS: &str = "/api/v1/guardrails";
 const ASSIGNMENTS: &str = "/api/v1/guardrails/assignments/keys";
@@ -96,7 +96,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::canned::{Asked, answer, serve};
-    use super::super::wire::root;
+    use super::super::transport::root;
     use super::*;
     use crate::http::Trace;
     use crate::secret::{Redactor, Secret};

@@ -1,10 +1,9 @@
-//! Those who issue keys. Each one implements [`KeyIssuer`](crate::rotation::port::KeyIssuer); what their APIs share,
+//! Those who issue keys. Each one implements [`KeyIssuer`](crate::rotation::ports::KeyIssuer); what their APIs share,
 //! since ARouter's follows OpenRouter's, stands in the other files here.
 
 pub mod arouter;
 pub mod openrouter;
 
-mod answer;
 mod body;
 mod calls;
 mod fault;
@@ -12,9 +11,10 @@ mod guardrails;
 mod open;
 mod pages;
 mod proof;
+mod response;
 mod row;
 mod single_flight;
-mod wire;
+mod transport;
 
 #[cfg(test)]
 mod canned;
@@ -23,4 +23,4 @@ pub use arouter::ArouterIssuer;
 pub(crate) use open::open;
 pub use openrouter::OpenRouterIssuer;
 pub use single_flight::SingleFlight;
-pub use wire::root;
+pub use transport::root;

@@ -4,7 +4,7 @@ use crate::config::{IssuerKind, IssuerSettings};
 use crate::http::{Client, Trace};
 use crate::issuer::openrouter::Extras;
 use crate::issuer::{ArouterIssuer, OpenRouterIssuer, SingleFlight};
-use crate::rotation::port::KeyIssuer;
+use crate::rotation::ports::KeyIssuer;
 use crate::secret::Redactor;
 
 /// Opens the issuer. Its first list may be one request with those of others who share the flights.

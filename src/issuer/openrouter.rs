@@ -17,12 +17,13 @@ use super::pages::{Cursor, Page, read_all};
 use super::proof::{Chat, about, judge, tried_key};
 use super::row::{self, CARRIED, INCLUDE_BYOK, Shown, WORKSPACE};
 use super::single_flight::SingleFlight;
-use super::wire::{Ask, Signer, Wire, root};
+use super::transport::{Ask, Signer, Wire, root};
 use crate::http::{Client, Failure, Trace, one_line, server_text};
-use crate::rotation::port::{
-    ChatProbe, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyIssuer, KeyProbe, KeySpec, Listing, Renamed,
-    Respell, RightsTaken,
+use crate::rotation::model::{
+    ChatProbe, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyProbe, KeySpec, Listing, Renamed, Respell,
+    RightsTaken,
 };
+use crate::rotation::ports::KeyIssuer;
 use crate::secret::prefix;
 use crate::secret::{Redactor, Secret};
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::row::{self, Fields};
 use crate::http::Failure;
-use crate::rotation::port::KeyId;
+use crate::rotation::model::KeyId;
 
 /// How often a list that changes while it is read is begun again.
 const BEGINNINGS: u32 = 5;

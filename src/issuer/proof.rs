@@ -3,12 +3,12 @@
 use ::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::answer::object;
 use super::fault::Credential;
+use super::response::object;
 use super::row;
-use super::wire::{Answer, Ask, Signer, Wire};
+use super::transport::{Answer, Ask, Signer, Wire};
 use crate::http::{Failure, server_text};
-use crate::rotation::port::{About, ChatProbe, KeyProbe};
+use crate::rotation::model::{About, ChatProbe, KeyProbe};
 use crate::secret::{Redactor, Secret};
 
 /// Where a key may chat.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::http::one_line;
-use crate::rotation::port::{AllowList, KeyId, KeyKind, KeyRow, Reset, ShownRights};
+use crate::rotation::model::{AllowList, KeyId, KeyKind, KeyRow, Reset, ShownRights};
 
 /// A JSON object.
 pub(super) type Fields = Map<String, Value>;
@@ -17,7 +17,7 @@ const PROVIDERS: &str = "allowed_providers";
 const MODELS: &str = "allowed_models";
 const RESET: &str = "limit_reset";
 const EXPIRY: &str = "expires_at";
-pub(super) use crate::rotation::port::INCLUDE_BYOK;
+pub(super) use crate::rotation::model::INCLUDE_BYOK;
 
 /// Fields that grant nothing: what a key is and how it was used, in ARouter's documentation and SDKs and in OpenRouter's
 /// OpenAPI document.

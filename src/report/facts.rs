@@ -1,8 +1,8 @@
 //! What both the outputs and the JSON document say of a run as a whole.
 
 use super::{Ending, phrases};
+use crate::rotation::model::KeyId;
 use crate::rotation::outcome::{OldKeyStatus, Outcome};
-use crate::rotation::port::KeyId;
 
 /// What one rotation hands over beside the counts; empty where there are several.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -32,10 +32,10 @@ pub use self::text::text;
 use crate::audit::{Audit, Level};
 use crate::console::phrases::problem_text;
 use crate::console::{Console, Kind, line};
+use crate::rotation::model::KeyId;
 use crate::rotation::outcome::{
     KeyFate, KeyReport, Needed, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
 };
-use crate::rotation::port::KeyId;
 use crate::secret::Redactor;
 
 /// Sentences are cut here, in UTF-16 units.

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::rotation::model::KeyId;
 use crate::rotation::outcome::{
     KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason, TargetReport, TargetState,
 };
-use crate::rotation::port::KeyId;
 use crate::rotation::step::Step;
 
 pub(super) fn time(text: &str) -> Timestamp {

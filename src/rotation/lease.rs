@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use crate::rotation::clock::{Clock, Mark, between};
+use crate::rotation::model::{KeyId, KeyRow};
 use crate::rotation::policy::Policy;
-use crate::rotation::port::{KeyId, KeyRow};
 
 /// Servers show whole seconds, cut off: an age read from two of them may be a second too high.
 const DATE_RESOLUTION: Duration = Duration::from_secs(1);
@@ -138,8 +138,8 @@ fn shown_age(row: &KeyRow, now: Timestamp, naming: Naming) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rotation::model::tests::row;
     use crate::rotation::policy::tests::policy;
-    use crate::rotation::port::tests::row;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap_or_default()

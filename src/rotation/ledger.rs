@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::rotation::clock::{Clock, Mark};
-use crate::rotation::port::KeyId;
+use crate::rotation::model::KeyId;
 
 /// What became of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub enum Act {
         target: usize,
     },
     /// A target's value was to be taken up by whoever uses it.
-    TakeUp {
+    StartRollout {
         /// The target's place in the user's list.
         target: usize,
     },
@@ -76,7 +76,7 @@ impl Act {
     /// same; a late restart takes up what its target holds then; a late guardrail is one that the key has by then, or comes
     /// to a key that is gone.
     fn has_to_settle(&self) -> bool {
-        !matches!(self, Self::Delete { .. } | Self::Disable { .. } | Self::TakeUp { .. } | Self::Guard { .. })
+        !matches!(self, Self::Delete { .. } | Self::Disable { .. } | Self::StartRollout { .. } | Self::Guard { .. })
     }
 }
 
@@ -169,8 +169,8 @@ impl Ledger {
 
     /// Whether whoever uses a target may have taken up what it held.
     #[must_use]
-    pub fn may_be_taken_up(&self, target: usize) -> bool {
-        self.0.iter().any(|attempt| attempt.act == Act::TakeUp { target } && attempt.effect != Effect::Absent)
+    pub fn may_be_rolled_out(&self, target: usize) -> bool {
+        self.0.iter().any(|attempt| attempt.act == Act::StartRollout { target } && attempt.effect != Effect::Absent)
     }
 
     /// Whether a write to a target was attempted at all.

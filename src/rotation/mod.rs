@@ -6,11 +6,12 @@ mod exec;
 pub mod interrupt;
 pub mod lease;
 pub mod ledger;
+pub mod model;
 pub mod name;
 pub mod outcome;
 pub mod plan;
 pub mod policy;
-pub mod port;
+pub mod ports;
 pub mod recovery;
 pub mod step;
 

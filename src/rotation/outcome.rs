@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::rotation::model::KeyId;
 use crate::rotation::plan::holdings::Holding;
-use crate::rotation::port::KeyId;
 use crate::rotation::step::Step;
 use crate::secret::Secret;
 

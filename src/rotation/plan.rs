@@ -27,6 +27,7 @@ use serde_json::Value;
 use crate::humanize::span;
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, earlier, later};
 use crate::rotation::lease::Naming;
+use crate::rotation::model::{KeyId, KeyKind, KeyRow, Rights};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::Needed;
 use crate::rotation::plan::guardrails::Wanted;
@@ -35,7 +36,6 @@ use crate::rotation::plan::observation::{Family, Observation, SeenTarget, commit
 use crate::rotation::plan::pending::{Pending, Standing};
 use crate::rotation::plan::safeguards::{Guarded, is_same};
 use crate::rotation::policy::{Policy, Retire, Wish};
-use crate::rotation::port::{KeyId, KeyKind, KeyRow, Rights};
 
 /// What a run is going to do.
 #[derive(Clone, Debug)]
@@ -381,8 +381,8 @@ impl<'a> Situation<'a> {
 
     /// A lease that can't be renewed would be over before the new key is taken up everywhere, in every run again.
     fn outlasts_the_lease(&self) -> Option<Blocked> {
-        let uptakes = self.seen.targets.iter().filter_map(|target| Some((target, target.uptake.as_ref()?)));
-        let (target, longest) = uptakes.max_by_key(|(_, uptake)| uptake.within)?;
+        let rollouts = self.seen.targets.iter().filter_map(|target| Some((target, target.rollout.as_ref()?)));
+        let (target, longest) = rollouts.max_by_key(|(_, rollout)| rollout.within)?;
         let short = self.naming == Naming::Immutable && longest.within > self.policy.verify_timeout;
         short.then(|| {
             let (within, most) = (span(longest.within), span(self.policy.verify_timeout));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::rotation::port::{AllowList, KeyId, Reset};
+use crate::rotation::model::{AllowList, KeyId, Reset};
 use crate::secret::Secret;
 
 /// A right that is either stated or taken over from the key being replaced.
@@ -78,7 +78,7 @@ pub struct Policy {
     pub retire: Retire,
     /// Rights and fields of a new key that need no confirmation by the issuer (`accept-unconfirmed`).
     pub accept_unconfirmed: BTreeSet<String>,
-    /// Every target of this run's other rotations, as [`SecretStore::name`](crate::rotation::port::SecretStore::name) calls
+    /// Every target of this run's other rotations, as [`SecretStore::name`](crate::rotation::ports::SecretStore::name) calls
     /// it.
     pub targets_of_others: BTreeSet<String>,
     /// Every credential of the run: no new key may have one of these values.

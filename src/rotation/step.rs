@@ -16,7 +16,7 @@ pub enum Step {
     /// Every target is written.
     Distribute,
     /// Whoever uses a target takes the new key up, where a target says that this is to be seen to.
-    Uptake,
+    Rollout,
     /// The new key is proved again, the targets looked at again.
     Confirm,
     /// The new key gets its final name.
@@ -38,7 +38,7 @@ impl Step {
             Self::Create => "create",
             Self::Prove => "prove",
             Self::Distribute => "distribute",
-            Self::Uptake => "uptake",
+            Self::Rollout => "uptake",
             Self::Confirm => "confirm",
             Self::Commit => "commit",
             Self::Retire => "retire",

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use jiff::Timestamp;
 
-use crate::rotation::port::Held;
+use crate::rotation::model::Held;
 use crate::secret::Secret;
 
 /// The value as it was last seen or written, with the time that the place had for it then. What others change beside it

@@ -26,7 +26,8 @@ use std::rc::Rc;
 use async_trait::async_trait;
 
 use crate::http::Failure;
-use crate::rotation::port::{SecretStore, Sighting, Written};
+use crate::rotation::model::{Sighting, Written};
+use crate::rotation::ports::SecretStore;
 use crate::secret::Secret;
 #[cfg(feature = "aws")]
 use aws::{Aws, AwsSecretStore};

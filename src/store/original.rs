@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::secret::Secret;
 
-/// What [`observe`](crate::rotation::port::SecretStore::observe) read. White space around a value does not make it another
+/// What [`observe`](crate::rotation::ports::SecretStore::observe) read. White space around a value does not make it another
 /// value, yet whoever puts it back restores that too.
 #[derive(Default)]
 pub(super) struct Original(RefCell<Option<Secret>>);

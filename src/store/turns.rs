@@ -66,7 +66,7 @@ impl Turn {
     }
 
     /// Gives it back.
-    pub(super) fn stand_down(&self) {
+    pub(super) fn release(&self) {
         self.held.take();
     }
 }

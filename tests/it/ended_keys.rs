@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::{OldKeyStatus, RunStatus};
-use keyrotor::rotation::port::KeyId;
 use keyrotor_fake::Key;
 use keyrotor_sim::scene::{FAMILY, SECRET};
 use keyrotor_sim::{Call, Fault, Scene, Script};

@@ -14,7 +14,7 @@ use keyrotor::rotation::clock::Clock;
 use keyrotor::rotation::interrupt::{self, Trigger};
 use keyrotor::rotation::outcome::{Event, Observer, Outcome, RunStatus};
 use keyrotor::rotation::policy::Policy;
-use keyrotor::rotation::port::SecretStore;
+use keyrotor::rotation::ports::SecretStore;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::github::{App, AppContext, AppKey, Credential, GitHub, GitHubSecret, Need, Shadows, time_for};

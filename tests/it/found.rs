@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use keyrotor::rotation::model::AllowList;
 use keyrotor::rotation::outcome::{RunStatus, TargetState};
 use keyrotor::rotation::policy::{Retire, Wish};
-use keyrotor::rotation::port::AllowList;
 use keyrotor::secret::Secret;
 use keyrotor_fake::Wider;
 use keyrotor_sim::play::play;

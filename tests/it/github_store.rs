@@ -11,7 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use crypto_box::SecretKey;
 use futures_util::future::join_all;
 use keyrotor::http::Failure;
-use keyrotor::rotation::port::{Held, SecretStore as _};
+use keyrotor::rotation::model::Held;
+use keyrotor::rotation::ports::SecretStore as _;
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::github::{API_VERSION, Credential, GitHub, GitHubSecret, RateLimits};
 use keyrotor::store::target::{Place, PlaceKind};
@@ -146,7 +147,7 @@ async fn whoever_may_not_write_after_all_makes_room() {
     }
     let another = store(99);
     assert!(timeout(Duration::from_millis(50), another.last_write()).await.is_err(), "there is no more room");
-    stores.iter().for_each(|store| store.stand_down());
+    stores.iter().for_each(|store| store.release());
     another.last_write().await.unwrap();
 }
 
@@ -159,7 +160,7 @@ async fn many_targets_in_a_place_out_of_reach_do_not_wait_for_each_other() {
     let stores: Vec<_> =
         (0..150).map(|n| GitHubSecret::new(Rc::clone(&github), place.clone(), format!("S{n}"))).collect();
     let looks = stores.iter().map(async |store| {
-        store.turn().await.unwrap();
+        store.wait_for_capacity().await.unwrap();
         store.observe().await.unwrap_err()
     });
     let failures = timeout(Duration::from_secs(20), join_all(looks)).await.unwrap();

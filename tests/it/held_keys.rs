@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::RunStatus;
 use keyrotor::rotation::policy::{Retire, Wish};
-use keyrotor::rotation::port::KeyId;
 use keyrotor::secret::Secret;
 use keyrotor_sim::grant::Grant;
 use keyrotor_sim::scene::{COPY, FAMILY, OTHER, SECRET, SLIP, Slip};
@@ -365,8 +365,8 @@ async fn a_first_run_that_goes_on_does_not_replace_another_key() {
 }
 
 fn first_key(scene: &Scene) -> keyrotor::rotation::policy::Policy {
+    use keyrotor::rotation::model::{AllowList, Reset};
     use keyrotor::rotation::policy::Wish::Stated;
-    use keyrotor::rotation::port::{AllowList, Reset};
     keyrotor::rotation::policy::Policy {
         providers: Stated(AllowList::All),
         models: Stated(AllowList::All),

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use keyrotor::http::Trace;
-use keyrotor::rotation::port::Held;
+use keyrotor::rotation::model::Held;
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::target::{SecretName, parse};
 use keyrotor::store::{StoreContext, Stores};

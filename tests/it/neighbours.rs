@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use keyrotor::rotation::port::KeyId;
+use keyrotor::rotation::model::KeyId;
 use keyrotor_fake::Rename;
 use keyrotor_sim::scene::{FAMILY, SECRET};
 use keyrotor_sim::{Call, Fault, Scene, Script};

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use keyrotor::http::Trace;
-use keyrotor::rotation::port::{Contents, Entry, SecretStore};
+use keyrotor::rotation::model::{Contents, Entry};
+use keyrotor::rotation::ports::SecretStore;
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::target::{SecretName, parse};
 use keyrotor::store::{StoreContext, Stores};

@@ -21,12 +21,12 @@ use keyrotor::http::Call;
 use keyrotor::issuer::openrouter::Extras;
 use keyrotor::issuer::{ArouterIssuer, OpenRouterIssuer, SingleFlight};
 use keyrotor::rotation::clock::{Clock, ServerClock};
+use keyrotor::rotation::model::{Contents, CreatedKey, Entry, Held, KeyId, Listing, RightsTaken, ShownRights};
 use keyrotor::rotation::outcome::Observer as _;
 use keyrotor::rotation::plan::observation::{Observation, SeenTarget};
 use keyrotor::rotation::policy::Policy;
-use keyrotor::rotation::port::{Contents, CreatedKey, Entry, Held, KeyId, Listing, RightsTaken, ShownRights};
 use keyrotor::secret::{Redactor, Secret};
-use keyrotor::store::github::answer::{Answer, SignedBy};
+use keyrotor::store::github::response::{Answer, SignedBy};
 use keyrotor::store::github::{App, AppKey, Credential, GitHub, GitHubSecret};
 use keyrotor_properties::leak::Searcher;
 use serde::{Deserialize, Serialize};
@@ -112,9 +112,9 @@ fn debugged() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("secret::Secret", shown(&current)),
         ("secret::Redactor", shown(&redactor)),
-        ("rotation::port::CreatedKey", shown(&created)),
-        ("rotation::port::Contents", shown(&observation.targets[0].contents)),
-        ("rotation::port::Entry", shown(&observation.targets[0].contents.others[0])),
+        ("rotation::model::CreatedKey", shown(&created)),
+        ("rotation::model::Contents", shown(&observation.targets[0].contents)),
+        ("rotation::model::Entry", shown(&observation.targets[0].contents.others[0])),
         ("rotation::plan::observation::SeenTarget", shown(&observation.targets[0])),
         ("rotation::plan::observation::Observation", shown(&observation)),
         ("rotation::policy::Policy", shown(&request.rotations[0].policy)),
@@ -159,7 +159,7 @@ fn observation(value: &Secret) -> Observation {
             last_write_at_latest: None,
             clock,
             in_use: None,
-            uptake: None,
+            rollout: None,
             dated: true,
             contents,
             value_is: None,

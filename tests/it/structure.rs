@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 /// What each part may name beside itself. The longest part that a file belongs to decides.
 const MAY_USE: &[(&str, &[&str])] = &[
-    ("audit", &["humanize", "rotation::name", "rotation::outcome", "rotation::plan::observation", "rotation::port"]),
+    ("audit", &["humanize", "rotation::name", "rotation::outcome", "rotation::plan::observation", "rotation::model"]),
     (
         "audit::execute",
         &["audit", "config", "http", "issuer", "regular", "report", "rotation", "console", "secret", "store::target"],
@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "nearest",
             "regular",
             "rotation::policy",
-            "rotation::port",
+            "rotation::model",
             "console::Format",
             "secret",
             "store::github::AppKey",
@@ -33,19 +33,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("duration", &[]),
     ("humanize", &[]),
     ("http", &["regular", "secret"]),
-    ("issuer", &["http", "rotation::port", "secret"]),
-    ("issuer::open", &["config", "http", "issuer", "rotation::port", "secret"]),
+    ("issuer", &["http", "rotation::model", "rotation::ports", "secret"]),
+    ("issuer::open", &["config", "http", "issuer", "rotation::model", "rotation::ports", "secret"]),
     ("nearest", &[]),
     ("notices", &["rotation", "console", "store::github"]),
     ("regular", &[]),
     ("report", &["audit", "http", "humanize", "rotation", "console", "secret"]),
     ("rotation", &["humanize", "http::Failure", "http::Refusal", "http::Retry", "secret"]),
-    ("rotation::port", &["http::Failure", "secret"]),
+    ("rotation::model", &["secret"]),
+    ("rotation::ports", &["http::Failure", "rotation::model", "secret"]),
     ("fleet", &["config", "http", "humanize", "issuer", "notices", "report", "rotation", "console", "secret", "store"]),
     ("console", &["http", "humanize", "regular", "rotation", "secret"]),
     ("secret", &[]),
-    ("store", &["http", "regular", "rotation::port", "secret"]),
-    ("store::github", &["humanize", "http", "rotation::port", "secret", "store::target"]),
+    ("store", &["http", "regular", "rotation::model", "rotation::ports", "secret"]),
+    ("store::github", &["humanize", "http", "rotation::model", "rotation::ports", "secret", "store::target"]),
     ("store::target", &["duration", "nearest", "secret::prefix"]),
 ];
 
@@ -263,12 +264,15 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("process::exit", &[]),
     ("governor", &["store::github::pace"]),
     ("jsonwebtoken", &["store::github::app_key"]),
-    ("reqwest", &["http", "http::body", "http::client", "http::exchange", "store::aws::fault", "store::github::wire"]),
+    (
+        "reqwest",
+        &["http", "http::body", "http::client", "http::exchange", "store::aws::fault", "store::github::transport"],
+    ),
     // Paths of GitHub's API.
     ("[\"repos\"", &["store::github::paths", "store::target::place"]),
     ("[\"orgs\"", &["store::github::paths", "store::target::place"]),
     ("[\"users\"", &["store::github::paths"]),
-    ("\"/repos/", &["store::github::wire"]),
+    ("\"/repos/", &["store::github::transport"]),
     ("\"/orgs/", &[]),
     ("\"/app/", &["store::github::paths"]),
     // octocrab's own clients sign, repeat, wait and follow redirects.
@@ -362,8 +366,8 @@ fn paths_are_read_as_rust_reads_them() {
 /// Text that someone else wrote, and the one line that shows a failure beside a name which it may begin with.
 const READS_TEXT: &[(&str, &str)] = &[
     ("http::trace", "failure.message().strip_prefix"),
-    ("store::github::answer", "\"secondary rate limit\""),
-    ("store::github::answer", "\"abuse detection\""),
+    ("store::github::response", "\"secondary rate limit\""),
+    ("store::github::response", "\"abuse detection\""),
     ("store::github::app_key", "given.contains(BEGIN)"),
     ("store::github::mint", "\"Integration not found\""),
     ("store::vault::answer", "error.contains(LOST_RACE)"),

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
+use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, RunStatus, TargetState};
 use keyrotor::rotation::policy::Retire;
-use keyrotor::rotation::port::KeyId;
 use keyrotor_sim::scene::{Ended, FAMILY, SECRET};
 use keyrotor_sim::{Call, Fault, Scene, Script};
 
@@ -484,13 +484,13 @@ async fn trace_17_killed_in_the_very_first_run() {
 }
 
 fn first_key(scene: &Scene) -> keyrotor::rotation::policy::Policy {
+    use keyrotor::rotation::model::AllowList::All;
     use keyrotor::rotation::policy::Wish::Stated;
-    use keyrotor::rotation::port::AllowList::All;
     keyrotor::rotation::policy::Policy {
         providers: Stated(All),
         models: Stated(All),
         limit: Stated(Some(100.0)),
-        reset: Stated(keyrotor::rotation::port::Reset::Monthly),
+        reset: Stated(keyrotor::rotation::model::Reset::Monthly),
         expires_after: Stated(None),
         ..scene.policy.clone()
     }

@@ -139,7 +139,7 @@ async fn a_key_named_beside_somebody_elses_family_keeps_its_name() {
     let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Paul's key", |_| {}));
     scene.targets = vec![scene.world.by_hand(|state| state.github.add_repo("acme/elsewhere"))];
     scene.deploy(&value);
-    scene.policy.replace_key_id = Some(keyrotor::rotation::port::KeyId(id.clone()));
+    scene.policy.replace_key_id = Some(keyrotor::rotation::model::KeyId(id.clone()));
     let before = scene.world.live_keys("");
     let ended = scene.clean_run().await;
     assert_eq!(ended.status(), 1, "{:#?}", ended.outcome());
@@ -164,7 +164,7 @@ async fn a_key_that_was_given_another_name_for_a_moment_is_not_left_so_by_a_sign
         let (id, value) = scene.world.by_hand(|state| state.issuer.seed_key("Paul's key", |_| {}));
         scene.targets = vec![scene.world.by_hand(|state| state.github.add_repo("acme/elsewhere"))];
         scene.deploy(&value);
-        scene.policy.replace_key_id = Some(keyrotor::rotation::port::KeyId(id.clone()));
+        scene.policy.replace_key_id = Some(keyrotor::rotation::model::KeyId(id.clone()));
         let ended = scene.run(script.clone()).await;
         assert!(script.terminated_at().unwrap().elapsed() < 7 * SECOND);
         let name = scene.world.read(|state| state.issuer.key(&id).unwrap().name.clone());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use keyrotor::rotation::outcome::{OldKeyStatus, Outcome, RunStatus};
 use keyrotor::rotation::step::Step;
-use keyrotor_sim::ports::{PROCESSES, Rollout};
+use keyrotor_sim::ports::{PROCESSES, Processes};
 use keyrotor_sim::scene::{FAMILY, SECRET};
 use keyrotor_sim::{Call, Fault, Scene, Script};
 
@@ -13,7 +13,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const LONG_AFTER: Duration = Duration::from_secs(600);
 
 fn scene(takes: Duration) -> Scene {
-    let rollout = Rollout { takes, within: 5 * MINUTE };
+    let rollout = Processes { takes, within: 5 * MINUTE };
     Scene::rotated_before(&["acme/app", "acme/api"]).with_processes(rollout).with_current_key()
 }
 
@@ -29,7 +29,7 @@ fn processes_hold(scene: &Scene, value: Option<&String>) -> bool {
 async fn next_run_heals(scene: Scene) {
     tokio::time::sleep(LONG_AFTER).await;
     let mut scene = scene.with_current_key();
-    scene.rollout = Some(Rollout { takes: MINUTE, within: 5 * MINUTE });
+    scene.rollout = Some(Processes { takes: MINUTE, within: 5 * MINUTE });
     assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated);
     scene.assert_healed();
     assert!(processes_hold(&scene, scene.deployed().as_ref()));
@@ -46,19 +46,19 @@ async fn nothing_is_retired_before_every_process_has_the_new_key() {
     assert_eq!(restarts(outcome), 2, "{outcome:#?}");
     let order: Vec<_> = outcome.steps.iter().map(|step| step.step).collect();
     let at = |step| order.iter().position(|other| *other == step);
-    assert!(at(Step::Distribute) < at(Step::Uptake) && at(Step::Uptake) < at(Step::Confirm), "{order:?}");
+    assert!(at(Step::Distribute) < at(Step::Rollout) && at(Step::Rollout) < at(Step::Confirm), "{order:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_an_uptake_there_is_no_such_step() {
     let ended = Scene::rotated_before(&["acme/app"]).clean_run().await;
-    assert!(ended.outcome().steps.iter().all(|step| step.step != Step::Uptake));
+    assert!(ended.outcome().steps.iter().all(|step| step.step != Step::Rollout));
 }
 
 /// What was restarted holds the new key: it is restarted once more before that is deleted.
 #[tokio::test(start_paused = true)]
 async fn a_failed_uptake_puts_everything_back_and_waits_for_the_old_key_to_be_taken_up() {
-    for call in [Call::TakeUp(1), Call::TakenUp(1)] {
+    for call in [Call::StartRollout(1), Call::RolloutStatus(1)] {
         let scene = scene(MINUTE);
         let old = scene.deployed();
         let ended = scene.run(Script::default().at(call, 1, Fault::Refuse)).await;
@@ -76,7 +76,7 @@ async fn a_failed_uptake_puts_everything_back_and_waits_for_the_old_key_to_be_ta
 async fn a_failed_uptake_without_the_old_value_holds_both_keys() {
     let mut scene = scene(MINUTE);
     scene.policy.current_key = None;
-    let ended = scene.run(Script::default().always(Call::TakenUp(0), Fault::Refuse)).await;
+    let ended = scene.run(Script::default().always(Call::RolloutStatus(0), Fault::Refuse)).await;
     assert_eq!((ended.status(), scene.world.live_keys(FAMILY).len()), (3, 2), "{:#?}", ended.outcome());
     next_run_heals(scene).await;
 }
@@ -96,11 +96,11 @@ async fn an_uptake_that_takes_too_long_says_what_it_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn lost_answers_and_busy_servers_are_asked_again() {
     for (call, fault) in [
-        (Call::TakeUp(0), Fault::LoseBefore),
-        (Call::TakeUp(0), Fault::LoseAfter),
-        (Call::TakeUp(0), Fault::Late(Duration::from_secs(20))),
-        (Call::TakenUp(0), Fault::Transient),
-        (Call::TakenUp(0), Fault::LoseAfter),
+        (Call::StartRollout(0), Fault::LoseBefore),
+        (Call::StartRollout(0), Fault::LoseAfter),
+        (Call::StartRollout(0), Fault::Late(Duration::from_secs(20))),
+        (Call::RolloutStatus(0), Fault::Transient),
+        (Call::RolloutStatus(0), Fault::LoseAfter),
     ] {
         let scene = scene(MINUTE);
         let ended = scene.run(Script::default().at(call, 1, fault)).await;
@@ -114,7 +114,7 @@ async fn lost_answers_and_busy_servers_are_asked_again() {
 #[tokio::test(start_paused = true)]
 async fn told_to_stop_during_an_uptake_both_keys_stay() {
     let scene = scene(2 * MINUTE);
-    let script = Script::default().at(Call::TakenUp(0), 2, Fault::Terminate);
+    let script = Script::default().at(Call::RolloutStatus(0), 2, Fault::Terminate);
     let ended = scene.run(script.clone()).await;
     assert!(script.terminated_at().is_some_and(|at| at.elapsed() <= Duration::from_secs(7)));
     assert_eq!((ended.status(), scene.world.live_keys(FAMILY).len()), (3, 2), "{:#?}", ended.outcome());
@@ -125,7 +125,12 @@ async fn told_to_stop_during_an_uptake_both_keys_stay() {
 
 #[tokio::test(start_paused = true)]
 async fn killed_at_any_call_of_an_uptake_the_next_run_heals() {
-    for (call, nth) in [(Call::TakeUp(0), 1), (Call::TakeUp(1), 1), (Call::TakenUp(0), 1), (Call::TakenUp(1), 4)] {
+    for (call, nth) in [
+        (Call::StartRollout(0), 1),
+        (Call::StartRollout(1), 1),
+        (Call::RolloutStatus(0), 1),
+        (Call::RolloutStatus(1), 4),
+    ] {
         for applied in [false, true] {
             let scene = scene(2 * MINUTE);
             assert_eq!(scene.run(Script::default().at(call, nth, Fault::Kill { applied })).await.status(), 137);

@@ -23,9 +23,10 @@ use crate::regular;
 use crate::report;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
+use crate::rotation::model::Listing;
 use crate::rotation::outcome::{Event, Observer as _, Problem};
 use crate::rotation::policy::Retire;
-use crate::rotation::port::{KeyIssuer, Listing};
+use crate::rotation::ports::KeyIssuer;
 use crate::secret::Secret;
 use crate::store::target::Target;
 

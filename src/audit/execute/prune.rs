@@ -12,9 +12,10 @@ use crate::console::Console;
 use crate::http::{Failure, Retry};
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
+use crate::rotation::model::{About, Deletion, KeyId, KeyKind, KeyProbe, Listing};
 use crate::rotation::outcome::{Event, Observer as _, Problem};
 use crate::rotation::plan::identity::provably;
-use crate::rotation::port::{About, Deletion, KeyId, KeyIssuer, KeyKind, KeyProbe, Listing};
+use crate::rotation::ports::KeyIssuer;
 use crate::secret::Secret;
 
 /// A list that was read no longer ago than this counts as read right before. Reading one of thousands takes longer.

@@ -1,7 +1,7 @@
 //! The dialects of ARouter's key API, told apart by what it answers.
 
 use crate::issuer::row::{LIMITS, Shown};
-use crate::rotation::port::RightsTaken;
+use crate::rotation::model::RightsTaken;
 
 /// Where keys are managed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

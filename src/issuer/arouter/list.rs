@@ -12,8 +12,8 @@ use super::dialect::{Dialect, KeysPath};
 use crate::http::{Failure, Refusal, server_text};
 use crate::issuer::pages::{Cursor, Gathered, Page, read_all};
 use crate::issuer::row;
-use crate::issuer::wire::Ask;
-use crate::rotation::port::Listing;
+use crate::issuer::transport::Ask;
+use crate::rotation::model::Listing;
 
 impl ArouterIssuer {
     pub(super) async fn listing(&self) -> Result<Listing, Failure> {

@@ -16,11 +16,12 @@ use self::dialect::{Dialect, KeysPath, limit_seen};
 use super::fault::Credential;
 use super::row::Shown;
 use super::single_flight::SingleFlight;
-use super::wire::{Signer, Wire, root};
+use super::transport::{Signer, Wire, root};
 use crate::http::{Client, Failure, Trace, one_line};
-use crate::rotation::port::{
-    ChatProbe, CreatedKey, Deletion, Endpoint, KeyId, KeyIssuer, KeyProbe, KeySpec, Listing, Renamed, Respell,
+use crate::rotation::model::{
+    ChatProbe, CreatedKey, Deletion, Endpoint, KeyId, KeyProbe, KeySpec, Listing, Renamed, Respell,
 };
+use crate::rotation::ports::KeyIssuer;
 use crate::secret::prefix;
 use crate::secret::{Redactor, Secret};
 

@@ -2,8 +2,8 @@
 
 use super::ArouterIssuer;
 use crate::issuer::proof::{Chat, about, judge, models, tried_key};
-use crate::issuer::wire::{Ask, Signer};
-use crate::rotation::port::{ChatProbe, Endpoint, KeyProbe};
+use crate::issuer::transport::{Ask, Signer};
+use crate::rotation::model::{ChatProbe, Endpoint, KeyProbe};
 use crate::secret::Secret;
 
 /// Both are asked with the key that is tried.

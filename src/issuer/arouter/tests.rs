@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::issuer::canned::{Asked, Canned, answer, serve};
-use crate::rotation::port::{AllowList, KeyKind, Reset, Rights};
+use crate::rotation::model::{AllowList, KeyKind, Reset, Rights};
 
 const MANAGEMENT: &str = "lr_mgmt_0123456789abcdef";
 const CURRENT: &str = "lr_live_current0123456789";

@@ -5,7 +5,7 @@ use super::dialect::KeysPath;
 use crate::http::Failure;
 use crate::issuer::body::body;
 use crate::issuer::calls::Calls;
-use crate::rotation::port::{CreatedKey, KeySpec};
+use crate::rotation::model::{CreatedKey, KeySpec};
 
 impl ArouterIssuer {
     pub(super) async fn created(&self, spec: &KeySpec) -> Result<CreatedKey, Failure> {

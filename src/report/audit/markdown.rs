@@ -9,8 +9,8 @@ use crate::report::escape::{code, escape, prose};
 use crate::report::page::Page;
 use crate::report::phrases::{full_stop, short_id};
 use crate::report::pictures;
+use crate::rotation::model::{AllowList, KeyKind, KeyRow, Reset};
 use crate::rotation::outcome::Problem;
-use crate::rotation::port::{AllowList, KeyKind, KeyRow, Reset};
 
 /// More findings of one rule than this are counted: the report has them all.
 const MAX_FOUND: usize = 12;

@@ -11,7 +11,7 @@ use super::Cleaner;
 use crate::audit::prune::{Fate, How, Pruned};
 use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level};
 use crate::humanize::whole_span;
-use crate::rotation::port::{AllowList, KeyId, KeyRow, ShownRights};
+use crate::rotation::model::{AllowList, KeyId, KeyRow, ShownRights};
 
 pub(super) use self::markdown::markdown;
 pub(super) use self::rows::AuditRows;

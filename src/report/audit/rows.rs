@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::count_not_judged;
 use crate::audit::prune::{Fate, Pruned};
 use crate::audit::{Audit, AuditedAccount, AuditedKey, Finding, LastUse, Role, State};
-use crate::rotation::port::{AllowList, KeyKind, Reset};
+use crate::rotation::model::{AllowList, KeyKind, Reset};
 
 /// The field `audit`.
 #[derive(Debug, Serialize)]

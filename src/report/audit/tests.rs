@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::audit::{Criteria, FailOn, Rotation, assess};
 use crate::report::{Ending, OUTPUT_LIMIT, json, markdown, outputs, text};
+use crate::rotation::model::tests::row;
+use crate::rotation::model::{KeyKind, Listing, Reset, RightsTaken};
 use crate::rotation::outcome::Problem;
-use crate::rotation::port::tests::row;
-use crate::rotation::port::{KeyKind, Listing, Reset, RightsTaken};
 use crate::secret::{Redactor, Secret};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

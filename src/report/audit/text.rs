@@ -6,7 +6,7 @@ use super::{counts, fate, key_count, next, not_judged};
 use crate::audit::{Audit, AuditedKey, Finding};
 use crate::humanize::whole_span;
 use crate::report::phrases::{extend, full_stop};
-use crate::rotation::port::KeyKind;
+use crate::rotation::model::KeyKind;
 
 /// The ending in lines, without mark-up.
 pub(in crate::report) fn text(audit: &Audit) -> Vec<String> {

@@ -10,13 +10,13 @@ use crate::rotation::exec::renewal::NotThere;
 use crate::rotation::exec::run::{Abort, Commit, NewKey, Restart, Run, Unwritten, problem};
 use crate::rotation::lease::{Naming, renewal_every};
 use crate::rotation::ledger::Act;
+use crate::rotation::model::{Deletion, KeyId, KeyRow, Renamed};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{KeyFate, Problem, StrayReason};
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::observation::{Observation, at_latest_until, has_expired};
 use crate::rotation::plan::pending::{Pending, Standing};
 use crate::rotation::policy::{Policy, Retire};
-use crate::rotation::port::{Deletion, KeyId, KeyRow, Renamed};
 use crate::rotation::step::Step;
 
 /// What becomes of a pending key in this run; nothing is settled yet about one that may go.

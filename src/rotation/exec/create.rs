@@ -9,11 +9,11 @@ use crate::rotation::exec::renewal::NotThere;
 use crate::rotation::exec::run::{Abort, Candidate, NewKey, Restart, Run, Unwritten, problem};
 use crate::rotation::lease::{Lease, Naming};
 use crate::rotation::ledger::{Act, Effect};
+use crate::rotation::model::{KeyId, KeySpec};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{Event, KeyFate, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::observation::Observation;
-use crate::rotation::port::{KeyId, KeySpec};
 
 /// So many keys are made and lost before the run gives up: each may have to be found and deleted.
 const LOST_CREATES: usize = 3;

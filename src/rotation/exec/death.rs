@@ -8,7 +8,7 @@ use crate::rotation::plan::holdings::{Evidence, TargetHolding};
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::outcome::{KeyFate, Problem};
 use crate::rotation::policy::{Policy, Retire};
-use crate::rotation::port::{Endpoint, KeyId, KeyProbe};
+use crate::rotation::model::{Endpoint, KeyId, KeyProbe};
 use crate::rotation::exec::prove::{FIRST_WAIT, LONGEST_WAIT};
 use crate::rotation::exec::run::{KeyRecord, Run};
 use crate::secret::Secret;

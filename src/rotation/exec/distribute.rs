@@ -9,10 +9,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use crate::rotation::clock::{earlier, later};
 use crate::rotation::exec::run::{Abort, NewKey, Run};
 use crate::rotation::ledger::Act;
+use crate::rotation::model::{Held, Written};
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::observation::Observation;
-use crate::rotation::port::{Held, SecretStore, Written};
+use crate::rotation::ports::SecretStore;
 use crate::secret::Secret;
 
 /// GitHub shows whole seconds, and the server that stamps a write need not be the one that answers it.
@@ -116,7 +117,7 @@ impl Run<'_> {
             if looks == MAX_LOOKS || self.clock().elapsed().saturating_sub(looked) < LOOK_IS_NEWS {
                 return Ok(());
             }
-            store.stand_down();
+            store.release();
         }
     }
 
@@ -128,7 +129,7 @@ impl Run<'_> {
                 None => Ok(()),
             }
         };
-        staged.await.and_then(|()| self.lease_gate()).inspect_err(|_| store.stand_down())
+        staged.await.and_then(|()| self.lease_gate()).inspect_err(|_| store.release())
     }
 
     fn note_of(&self, target: usize, store: &dyn SecretStore) {

@@ -5,8 +5,8 @@ use futures_util::{StreamExt as _, stream};
 use crate::rotation::clock::{Mark, earlier};
 use crate::rotation::exec::distribute::STAMP_TOLERANCE;
 use crate::rotation::exec::run::{Abort, Run};
+use crate::rotation::model::Held;
 use crate::rotation::plan::observation::Observation;
-use crate::rotation::port::Held;
 
 impl Run<'_> {
     /// Waits until such writes have taken effect or never will, and forgets those of which their targets show nothing. After

@@ -9,9 +9,9 @@ use crate::http::{Failure, Refusal};
 use crate::rotation::exec::renewal::heard_of;
 use crate::rotation::exec::run::{Abort, Run, Unwritten, problem};
 use crate::rotation::ledger::Act;
+use crate::rotation::model::{Guardrails, KeyId};
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::guardrails::{Difference, Wanted, listed};
-use crate::rotation::port::{Guardrails, KeyId};
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);

@@ -15,20 +15,21 @@ mod own_row;
 mod prove;
 pub(super) mod reenable;
 mod renewal;
+mod rollout;
 pub(super) mod run;
 mod undo;
-mod uptake;
 
 use crate::rotation::exec::outcome_builder::End;
 use crate::rotation::exec::run::{Abort, Context, Restart, Run};
 use crate::rotation::exec::undo::Undone;
 use crate::rotation::lease::Naming;
+use crate::rotation::model::KeyId;
 use crate::rotation::outcome::{Event, KeyFate, Outcome, Problem};
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::plan::pending::Pending;
 use crate::rotation::plan::{Decision, Plan, Rotate, plan};
 use crate::rotation::policy::Policy;
-use crate::rotation::port::{KeyId, KeyIssuer, SecretStore};
+use crate::rotation::ports::{KeyIssuer, SecretStore};
 use crate::rotation::step::Step;
 
 /// An issuer that can't rename, found out late, and then two other spellings of a limit: more is not in the dialects.
@@ -217,7 +218,7 @@ impl Run<'_> {
         self.while_renewing(async {
             self.step(Step::Prove, self.prove(seen, rotate, naming)).await?;
             self.step(Step::Distribute, self.distribute(seen, rotate)).await?;
-            self.take_up().await
+            self.start_rollout().await
         })
         .await?;
         self.confirm().await

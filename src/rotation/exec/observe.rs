@@ -12,12 +12,13 @@ use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, ServerClock, earli
 use crate::rotation::exec::never_issued::never_issued;
 use crate::rotation::exec::run::{Abort, Run};
 use crate::rotation::lease::{Naming, Watch};
+use crate::rotation::model::{About, Endpoint, Entry, Held, KeyId, KeyProbe, KeyRow, Listing};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::Event;
 use crate::rotation::plan::identity::provably;
 use crate::rotation::plan::observation::{HeldKey, Observation, SeenTarget, SeenUse, commit, live};
 use crate::rotation::plan::value::not_a_key;
-use crate::rotation::port::{About, Endpoint, Entry, Held, KeyId, KeyProbe, KeyRow, Listing, SecretStore};
+use crate::rotation::ports::SecretStore;
 use crate::secret::Secret;
 
 /// How often the list is asked for while another run may be at work.
@@ -174,7 +175,7 @@ impl Run<'_> {
                 last_write_at_latest: written.map(|(_, latest)| latest),
                 clock: own,
                 in_use: None,
-                uptake: store.uptake(),
+                rollout: store.rollout(),
                 dated,
                 look_like_keys: contents.others.iter().filter(looks_like_key).map(|it| it.target.clone()).collect(),
                 contents,
@@ -352,7 +353,7 @@ impl Run<'_> {
 
     async fn look_at(&self, store: &dyn SecretStore) -> Result<(Held, ServerClock), Abort> {
         let ask = async || {
-            store.turn().await?;
+            store.wait_for_capacity().await?;
             let asked = self.clock().now();
             let sighting = store.observe().await?;
             let took = self.clock().at_least_since(asked);

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::rotation::exec::commit::fate;
 use crate::rotation::exec::run::{KeyRecord, Memory, Run};
 use crate::rotation::exec::undo::Undone;
+use crate::rotation::model::{KeyId, KeyRow};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{
     Death, KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
@@ -15,7 +16,6 @@ use crate::rotation::outcome::{
 use crate::rotation::plan::Blocked;
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::plan::pending::Standing;
-use crate::rotation::port::{KeyId, KeyRow};
 
 /// How a run ended, before what is left over is weighed.
 pub(super) enum End {

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::rotation::clock::Mark;
 use crate::rotation::exec::run::{Abort, NewKey, Run};
+use crate::rotation::model::{KeyId, KeyRow, Listing};
 use crate::rotation::outcome::{Event, KeyFate, Problem};
 use crate::rotation::plan::observation::Observation;
-use crate::rotation::port::{KeyId, KeyRow, Listing};
 
 impl Run<'_> {
     /// Looks for a key whose making was not answered, at once and when the attempt has settled; deletes it when it is

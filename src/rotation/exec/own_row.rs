@@ -3,6 +3,7 @@
 use crate::humanize::span;
 use crate::rotation::exec::prove::{FIRST_WAIT, LONGEST_WAIT, failed};
 use crate::rotation::exec::run::{Abort, NewKey, Restart, Run};
+use crate::rotation::model::{About, INCLUDE_BYOK, KeyKind, KeyRow, Listing, Respell, Rights, ShownRights};
 use crate::rotation::outcome::Event;
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::grant::compare;
@@ -10,7 +11,6 @@ use crate::rotation::plan::novelty::{Claim, is_anothers, was_in_hand};
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::plan::rights::merged;
 use crate::rotation::plan::unasked::Unasked;
-use crate::rotation::port::{About, INCLUDE_BYOK, KeyKind, KeyRow, Listing, Respell, Rights, ShownRights};
 
 /// Rights that only grant. Whatever else is known as a right restricts.
 const GRANTS: [&str; 2] = ["permissions", "scopes"];

@@ -8,13 +8,13 @@ use crate::humanize::span;
 use crate::rotation::exec::never_issued::never_issued;
 use crate::rotation::exec::run::{Abort, Candidate, NewKey, Run};
 use crate::rotation::lease::Naming;
+use crate::rotation::model::{About, ChatProbe, Endpoint, KeyId, KeyProbe, Listing};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::novelty::knows_what_is_deployed;
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::policy::Chat;
-use crate::rotation::port::{About, ChatProbe, Endpoint, KeyId, KeyProbe, Listing};
 use crate::secret::Secret;
 
 /// One acceptance may come from the one server that has heard of the key.

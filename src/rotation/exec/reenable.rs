@@ -5,10 +5,11 @@ use std::cell::{Cell, RefCell};
 
 use crate::http::Failure;
 use crate::rotation::exec::run::{Context, problem};
+use crate::rotation::model::{KeyId, KeyKind, KeyRow, Listing};
 use crate::rotation::name::without_family;
 use crate::rotation::outcome::{Event, KeyFate, KeyReport, Outcome, Problem, RunStatus, StrayReason};
 use crate::rotation::plan::observation::has_expired;
-use crate::rotation::port::{KeyId, KeyIssuer, KeyKind, KeyRow, Listing};
+use crate::rotation::ports::KeyIssuer;
 
 /// What switching a key on does not undo.
 const NOT_BROUGHT_BACK: [&str; 2] = [

@@ -9,10 +9,10 @@ use crate::rotation::clock::Mark;
 use crate::rotation::exec::run::{Abort, Candidate, Restart, Run, Unwritten, problem};
 use crate::rotation::lease::Naming;
 use crate::rotation::ledger::Act;
+use crate::rotation::model::{KeyId, Renamed};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{Event, Problem};
 use crate::rotation::plan::observation::Observation;
-use crate::rotation::port::{KeyId, Renamed};
 
 /// So many times an issuer may say that there is no key of this id, before that says that there is no such call.
 const MAX_UNSEEN: u32 = 3;

@@ -12,12 +12,13 @@ use crate::rotation::clock::{Clock, Mark};
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::lease::{Lease, settled_after};
 use crate::rotation::ledger::{Act, Effect, Entry, Ledger};
+use crate::rotation::model::{Endpoint, KeyId, ShownRights, Written};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{Event, KeyFate, Observer, Problem, StepTime};
 use crate::rotation::plan::holdings::TargetHolding;
 use crate::rotation::plan::pending::Standing;
 use crate::rotation::policy::Policy;
-use crate::rotation::port::{Endpoint, KeyId, KeyIssuer, SecretStore, ShownRights, Written};
+use crate::rotation::ports::{KeyIssuer, SecretStore};
 use crate::rotation::step::Step;
 use crate::secret::Secret;
 

@@ -4,11 +4,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::rotation::exec::renewal::NotThere;
 use crate::rotation::exec::run::{Abort, Run};
+use crate::rotation::model::{Endpoint, KeyId};
 use crate::rotation::name::FamilyName;
 use crate::rotation::outcome::{KeyFate, Problem, StrayReason};
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::observation::{HeldKey, Observation};
-use crate::rotation::port::{Endpoint, KeyId};
 use crate::rotation::recovery::{Recovery, Trouble, decide};
 use crate::secret::Secret;
 
@@ -122,7 +122,7 @@ impl Run<'_> {
         if self.ctx.interrupt.requested() && unsettled.is_some() {
             return Err(no_way_back("there is no time to wait for a write whose answer was lost"));
         }
-        if self.ctx.interrupt.requested() && !self.to_take_up_again().is_empty() {
+        if self.ctx.interrupt.requested() && !self.to_roll_out_again().is_empty() {
             return Err(no_way_back("there is no time to wait until whoever uses it has taken it up again"));
         }
         self.settle().await?;
@@ -143,7 +143,7 @@ impl Run<'_> {
             self.record_put_back(seen, &old.id).await?;
         }
         // Behind the record: this may take minutes, and no later run would know whose the writes above were.
-        self.while_renewing(self.take_up_again()).await
+        self.while_renewing(self.roll_out_again()).await
     }
 
     /// Looks whether anyone else wrote meanwhile, and gives the current key its new commit.

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, earlier, later};
 use crate::rotation::lease::Naming;
+use crate::rotation::model::{Held, KeyId, KeyKind, KeyRow};
 use crate::rotation::name::{FamilyName, was_taken_back};
 use crate::rotation::plan::observation::{SeenTarget, commit};
 use crate::rotation::plan::{Blocked, Situation};
-use crate::rotation::port::{Held, KeyId, KeyKind, KeyRow};
 
 const NAME_IT: &str = "set replace-key-id to the id of the live key that the targets hold now; if they hold a dead one, \
                        make a key by hand, store it there and name that";

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use crate::humanize::span;
 use crate::rotation::lease::Naming;
+use crate::rotation::model::{AllowList, KeyId, Reset, Rights};
 use crate::rotation::plan::holdings::Holding;
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::plan::pending::{Standing, links};
 use crate::rotation::plan::{Decision, Plan, Rotate};
 use crate::rotation::policy::{Policy, Retire};
-use crate::rotation::port::{AllowList, KeyId, Reset, Rights};
 
 /// Names the input that a run without a grace could have.
 const CUTS_JOBS_OFF: &str =
@@ -84,8 +84,8 @@ impl Rotate {
         written.sort_unstable();
         lines.extend(written.into_iter().map(|name| format!("write {name}")));
         lines.extend(seen.targets.iter().filter_map(|target| {
-            let uptake = target.uptake.as_ref()?;
-            Some(format!("{}: {} and wait for it, {} at the most", target.name, uptake.what, span(uptake.within)))
+            let rollout = target.rollout.as_ref()?;
+            Some(format!("{}: {} and wait for it, {} at the most", target.name, rollout.what, span(rollout.within)))
         }));
         lines.push("prove it again and look at every target".to_owned());
         if naming == Naming::Renaming {

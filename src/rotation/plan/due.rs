@@ -7,10 +7,10 @@ use jiff::Timestamp;
 use crate::humanize::span;
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later};
 use crate::rotation::lease::Naming;
+use crate::rotation::model::KeyRow;
 use crate::rotation::plan::observation::{commit, has_expired};
 use crate::rotation::plan::pending::{Pending, Standing, deployed_together, not_since};
 use crate::rotation::plan::{Blocked, Situation};
-use crate::rotation::port::KeyRow;
 
 /// With more unconfirmed keys than this something keeps failing: at most one new key a day then.
 const MANY_UNCONFIRMED: usize = 5;

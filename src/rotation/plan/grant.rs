@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::rotation::clock::later;
-use crate::rotation::port::{AllowList, Reset, Rights, ShownRights};
+use crate::rotation::model::{AllowList, Reset, Rights, ShownRights};
 
 /// A server may round an expiry to a minute.
 pub const EXPIRY_ROUNDING: Duration = Duration::from_secs(60);

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::http::Refusal;
+use crate::rotation::model::{Guardrails, KeyId, KeyRow, Rights};
 use crate::rotation::plan::{Blocked, Situation};
-use crate::rotation::port::{Guardrails, KeyId, KeyRow, Rights};
 
 /// The word of `accept-unconfirmed` for guardrails that can't be read.
 const WORD: &str = "guardrails";
@@ -100,7 +100,7 @@ pub(in crate::rotation) fn listed<T: AsRef<str>>(names: impl IntoIterator<Item =
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotation::port::tests::row;
+    use crate::rotation::model::tests::row;
 
     fn all(of: &[(&str, &[&str])]) -> Guardrails {
         let set = |ids: &[&str]| ids.iter().map(ToString::to_string).collect();

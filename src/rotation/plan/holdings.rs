@@ -5,12 +5,12 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::rotation::clock::{CLOCK_MARGIN, DATE_RESOLUTION, earlier, later};
+use crate::rotation::model::{About, Held, KeyId, KeyRow};
 use crate::rotation::name::FamilyName;
 use crate::rotation::plan::Situation;
 use crate::rotation::plan::identity::provably;
 use crate::rotation::plan::observation::{Observation, SeenTarget};
 use crate::rotation::plan::value::{NotAKey, not_a_key};
-use crate::rotation::port::{About, Held, KeyId, KeyRow};
 use crate::secret::Secret;
 
 /// What a target holds, as far as it can be told.

@@ -1,6 +1,6 @@
 //! Which listed key a value in hand provably is.
 
-use crate::rotation::port::{About, KeyId, KeyKind, KeyRow};
+use crate::rotation::model::{About, KeyId, KeyKind, KeyRow};
 use crate::secret::Secret;
 
 /// So many characters behind the type prefix must agree before a masked label names a key.
@@ -85,7 +85,7 @@ fn evidence(label: &str, value: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotation::port::tests::row;
+    use crate::rotation::model::tests::row;
 
     const VALUE: &str = "sk-or-v1-0e6f44a0d4c1c96";
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::rotation::model::{About, KeyId, KeyRow};
 use crate::rotation::plan::identity::{contradicts, provably};
 use crate::rotation::plan::observation::{Observation, SeenTarget};
 use crate::rotation::policy::Policy;
-use crate::rotation::port::{About, KeyId, KeyRow};
 use crate::secret::Secret;
 
 /// Whether the value was in hand before the key was made: a credential of the run, or what lies in a target or beside it.
@@ -61,7 +61,7 @@ pub(in crate::rotation) fn is_anothers(claim: Claim<'_>, about: &About, rows: &[
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rotation::port::tests::row;
+    use crate::rotation::model::tests::row;
 
     #[test]
     fn the_issuers_word_or_a_masked_label_shows_another_keys_value() {

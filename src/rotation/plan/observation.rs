@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::http::Refusal;
 use crate::rotation::clock::{Mark, ServerClock};
-use crate::rotation::name::FamilyName;
-use crate::rotation::port::{
-    Contents, Endpoint, Entry, Guardrails, Held, KeyId, KeyKind, KeyRow, Listing, Unfinished, Uptake,
+use crate::rotation::model::{
+    Contents, Endpoint, Entry, Guardrails, Held, KeyId, KeyKind, KeyRow, Listing, Rollout, Unfinished,
 };
+use crate::rotation::name::FamilyName;
 
 /// One target as it was seen.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct SeenTarget {
     /// What is unfinished there, where that was asked.
     pub in_use: Option<SeenUse>,
     /// What has to happen there before a new key counts as in use.
-    pub uptake: Option<Uptake>,
+    pub rollout: Option<Rollout>,
     /// Whether the place shows when it was written.
     pub dated: bool,
     /// What the place shows beside that.

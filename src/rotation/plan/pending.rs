@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use crate::humanize::span;
 use crate::rotation::clock::{CLOCK_MARGIN, SAME_WRITE_MARGIN, between, earlier, later};
+use crate::rotation::model::{KeyId, KeyRow};
 use crate::rotation::plan::Rotate;
 use crate::rotation::plan::observation::{Family, Observation, at_latest_until, commit};
 use crate::rotation::policy::{Policy, Retire};
-use crate::rotation::port::{KeyId, KeyRow};
 
 /// Use is looked at over this time at the most.
 const USE_WINDOW: Duration = Duration::from_secs(24 * 60 * 60);

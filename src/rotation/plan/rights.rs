@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::rotation::clock::{between, later};
+use crate::rotation::model::{AllowList, KeyRow, Reset, Rights, RightsTaken, ShownRights};
 use crate::rotation::plan::grant::{EXPIRY_ROUNDING, is_wider};
 use crate::rotation::policy::{Policy, Wish};
-use crate::rotation::port::{AllowList, KeyRow, Reset, Rights, RightsTaken, ShownRights};
 
 /// The rights to ask for: stated ones, and the old key's. `Err` names the inputs that must be stated because the issuer
 /// takes the right and does not show what the old key has.
@@ -193,8 +193,8 @@ pub fn merged(first: &ShownRights, second: &ShownRights) -> ShownRights {
 #[allow(clippy::unwrap_used, reason = "a failed parse fails the test")]
 mod tests {
     use super::*;
+    use crate::rotation::model::tests::row;
     use crate::rotation::policy::tests::policy;
-    use crate::rotation::port::tests::row;
 
     const ALL: RightsTaken = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
 

@@ -2,6 +2,7 @@
 
 use crate::rotation::clock::{CLOCK_MARGIN, DATE_RESOLUTION, earlier, later};
 use crate::rotation::lease::Naming;
+use crate::rotation::model::{Entry, Held, KeyId, KeyRow};
 use crate::rotation::name::is_of_any_family;
 use crate::rotation::plan::holdings::{Evidence, Holding, TargetHolding};
 use crate::rotation::plan::observation::SeenTarget;
@@ -10,7 +11,6 @@ use crate::rotation::plan::similar::{is_similar, nearest_first};
 use crate::rotation::plan::value::{is_encoded, not_a_key};
 use crate::rotation::plan::{Blocked, Situation};
 use crate::rotation::policy::Retire;
-use crate::rotation::port::{Entry, Held, KeyId, KeyRow};
 use crate::secret::{Secret, without_keys};
 
 /// So many names are listed.

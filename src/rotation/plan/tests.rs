@@ -9,12 +9,12 @@ use jiff::Timestamp;
 use super::*;
 use crate::http::Refusal;
 use crate::rotation::clock::{Clock, ServerClock};
+use crate::rotation::model::tests::row;
+use crate::rotation::model::{Contents, Entry, Guardrails, Held, KeyKind, Listing, RightsTaken};
 use crate::rotation::plan::observation::{HeldKey, SeenTarget};
 use crate::rotation::plan::pending::Standing;
 use crate::rotation::policy::Wish;
 use crate::rotation::policy::tests::policy;
-use crate::rotation::port::tests::row;
-use crate::rotation::port::{Contents, Entry, Guardrails, Held, KeyKind, Listing, RightsTaken};
 use crate::secret::Secret;
 
 const NOW: &str = "2026-12-01T12:00:00Z";
@@ -32,7 +32,7 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
     let takes = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
     let targets = written.iter().enumerate().map(|(nth, written)| SeenTarget {
         in_use: None,
-        uptake: None,
+        rollout: None,
         dated: true,
         contents: Contents::default(),
         value_is: None,
@@ -183,10 +183,10 @@ async fn a_living_value_from_outside_the_family_stops_the_run() {
 #[tokio::test]
 async fn a_first_key_needs_its_rights_and_targets_that_hold_nothing() {
     let stated = Policy {
-        providers: Wish::Stated(crate::rotation::port::AllowList::All),
-        models: Wish::Stated(crate::rotation::port::AllowList::All),
+        providers: Wish::Stated(crate::rotation::model::AllowList::All),
+        models: Wish::Stated(crate::rotation::model::AllowList::All),
         limit: Wish::Stated(Some(10.0)),
-        reset: Wish::Stated(crate::rotation::port::Reset::Monthly),
+        reset: Wish::Stated(crate::rotation::model::Reset::Monthly),
         expires_after: Wish::Stated(None),
         ..policy()
     };

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use zeroize::Zeroizing;
 
 use crate::http::Failure;
-use crate::rotation::port::{Contents, Entry};
+use crate::rotation::model::{Contents, Entry};
 use crate::secret::Secret;
 use crate::store::json;
 use crate::store::target::{AwsSecret, Kind};

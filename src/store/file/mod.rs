@@ -20,7 +20,8 @@ use super::StoreContext;
 use super::last_known::LastKnown;
 use super::target::{FileVariable, Kind, is_a_value};
 use crate::http::{Failure, Refusal};
-use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, Written};
+use crate::rotation::model::{Contents, Entry, Held, Sighting, Written};
+use crate::rotation::ports::SecretStore;
 use crate::secret::Secret;
 
 /// So often a file is read anew that someone else keeps writing.

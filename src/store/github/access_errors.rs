@@ -2,10 +2,10 @@
 
 use ::http::StatusCode;
 
-use super::answer::Answer;
 use super::client::GitHub;
 use super::environments;
 use super::reason;
+use super::response::Answer;
 use crate::http::{Failure, Refusal};
 use crate::store::target::Place;
 

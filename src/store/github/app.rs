@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::app_key::AppKey;
 use super::grant::{Grant, Need};
-use super::wire::Wire;
+use super::transport::Wire;
 use crate::http::{Failure, Refusal};
 use crate::secret::Secret;
 

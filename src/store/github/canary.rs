@@ -12,13 +12,13 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::json;
 
-use super::answer::Told;
 use super::client::GitHub;
 use super::crab::route;
 use super::paths;
+use super::response::Told;
 use super::runs::needs_actions;
 use crate::http::{Call, Failure, Refusal};
-use crate::rotation::port::{TakenUp, Uptake};
+use crate::rotation::model::{Rollout, RolloutStatus};
 
 /// Of runs that were dispatched at the same time some may be others'.
 const NEWEST: usize = 20;
@@ -69,8 +69,8 @@ impl Canary {
     }
 
     /// Nothing is done again when the old value is put back: what the run has read ends with it.
-    pub(super) fn uptake(&self) -> Uptake {
-        Uptake { what: format!("run {}", self.workflow), within: self.within, when_put_back: false }
+    pub(super) fn rollout(&self) -> Rollout {
+        Rollout { what: format!("run {}", self.workflow), within: self.within, when_put_back: false }
     }
 
     /// That the workflow is there, and may be looked at: told before a key is made for it.
@@ -124,24 +124,24 @@ impl Canary {
         Failure::Transient { message, retry_after: None }
     }
 
-    pub(super) async fn look(&self, github: &GitHub) -> Result<TakenUp, Failure> {
+    pub(super) async fn look(&self, github: &GitHub) -> Result<RolloutStatus, Failure> {
         let run = match self.run.get() {
             Some(id) => self.shown(github, id).await?,
             None => self.found(github).await?,
         };
         let Some(run) = run else {
-            return Ok(TakenUp::NotYet(format!("GitHub shows no run of {} yet", self.workflow)));
+            return Ok(RolloutStatus::NotYet(format!("GitHub shows no run of {} yet", self.workflow)));
         };
         let (link, workflow) = (github.shown(&run.html_url), &self.workflow);
         let shown = |text: Option<&String>| text.map_or_else(|| "no conclusion".to_owned(), |text| github.shown(text));
         match (run.status.as_deref(), run.conclusion.as_deref()) {
-            (Some("completed"), Some("success")) => Ok(TakenUp::Yes(Some(format!("{link} succeeded")))),
+            (Some("completed"), Some("success")) => Ok(RolloutStatus::Yes(Some(format!("{link} succeeded")))),
             (Some("completed"), _) => Err(Failure::Refused(Refusal {
                 status: None,
                 message: format!("{workflow} ended with {}: {link}", shown(run.conclusion.as_ref())),
                 hint: Some("see in its log what the new key could not do".to_owned()),
             })),
-            _ => Ok(TakenUp::NotYet(format!("{link} is {}", shown(run.status.as_ref())))),
+            _ => Ok(RolloutStatus::NotYet(format!("{link} is {}", shown(run.status.as_ref())))),
         }
     }
 

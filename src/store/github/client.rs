@@ -7,16 +7,16 @@ use octocrab::Octocrab;
 use serde::de::DeserializeOwned;
 use url::Url;
 
-use super::answer::{Answer, SignedBy, Told};
 use super::app::{App, Minted};
 use super::crab;
 use super::expiry::Expiry;
 use super::listing::Listing;
 use super::pace::{RateLimits, Slot};
 use super::recent::{PublicKeys, Shared, UnderWay};
-use super::wire::{Wire, bearer};
+use super::response::{Answer, SignedBy, Told};
+use super::transport::{Wire, bearer};
 use crate::http::{Call, Failure, Refusal, Trace, Transport, server_text};
-use crate::rotation::port::Unfinished;
+use crate::rotation::model::Unfinished;
 use crate::secret::{Redactor, Secret};
 
 /// The most rows that GitHub puts into a page.

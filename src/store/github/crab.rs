@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tower::service_fn;
 use url::Url;
 
-use super::answer::Answer;
+use super::response::Answer;
 use crate::http::{Call, Failure};
 
 /// octocrab's error where it gets no answer. Nobody sees it.
@@ -128,7 +128,7 @@ mod tests {
     use futures_util::FutureExt as _;
     use octocrab::models::repos::secrets::CreateRepositorySecret;
 
-    use super::super::answer::SignedBy;
+    use super::super::response::SignedBy;
     use super::*;
 
     /// What octocrab makes of an answer, and what was asked.

@@ -12,7 +12,7 @@ use super::list::{entries, list};
 use super::paths;
 use super::shadows::{AT_ONCE, MAX_OF_ONE};
 use crate::http::Failure;
-use crate::rotation::port::Entry;
+use crate::rotation::model::Entry;
 use crate::store::target::{Place, PlaceKind};
 
 /// GitHub shows at most 30 variables in a page.

@@ -7,11 +7,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::access_errors;
-use super::answer::{Answer, Told};
 use super::client::{GitHub, PAGE, Permit, page_of};
 use super::listing::{Listing, Seen, Shown};
+use super::response::{Answer, Told};
 use crate::http::{Failure, Refusal};
-use crate::rotation::port::Entry;
+use crate::rotation::model::Entry;
 use crate::store::target::Place;
 
 /// An organisation has at most 1,000 secrets, and every other place 100: page "Using secrets in GitHub Actions".

@@ -11,12 +11,12 @@ use serde_json::Value;
 use tokio::time::Instant;
 use zeroize::Zeroize as _;
 
-use super::answer::{Answer, SignedBy, Told};
 use super::app::{App, Installed, Token};
 use super::crab::route;
 use super::grant::Grant;
 use super::paths;
-use super::wire::{Wire, bearer};
+use super::response::{Answer, SignedBy, Told};
+use super::transport::{Wire, bearer};
 use crate::http::{Call, Failure, Refusal, server_text};
 use crate::secret::{Redactor, Secret};
 

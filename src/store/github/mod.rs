@@ -1,7 +1,6 @@
 //! Secrets at GitHub: one client for the REST API, and one store for every kind of place that takes a sealed value.
 
 mod access_errors;
-pub mod answer;
 mod app;
 mod app_key;
 mod calls;
@@ -19,12 +18,13 @@ mod pace;
 mod paths;
 mod reason;
 mod recent;
+pub mod response;
 mod runs;
 pub mod scope;
 pub mod seal;
 pub mod secrets;
 pub mod shadows;
-mod wire;
+mod transport;
 
 pub use app::{App, AppContext};
 pub use app_key::AppKey;
@@ -33,4 +33,4 @@ pub use grant::{Level, Need};
 pub use pace::{RateLimits, time_for};
 pub use secrets::GitHubSecret;
 pub use shadows::Shadows;
-pub use wire::API_VERSION;
+pub use transport::API_VERSION;

@@ -18,7 +18,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 use url::Url;
 
-use super::answer::Answer;
+use super::response::Answer;
 use crate::http::{Call, Failure};
 
 /// Points that all requests of a minute may cost together.
@@ -296,7 +296,7 @@ mod tests {
     use futures_util::future::join_all;
     use tokio::time::timeout;
 
-    use super::super::answer::SignedBy;
+    use super::super::response::SignedBy;
     use super::*;
 
     fn pace(url: &str) -> Rc<RateLimits> {

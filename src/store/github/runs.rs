@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::client::GitHub;
 use super::paths;
 use crate::http::{Failure, Refusal};
-use crate::rotation::port::Unfinished;
+use crate::rotation::model::Unfinished;
 
 /// Every status of a run that is not over. One that waits for an approval is `waiting`, one that a concurrency group holds
 /// back `pending`. A run that moves on while they are asked for one after the other goes forward in this order, or from the

@@ -14,7 +14,6 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::access_errors;
-use super::answer::{Answer, Told};
 use super::calls::{Address, Sealed};
 use super::canary::Canary;
 use super::client::{GitHub, Permit};
@@ -22,11 +21,13 @@ use super::elsewhere;
 use super::list::{entries, list};
 use super::listing::{Listing, Shown};
 use super::paths;
+use super::response::{Answer, Told};
 use super::runs;
 use super::scope::{self, Scope, Scopes};
 use super::seal::PublicKey;
 use crate::http::{Call, Failure};
-use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, TakenUp, Unfinished, Uptake, Written};
+use crate::rotation::model::{Contents, Entry, Held, Rollout, RolloutStatus, Sighting, Unfinished, Written};
+use crate::rotation::ports::SecretStore;
 use crate::secret::Secret;
 use crate::store::target::{Place, Reach};
 
@@ -323,7 +324,7 @@ impl SecretStore for GitHubSecret {
         format!("{} {}", self.place, self.secret)
     }
 
-    async fn turn(&self) -> Result<(), Failure> {
+    async fn wait_for_capacity(&self) -> Result<(), Failure> {
         if let Some(canary) = &self.canary {
             canary.observe(&self.github).await?;
         }
@@ -332,21 +333,21 @@ impl SecretStore for GitHubSecret {
         Ok(())
     }
 
-    fn uptake(&self) -> Option<Uptake> {
-        self.canary.as_ref().map(Canary::uptake)
+    fn rollout(&self) -> Option<Rollout> {
+        self.canary.as_ref().map(Canary::rollout)
     }
 
-    async fn take_up(&self) -> Result<(), Failure> {
+    async fn start_rollout(&self) -> Result<(), Failure> {
         match &self.canary {
             Some(canary) => canary.dispatch(&self.github).await,
             None => Ok(()),
         }
     }
 
-    async fn taken_up(&self) -> Result<TakenUp, Failure> {
+    async fn rollout_status(&self) -> Result<RolloutStatus, Failure> {
         match &self.canary {
             Some(canary) => canary.look(&self.github).await,
-            None => Ok(TakenUp::Yes(None)),
+            None => Ok(RolloutStatus::Yes(None)),
         }
     }
 
@@ -389,7 +390,7 @@ impl SecretStore for GitHubSecret {
 
     async fn ready(&self) -> Result<(), Failure> {
         if !self.knows_scope() {
-            self.turn().await?;
+            self.wait_for_capacity().await?;
             self.observe().await?;
         } else if !self.knows_key() {
             self.fetch_key(None).await?;
@@ -409,7 +410,7 @@ impl SecretStore for GitHubSecret {
         Ok(())
     }
 
-    fn stand_down(&self) {
+    fn release(&self) {
         self.pass.take();
     }
 

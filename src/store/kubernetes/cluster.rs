@@ -16,8 +16,8 @@ use tokio::sync::{OnceCell, oneshot};
 use tower::{ServiceBuilder, service_fn};
 use url::Url;
 
-use super::answer::{Answer, call_of};
 use super::config::{self, Found};
+use super::response::{Answer, call_of};
 use super::sign_in::{SignIn, Signed};
 use crate::http::{self, Ask, Call, Failure, Peer, exchange};
 use crate::store::StoreContext;

@@ -4,10 +4,10 @@
 //! later one finds another version and comes to nothing. Server-side apply would take away what the same manager applied
 //! before, such as another key of the same Secret.
 
-mod answer;
 mod cluster;
 mod config;
 mod object;
+mod response;
 mod rights;
 mod rollout;
 mod secret;

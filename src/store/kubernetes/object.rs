@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::cluster::MANAGER;
 use super::writers::{Writer, is_ours, managers, manages, name_of, writers};
 use crate::http::one_line;
-use crate::rotation::port::Entry;
+use crate::rotation::model::Entry;
 use crate::secret::Secret;
 use crate::store::target::Kind;
 

@@ -15,7 +15,8 @@ use super::object::{self, Seen};
 use super::rights::Right;
 use super::writers::{Weight, Writer};
 use crate::http::Failure;
-use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, TakenUp, Uptake, Written};
+use crate::rotation::model::{Contents, Entry, Held, Rollout, RolloutStatus, Sighting, Written};
+use crate::rotation::ports::SecretStore;
 use crate::secret::Secret;
 use crate::store::last_known::LastKnown;
 use crate::store::original::Original;
@@ -239,10 +240,10 @@ impl SecretStore for KubernetesSecret {
         self.target.to_string()
     }
 
-    fn uptake(&self) -> Option<Uptake> {
+    fn rollout(&self) -> Option<Rollout> {
         let workloads: Vec<_> = self.target.restart.iter().map(ToString::to_string).collect();
         let what = format!("restart {}", workloads.join(", "));
-        (!workloads.is_empty()).then(|| Uptake { what, within: self.target.rollout_timeout(), when_put_back: true })
+        (!workloads.is_empty()).then(|| Rollout { what, within: self.target.rollout_timeout(), when_put_back: true })
     }
 
     async fn observe(&self) -> Result<Sighting, Failure> {
@@ -283,8 +284,8 @@ impl SecretStore for KubernetesSecret {
         Ok(())
     }
 
-    fn stand_down(&self) {
-        self.turn.stand_down();
+    fn release(&self) {
+        self.turn.release();
     }
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {
@@ -326,19 +327,19 @@ impl SecretStore for KubernetesSecret {
         removed
     }
 
-    async fn take_up(&self) -> Result<(), Failure> {
+    async fn start_rollout(&self) -> Result<(), Failure> {
         for workload in &self.target.restart {
             self.cluster.restart(&self.target.namespace, workload).await?;
         }
         Ok(())
     }
 
-    async fn taken_up(&self) -> Result<TakenUp, Failure> {
+    async fn rollout_status(&self) -> Result<RolloutStatus, Failure> {
         for workload in &self.target.restart {
             if let Some(what) = self.cluster.waits_for(&self.target.namespace, workload).await? {
-                return Ok(TakenUp::NotYet(what));
+                return Ok(RolloutStatus::NotYet(what));
             }
         }
-        Ok(TakenUp::Yes(Some("every pod was made anew and is ready".to_owned())))
+        Ok(RolloutStatus::Yes(Some("every pod was made anew and is ready".to_owned())))
     }
 }

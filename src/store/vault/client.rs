@@ -9,7 +9,7 @@ use ::http::{HeaderMap, Method};
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::answer::{Answer, Vaults};
+use super::response::{Answer, Vaults};
 use super::session::{Session, Way};
 use super::settings::Settings;
 use crate::http::{self, Call, Failure, exchange};

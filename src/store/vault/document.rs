@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
+use super::response::Answer;
 use crate::http::Failure;
 use crate::secret::Secret;
 use crate::store::json;

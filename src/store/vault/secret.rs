@@ -17,15 +17,16 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
-use super::answer::Answer;
 use super::client::{Ask, Vault};
 use super::document::{Document, Fields};
 use super::login::token;
 use super::mount::Mount;
+use super::response::Answer;
 use super::rights::{Rights, needed};
 use super::session::{Session, Way};
 use crate::http::{Call, Failure, Refusal};
-use crate::rotation::port::{Contents, Entry, Held, SecretStore, Sighting, Written};
+use crate::rotation::model::{Contents, Entry, Held, Sighting, Written};
+use crate::rotation::ports::SecretStore;
 use crate::secret::Secret;
 use crate::store::json;
 use crate::store::last_known::LastKnown;
@@ -405,8 +406,8 @@ impl SecretStore for VaultSecret {
         Ok(())
     }
 
-    fn stand_down(&self) {
-        self.turn.stand_down();
+    fn release(&self) {
+        self.turn.release();
     }
 
     async fn write(&self, value: &Secret) -> Result<Written, Failure> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use arbitrary::{Result, Unstructured};
 use keyrotor::audit::prune::{Fate, How, Pruned};
 use keyrotor::audit::{Audit, AuditedAccount, Criteria, FailOn, Rotation, assess};
-use keyrotor::rotation::port::{AllowList, KeyId, KeyKind, KeyRow, Listing, Reset, RightsTaken, ShownRights};
+use keyrotor::rotation::model::{AllowList, KeyId, KeyKind, KeyRow, Listing, Reset, RightsTaken, ShownRights};
 
 use crate::echo::echoing;
 use crate::outcomes::{maybe, problem, time};

@@ -9,8 +9,8 @@ use arbitrary::{Result, Unstructured};
 use keyrotor::cli::{INPUTS, Surroundings};
 use keyrotor::config::{self, Asked, Reading, Request};
 use keyrotor::report::Ending;
+use keyrotor::rotation::model::AllowList;
 use keyrotor::rotation::policy::{Policy, Wish};
-use keyrotor::rotation::port::AllowList;
 use keyrotor::secret::Redactor;
 use url::Url;
 

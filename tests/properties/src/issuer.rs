@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use arbitrary::{Result, Unstructured};
 use keyrotor::http::Failure;
 use keyrotor::issuer::ArouterIssuer;
-use keyrotor::rotation::port::{
-    AllowList, ChatProbe, Deletion, Endpoint, KeyId, KeyIssuer as _, KeyProbe, KeySpec, Listing, Rights,
-};
+use keyrotor::rotation::model::{AllowList, ChatProbe, Deletion, Endpoint, KeyId, KeyProbe, KeySpec, Listing, Rights};
+use keyrotor::rotation::ports::KeyIssuer as _;
 use keyrotor::secret::{Redactor, Secret};
 use serde_json::{Map, Value, json};
 

@@ -2,9 +2,9 @@
 
 use arbitrary::{Result, Unstructured};
 use jiff::civil::Date;
+use keyrotor::rotation::model::{About, KeyId, KeyKind, KeyRow, ShownRights};
 use keyrotor::rotation::name::FamilyName;
 use keyrotor::rotation::plan::identity::provably;
-use keyrotor::rotation::port::{About, KeyId, KeyKind, KeyRow, ShownRights};
 use keyrotor::secret::Secret;
 
 use crate::inputs::accepted;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use jiff::Timestamp;
+use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::{
     Death, KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason, TargetReport, TargetState,
 };
-use keyrotor::rotation::port::KeyId;
 use keyrotor::rotation::step::Step;
 
 use crate::echo::echoing;

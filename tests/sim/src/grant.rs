@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use keyrotor::rotation::model::{AllowList, Reset};
 use keyrotor::rotation::policy::{Policy, Wish};
-use keyrotor::rotation::port::{AllowList, Reset};
 use keyrotor_fake::{Key, Kind, Rights};
 
 use crate::schedule::{DAY, SECOND};

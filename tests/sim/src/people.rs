@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::RunStatus;
-use keyrotor::rotation::port::KeyId;
 use keyrotor_fake::{Key, Place, Rights, State};
 
 use crate::judge;

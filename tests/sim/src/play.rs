@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
+use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::{Outcome, RunStatus};
 use keyrotor::rotation::policy::{Retire, Wish};
-use keyrotor::rotation::port::KeyId;
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Rights;
 use keyrotor_fake::{Behaviour, Key, Place};
@@ -20,7 +20,7 @@ use crate::broke::{Broke, Promise};
 use crate::grant::Grant;
 use crate::judge::{self, Asked, Before};
 use crate::people::{self, NEIGHBOURS, STAGING, by_hand, is_foreign};
-use crate::ports::{PROCESSES, PUT_BACK, REMOVE_ANOTHERS, Rollout, is_process};
+use crate::ports::{PROCESSES, PUT_BACK, Processes, REMOVE_ANOTHERS, is_process};
 use crate::scene::{COPY, Ended, FAMILY, OTHER, SECRET, SLIPS, Scene};
 use crate::schedule::{
     Act, DAY, Deed, Foreign, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When,
@@ -187,7 +187,7 @@ impl<'a> Play<'a> {
         main.hears_apart = schedule.hears_apart;
         main.heard = schedule.seed.is_multiple_of(HEARD).then(Rc::default);
         if let Some(takes) = schedule.rollout {
-            main = main.with_processes(Rollout { takes, within: longest_rollout(schedule.renames) });
+            main = main.with_processes(Processes { takes, within: longest_rollout(schedule.renames) });
         }
         let staging = staging.map(|place| staging_at(&main, place));
         let neighbour = (schedule.neighbour != Neighbour::Nobody).then(|| neighbour(&main, schedule.neighbour));
@@ -821,7 +821,7 @@ impl<'a> Play<'a> {
     /// What the documentation's workflow does day after day. A run that says that all is well must be right.
     async fn go_on_by_age(&mut self, mut scene: Scene) {
         scene.end_jobs(true);
-        scene.rollout = scene.rollout.map(|rollout| Rollout { takes: SECOND, ..rollout });
+        scene.rollout = scene.rollout.map(|rollout| Processes { takes: SECOND, ..rollout });
         scene.policy.rotate_after = 30 * DAY;
         scene.policy.grace = if self.schedule.renames == Renames::Work { DAY } else { Duration::ZERO };
         for day in 0..DAYS_BY_AGE {
@@ -849,7 +849,7 @@ impl<'a> Play<'a> {
         // Without a grace nothing is waited for.
         scene.end_jobs(true);
         // A restart that takes for ever heals nothing.
-        scene.rollout = scene.rollout.map(|rollout| Rollout { takes: SECOND, ..rollout });
+        scene.rollout = scene.rollout.map(|rollout| Processes { takes: SECOND, ..rollout });
         scene.policy.grace_is_stated = !self.schedule.heals_unstated;
         let mut told = String::new();
         let slips = self.schedule.has_slips();

@@ -7,11 +7,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use keyrotor::http::{Failure, Refusal};
-use keyrotor::rotation::port::{
-    About, AllowList, ChatProbe, Contents, CreatedKey, Deletion, Endpoint, Entry, Guardrails, Held, KeyId, KeyIssuer,
-    KeyKind, KeyProbe, KeyRow, KeySpec, Listing, Renamed, Reset, Respell, RightsTaken, SecretStore, ShownRights,
-    Sighting, TakenUp, Unfinished, Uptake, Written,
+use keyrotor::rotation::model::{
+    About, AllowList, ChatProbe, Contents, CreatedKey, Deletion, Endpoint, Entry, Guardrails, Held, KeyId, KeyKind,
+    KeyProbe, KeyRow, KeySpec, Listing, Renamed, Reset, Respell, RightsTaken, Rollout, RolloutStatus, ShownRights,
+    Sighting, Unfinished, Written,
 };
+use keyrotor::rotation::ports::{KeyIssuer, SecretStore};
 use keyrotor::secret::Secret;
 use keyrotor_fake::issuer::Patch;
 use keyrotor_fake::outage::Slot;
@@ -458,7 +459,7 @@ pub const PROCESSES: [&str; 2] = ["FIRST_PROCESS", "LAST_PROCESS"];
 
 /// What uses the targets has to be restarted: how long that takes, and how long a run waits for it.
 #[derive(Clone, Copy, Debug)]
-pub struct Rollout {
+pub struct Processes {
     /// From the first process to the last.
     pub takes: Duration,
     /// The run's bound.
@@ -478,7 +479,7 @@ pub struct SimStore {
     /// Its place and the secret's name.
     slot: Arc<Slot>,
     name: String,
-    rollout: Option<Rollout>,
+    rollout: Option<Processes>,
     jobs: Jobs,
     /// Whether its place shows the values that it holds, in place of their times.
     readable: bool,
@@ -518,7 +519,7 @@ impl SimStore {
 
     /// The same target, used by processes that have to be restarted.
     #[must_use]
-    pub fn rolled_out(self, rollout: Option<Rollout>) -> Self {
+    pub fn rolled_out(self, rollout: Option<Processes>) -> Self {
         Self { rollout, ..self }
     }
 
@@ -615,13 +616,13 @@ impl SecretStore for SimStore {
         self.wire.call(Call::Unfinished(self.nth), false, look).await
     }
 
-    fn uptake(&self) -> Option<Uptake> {
-        let Rollout { within, .. } = self.rollout?;
-        Some(Uptake { what: "restart it".into(), within, when_put_back: true })
+    fn rollout(&self) -> Option<Rollout> {
+        let Processes { within, .. } = self.rollout?;
+        Some(Rollout { what: "restart it".into(), within, when_put_back: true })
     }
 
-    async fn take_up(&self) -> Result<(), Failure> {
-        let Some(Rollout { takes, .. }) = self.rollout else { return Ok(()) };
+    async fn start_rollout(&self) -> Result<(), Failure> {
+        let Some(Processes { takes, .. }) = self.rollout else { return Ok(()) };
         let (slot, over) = (Arc::clone(&self.slot), Arc::clone(&self.restarted_at));
         let effect = move |world: &World| {
             let [first, last] = PROCESSES;
@@ -631,19 +632,19 @@ impl SecretStore for SimStore {
             world.later(end, move |world| start_process(world, &slot.0, SECRET, last));
             Ok(())
         };
-        self.wire.call(Call::TakeUp(self.nth), true, effect).await
+        self.wire.call(Call::StartRollout(self.nth), true, effect).await
     }
 
-    async fn taken_up(&self) -> Result<TakenUp, Failure> {
+    async fn rollout_status(&self) -> Result<RolloutStatus, Failure> {
         let over = Arc::clone(&self.restarted_at);
         let look = move |world: &World| {
             let over = *over.lock().unwrap_or_else(PoisonError::into_inner);
             Ok(match over {
-                Some(over) if over <= world.instant() => TakenUp::Yes(None),
-                _ => TakenUp::NotYet("the last process runs with what it read before".into()),
+                Some(over) if over <= world.instant() => RolloutStatus::Yes(None),
+                _ => RolloutStatus::NotYet("the last process runs with what it read before".into()),
             })
         };
-        self.wire.call(Call::TakenUp(self.nth), false, look).await
+        self.wire.call(Call::RolloutStatus(self.nth), false, look).await
     }
 
     async fn observe(&self) -> Result<Sighting, Failure> {

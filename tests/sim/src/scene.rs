@@ -12,16 +12,17 @@ use std::time::Duration;
 
 use keyrotor::http::Retry;
 use keyrotor::rotation::interrupt::{self, Interrupt};
+use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::{Event, Observer, Outcome};
 use keyrotor::rotation::policy::{Policy, Retire, Wish};
-use keyrotor::rotation::port::{KeyId, SecretStore};
+use keyrotor::rotation::ports::SecretStore;
 use keyrotor::rotation::reenable;
 use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::Secret;
 use keyrotor_fake::{Dialect, Key, Place, Rename, World};
 
 use crate::judge;
-use crate::ports::{Job, Jobs, PROCESSES, Rollout, SimIssuer, SimStore, start_process};
+use crate::ports::{Job, Jobs, PROCESSES, Processes, SimIssuer, SimStore, start_process};
 use crate::script::Script;
 use crate::time::Flow;
 
@@ -132,7 +133,7 @@ pub struct Scene {
     /// Of the run's digits and jitter.
     pub seed: u64,
     /// Of the processes that use the targets, where runs restart them.
-    pub rollout: Option<Rollout>,
+    pub rollout: Option<Processes>,
     /// What reads the targets when it is queued.
     pub jobs: Jobs,
     /// Whether the targets' places show the values that they hold; else they show when each was written.
@@ -236,7 +237,7 @@ impl Scene {
 
     /// The same scene with processes that hold what their targets do, and have to be restarted to take up another key.
     #[must_use]
-    pub fn with_processes(mut self, rollout: Rollout) -> Self {
+    pub fn with_processes(mut self, rollout: Processes) -> Self {
         for place in &self.targets {
             PROCESSES.iter().for_each(|process| start_process(&self.world, place, SECRET, process));
         }

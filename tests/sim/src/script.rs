@@ -43,9 +43,9 @@ pub enum Call {
     /// Look what is unfinished at a target.
     Unfinished(usize),
     /// Restart what uses a target.
-    TakeUp(usize),
+    StartRollout(usize),
     /// Look whether it has restarted.
-    TakenUp(usize),
+    RolloutStatus(usize),
 }
 
 /// What befalls a call.

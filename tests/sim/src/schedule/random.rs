@@ -346,8 +346,8 @@ fn kind(dice: &mut Dice) -> Call {
         Call::LastWrite(target),
         Call::ReadBack(target),
         Call::Remove(target),
-        Call::TakeUp(target),
-        Call::TakenUp(target),
+        Call::StartRollout(target),
+        Call::RolloutStatus(target),
         Call::Unfinished(target),
     ])
 }

@@ -11,9 +11,9 @@ use octocrab::Octocrab;
 use reqwest::Request;
 use url::Url;
 
-use super::answer::{Answer, SignedBy, Told};
 use super::crab::{self, Asked};
 use super::pace::{RateLimits, Slot};
+use super::response::{Answer, SignedBy, Told};
 use crate::http::{self, Ask, Call, Failure, Refusal, Retry, Trace, Transport, exchange, server_text};
 use crate::secret::{Redactor, Secret};
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::row::{self, Fields, Shown};
-use crate::rotation::port::{CreatedKey, Renamed};
+use crate::rotation::model::{CreatedKey, Renamed};
 use crate::secret::Secret;
 
 /// Whatever is shorter is no key; the known ones have 30 characters and more.
