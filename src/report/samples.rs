@@ -105,10 +105,7 @@ pub(super) fn unchanged() -> Outcome {
     Outcome {
         verdict: RunStatus::Unchanged,
         reason: "A target could not be read.".into(),
-        problems: vec![Problem {
-            next: next,
-            ..Problem::bare("repo:acme/app: GitHub answered 403 <Forbidden> | see @docs")
-        }],
+        problems: vec![Problem { next, ..Problem::bare("repo:acme/app: GitHub answered 403 <Forbidden> | see @docs") }],
         not_due: false,
         ..not_due()
     }

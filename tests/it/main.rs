@@ -1,68 +1,92 @@
 //! The library and the program against their peers, in one binary.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test may fail")]
 
-mod audit;
-mod aws;
-mod canary;
 mod canned;
-mod commands;
-mod config_file;
-mod described_apis;
-mod docs_agree;
-mod documents;
-mod doubtful;
-mod draining;
-mod ended_keys;
-mod endings;
-mod enterprise;
-mod examples;
-mod faults;
-mod files;
-mod fleets;
-mod found;
-mod github_answers;
-mod github_app;
-mod github_clients;
-mod github_store;
-mod guardrails;
 mod harness;
-mod held_keys;
-mod hidden_writes;
-mod holdings;
-mod inputs;
-mod inputs_agree;
-mod issuers;
-mod kinds;
-mod kubernetes;
-mod leaks;
-mod messages;
-mod mixed;
-mod neighbours;
-mod openapi;
-mod openrouter;
-mod peers;
-mod pictures;
-mod places;
-mod proof;
-mod properties;
-mod prune;
-mod requests;
-mod retiring;
-mod rotates;
-mod runner_protocol;
-mod sealed_box;
-mod secrecy;
-mod several;
-mod shadows;
-mod signals;
-mod slips;
-mod structure;
-mod supply_chain;
-mod tokens;
-mod traces;
 mod traffic;
-mod unfinished;
-mod uptake;
-mod vault;
-mod which_key;
-mod workflows;
+
+/// The rotation on virtual time, on `tests/sim`.
+mod protocol {
+    mod ended_keys;
+    mod fleets;
+    mod held_keys;
+    mod hidden_writes;
+    mod neighbours;
+    mod regressions;
+    mod rollout;
+    mod traces;
+    mod unfinished;
+}
+
+/// The real program against the stand-ins.
+mod program {
+    mod audit;
+    mod doubtful;
+    mod draining;
+    mod endings;
+    mod enterprise;
+    mod faults;
+    mod github_answers;
+    mod github_app;
+    mod guardrails;
+    mod holdings;
+    mod inputs;
+    mod issuers;
+    mod leaks;
+    mod messages;
+    mod openrouter;
+    mod proof;
+    mod prune;
+    mod requests;
+    mod retiring;
+    mod rotates;
+    mod runner_protocol;
+    mod several;
+    mod shadows;
+    mod signals;
+    mod slips;
+    mod tokens;
+    mod which_key;
+}
+
+/// The kinds of targets, each by itself.
+mod stores {
+    mod aws;
+    mod canary;
+    mod files;
+    mod github_store;
+    mod kinds;
+    mod kubernetes;
+    mod mixed;
+    mod places;
+    mod vault;
+}
+
+/// What documents, examples and workflows say.
+mod docs {
+    mod commands;
+    mod config_file;
+    mod docs_agree;
+    pub(crate) mod documents;
+    mod examples;
+    mod inputs_agree;
+    pub(crate) mod workflows;
+}
+
+/// What holds of the code as a whole, and of any input.
+mod code {
+    mod properties;
+    mod secrecy;
+    mod structure;
+    mod supply_chain;
+}
+
+/// What others say: programs, official descriptions of APIs. `./test` prepares them.
+mod peers {
+    mod described_apis;
+    mod github_clients;
+    pub(crate) mod openapi;
+    mod pictures;
+    pub(crate) mod programs;
+    mod sealed_box;
+}

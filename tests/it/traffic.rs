@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use keyrotor_fake::{Request, Server};
 
 use crate::harness::Ran;
-use crate::openapi::OpenApi;
+use crate::peers::openapi::OpenApi;
 
 /// The requests to one server by one method.
 pub(crate) fn of<'a>(ran: &'a Ran, server: Server, method: &str) -> Vec<&'a Request> {

@@ -1,6 +1,6 @@
 //! What holds of any input, whoever wrote it: of the inputs, of the answers of servers, of all that is shown.
 //!
-//! Each property is one function of bytes, which serve as choices. Tests give it random ones (`tests/it/properties.rs`),
+//! Each property is one function of bytes, which serve as choices. Tests give it random ones (`tests/it/code/properties.rs`),
 //! fuzzers look for those that lead somewhere new (`fuzz/`). Where a property does not hold, it panics.
 //!
 //! * [`inputs`], [`config_file`], [`targets`], [`names`]: what users write, and what key lists show.

@@ -13,7 +13,6 @@
 #![expect(clippy::panic, reason = "a test's support code may fail the test")]
 
 pub mod assumption;
-pub mod broke;
 pub mod exhaustive;
 pub mod grant;
 pub mod judge;
@@ -24,6 +23,7 @@ pub mod scene;
 pub mod schedule;
 pub mod script;
 pub mod time;
+pub mod violation;
 
 pub use assumption::Assumption;
 pub use scene::{Ended, Scene};

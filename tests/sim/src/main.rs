@@ -16,10 +16,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use clap::Parser;
-use keyrotor_sim::broke::Promise;
 use keyrotor_sim::exhaustive::{explore, variants};
 use keyrotor_sim::play::{Played, play};
 use keyrotor_sim::schedule::{Schedule, shrunk};
+use keyrotor_sim::violation::Promise;
 use keyrotor_sim::{Assumption, scene};
 
 #[global_allocator]

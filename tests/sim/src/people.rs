@@ -8,7 +8,7 @@ use keyrotor_fake::{Key, Place, Rights, State};
 
 use crate::judge;
 use crate::scene::{COPY, Ended, FAMILY, SECRET, SLIP, SLIPS, Scene};
-use crate::schedule::{Deed, Foreign, Schedule};
+use crate::schedule::{Foreign, HumanAction, Schedule};
 
 /// The second family of the account.
 pub(crate) const STAGING: &str = "staging";
@@ -160,7 +160,12 @@ fn take_slips_back(scene: &Scene) -> bool {
 }
 
 /// The id of the key that was written, if one was.
-pub(crate) fn by_hand(scene: &Scene, schedule: &Schedule, known: &BTreeSet<String>, deed: Deed) -> Option<String> {
+pub(crate) fn by_hand(
+    scene: &Scene,
+    schedule: &Schedule,
+    known: &BTreeSet<String>,
+    deed: HumanAction,
+) -> Option<String> {
     let key_at = |target: usize| scene.targets.get(target).and_then(|place| scene.world.key_at(place, SECRET));
     let known_key = |back: usize| {
         let mut live = scene.world.live_keys("");
@@ -168,23 +173,23 @@ pub(crate) fn by_hand(scene: &Scene, schedule: &Schedule, known: &BTreeSet<Strin
         live.into_iter().rev().nth(back)
     };
     match deed {
-        Deed::Write { target, back } => {
+        HumanAction::Write { target, back } => {
             let place = scene.targets.get(target).filter(|_| target > 0)?;
             let key = known_key(back)?;
             scene.world.by_hand(|state| state.github.write_secret(place, SECRET, &key.value));
             return Some(key.id);
         }
-        Deed::UseReplaced { back } => {
+        HumanAction::UseReplaced { back } => {
             if let Some(key) = known_key(back) {
                 scene.world.by_hand(|state| state.issuer.mark_used(&key.id, 0.01));
             }
         }
-        Deed::Use { target } => {
+        HumanAction::Use { target } => {
             if let Some(key) = key_at(target) {
                 scene.world.by_hand(|state| state.issuer.mark_used(&key.id, 0.01));
             }
         }
-        Deed::Disable => {
+        HumanAction::Disable => {
             if let Some(key) = key_at(0).filter(|key| key.name.starts_with(FAMILY)) {
                 scene.world.by_hand(|state| {
                     if let Some(key) = state.issuer.key_mut(&key.id) {
@@ -193,23 +198,23 @@ pub(crate) fn by_hand(scene: &Scene, schedule: &Schedule, known: &BTreeSet<Strin
                 });
             }
         }
-        Deed::Job { target, lasts } => scene.queue_job(target, lasts),
-        Deed::Foreign { target, what } if target > 0 && scene.readable => {
+        HumanAction::Job { target, lasts } => scene.queue_job(target, lasts),
+        HumanAction::Foreign { target, what } if target > 0 && scene.readable => {
             let text = match what {
                 Foreign::Text(nth) => TEXTS.get(nth).copied().unwrap_or_default().to_owned(),
                 Foreign::Key => marys_key(scene, schedule),
             };
             scene.write_beside(target, SECRET, &text);
         }
-        Deed::Copy { target } if scene.readable => {
+        HumanAction::Copy { target } if scene.readable => {
             if let Some(value) = scene.targets.get(target).and_then(|place| scene.world.value_at(place, SECRET)) {
                 scene.write_beside(target, COPY, &value);
             }
         }
-        Deed::TakeOut => remove(scene, COPY, |_| true),
-        Deed::Beside { target } => store_beside(scene, target),
-        Deed::Foreign { .. } | Deed::Copy { .. } => {}
-        Deed::AddTarget | Deed::RemoveTarget | Deed::Reenable | Deed::SetClock(_) => {}
+        HumanAction::TakeOut => remove(scene, COPY, |_| true),
+        HumanAction::Beside { target } => store_beside(scene, target),
+        HumanAction::Foreign { .. } | HumanAction::Copy { .. } => {}
+        HumanAction::AddTarget | HumanAction::RemoveTarget | HumanAction::Reenable | HumanAction::SetClock(_) => {}
     }
     None
 }

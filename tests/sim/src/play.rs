@@ -16,17 +16,18 @@ use keyrotor_fake::{Behaviour, Key, Place};
 use tokio::time::Instant;
 
 use crate::assumption::Assumption;
-use crate::broke::{Broke, Promise};
 use crate::grant::Grant;
 use crate::judge::{self, Asked, Before};
 use crate::people::{self, NEIGHBOURS, STAGING, by_hand, is_foreign};
 use crate::ports::{PROCESSES, PUT_BACK, Processes, REMOVE_ANOTHERS, is_process};
 use crate::scene::{COPY, Ended, FAMILY, OTHER, SECRET, SLIPS, Scene};
 use crate::schedule::{
-    Act, DAY, Deed, Foreign, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When,
+    Act, DAY, Foreign, HOUR, HumanAction, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start,
+    When,
 };
 use crate::script::{Call, Fault, Made, Script};
-use crate::time::{Flow, Timeline};
+use crate::time::{TimeSource, Timeline};
+use crate::violation::{Promise, Violation};
 
 /// A field that nobody knows, by which an issuer gives a right.
 const ADDED_RIGHT: &str = "may_delegate";
@@ -72,7 +73,7 @@ const CORRECTIONS: u64 = 8;
 #[derive(Clone, Debug, Default)]
 pub struct Played {
     /// What it broke.
-    pub broke: Vec<Broke>,
+    pub broke: Vec<Violation>,
     /// How many calls its last run made.
     pub calls: usize,
     /// How many runs there were, those that heal included.
@@ -104,7 +105,7 @@ fn do_wrong(behaviour: &mut Behaviour, misdeed: Option<Misdeed>) {
 #[must_use]
 pub fn play(schedule: &Schedule) -> Played {
     let timeline = Timeline::default();
-    caught(|| timeline.play(play_on(Flow::Own(timeline.clone()), schedule)))
+    caught(|| timeline.play(play_on(TimeSource::Own(timeline.clone()), schedule)))
 }
 
 /// As [`play`], on tokio's paused time, which takes longer.
@@ -112,10 +113,10 @@ pub fn play(schedule: &Schedule) -> Played {
 pub fn play_on_tokio(schedule: &Schedule) -> Played {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let Ok(runtime) = runtime else { panic!("no runtime could be made") };
-    caught(|| runtime.block_on(play_on(Flow::Tokio, schedule)))
+    caught(|| runtime.block_on(play_on(TimeSource::Tokio, schedule)))
 }
 
-async fn play_on(time: Flow, schedule: &Schedule) -> Played {
+async fn play_on(time: TimeSource, schedule: &Schedule) -> Played {
     let mut play = Play::new(time, schedule);
     play.all().await;
     play.played
@@ -123,7 +124,7 @@ async fn play_on(time: Flow, schedule: &Schedule) -> Played {
 
 fn caught(playing: impl FnOnce() -> Played) -> Played {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(playing)).unwrap_or_else(|_| {
-        let broke = Broke { promise: Promise::Panic, what: "the message stands on stderr".into() };
+        let broke = Violation { promise: Promise::Panic, what: "the message stands on stderr".into() };
         Played { broke: vec![broke], ..Played::default() }
     })
 }
@@ -161,7 +162,7 @@ struct Play<'a> {
 }
 
 impl<'a> Play<'a> {
-    fn new(time: Flow, schedule: &'a Schedule) -> Self {
+    fn new(time: TimeSource, schedule: &'a Schedule) -> Self {
         let names: Vec<_> = (0..schedule.repos).map(|n| format!("acme/app{n}")).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
         let mut scene = Scene::on(time, &names);
@@ -253,7 +254,7 @@ impl<'a> Play<'a> {
     }
 
     fn broke(&mut self, promise: Promise, what: impl Into<String>) {
-        self.played.broke.push(Broke { promise, what: what.into() });
+        self.played.broke.push(Violation { promise, what: what.into() });
     }
 
     async fn wait(&self, time: Duration) {
@@ -271,12 +272,12 @@ impl<'a> Play<'a> {
                 self.wait(*time).await;
                 self.unsettled &= *time < self.schedule.settles_within;
             }
-            Act::Deed(deed) => {
+            Act::HumanAction(deed) => {
                 // A person's write within 3 s of a commit can't be told from the run's own, nor one that a late write of
                 // the run follows.
                 self.main.time.sleep(self.schedule.settles_within).await;
                 match deed {
-                    Deed::Reenable => self.reenable().await,
+                    HumanAction::Reenable => self.reenable().await,
                     other => self.deed(*other),
                 }
             }
@@ -340,15 +341,15 @@ impl<'a> Play<'a> {
         self.main.world.read(shown).filter(|_| self.schedule.shows_used)
     }
 
-    fn deed(&mut self, deed: Deed) {
+    fn deed(&mut self, deed: HumanAction) {
         match deed {
-            Deed::AddTarget => {
+            HumanAction::AddTarget => {
                 self.added += 1;
                 let name = format!("acme/added{}", self.added);
                 let place = self.main.world.by_hand(|state| state.github.add_repo(&name));
                 self.main.targets.push(place);
             }
-            Deed::RemoveTarget if self.main.targets.len() > 1 => {
+            HumanAction::RemoveTarget if self.main.targets.len() > 1 => {
                 self.main.end_jobs_at(self.main.targets.len() - 1);
                 if let Some(place) = self.main.targets.pop() {
                     self.main.world.by_hand(|state| {
@@ -360,12 +361,12 @@ impl<'a> Play<'a> {
                     });
                 }
             }
-            Deed::RemoveTarget => {}
-            Deed::SetClock(seconds) => self.main.world.by_hand(|state| state.github.clock.skew = seconds),
+            HumanAction::RemoveTarget => {}
+            HumanAction::SetClock(seconds) => self.main.world.by_hand(|state| state.github.clock.skew = seconds),
             other => {
                 let written = by_hand(&self.main, self.schedule, &self.known, other);
                 // Without labels nothing tells whose a value is, nor within 5 minutes of an early commit who wrote it.
-                if let Deed::Foreign { target, what: Foreign::Key } = other
+                if let HumanAction::Foreign { target, what: Foreign::Key } = other
                     && let Some(place) = self.main.targets.get(target).filter(|_| !self.schedule.masked_labels)
                 {
                     self.raced.entry(place.clone()).or_default();
@@ -462,7 +463,7 @@ impl<'a> Play<'a> {
         self.schedule.neighbour != Neighbour::Empty || live.iter().any(|key| !key.name.ends_with("-unconfirmed"))
     }
 
-    async fn runs(&mut self, runs: &[RunPlan], deeds: &[(When, Deed)], settle: bool) {
+    async fn runs(&mut self, runs: &[RunPlan], deeds: &[(When, HumanAction)], settle: bool) {
         let alive = !self.main.live_family().is_empty();
         let can_tell = self.neighbour_can_tell() && (runs.len() == 1 || self.schedule.neighbour != Neighbour::Empty);
         let tells = |plan: &&RunPlan| plan.side != Side::Neighbour || can_tell;
@@ -498,7 +499,13 @@ impl<'a> Play<'a> {
                     (When::Made(time), Some(first)) if first.makes_one().await => main.time.sleep(*time).await,
                     (When::Behind(_) | When::Made(_), _) => continue,
                 }
-                if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::UseReplaced { .. } | Deed::Job { .. }) {
+                if matches!(
+                    deed,
+                    HumanAction::Write { .. }
+                        | HumanAction::Use { .. }
+                        | HumanAction::UseReplaced { .. }
+                        | HumanAction::Job { .. }
+                ) {
                     written.extend(by_hand(main, schedule, known, *deed).map(|id| (id, *deed, main.time.now())));
                 }
             }
@@ -506,11 +513,11 @@ impl<'a> Play<'a> {
         };
         let (ended, written) = tokio::join!(join_all(all), people);
         self.look_for_overwritten(foreign, |target| {
-            written.iter().any(|(_, deed, _)| matches!(deed, Deed::Write { target: at, .. } if *at == target))
+            written.iter().any(|(_, deed, _)| matches!(deed, HumanAction::Write { target: at, .. } if *at == target))
         });
         for (id, deed, at) in written {
             self.written_by_hand.insert(id.clone());
-            if let Deed::Write { target, .. } = deed {
+            if let HumanAction::Write { target, .. } = deed {
                 let seen = match scripts.as_slice() {
                     // A run that misspells the target does not look at it.
                     [_] if runs.iter().any(|run| run.slip.is_some()) => false,

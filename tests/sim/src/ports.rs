@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::scene::{SECRET, Scene};
 use crate::script::{Call, Fault, Script};
-use crate::time::Flow;
+use crate::time::TimeSource;
 
 const MODELS: Endpoint = Endpoint("GET /v1/models");
 const KEY: Endpoint = Endpoint("GET /api/v1/key");
@@ -32,7 +32,7 @@ const KEY: Endpoint = Endpoint("GET /api/v1/key");
 struct Wire {
     world: World,
     script: Script,
-    time: Flow,
+    time: TimeSource,
     latency: Duration,
 }
 

@@ -24,7 +24,7 @@ use keyrotor_fake::{Dialect, Key, Place, Rename, World};
 use crate::judge;
 use crate::ports::{Job, Jobs, PROCESSES, Processes, SimIssuer, SimStore, start_process};
 use crate::script::Script;
-use crate::time::Flow;
+use crate::time::TimeSource;
 
 /// The secret's name in every target.
 pub const SECRET: &str = "AROUTER_API_KEY";
@@ -125,7 +125,7 @@ pub struct Scene {
     /// What runs are asked.
     pub policy: Policy,
     /// How time passes.
-    pub time: Flow,
+    pub time: TimeSource,
     /// Time of one request.
     pub latency: Duration,
     /// Whether one of the issuer's servers hears of a new key at once, and the other when it works everywhere.
@@ -162,12 +162,12 @@ impl Scene {
     /// Repositories without a secret, an issuer without a live key that shows whatever an issuer can.
     #[must_use]
     pub fn empty(repos: &[&str]) -> Self {
-        Self::on(Flow::Tokio, repos)
+        Self::on(TimeSource::Tokio, repos)
     }
 
     /// As [`empty`](Self::empty), where time passes so.
     #[must_use]
-    pub fn on(time: Flow, repos: &[&str]) -> Self {
+    pub fn on(time: TimeSource, repos: &[&str]) -> Self {
         let world = time.world();
         let targets: Vec<_> = repos.iter().map(|repo| world.by_hand(|state| state.github.add_repo(repo))).collect();
         world.by_hand(|state| {

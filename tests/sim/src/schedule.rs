@@ -102,7 +102,7 @@ pub enum InHand {
 
 /// What a person does. The first target is left alone, so that the family always shows whose it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum HumanAction {
     /// Writes the value of the live key that is so many places from the newest.
     Write {
         /// Where.
@@ -237,13 +237,13 @@ pub enum Act {
     /// Time passes.
     Wait(Duration),
     /// A person does something when nothing is under way.
-    Deed(Deed),
+    HumanAction(HumanAction),
     /// Runs at once, each beginning so long after the act does, with people at work beside them.
     Runs {
         /// The runs.
         runs: Vec<RunPlan>,
         /// What people do, and when.
-        deeds: Vec<(When, Deed)>,
+        deeds: Vec<(When, HumanAction)>,
         /// Whether everything that was sent settles before the next act.
         settle: bool,
     },
@@ -371,7 +371,7 @@ impl Schedule {
         mended.settles_within = mended.settles_within.min(SETTLED);
         for act in &mut mended.acts {
             match act {
-                Act::Deed(Deed::SetClock(seconds)) => *seconds = 0,
+                Act::HumanAction(HumanAction::SetClock(seconds)) => *seconds = 0,
                 Act::Runs { runs, .. } => {
                     let faults = runs.iter_mut().flat_map(|run| &mut run.faults);
                     for (_, _, fault) in faults {
@@ -380,7 +380,7 @@ impl Schedule {
                         }
                     }
                 }
-                Act::Deed(_) | Act::Wait(_) => {}
+                Act::HumanAction(_) | Act::Wait(_) => {}
             }
         }
         mended
@@ -395,9 +395,9 @@ impl Schedule {
     /// Whether a person writes a secret.
     #[must_use]
     pub fn has_writes_by_hand(&self) -> bool {
-        let writes = |deed: &Deed| matches!(deed, Deed::Write { .. });
+        let writes = |deed: &HumanAction| matches!(deed, HumanAction::Write { .. });
         self.acts.iter().any(|act| match act {
-            Act::Deed(deed) => writes(deed),
+            Act::HumanAction(deed) => writes(deed),
             Act::Runs { deeds, .. } => deeds.iter().any(|(_, deed)| writes(deed)),
             Act::Wait(_) => false,
         })
@@ -420,13 +420,13 @@ impl Schedule {
     /// Whether a person writes what no run may replace.
     #[must_use]
     pub fn has_foreign_values(&self) -> bool {
-        self.acts.iter().any(|act| matches!(act, Act::Deed(Deed::Foreign { .. })))
+        self.acts.iter().any(|act| matches!(act, Act::HumanAction(HumanAction::Foreign { .. })))
     }
 
     /// Whether a person switches off a key that is in use.
     #[must_use]
     pub fn ends_keys_by_hand(&self) -> bool {
-        self.acts.iter().any(|act| matches!(act, Act::Deed(Deed::Disable)))
+        self.acts.iter().any(|act| matches!(act, Act::HumanAction(HumanAction::Disable)))
     }
 
     /// Whether the issuer shows when a key got its name: only then does it record that everything was put back.

@@ -21,14 +21,14 @@ const TICK: u128 = 1_000_000;
 
 /// How time passes in a scene. Clones share it.
 #[derive(Clone)]
-pub enum Flow {
+pub enum TimeSource {
     /// As tokio's does.
     Tokio,
     /// On a timeline.
     Own(Timeline),
 }
 
-impl Flow {
+impl TimeSource {
     /// A world that goes by this time.
     #[must_use]
     pub fn world(&self) -> World {
@@ -254,14 +254,14 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn on_a_timeline<T, W: Future<Output = T>>(work: impl FnOnce(Flow) -> W) -> T {
+    fn on_a_timeline<T, W: Future<Output = T>>(work: impl FnOnce(TimeSource) -> W) -> T {
         let timeline = Timeline::default();
-        timeline.play(work(Flow::Own(timeline.clone())))
+        timeline.play(work(TimeSource::Own(timeline.clone())))
     }
 
     #[test]
     fn time_passes_at_once_and_in_order() {
-        let took = on_a_timeline(async |flow: Flow| {
+        let took = on_a_timeline(async |flow: TimeSource| {
             let began = flow.now();
             let waited = async |seconds: u32| {
                 flow.sleep(seconds * SECOND).await;
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn whoever_stops_waiting_holds_nobody_up() {
-        let (done, took) = on_a_timeline(async |flow: Flow| {
+        let (done, took) = on_a_timeline(async |flow: TimeSource| {
             let began = flow.now();
             let done = flow.clock(Timestamp::UNIX_EPOCH).timeout(SECOND, flow.sleep(60 * SECOND)).await;
             flow.sleep(SECOND).await;
@@ -285,7 +285,7 @@ mod tests {
 
     #[test]
     fn the_servers_go_by_the_same_time() {
-        let (before, after) = on_a_timeline(async |flow: Flow| {
+        let (before, after) = on_a_timeline(async |flow: TimeSource| {
             let world = flow.world();
             let before = world.now();
             flow.sleep(90 * SECOND).await;

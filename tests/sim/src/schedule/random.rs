@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Act, DAY, Deed, Foreign, HOUR, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start, When,
+    Act, DAY, Foreign, HOUR, HumanAction, InHand, Misdeed, Neighbour, Renames, RunPlan, SECOND, Schedule, Side, Start,
+    When,
 };
 use keyrotor::rotation::policy::Retire;
 use keyrotor_fake::{Narrower, Wider};
@@ -47,7 +48,7 @@ impl Schedule {
         // Short ones notice as much in the same time; some things come together only in a long one.
         let most = if dice.one_in(6) { 5 } else { 2 };
         let acts = dice.rng.usize(1..=most);
-        let added = dice.one_in(6).then_some(Act::Deed(Deed::AddTarget));
+        let added = dice.one_in(6).then_some(Act::HumanAction(HumanAction::AddTarget));
         with_oddities(&mut world);
         world.acts = added.into_iter().chain((0..acts).flat_map(|_| acts_of(&mut dice, &world))).collect();
         if world.ends_keys_by_hand() {
@@ -203,10 +204,10 @@ fn acts_of(dice: &mut Dice, world: &Schedule) -> Vec<Act> {
         acts.push(Act::Wait(wait(dice)));
     }
     if dice.one_in(4) {
-        acts.push(Act::Deed(deed(dice, world)));
+        acts.push(Act::HumanAction(deed(dice, world)));
     }
     if dice.broken == Some(Assumption::A3) && dice.rng.bool() {
-        acts.push(Act::Deed(Deed::SetClock(dice.pick(&[-1200, -420, 420, 1200]))));
+        acts.push(Act::HumanAction(HumanAction::SetClock(dice.pick(&[-1200, -420, 420, 1200]))));
     }
     acts
 }
@@ -239,39 +240,45 @@ fn wait(dice: &mut Dice) -> Duration {
 }
 
 /// What people do while runs are at work.
-fn deed_beside_runs(dice: &mut Dice, world: &Schedule) -> Deed {
+fn deed_beside_runs(dice: &mut Dice, world: &Schedule) -> HumanAction {
     loop {
         let deed = deed(dice, world);
-        if matches!(deed, Deed::Write { .. } | Deed::Use { .. } | Deed::UseReplaced { .. } | Deed::Job { .. }) {
+        if matches!(
+            deed,
+            HumanAction::Write { .. }
+                | HumanAction::Use { .. }
+                | HumanAction::UseReplaced { .. }
+                | HumanAction::Job { .. }
+        ) {
             return deed;
         }
     }
 }
 
-fn deed(dice: &mut Dice, world: &Schedule) -> Deed {
+fn deed(dice: &mut Dice, world: &Schedule) -> HumanAction {
     let target = dice.rng.usize(1..=world.repos.max(2));
     // A neighbour that names its own key takes a family whose current key is dead for a family without one.
     let may_disable = world.renames == Renames::Work && world.neighbour != Neighbour::Naming && !world.drains;
     if world.drains && dice.rng.bool() {
         let lasts = dice.pick(&[20 * SECOND, HOUR, 6 * HOUR, 26 * HOUR, 3 * DAY]);
-        return Deed::Job { target: dice.rng.usize(0..3), lasts };
+        return HumanAction::Job { target: dice.rng.usize(0..3), lasts };
     }
     // What lies around a target is told by values and times, which mean little where an assumption does not hold.
     let kinds = if dice.broken.is_none() { 20 } else { 15 };
     match dice.rng.u8(..kinds) {
-        0 | 1 => Deed::AddTarget,
-        2 | 3 => Deed::RemoveTarget,
-        4 => Deed::Use { target: dice.rng.usize(0..3) },
-        5 => Deed::UseReplaced { back: dice.rng.usize(0..3) },
-        6 if may_disable => Deed::Disable,
-        7 | 8 => Deed::Reenable,
-        15 | 16 if world.readable => Deed::Copy { target: dice.rng.usize(0..3) },
-        17 => Deed::TakeOut,
-        18 if world.readable => Deed::Foreign { target, what: foreign(dice) },
-        19 => Deed::Beside { target: dice.rng.usize(0..3) },
+        0 | 1 => HumanAction::AddTarget,
+        2 | 3 => HumanAction::RemoveTarget,
+        4 => HumanAction::Use { target: dice.rng.usize(0..3) },
+        5 => HumanAction::UseReplaced { back: dice.rng.usize(0..3) },
+        6 if may_disable => HumanAction::Disable,
+        7 | 8 => HumanAction::Reenable,
+        15 | 16 if world.readable => HumanAction::Copy { target: dice.rng.usize(0..3) },
+        17 => HumanAction::TakeOut,
+        18 if world.readable => HumanAction::Foreign { target, what: foreign(dice) },
+        19 => HumanAction::Beside { target: dice.rng.usize(0..3) },
         // A job that reads an older key which someone has put back is not waited for: SECURITY.md, known limits.
-        _ if world.drains => Deed::Use { target: 0 },
-        _ => Deed::Write { target, back: dice.rng.usize(0..3) },
+        _ if world.drains => HumanAction::Use { target: 0 },
+        _ => HumanAction::Write { target, back: dice.rng.usize(0..3) },
     }
 }
 

@@ -110,7 +110,11 @@ fn without_runs_of(schedule: &mut Schedule, side: Side) {
     }
 }
 
-fn in_act(schedule: &mut Schedule, at: usize, change: impl FnOnce(&mut Vec<RunPlan>, &mut Vec<(When, super::Deed)>)) {
+fn in_act(
+    schedule: &mut Schedule,
+    at: usize,
+    change: impl FnOnce(&mut Vec<RunPlan>, &mut Vec<(When, super::HumanAction)>),
+) {
     if let Some(Act::Runs { runs, deeds, .. }) = schedule.acts.get_mut(at) {
         change(runs, deeds);
     }

@@ -129,7 +129,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("config::Reading", shown(&reading)),
         ("issuer::arouter::ArouterIssuer", shown(&issuer)),
         ("issuer::openrouter::OpenRouterIssuer", shown(&openrouter)),
-        ("issuer::flights::Flights", shown(&SingleFlight::default())),
+        ("issuer::single_flight::SingleFlight", shown(&SingleFlight::default())),
         ("console::Console", shown(&runner)),
         ("http::exchange::Answer", shown(&answer)),
     ])

@@ -10,7 +10,7 @@ use keyrotor_fake::{Dialect, Scope, Server, Wider};
 use serde_json::{Map, Value, json};
 
 use crate::harness::{Ran, SECRET, Setting, Stage};
-use crate::peers::Prism;
+use crate::peers::programs::Prism;
 
 /// What a description that has no errors makes Prism say of one.
 const NO_SUCH_STATUS: &str = "Violation: response Unable to match the returned status code with those defined";

@@ -11,7 +11,7 @@ use keyrotor::config::{self, Asked};
 use keyrotor_fake::{App, Fault};
 use serde_json::Value;
 
-use crate::documents::{Block, ROOT, blocks, text};
+use crate::docs::documents::{Block, ROOT, blocks, text};
 
 /// The lines of a block as a shell reads them, comments off.
 fn lines(block: &Block) -> Vec<Vec<String>> {
@@ -166,7 +166,7 @@ fn check_demo(place: &str, handed_on: &[&str]) {
 
 /// The sources of that program know each flag.
 fn check_flags(place: &str, folder: &str, handed_on: &[&str]) {
-    let sources: String = crate::documents::files(folder).iter().map(text).collect();
+    let sources: String = crate::docs::documents::files(folder).iter().map(text).collect();
     for flag in handed_on.iter().filter(|word| word.starts_with("--")) {
         assert!(sources.contains(&format!("\"{flag}\"")), "{place}: {folder} does not know {flag}");
     }
@@ -180,7 +180,7 @@ fn gh(place: &str, arguments: &[String]) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let repository = match arguments[..] {
         ["attestation", "verify", what, "--repo", repository] => {
-            let release: Value = crate::workflows::parsed(".github/workflows/release.yml");
+            let release: Value = crate::docs::workflows::parsed(".github/workflows/release.yml");
             let published = release["env"]["IMAGE"].as_str().unwrap();
             assert!(what.starts_with(&format!("oci://{published}:")) || is_released(what), "{place}: {what}");
             repository
@@ -196,7 +196,7 @@ fn gh(place: &str, arguments: &[String]) {
 
 /// The release workflow makes an archive of this name.
 fn is_released(file: &str) -> bool {
-    let release = crate::workflows::parsed(".github/workflows/release.yml");
+    let release = crate::docs::workflows::parsed(".github/workflows/release.yml");
     let machines = |list: &Value, at: &str| -> Vec<String> {
         let all = list.as_array().unwrap().iter();
         all.map(|it| it.pointer(at).unwrap().as_str().unwrap().to_owned()).collect()

@@ -19,7 +19,7 @@ use keyrotor::secret::Secret;
 use keyrotor::store::github::seal::PublicKey;
 use serde_json::{Value, json};
 
-use crate::peers;
+use crate::peers::programs;
 
 /// `tests/peers/sealed_box.py`, running.
 struct Sodium {
@@ -30,8 +30,11 @@ struct Sodium {
 
 impl Sodium {
     fn start() -> Self {
-        let mut process =
-            peers::python("sealed_box.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("python starts");
+        let mut process = programs::python("sealed_box.py")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python starts");
         let asks = process.stdin.take();
         let answers = BufReader::new(process.stdout.take().unwrap());
         Self { process, asks, answers }

@@ -286,7 +286,7 @@ fn sarif(stage: &Stage, run: Invocation<'_>) -> (Ran, Value) {
 }
 
 fn check_standard(log: &Value) {
-    let mut schema: Value = serde_json::from_str(include_str!("../sarif/sarif-schema-2.1.0.json")).unwrap();
+    let mut schema: Value = serde_json::from_str(include_str!("../../sarif/sarif-schema-2.1.0.json")).unwrap();
     // A bracket too many there: no regular expression in Rust. We state no language.
     for place in ["run", "toolComponent"] {
         schema["definitions"][place]["properties"]["language"].as_object_mut().unwrap().remove("pattern").unwrap();

@@ -19,9 +19,9 @@ struct Found<'a> {
 impl OpenApi {
     pub(crate) fn github() -> Self {
         let [mut all, apps, actions]: [Value; 3] = [
-            include_str!("../openapi/github-secrets.json"),
-            include_str!("../openapi/github-apps.json"),
-            include_str!("../openapi/github-actions.json"),
+            include_str!("../../openapi/github-secrets.json"),
+            include_str!("../../openapi/github-apps.json"),
+            include_str!("../../openapi/github-actions.json"),
         ]
         .map(|text| serde_json::from_str(text).expect("the document is JSON"));
         for (part, other) in ["/paths", "/components/parameters", "/components/schemas"]

@@ -9,8 +9,8 @@ use keyrotor::config::{self, Asked};
 use keyrotor_fake::App;
 use serde_json::{Value, json};
 
-use crate::documents::{ROOT, blocks, files, text};
-use crate::workflows::parsed;
+use crate::docs::documents::{ROOT, blocks, files, text};
+use crate::docs::workflows::parsed;
 
 const ACTION: &str = "keyrotor/keyrotor@v1";
 const CALLED: [&str; 2] = ["rotate.yml", "rotate-oidc.yml"];
@@ -272,7 +272,7 @@ fn the_cron_job_is_accepted_and_locked_down() {
 /// The readers of a folder find each file of it.
 #[test]
 fn every_example_is_told_of() {
-    let told: String = crate::documents::documents().iter().map(text).collect();
+    let told: String = crate::docs::documents::documents().iter().map(text).collect();
     for file in ["examples", "examples/workflows", "examples/kubernetes"].into_iter().flat_map(files) {
         assert!(told.contains(&file), "no document names {file}");
     }

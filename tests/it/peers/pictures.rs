@@ -12,7 +12,7 @@ use keyrotor_fake::Dialect;
 use serde_json::Value;
 
 use crate::harness::{Ran, Setting, Stage};
-use crate::peers;
+use crate::peers::programs;
 
 /// Where the README's pictures are to be written, if they are.
 fn folder() -> Option<PathBuf> {
@@ -24,11 +24,11 @@ fn folder() -> Option<PathBuf> {
 fn drawn(stage: &Stage, ran: &Ran, name: &str) -> Vec<Value> {
     let path = stage.path("summary.md");
     std::fs::write(&path, &ran.summary).unwrap();
-    let mut browser = peers::mermaid(&path);
+    let mut browser = programs::mermaid(&path);
     if let Some(folder) = folder() {
         browser.arg(folder).arg(name);
     }
-    let drawn = peers::json_of(&mut browser).as_array().unwrap().clone();
+    let drawn = programs::json_of(&mut browser).as_array().unwrap().clone();
     assert_eq!(drawn.len(), ran.summary.matches("```mermaid").count());
     for picture in &drawn {
         assert_eq!((&picture["error"], &picture["bomb"]), (&Value::Null, &0.into()), "{picture}\n{}", ran.summary);
@@ -109,6 +109,6 @@ fn a_judge_who_takes_every_picture_proves_nothing() {
     let stage = Setting::new(Dialect::Mgmt).stage();
     let path = stage.path("wrong.md");
     std::fs::write(&path, "```mermaid\ngantt\n    nonsense : : :\n    dateFormat\n```\n").unwrap();
-    let drawn = peers::json_of(&mut peers::mermaid(&path));
+    let drawn = programs::json_of(&mut programs::mermaid(&path));
     assert!(drawn[0]["error"].is_string(), "{drawn}");
 }

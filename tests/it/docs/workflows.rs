@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use keyrotor::cli::INPUTS;
 use serde_json::{Value, json};
 
-use crate::documents::{ROOT, files, text};
+use crate::docs::documents::{ROOT, files, text};
 
 /// What the called workflows take beside the action's inputs.
 const OF_THE_JOB: [&str; 3] = ["environment", "runner", "timeout-minutes"];

@@ -21,7 +21,7 @@ use keyrotor_fake::{Action, Dialect, Fault};
 use serde_json::{Value, json};
 
 use crate::harness::{Ran, SECRET, Setting, Stage};
-use crate::peers;
+use crate::peers::programs;
 
 /// A file with everything in it that has to stay as it is.
 const AROUND: &str = "# keys\r\n  export AROUTER_API_KEY = \"\" # of production\r\n\r\nOTHER='two\nlines'\nLAST=1";
@@ -401,10 +401,10 @@ async fn others_parsers_read_the_new_value_and_everything_else_as_before() {
     let folder = stage(&["repo:acme/app"]);
     for value in ["lr_live_0123456789abcdefABCDEF", "sk-or-v1-0a/b+c=d", "with space # and \"quotes\""] {
         let files = rewritten(&folder.path("."), value).await;
-        for mut reader in [peers::python("dotenv_read.py"), peers::script("dotenv_read.mjs")] {
+        for mut reader in [programs::python("dotenv_read.py"), programs::script("dotenv_read.mjs")] {
             let encoded = |file: &Vec<u8>| STANDARD.encode(file);
             let all: Vec<_> = files.iter().flat_map(|(before, after)| [encoded(before), encoded(after)]).collect();
-            let read = peers::json_of_input(&mut reader, &json!(all).to_string());
+            let read = programs::json_of_input(&mut reader, &json!(all).to_string());
             for (at, pair) in read.as_array().unwrap().chunks(2).enumerate() {
                 let mut expected = pair[0].clone();
                 expected["KEY"] = Value::from(value);

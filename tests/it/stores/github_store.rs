@@ -21,7 +21,7 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::canned::{Canned, Reply, Seen, reply};
-use crate::openapi::OpenApi;
+use crate::peers::openapi::OpenApi;
 
 const NAME: &str = "AROUTER_API_KEY";
 const WRITTEN: &str = "2026-11-30T08:00:00Z";

@@ -12,7 +12,7 @@ use keyrotor::rotation::outcome::RunStatus;
 use keyrotor::store::target::{Kind, PlaceKind};
 use serde_json::Value;
 
-use crate::documents::{ROOT, documents, manual, text};
+use crate::docs::documents::{ROOT, documents, manual, text};
 
 /// What stands below a heading, up to the next one of its level or above.
 fn section(markdown: &str, heading: &str) -> String {

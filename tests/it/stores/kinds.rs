@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::harness::{FAMILY, Ran, SECRET, Setting, Stage, TOKEN};
-use crate::openapi::OpenApi;
+use crate::peers::openapi::OpenApi;
 use crate::traffic;
 
 const ALL: [&str; 9] = [

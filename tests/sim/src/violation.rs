@@ -60,14 +60,14 @@ impl Promise {
 
 /// One broken promise, with what was seen.
 #[derive(Clone, Debug)]
-pub struct Broke {
+pub struct Violation {
     /// Which.
     pub promise: Promise,
     /// What was seen.
     pub what: String,
 }
 
-impl fmt::Display for Broke {
+impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?}: {}", self.promise, self.what)
     }

@@ -6,7 +6,7 @@ use keyrotor_fake::{Dialect, Server};
 use serde_json::json;
 
 use crate::harness::{SECRET, Setting, TOKEN};
-use crate::peers::{gh, json_of, script};
+use crate::peers::programs::{gh, json_of, script};
 
 const VALUE: &str = "lr_live_schlüssel \u{1f511}\nwith a second line";
 

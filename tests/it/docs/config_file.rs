@@ -10,7 +10,7 @@ use keyrotor::config::{self, Asked};
 use keyrotor_fake::Dialect;
 use serde_json::Value;
 
-use crate::documents::blocks;
+use crate::docs::documents::blocks;
 use crate::harness::Setting;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
