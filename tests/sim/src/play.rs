@@ -1,5 +1,12 @@
 //! Playing a schedule, in its own world and time, and holding the world against the promises after every step.
 
+mod actions;
+mod grace;
+mod outages;
+mod overwritten;
+mod rights;
+mod strays;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
@@ -15,6 +22,7 @@ use keyrotor_fake::issuer::Rights;
 use keyrotor_fake::{Behaviour, Key, Place};
 use tokio::time::Instant;
 
+use self::actions::do_wrong;
 use crate::assumption::Assumption;
 use crate::grant::Grant;
 use crate::judge::{self, Asked, Before};
@@ -88,17 +96,6 @@ impl Played {
     pub fn first(&self) -> Option<Promise> {
         self.broke.first().map(|broke| broke.promise)
     }
-}
-
-/// From now on the issuer does this wrong, and nothing else.
-fn do_wrong(behaviour: &mut Behaviour, misdeed: Option<Misdeed>) {
-    behaviour.create_answers_value_of = (misdeed == Some(Misdeed::AnswersOldValue)).then_some(FAMILY);
-    behaviour.narrower = match misdeed {
-        Some(Misdeed::GrantsLess(narrower)) => vec![narrower],
-        _ => Vec::new(),
-    };
-    let adds = (misdeed == Some(Misdeed::AddsRight)).then(|| (ADDED_RIGHT, true.into()));
-    behaviour.adds_fields = adds.into_iter().collect();
 }
 
 /// Plays a schedule to its end, or until it breaks a promise.
@@ -301,81 +298,6 @@ impl<'a> Play<'a> {
         self.deployed.extend(held.map(|key| (key.id, now)));
     }
 
-    /// Whoever read a secret while it held a key goes on with that key. A run that states no grace may end the key that it
-    /// replaces, and no other that was in use within a day.
-    fn look_for_cut_grace(&mut self, plan: &RunPlan, outcome: &Outcome, before: &Before) {
-        let ends_otherwise =
-            self.schedule.ends_keys_by_hand() || self.schedule.lifetime.is_some() || self.schedule.drains;
-        if plan.leaked || ends_otherwise || !self.schedule.records_commits() {
-            return;
-        }
-        let now = self.main.world.now();
-        let alive: BTreeSet<_> = self.main.world.live_keys("").into_iter().map(|key| key.id).collect();
-        let old = outcome.old_key.as_ref().map(|(id, _)| &id.0);
-        // Of two keys that were made at once any may be called the old one; what a target held is replaced.
-        let replaced = |id: &String| plan.grace.is_none() && (old == Some(id) || before.is_deployed(id));
-        let grace = plan.grace.unwrap_or(DAY);
-        let recent = |since: Timestamp| {
-            let gone = Duration::try_from(now.duration_since(since)).unwrap_or_default();
-            gone + GRACE_MARGIN < grace
-        };
-        let cut = self.deployed.iter().find(|(id, held)| {
-            let known = !self.written_by_hand.contains(*id) && !replaced(id);
-            let used = || plan.grace.is_none() && self.shown_use(id).is_some_and(recent);
-            known && before.lives(id) && !alive.contains(*id) && (recent(**held) || used())
-        });
-        if let Some((id, held)) = cut {
-            let what = format!("{id} was deployed at {held}, is dead at {now}, and had a grace of {:?}", plan.grace);
-            self.broke(Promise::Grace, what);
-        }
-    }
-
-    /// When a key was used last, as the issuer shows it.
-    fn shown_use(&self, id: &str) -> Option<Timestamp> {
-        let now = self.main.world.now();
-        let shown = |state: &keyrotor_fake::world::State| {
-            let behind = state.issuer.clock.now().duration_since(now);
-            let used = every(state).find(|key| key.id == id)?.last_used_at?;
-            used.checked_sub(behind).ok()
-        };
-        self.main.world.read(shown).filter(|_| self.schedule.shows_used)
-    }
-
-    fn deed(&mut self, deed: HumanAction) {
-        match deed {
-            HumanAction::AddTarget => {
-                self.added += 1;
-                let name = format!("acme/added{}", self.added);
-                let place = self.main.world.by_hand(|state| state.github.add_repo(&name));
-                self.main.targets.push(place);
-            }
-            HumanAction::RemoveTarget if self.main.targets.len() > 1 => {
-                self.main.end_jobs_at(self.main.targets.len() - 1);
-                if let Some(place) = self.main.targets.pop() {
-                    self.main.world.by_hand(|state| {
-                        [SECRET, COPY]
-                            .into_iter()
-                            .chain(SLIPS)
-                            .chain(PROCESSES)
-                            .for_each(|name| _ = state.github.remove(&place, name));
-                    });
-                }
-            }
-            HumanAction::RemoveTarget => {}
-            HumanAction::SetClock(seconds) => self.main.world.by_hand(|state| state.github.clock.skew = seconds),
-            other => {
-                let written = by_hand(&self.main, self.schedule, &self.known, other);
-                // Without labels nothing tells whose a value is, nor within 5 minutes of an early commit who wrote it.
-                if let HumanAction::Foreign { target, what: Foreign::Key } = other
-                    && let Some(place) = self.main.targets.get(target).filter(|_| !self.schedule.masked_labels)
-                {
-                    self.raced.entry(place.clone()).or_default();
-                }
-                self.written_by_hand.extend(written);
-            }
-        }
-    }
-
     /// Takes back what was switched off last and stands nowhere: what a person switched off under a target is another
     /// story, and so is what `replace-key-id` names.
     async fn reenable(&mut self) {
@@ -390,21 +312,6 @@ impl<'a> Play<'a> {
         let ended = self.main.reenable(&id, Script::default()).await;
         if ended.status() == 0 {
             self.taken_back.insert(id);
-        }
-    }
-
-    /// Nobody but a person ends a key that a person took back.
-    fn look_for_keys_taken_back(&mut self) {
-        let now = self.main.world.now();
-        let ended = |state: &keyrotor_fake::world::State| {
-            let lives = |id: &&String| {
-                let key = state.issuer.key(id);
-                key.is_some_and(|key| !key.disabled || key.rights.expires_at.is_some_and(|end| end <= now))
-            };
-            self.taken_back.iter().find(|id| !lives(id)).cloned()
-        };
-        if let Some(id) = self.main.world.read(ended) {
-            self.broke(Promise::Outage, format!("the key {id} was taken back by hand and ended again"));
         }
     }
 
@@ -567,24 +474,6 @@ impl<'a> Play<'a> {
         self.no_wider_key();
     }
 
-    fn every_id(&self) -> BTreeSet<String> {
-        self.main.world.read(|state| every(state).map(|key| key.id.clone()).collect())
-    }
-
-    /// A key that one of several runs made and that lives is named by one of them, unless one was killed.
-    fn look_for_strays<'e>(&mut self, there: &BTreeSet<String>, ended: impl Iterator<Item = Option<&'e Ended>>) {
-        let mut outcomes = Vec::new();
-        for ended in ended {
-            let Some(Ended::Came(outcome)) = ended else { return };
-            outcomes.push(outcome);
-        }
-        let mut new = self.main.world.live_keys("");
-        new.retain(|key| !there.contains(&key.id) && !judge::was_taken_back(key));
-        if let Some(stray) = new.iter().find(|key| !outcomes.iter().any(|outcome| judge::names(outcome, key))) {
-            self.broke(Promise::Lie, format!("{} was made, is alive, and no run names it", stray.name));
-        }
-    }
-
     /// With the world before it, where the run was alone with it.
     fn came(&mut self, plan: &RunPlan, scene: &Scene, outcome: &mut Outcome, before: Option<&Before>) {
         self.told.clear();
@@ -636,80 +525,6 @@ impl<'a> Play<'a> {
         self.main.world.read(|state| every(state).filter(is_given_up).map(|key| key.value.clone()).collect())
     }
 
-    fn look_for_outages(&mut self) {
-        let outages = self.main.world.outages();
-        if outages.is_empty() {
-            return;
-        }
-        let by_name = |state: &keyrotor_fake::world::State| {
-            every(state).filter(|key| self.put_back.contains(&key.id)).map(|key| format!(" {}, ", key.name)).collect()
-        };
-        let put_back: Vec<String> = match self.schedule.renames {
-            Renames::Work => self.main.world.read(by_name),
-            _ => Vec::new(),
-        };
-        let by_hand = self.schedule.has_writes_by_hand() || self.schedule.has_foreign_values();
-        let told: Vec<_> = outages
-            .iter()
-            // Putting back removes a secret where there was none; keys that nobody rotates in time expire.
-            .filter(|outage| outage.cause != PUT_BACK)
-            .filter(|outage| !(outage.what.starts_with("still holds") && outage.what.ends_with("has expired")))
-            // A process that starts with what a person has switched off under its target.
-            .filter(|outage| !is_process(&outage.secret) || !self.schedule.ends_keys_by_hand())
-            // One that starts with what a person has written into its target.
-            .filter(|outage| !is_process(&outage.secret) || !outage.what.ends_with("holds a value that no key has"))
-            // A process that began between the writing of a new key and its putting back.
-            .filter(|outage| !is_process(&outage.secret) || !outage.what.contains("-unconfirmed, which is dead"))
-            .filter(|outage| !is_process(&outage.secret) || !put_back.iter().any(|name| outage.what.contains(name)))
-            .filter(|outage| {
-                let raced = self.raced.get(&outage.place).is_some_and(|keys| keys.contains(&outage.key));
-                !(raced && outage.what.starts_with("still holds"))
-            })
-            .filter(|outage| {
-                let given_up = |(keys, written): &(BTreeSet<String>, BTreeSet<Place>)| {
-                    let is_beside = outage.secret == COPY || SLIPS.contains(&outage.secret.as_str());
-                    let is_written = written.contains(&outage.place) && !is_beside;
-                    keys.contains(&outage.key) && !is_written
-                };
-                !(outage.what.starts_with("still holds") && self.given_up.iter().any(given_up))
-            })
-            .filter(|outage| {
-                let unknown = !self.schedule.masked_labels && !self.in_sight.contains(&outage.key);
-                !(outage.secret == COPY && unknown)
-            })
-            // A person has written a target too, so that nothing tells of a name that is not like it.
-            .filter(|outage| !(outage.secret == OTHER && by_hand))
-            .filter(|outage| !(outage.cause == REMOVE_ANOTHERS && self.overtaken.contains(&outage.place)))
-            .map(ToString::to_string)
-            .collect();
-        for outage in told {
-            self.broke(Promise::Outage, outage);
-        }
-    }
-
-    fn look_at_targets(&mut self) {
-        let held = self.main.targets.iter().filter_map(|place| self.main.world.key_at(place, SECRET));
-        self.in_sight = held.map(|key| key.id).collect();
-    }
-
-    /// What no run may replace, as far as it can see that: where it is, and what.
-    fn foreign(&self) -> Vec<(usize, String)> {
-        let held = self.main.targets.iter().enumerate();
-        let held = held.filter_map(|(nth, place)| Some((nth, self.main.world.value_at(place, SECRET)?)));
-        let told = |(_, value): &(usize, String)| is_foreign(&self.main, self.schedule, value);
-        if self.schedule.readable { held.filter(told).collect() } else { Vec::new() }
-    }
-
-    fn look_for_overwritten(&mut self, foreign: Vec<(usize, String)>, by_hand: impl Fn(usize) -> bool) {
-        for (nth, value) in foreign.into_iter().filter(|(nth, _)| !by_hand(*nth)) {
-            let Some(place) = self.main.targets.get(nth) else { continue };
-            if self.main.world.value_at(place, SECRET).as_ref() != Some(&value) {
-                let what = format!("{place} held {}", people::what_is(&self.main, &value));
-                self.broke(Promise::Overwrite, what);
-            }
-        }
-    }
-
     async fn clean_run(&mut self, scene: &Scene) -> Ended {
         let foreign = self.foreign();
         self.look_at_targets();
@@ -720,57 +535,6 @@ impl<'a> Play<'a> {
         self.look_for_keys_taken_back();
         self.no_wider_key();
         ended
-    }
-
-    fn no_wider_key(&mut self) {
-        let Schedule { grant, lifetime, wider, .. } = self.schedule;
-        // An issuer that grants more than was asked has made such a key before anybody can see it.
-        let found = self.main.world.read(|state| {
-            let in_use = |key: &Key| state.github.holdings().any(|(_, _, value)| value == key.value);
-            let mut wider_ones = every(state).filter(|key| grant.is_wider(key, *lifetime));
-            wider_ones.find(|key| wider.is_none() || in_use(key)).cloned()
-        });
-        if let Some(key) = found {
-            self.broke(Promise::Wider, format!("{key:?}"));
-        }
-        self.no_other_key();
-        if self.schedule.guarded {
-            self.no_unguarded_key();
-        }
-    }
-
-    /// What is in use has the rights that were asked for, as far as an issuer that does wrong lets it be seen.
-    fn no_other_key(&mut self) {
-        let (grant, in_use) = (self.schedule.grant, |state: &keyrotor_fake::world::State, key: &Key| {
-            state.github.holdings().any(|(_, _, value)| value == key.value)
-        });
-        let find = |is: &dyn Fn(&Key) -> bool| {
-            let found = |state: &keyrotor_fake::world::State| {
-                state.issuer.keys.iter().find(|key| is(key) && in_use(state, key)).cloned()
-            };
-            self.main.world.read(found)
-        };
-        let narrower = find(&|key| grant.is_narrower(key));
-        let added = find(&|key| key.extra.contains_key(ADDED_RIGHT));
-        // Without renames the next run can't tell a dead run's key from the deployed one, and inherits the least of both.
-        if let Some(key) = narrower.filter(|_| self.schedule.renames == Renames::Work) {
-            self.broke(Promise::Narrower, format!("{key:?}"));
-        }
-        if let Some(key) = added {
-            self.broke(Promise::Wider, format!("{key:?}"));
-        }
-    }
-
-    /// No key in use lacks the guardrail that its predecessors had.
-    fn no_unguarded_key(&mut self) {
-        let found = self.main.world.read(|state| {
-            let in_use = |key: &Key| state.github.holdings().any(|(_, _, value)| value == key.value);
-            let mut unguarded = state.issuer.keys.iter().filter(|key| state.issuer.guardrails.of(&key.id).is_empty());
-            unguarded.find(|key| in_use(key)).cloned()
-        });
-        if let Some(key) = found {
-            self.broke(Promise::Wider, format!("{} has no guardrail", key.name));
-        }
     }
 
     /// Whether a run may have to ask which key is deployed: where no rename is on record, targets were misspelt, a person
