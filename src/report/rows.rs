@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::facts::Single;
-use crate::rotation::outcome::{Death, KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport, TargetState};
+use crate::rotation::outcome::{
+    Death, KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport, TargetState,
+};
 use crate::rotation::plan::holdings::Holding;
 
 /// One rotation.

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use futures_util::future::{join, join_all};
 
-use crate::rotation::plan::holdings::{Evidence, TargetHolding};
-use crate::rotation::plan::observation::Observation;
-use crate::rotation::outcome::{KeyFate, Problem};
-use crate::rotation::policy::{Policy, Retire};
-use crate::rotation::model::{Endpoint, KeyId, KeyProbe};
 use crate::rotation::exec::prove::{FIRST_WAIT, LONGEST_WAIT};
 use crate::rotation::exec::run::{KeyRecord, Run};
+use crate::rotation::model::{Endpoint, KeyId, KeyProbe};
+use crate::rotation::outcome::{KeyFate, Problem};
+use crate::rotation::plan::holdings::{Evidence, TargetHolding};
+use crate::rotation::plan::observation::Observation;
+use crate::rotation::policy::{Policy, Retire};
 use crate::secret::Secret;
 
 /// One refusal may come from the one server that has heard of it.

@@ -6,7 +6,8 @@ use arbitrary::{Result, Unstructured};
 use jiff::Timestamp;
 use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::{
-    Death, KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason, TargetReport, TargetState,
+    Death, KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason, TargetReport,
+    TargetState,
 };
 use keyrotor::rotation::step::Step;
 
