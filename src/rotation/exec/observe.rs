@@ -421,7 +421,8 @@ impl Run<'_> {
         }
         let is = |alive| provably(&listing.keys, &live, value, &about, alive);
         let (None, Some(true), Some(at), Some(only)) = (&held.is, alive, tried.at, is(true)) else { return held };
-        if self.replaced_another_lately(listing, &only) {
+        // A run that waited may have been handed the key before it. What a target holds is replaced in any case.
+        if self.policy.current_key.as_ref() == Some(value) && self.replaced_another_lately(listing, &only) {
             return held;
         }
         let told = |row: &&KeyRow| {
