@@ -70,6 +70,7 @@ mod docs {
     pub(crate) mod documents;
     mod examples;
     mod inputs_agree;
+    mod translations;
     pub(crate) mod workflows;
 }
 

@@ -117,8 +117,10 @@ fn cargo(place: &str, arguments: &[String]) {
         "simulate" => check_flags(place, "tests/sim/src", &handed_on),
         // Without the package's name cargo would not know which of the workspace's programs is meant.
         "install" => {
-            let git = ["install", "--locked", "--git", env!("CARGO_PKG_REPOSITORY"), "--tag"];
-            assert_eq!(own, [&git[..], &[RELEASED, env!("CARGO_PKG_NAME")]].concat(), "{place}");
+            let git = ["install", "--locked", "--git", env!("CARGO_PKG_REPOSITORY")];
+            let newest = [&git[..], &[env!("CARGO_PKG_NAME")]].concat();
+            let released = [&git[..], &["--tag", RELEASED, env!("CARGO_PKG_NAME")]].concat();
+            assert!(own == newest || own == released, "{place}: {own:?}");
         }
         "build" | "clippy" | "fmt" => {}
         "bench" => {
@@ -175,10 +177,22 @@ fn check_flags(place: &str, folder: &str, handed_on: &[&str]) {
 /// The tag of the version that this is.
 const RELEASED: &str = concat!("v", env!("CARGO_PKG_VERSION"));
 
-/// What is downloaded and verified is what the release workflow makes and signs.
+/// What is downloaded and verified is what the release workflow makes and signs. A secret that is set is one that an example
+/// reads, and its value is no argument.
 fn gh(place: &str, arguments: &[String]) {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let repository = match arguments[..] {
+        ["secret", "set", name, ref rest @ ..] => {
+            let read = format!("${{{{ secrets.{name} }}}}");
+            let examples = crate::docs::documents::files("examples/workflows");
+            assert!(examples.iter().any(|path| text(path).contains(&read)), "{place}: no example reads {name}");
+            assert!(matches!(rest, [] | ["--env", _] | ["--env", _, "<", _]), "{place}: {rest:?}");
+            return;
+        }
+        ["api", path, ..] => {
+            assert!(path.starts_with("repos/acme/"), "{place}");
+            return;
+        }
         ["attestation", "verify", what, "--repo", repository] => {
             let release: Value = crate::docs::workflows::parsed(".github/workflows/release.yml");
             let published = release["env"]["IMAGE"].as_str().unwrap();
@@ -235,6 +249,52 @@ fn kubectl(place: &str, arguments: &[String]) {
     assert!(fine, "{place}: nobody checks this command");
 }
 
+/// What prepares a role for OIDC.
+fn vault(place: &str, arguments: &[String]) {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let fine = match arguments[..] {
+        ["auth", "enable", "jwt"] | ["policy", "write", "keyrotor", "policy.json"] => true,
+        ["write", "auth/jwt/role/keyrotor", "@role.json"] => true,
+        ["write", "auth/jwt/config", ref rest @ ..] => {
+            rest.iter().all(|it| it.ends_with("=https://token.actions.githubusercontent.com"))
+        }
+        _ => false,
+    };
+    assert!(fine, "{place}: nobody checks this command");
+}
+
+/// One line of a block or a script.
+fn run(shell: &mut Shell, place: &str, line: &[String]) {
+    let (command, arguments) = line.split_first().unwrap();
+    match command.as_str() {
+        "export" => shell.export(place, &arguments[0]),
+        "keyrotor" => shell.keyrotor(place, arguments),
+        "aws" => assert_eq!(arguments[..2], ["eks", "update-kubeconfig"], "{place}"),
+        "cargo" => cargo(place, arguments),
+        "gh" => gh(place, arguments),
+        "kubectl" => kubectl(place, arguments),
+        "tar" => assert!(arguments[0] == "-xzf" && is_released(&arguments[1]), "{place}"),
+        "vault" => vault(place, arguments),
+        path if path.contains('/') => {
+            let file = fs::metadata(Path::new(ROOT).join(path)).unwrap_or_else(|_| panic!("{place}"));
+            assert!(file.permissions().mode() & 0o111 != 0, "{place}");
+        }
+        _ => panic!("{place}: nobody checks this command"),
+    }
+}
+
+/// The script of a workflow's step that starts the program, with the step's variables.
+pub(crate) fn check_script(place: &str, script: &str, env: &BTreeMap<String, String>) {
+    let mut text = script.to_owned();
+    for (name, value) in env {
+        text = text.replace(&format!("${name}"), value);
+    }
+    let block = Block { place: place.to_owned(), language: "sh".to_owned(), text };
+    let mut shell = Shell::new();
+    shell.vars.extend(env.clone());
+    lines(&block).iter().for_each(|line| run(&mut shell, place, line));
+}
+
 #[test]
 fn every_command_in_the_documents_is_accepted() {
     let mut seen = 0;
@@ -242,20 +302,7 @@ fn every_command_in_the_documents_is_accepted() {
         let mut shell = Shell::new();
         for line in lines(block) {
             let place = format!("{}: {}", block.place, line.join(" "));
-            let (command, arguments) = line.split_first().unwrap();
-            match command.as_str() {
-                "export" => shell.export(&place, &arguments[0]),
-                "keyrotor" => shell.keyrotor(&place, arguments),
-                "cargo" => cargo(&place, arguments),
-                "gh" => gh(&place, arguments),
-                "kubectl" => kubectl(&place, arguments),
-                "tar" => assert!(arguments[0] == "-xzf" && is_released(&arguments[1]), "{place}"),
-                path if path.contains('/') => {
-                    let file = fs::metadata(Path::new(ROOT).join(path)).unwrap_or_else(|_| panic!("{place}"));
-                    assert!(file.permissions().mode() & 0o111 != 0, "{place}");
-                }
-                _ => panic!("{place}: nobody checks this command"),
-            }
+            run(&mut shell, &place, &line);
             seen += 1;
         }
         let _ = fs::remove_dir_all(&shell.scratch);
@@ -266,8 +313,23 @@ fn every_command_in_the_documents_is_accepted() {
 #[test]
 fn every_block_says_its_language() {
     for block in blocks() {
-        assert!(["sh", "yaml", "toml"].contains(&block.language.as_str()), "{}: {:?}", block.place, block.language);
+        let known = ["json", "mermaid", "sh", "toml", "yaml"];
+        assert!(known.contains(&block.language.as_str()), "{}: {:?}", block.place, block.language);
     }
+}
+
+/// A repository's OIDC subject has one of two forms: whoever copies a policy has both.
+#[test]
+fn what_trusts_a_job_names_both_forms_of_its_subject() {
+    let mut seen = 0;
+    for block in blocks().iter().filter(|block| block.language == "json") {
+        let parsed: Value = serde_json::from_str(&block.text).unwrap_or_else(|error| panic!("{}: {error}", block.place));
+        let subjects = ["repo:acme/ops:environment:rotation", "repo:acme@123456/ops@456789:environment:rotation"];
+        let both = subjects.map(|subject| parsed.to_string().contains(subject));
+        assert_eq!(both[0], both[1], "{}", block.place);
+        seen += usize::from(both[0]);
+    }
+    assert_eq!(seen, 2, "AWS and Vault");
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn section(markdown: &str, heading: &str) -> String {
 }
 
 /// The cells of every table's rows, without the heads.
-fn rows(markdown: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(markdown: &str) -> Vec<Vec<String>> {
     let mut lines = markdown.lines().peekable();
     let mut rows = Vec::new();
     while let Some(line) = lines.next() {
@@ -39,7 +39,7 @@ fn rows(markdown: &str) -> Vec<Vec<String>> {
 }
 
 /// The texts between backticks, single or double.
-fn spans(cell: &str) -> Vec<String> {
+pub(crate) fn spans(cell: &str) -> Vec<String> {
     let mut spans = Vec::new();
     let mut rest = cell;
     while let Some(begin) = rest.find('`') {
@@ -223,15 +223,20 @@ fn placeholders(format: &str) -> String {
     text.replace('\u{1}', "{{").replace('\u{2}', "}}")
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+fn rust(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|ext| ext == "rs") && !path.ends_with("tests.rs") {
+            rust(&path, found);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
             found.push(path);
         }
     }
+}
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    rust(folder, found);
+    found.retain(|path| !path.ends_with("tests.rs"));
 }
 
 #[test]
@@ -255,6 +260,48 @@ fn every_message_in_the_troubleshooting_stands_in_the_source() {
 fn literals_are_read_as_a_person_sees_them() {
     let source = "let a = '\"'; // \"not this\"\n f(\"one {} \\\n    two {x:?} \\\"q\\\"\", \"${{\")";
     assert_eq!(literals(source), ["one … two … \"q\"", "${{"]);
+}
+
+// The protocol, and the shape of the pages.
+
+#[test]
+fn every_test_that_guards_a_closed_hole_is_there() {
+    let page = text("docs/protocol.md");
+    let holes = section(&page, "## Holes that were found");
+    let (mut found, mut paths) = (0, Vec::new());
+    ["src", "tests"].into_iter().for_each(|folder| rust(&Path::new(ROOT).join(folder), &mut paths));
+    let code: String = paths.iter().map(text).collect();
+    for name in spans(&holes).iter().filter(|span| span.matches('_').count() > 3) {
+        assert!(code.contains(&format!("fn {name}()")), "no test is called {name}");
+        found += 1;
+    }
+    assert!(found > 30, "only {found}");
+}
+
+/// A reader of the front pages sees the end of each.
+#[test]
+fn front_pages_are_short() {
+    for (page, most) in [("README.md", 150), ("SECURITY.md", 160), ("ARCHITECTURE.md", 220)] {
+        let lines = text(page).lines().count();
+        assert!(lines <= most, "{page} has {lines} lines, at most {most} are read");
+    }
+    let long = rows(&text("ARCHITECTURE.md")).concat().into_iter().filter(|cell| cell.chars().count() > 160);
+    assert_eq!(long.collect::<Vec<_>>(), Vec::<String>::new(), "a cell of ARCHITECTURE.md is longer than two lines");
+}
+
+/// What is no plain English, and what there is a better word for in the glossary.
+const AVOIDED: [&str; 10] = [
+    " mend", "of which", " whom ", "so that nobody looks", "taken back again", "made anew", "lies there", "stood still",
+    "tells one rotation", "known to others",
+];
+
+#[test]
+fn the_pages_use_plain_words() {
+    for page in documents().iter().filter(|path| *path != "CHANGELOG.md" && *path != "docs/troubleshooting.md") {
+        let page_text = text(page);
+        let found: Vec<_> = AVOIDED.iter().filter(|words| page_text.contains(**words)).collect();
+        assert!(found.is_empty(), "{page}: {found:?}");
+    }
 }
 
 // Links.

@@ -23,14 +23,16 @@ pub(crate) fn files(folder: &str) -> Vec<String> {
 
 /// Every document, from the project's root.
 pub(crate) fn documents() -> Vec<String> {
-    let all: Vec<_> = [".", "docs"].into_iter().flat_map(files).filter(|path| path.ends_with(".md")).collect();
+    let folders = [".", "docs", "docs/zh-TW"];
+    let all: Vec<_> = folders.into_iter().flat_map(files).filter(|path| path.ends_with(".md")).collect();
     assert!(all.len() > 5, "{all:?}");
     all
 }
 
-/// What users read: the README and the pages in `docs`, one behind the other.
+/// What users read: the README and the English pages in `docs`, one behind the other.
 pub(crate) fn manual() -> String {
-    let pages = documents().into_iter().filter(|path| path == "README.md" || path.starts_with("docs/"));
+    let is_page = |path: &String| path == "README.md" || path.starts_with("docs/") && !path.starts_with("docs/zh");
+    let pages = documents().into_iter().filter(is_page);
     pages.map(|path| text(path) + "\n").collect()
 }
 
@@ -50,7 +52,7 @@ pub(crate) fn blocks() -> Vec<Block> {
     documents().iter().flat_map(|document| blocks_of(document, &text(document))).collect()
 }
 
-fn blocks_of(document: &str, markdown: &str) -> Vec<Block> {
+pub(crate) fn blocks_of(document: &str, markdown: &str) -> Vec<Block> {
     let mut found: Vec<Block> = Vec::new();
     let mut inside = false;
     for (at, line) in markdown.lines().enumerate() {

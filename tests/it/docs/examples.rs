@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::docs::documents::{ROOT, blocks, files, text};
 use crate::docs::workflows::parsed;
 
-const ACTION: &str = "keyrotor/keyrotor@v1";
+/// Of a release, and before there is one.
+const ACTION: [&str; 2] = ["keyrotor/keyrotor@v1", "keyrotor/keyrotor@<commit>"];
 const CALLED: [&str; 2] = ["rotate.yml", "rotate-oidc.yml"];
 /// What a warning of the program may say of an example all the same.
 const MEANT: [&str; 1] = ["grace-period: has no effect, since a leaked key gets no grace"];
@@ -56,11 +57,19 @@ fn uses<'a>(yaml: &'a Value, found: &mut Vec<&'a Value>) {
     }
 }
 
+/// The steps that start the program itself.
+fn scripts<'a>(yaml: &'a Value) -> Vec<&'a Value> {
+    let jobs = yaml.get("jobs").and_then(Value::as_object).into_iter().flatten();
+    let steps = jobs.filter_map(|(_, job)| job["steps"].as_array()).flatten();
+    steps.filter(|step| step["run"].as_str().is_some_and(|run| run.starts_with("keyrotor "))).collect()
+}
+
 /// As a workflow would have it, were it there.
 fn evaluated(expression: &str) -> String {
     let known = match expression {
         "github.repository" => "acme/app",
-        "inputs.leaked" => "true",
+        "inputs.leaked" | "inputs.dry-run || false" => "true",
+        "inputs.rotate-now && '0s' || '30d'" => "0s",
         "inputs.key-name" | "matrix.environment" => "production",
         "secrets.AROUTER_API_KEY" | "secrets.CURRENT_KEY" => "lr_live_0123456789abcdef0123456789abcdef",
         "secrets.AROUTER_MANAGEMENT_KEY" | "secrets.MANAGEMENT_KEY" => "lr_mgmt_0123456789abcdef0123456789abcdef",
@@ -105,7 +114,7 @@ fn check_secrets(place: &str, with: Option<&Value>) {
 /// The inputs and variables that the action is started with by this step or job.
 fn given(place: &str, at: &Value) -> (Fields, Fields) {
     let uses = at["uses"].as_str().unwrap();
-    if uses == ACTION {
+    if ACTION.contains(&uses) {
         check_secrets(place, at.get("with"));
         return (fields(at.get("with"), &evaluated), fields(at.get("env"), &evaluated));
     }
@@ -182,7 +191,13 @@ fn every_example_is_accepted() {
             }
             accepted(&place, &with, &Fields::new());
         } else {
-            assert!(!found.is_empty() || is_canary(&yaml), "{place}: what is this an example of?");
+            let scripts = scripts(&yaml);
+            for step in &scripts {
+                let env = fields(step.get("env"), &evaluated);
+                crate::docs::commands::check_script(&place, step["run"].as_str().unwrap(), &env);
+            }
+            let is_known = !found.is_empty() || !scripts.is_empty() || is_canary(&yaml);
+            assert!(is_known, "{place}: what is this an example of?");
         }
     }
 }
@@ -205,7 +220,7 @@ fn every_example_workflow_is_careful() {
         // An audit changes nothing: two may run at once, and either be cancelled.
         let mut found = Vec::new();
         uses(&yaml, &mut found);
-        if found.iter().any(|step| step["with"]["command"] != "audit") {
+        if found.iter().any(|step| step["with"]["command"] != "audit") || !scripts(&yaml).is_empty() {
             assert!(yaml["concurrency"]["group"].as_str().unwrap().starts_with("rotate-"), "{place}");
             assert_eq!(yaml["concurrency"]["cancel-in-progress"], false, "{place}");
         }
