@@ -1,4 +1,4 @@
-//! The assumptions of the protocol (`SECURITY.md`), each of which can be broken to see what is lost then.
+//! The assumptions of the protocol (`docs/protocol.md`), each of which can be broken to see what is lost then.
 
 use std::fmt;
 use std::str::FromStr;

@@ -363,7 +363,7 @@ impl<'a> Play<'a> {
         keys
     }
 
-    /// A first run of a neighbour can't tell a family whose only key is an unfinished run's from its own: SECURITY.md,
+    /// A first run of a neighbour can't tell a family whose only key is an unfinished run's from its own: docs/protocol.md,
     /// known limits.
     fn neighbour_can_tell(&self) -> bool {
         let live = self.main.live_family();

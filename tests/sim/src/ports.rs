@@ -364,7 +364,7 @@ impl KeyIssuer for SimIssuer {
                 }
                 verdict
             }
-            // An open door that happens to refuse a key that was never issued: SECURITY.md, known limits.
+            // An open door that happens to refuse a key that was never issued: docs/protocol.md, known limits.
             Err(Failure::Refused(_)) if at == MODELS && accepted.is_none() && self.models_open() => {
                 KeyProbe::Undecided("nobody can tell".into())
             }

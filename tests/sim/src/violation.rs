@@ -36,7 +36,7 @@ pub enum Promise {
 }
 
 impl Promise {
-    /// Whether it may break in this schedule because of an assumption that does not hold there: what `SECURITY.md` says
+    /// Whether it may break in this schedule because of an assumption that does not hold there: what `docs/protocol.md` says
     /// is lost, and no more.
     #[must_use]
     pub fn may_break(self, schedule: &Schedule) -> bool {

@@ -63,7 +63,7 @@ impl Schedule {
 }
 
 /// Where a person ends the key that a dead run left, one repository soon has two families under one name, and the times of
-/// their writes do not tell them apart: SECURITY.md, known limits.
+/// their writes do not tell them apart: docs/protocol.md, known limits.
 fn without_other_names(world: &mut Schedule) {
     let runs = world.acts.iter_mut().filter_map(|act| match act {
         Act::Runs { runs, .. } => Some(runs),
@@ -87,7 +87,7 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
     let lifetime = (start != Start::HandMade && dice.one_in(6)).then(|| dice.pick(&[45 * DAY, 90 * DAY]));
     let neighbours = match (start, works && lifetime.is_none()) {
         (Start::Rotated, true) => &[Neighbour::Empty, Neighbour::Holding, Neighbour::Naming][..],
-        // Without renames a neighbour that names a key adopts the whole family (SECURITY.md, known limits), as it does
+        // Without renames a neighbour that names a key adopts the whole family (docs/protocol.md, known limits), as it does
         // a family of which no key is left alive.
         (Start::Rotated, false) => &[Neighbour::Empty, Neighbour::Holding],
         _ => &[Neighbour::Nobody],
@@ -95,7 +95,7 @@ fn world(dice: &mut Dice, seed: u64) -> Schedule {
     let neighbour = if dice.one_in(4) { dice.pick(neighbours) } else { Neighbour::Nobody };
     let shows_updated = !works || !dice.one_in(8);
     // What is waited for must be told by when it began, and nothing else may end its key. Where renames are not dated, the
-    // grace counts from a dead run's key: SECURITY.md, known limits.
+    // grace counts from a dead run's key: docs/protocol.md, known limits.
     let drains = works && shows_updated && lifetime.is_none() && dice.broken.is_none() && dice.one_in(4);
     // A first key has none, and nothing to inherit one from.
     let guarded = start != Start::Empty && dice.one_in(4);
@@ -193,7 +193,7 @@ fn acts_of(dice: &mut Dice, world: &Schedule) -> Vec<Act> {
     if let Some(first) = runs.first_mut() {
         first.after = Duration::ZERO;
     }
-    // What a run leaves alone that names something else, another one at the same time may bring into the family: SECURITY.md.
+    // What a run leaves alone that names something else, another one at the same time may bring into the family: docs/protocol.md.
     if count > 1 {
         let goes_on = |run: &&mut RunPlan| run.slip == Some(Slip::Other) && run.retire == Retire::Keep;
         runs.iter_mut().filter(goes_on).for_each(|run| run.retire = Retire::Delete);
@@ -276,7 +276,7 @@ fn deed(dice: &mut Dice, world: &Schedule) -> HumanAction {
         17 => HumanAction::TakeOut,
         18 if world.readable => HumanAction::Foreign { target, what: foreign(dice) },
         19 => HumanAction::Beside { target: dice.rng.usize(0..3) },
-        // A job that reads an older key which someone has put back is not waited for: SECURITY.md, known limits.
+        // A job that reads an older key which someone has put back is not waited for: docs/protocol.md, known limits.
         _ if world.drains => HumanAction::Use { target: 0 },
         _ => HumanAction::Write { target, back: dice.rng.usize(0..3) },
     }
