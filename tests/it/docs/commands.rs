@@ -323,7 +323,8 @@ fn every_block_says_its_language() {
 fn what_trusts_a_job_names_both_forms_of_its_subject() {
     let mut seen = 0;
     for block in blocks().iter().filter(|block| block.language == "json") {
-        let parsed: Value = serde_json::from_str(&block.text).unwrap_or_else(|error| panic!("{}: {error}", block.place));
+        let parsed: Value =
+            serde_json::from_str(&block.text).unwrap_or_else(|error| panic!("{}: {error}", block.place));
         let subjects = ["repo:acme/ops:environment:rotation", "repo:acme@123456/ops@456789:environment:rotation"];
         let both = subjects.map(|subject| parsed.to_string().contains(subject));
         assert_eq!(both[0], both[1], "{}", block.place);

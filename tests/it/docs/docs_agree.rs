@@ -291,8 +291,16 @@ fn front_pages_are_short() {
 
 /// What is no plain English, and what there is a better word for in the glossary.
 const AVOIDED: [&str; 10] = [
-    " mend", "of which", " whom ", "so that nobody looks", "taken back again", "made anew", "lies there", "stood still",
-    "tells one rotation", "known to others",
+    " mend",
+    "of which",
+    " whom ",
+    "so that nobody looks",
+    "taken back again",
+    "made anew",
+    "lies there",
+    "stood still",
+    "tells one rotation",
+    "known to others",
 ];
 
 #[test]

@@ -68,7 +68,7 @@ fn scripts<'a>(yaml: &'a Value) -> Vec<&'a Value> {
 fn evaluated(expression: &str) -> String {
     let known = match expression {
         "github.repository" => "acme/app",
-        "inputs.leaked" | "inputs.dry-run || false" => "true",
+        "inputs.leaked" | "inputs.dry-run" | "inputs.dry-run || 'false'" => "true",
         "inputs.rotate-now && '0s' || '30d'" => "0s",
         "inputs.key-name" | "matrix.environment" => "production",
         "secrets.AROUTER_API_KEY" | "secrets.CURRENT_KEY" => "lr_live_0123456789abcdef0123456789abcdef",

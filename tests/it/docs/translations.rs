@@ -18,16 +18,19 @@ const TRANSLATED: &str = "KEYROTOR_TRANSLATED";
 
 /// Which version of a page this is: FNV-1a over its text.
 fn version(page: &str) -> String {
-    let hash = text(page).bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = text(page)
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     format!("{hash:016x}")
 }
 
 #[test]
 fn a_translation_says_which_version_it_translates() {
     for (page, source, _) in PAGES {
-        let told = format!("<!-- Translates {source}, version {}. CONTRIBUTING.md, \"Style\", says how to update it. -->", version(source));
+        let told = format!(
+            "<!-- Translates {source}, version {}. CONTRIBUTING.md, \"Style\", says how to update it. -->",
+            version(source)
+        );
         let old = text(page);
         let first = old.lines().next().unwrap_or_default();
         if std::env::var_os(TRANSLATED).is_some() {
