@@ -334,6 +334,18 @@ fn beside(document: &str, path: &str) -> String {
 }
 
 #[test]
+fn every_page_is_linked_from_another() {
+    let linked: String = documents().iter().map(text).collect();
+    for page in documents().iter().filter(|page| page.starts_with("docs/")) {
+        let name = page.rsplit('/').next().unwrap();
+        assert!(
+            linked.contains(&format!("]({name}")) || linked.contains(&format!("/{name}")),
+            "{page} is linked nowhere"
+        );
+    }
+}
+
+#[test]
 fn every_link_between_documents_leads_somewhere() {
     for document in documents() {
         let document = document.as_str();

@@ -58,7 +58,7 @@ fn uses<'a>(yaml: &'a Value, found: &mut Vec<&'a Value>) {
 }
 
 /// The steps that start the program itself.
-fn scripts<'a>(yaml: &'a Value) -> Vec<&'a Value> {
+fn scripts(yaml: &Value) -> Vec<&Value> {
     let jobs = yaml.get("jobs").and_then(Value::as_object).into_iter().flatten();
     let steps = jobs.filter_map(|(_, job)| job["steps"].as_array()).flatten();
     steps.filter(|step| step["run"].as_str().is_some_and(|run| run.starts_with("keyrotor "))).collect()
