@@ -23,6 +23,7 @@ const ROUND_TRIPS_IN_HAND: u32 = 7;
 /// What the project wants to keep to, whatever dialect the issuer speaks.
 const MAX_TIMES_THE_FLOOR: f64 = 1.1;
 const MAX_REQUESTS: usize = 18;
+const MAX_REQUESTS_IN_HAND: usize = 22;
 const MAX_KIB: u64 = 24 * 1024;
 
 struct Case {
@@ -45,10 +46,19 @@ struct Measured {
     requests: Vec<Request>,
 }
 
+impl Case {
+    fn floor(&self) -> Duration {
+        LATENCY * if self.with_current_key { ROUND_TRIPS_IN_HAND } else { ROUND_TRIPS }
+    }
+
+    fn max_requests(&self) -> usize {
+        if self.with_current_key { MAX_REQUESTS_IN_HAND } else { MAX_REQUESTS }
+    }
+}
+
 fn main() {
-    let floor = LATENCY * ROUND_TRIPS;
     println!("one rotation of one target, every request takes {} ms, {RUNS} runs each", LATENCY.as_millis());
-    println!("floor: {ROUND_TRIPS} round trips = {} ms\n", floor.as_millis());
+    println!("floor: {ROUND_TRIPS} round trips, {ROUND_TRIPS_IN_HAND} with current-key\n");
     println!(
         "{:22} {:>23} {:>7} {:>9} {:>9} {:>10}",
         "", "min / median / max ms", "ratio", "requests", "start ms", "peak KiB"
@@ -59,24 +69,26 @@ fn main() {
         run(case);
         let mut runs: Vec<_> = (0..RUNS).map(|_| run(case)).collect();
         runs.sort_by_key(|run| run.took);
-        report(case, &runs, floor);
+        report(case, &runs);
         if listed {
             list(&runs);
         }
     }
-    println!("\ntargets: ratio of the median ≤ {MAX_TIMES_THE_FLOOR}, ≤ {MAX_REQUESTS} requests, < {MAX_KIB} KiB");
+    println!(
+        "\ntargets: ratio of the median ≤ {MAX_TIMES_THE_FLOOR}, ≤ {MAX_REQUESTS} requests ({MAX_REQUESTS_IN_HAND} with current-key), < {MAX_KIB} KiB"
+    );
     println!("each request with its time: cargo bench --bench rotation -- --requests");
 }
 
-fn report(case: &Case, runs: &[Measured], floor: Duration) {
+fn report(case: &Case, runs: &[Measured]) {
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
     let (Some(min), Some(median), Some(max)) = (runs.first(), runs.get(runs.len() / 2), runs.last()) else { return };
-    let ratio = median.took.as_secs_f64() / floor.as_secs_f64();
+    let ratio = median.took.as_secs_f64() / case.floor().as_secs_f64();
     let requests = runs.iter().map(|run| run.requests.len()).max().unwrap_or_default();
     let peak = runs.iter().map(|run| run.peak_kib).max().unwrap_or_default();
     let start = runs.iter().map(|run| run.to_first_request).min().unwrap_or_default();
     let times = format!("{:.0} / {:.0} / {:.0}", ms(min.took), ms(median.took), ms(max.took));
-    let missed = ratio > MAX_TIMES_THE_FLOOR || requests > MAX_REQUESTS || peak >= MAX_KIB;
+    let missed = ratio > MAX_TIMES_THE_FLOOR || requests > case.max_requests() || peak >= MAX_KIB;
     let verdict = if missed { "  MISSED" } else { "" };
     println!("{:22} {times:>23} {ratio:>7.2} {requests:>9} {:>9.1} {peak:>10}{verdict}", case.title, ms(start));
 }
