@@ -27,6 +27,16 @@ impl Task {
             Self::Reenable => "reenable",
         }
     }
+
+    /// What it does, for the list of commands.
+    #[must_use]
+    pub fn summary(self) -> &'static str {
+        match self {
+            Self::Rotate => "Rotate the key if it is due; the default",
+            Self::Audit => "Read and judge every key of the account",
+            Self::Reenable => "Enable a key again that `retire: disable` switched off",
+        }
+    }
 }
 
 impl fmt::Display for Task {

@@ -15,6 +15,7 @@ fn surroundings(args: &[&str], vars: &[(&str, &str)]) -> Surroundings {
 #[test]
 fn the_struct_is_well_formed() {
     command().debug_assert();
+    commands().debug_assert();
 }
 
 #[test]
@@ -71,6 +72,38 @@ fn help_version_and_errors_come_back() {
 #[test]
 fn the_values_of_variables_do_not_stand_in_the_help() {
     let vars = [("INPUT_KEY-NAME", "a-value-of-mine"), ("INPUT_MANAGEMENT-KEY", "lr_mgmt_s3cret")];
-    let help = parse(&surroundings(&["--help"], &vars)).unwrap_err().to_string();
+    let help = help(&surroundings(&["--help"], &vars)).to_string();
     assert!(help.contains("--key-name") && !help.contains("a-value-of-mine") && !help.contains("s3cret"));
+}
+
+#[test]
+fn each_command_has_its_own_help_short_and_long() {
+    let lines = |args: &[&str]| help(&surroundings(args, &[])).to_string().lines().count();
+    let short = lines(&["-h"]);
+    assert!(short < 45 && lines(&["--help"]) > 3 * short, "{short}");
+    let shown = |args: &[&str]| help(&surroundings(args, &[])).to_string();
+    assert!(shown(&["audit", "--help"]).contains("--fail-on") && !shown(&["audit", "-h"]).contains("--key-name"));
+    assert!(shown(&["-h", "reenable"]).contains("KEY-ID") && !shown(&["reenable", "-h"]).contains("--targets"));
+    assert!(lines(&["audit", "-h"]) < lines(&["audit", "--help"]));
+    assert_eq!(
+        shown(&["rotate", "--help"]),
+        about_itself(&surroundings(&["help", "rotate"], &[])).unwrap().unwrap().to_string()
+    );
+}
+
+#[test]
+fn completions_and_the_manual_know_every_flag() {
+    let told = |args: &[&str]| about_itself(&surroundings(args, &[])).unwrap().unwrap().to_string();
+    for shell in ["bash", "zsh", "fish", "powershell"] {
+        let script = told(&["completions", shell]);
+        for doc in INPUTS.iter().filter(|doc| !doc.secret && doc.name != "command") {
+            assert!(script.contains(doc.name), "{shell}: {}", doc.name);
+        }
+    }
+    let manual = told(&["man"]).replace("\\-", "-");
+    for word in
+        INPUTS.iter().filter(|doc| doc.name != "command").map(|doc| doc.name).chain(["reenable", "keyrotor-audit"])
+    {
+        assert!(manual.contains(word), "{word}");
+    }
 }

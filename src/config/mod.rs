@@ -27,6 +27,7 @@ mod yaml;
 use std::fmt;
 use std::time::Duration;
 
+use clap::builder::StyledStr;
 use url::Url;
 
 use crate::rotation::model::KeyId;
@@ -152,8 +153,8 @@ impl From<String> for Warning {
 /// What the surroundings ask for.
 #[derive(Debug)]
 pub enum Asked {
-    /// `--help` or `--version`: print this and exit 0.
-    Text(String),
+    /// `--help`, `--version` and their like: print this and exit 0.
+    Text(StyledStr),
     /// The inputs are wrong: report these and exit 2.
     Wrong(Vec<Problem>),
     /// Do this.

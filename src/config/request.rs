@@ -34,6 +34,9 @@ pub fn read(surroundings: &Surroundings) -> Reading {
     let secrets = Secrets::read(surroundings, &mut problems);
     context::check_variables(surroundings, &mut problems);
     let mut all = secrets.all();
+    if let Some(told) = cli::about_itself(surroundings) {
+        return Reading { secrets: all, format: Format::Text, asked: told.map_or_else(not_told, Asked::Text) };
+    }
     match cli::parse(surroundings) {
         Ok(inputs) => {
             let format = problems.read("format", inputs.format.as_deref(), format).unwrap_or_default();
@@ -47,8 +50,18 @@ pub fn read(surroundings: &Surroundings) -> Reading {
             hand_to_rotations(&all, &mut asked);
             Reading { secrets: all, format, asked }
         }
-        Err(error) => Reading { secrets: all, format: guess_format(surroundings), asked: not_parsed(&error, problems) },
+        Err(error) => Reading {
+            secrets: all,
+            format: guess_format(surroundings),
+            asked: not_parsed(&error, surroundings, problems),
+        },
     }
+}
+
+fn not_told(message: String) -> Asked {
+    let mut problems = Problems::default();
+    problems.note("command line", message);
+    Asked::Wrong(problems.into_vec())
 }
 
 /// What a config file leads to, and what was put into it by mistake.
@@ -253,11 +266,13 @@ fn misspelt_secret(error: &clap::Error) -> Option<(&str, &'static InputDoc)> {
     cli::input(near).filter(|doc| doc.secret).map(|doc| (flag.as_str(), doc))
 }
 
-fn not_parsed(error: &clap::Error, mut problems: Problems) -> Asked {
-    let text = error.to_string();
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
-        return Asked::Text(text);
+fn not_parsed(error: &clap::Error, surroundings: &Surroundings, mut problems: Problems) -> Asked {
+    match error.kind() {
+        ErrorKind::DisplayHelp => return Asked::Text(cli::help(surroundings)),
+        ErrorKind::DisplayVersion => return Asked::Text(error.render()),
+        _ => {}
     }
+    let text = error.to_string();
     if let Some((flag, secret)) = misspelt_secret(error) {
         problems.note("command line", format!("{flag}: {}", cli::no_flag(secret)));
         return Asked::Wrong(problems.into_vec());

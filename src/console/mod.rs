@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
+use clap::builder::StyledStr;
 use tokio::time::{Instant, sleep};
 
 pub use self::annotations::Kind;
@@ -99,9 +100,10 @@ impl<O: Write, E: Write> Console<O, E> {
         &self.redactor
     }
 
-    /// The program's own text, as it is, on stdout: `--help` and `--version`.
-    pub fn verbatim(&self, text: &str) {
-        put(&mut self.state.borrow_mut().out, text);
+    /// The program's own text, as it is, on stdout: `--help`, `--version` and their like.
+    pub fn verbatim(&self, text: &StyledStr) {
+        let text = if self.surroundings.colour { text.ansi().to_string() } else { text.to_string() };
+        put(&mut self.state.borrow_mut().out, &text);
     }
 
     /// One line of the story.

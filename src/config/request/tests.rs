@@ -229,9 +229,21 @@ fn a_command_line_that_cant_be_read_is_a_problem_in_the_asked_format() {
 
 #[test]
 fn help_and_version_are_texts() {
-    for arg in ["--help", "-h", "--version"] {
-        let asked = read(&step(&[arg], &[("INPUT_NONSENSE", "x")])).asked;
-        assert!(matches!(&asked, Asked::Text(text) if text.contains("keyrotor")), "{asked:?}");
+    for args in
+        [&["--help"][..], &["-h"], &["--version"], &["help"], &["help", "audit"], &["completions", "zsh"], &["man"]]
+    {
+        let asked = read(&step(args, &[("INPUT_NONSENSE", "x")])).asked;
+        assert!(matches!(&asked, Asked::Text(text) if text.to_string().contains("keyrotor")), "{asked:?}");
+    }
+}
+
+#[test]
+fn what_nobody_can_tell_is_a_problem_that_repeats_no_word() {
+    for args in
+        [&["help", "lr_live_0123456789"][..], &["completions", "lr_live_0123456789"], &["completions"], &["man", "x"]]
+    {
+        let text = only(args, &[]);
+        assert!(text.starts_with("command line: ") && !text.contains("0123"), "{text}");
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::engine::Engine;
 
-/// Compressed, as it is pulled: 5.2 MB.
-const MAX: u64 = 5_200_000;
+/// Compressed, as it is pulled: 5.5 MB. Completions and the manual page are 75 KB of it.
+const MAX: u64 = 5_500_000;
 const FILES: [&str; 2] = ["etc/ssl/certs/ca-certificates.crt", "keyrotor"];
 /// Fewer certificates are not the roots of the web.
 const FEWEST_ROOTS: usize = 100;

@@ -311,6 +311,35 @@ fn every_command_in_the_documents_is_accepted() {
 }
 
 #[test]
+fn every_example_of_the_help_is_accepted() {
+    let help = keyrotor::cli::commands().term_width(80).render_long_help().to_string();
+    let (_, examples) = help.split_once("Examples:").unwrap();
+    let block = Block { place: "--help".to_owned(), language: "sh".to_owned(), text: examples.to_owned() };
+    let mut shell = Shell::new();
+    let config = Path::new(ROOT).join("examples/keyrotor.yml").display().to_string();
+    shell.vars.insert("PRODUCTION_KEY".to_owned(), secret("current-key"));
+    let lines = lines(&block);
+    for line in &lines {
+        let (program, arguments) = line.split_first().unwrap();
+        assert_eq!(program, "keyrotor");
+        let arguments: Vec<_> =
+            arguments.iter().map(|word| if word == "keyrotor.yml" { config.clone() } else { word.clone() }).collect();
+        shell.keyrotor(&line.join(" "), &arguments);
+    }
+    assert!(lines.len() >= 10, "{}", lines.len());
+    // A line that is copied alone never rotates in place of saying what it would do.
+    let begun = examples.lines().filter(|line| line.ends_with('\\') && line.trim_start().starts_with("keyrotor"));
+    begun.for_each(|line| {
+        assert!(
+            !line.contains("--dry-run") || line.contains("keyrotor --dry-run") || line.contains("audit --dry-run"),
+            "{line}"
+        )
+    });
+    assert!(!examples.lines().any(|line| line.trim_start().starts_with("--dry-run")));
+    let _ = fs::remove_dir_all(&shell.scratch);
+}
+
+#[test]
 fn every_block_says_its_language() {
     for block in blocks() {
         let known = ["json", "mermaid", "sh", "toml", "yaml"];

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use clap::Command;
 use keyrotor::cli::{self, INPUTS, Task};
 use serde::Deserialize;
 
@@ -113,7 +114,7 @@ fn the_help_states_the_defaults_that_apply() {
 
 #[test]
 fn the_help_explains_secrets_and_the_exit_status() {
-    let help = help();
+    let help = cli::commands().render_long_help().to_string();
     for doc in INPUTS.iter().filter(|doc| doc.secret) {
         for variable in [doc.variable(), doc.own_variable(), format!("{}_FILE", doc.own_variable())] {
             assert!(help.contains(&variable), "{variable}");
@@ -123,13 +124,43 @@ fn the_help_explains_secrets_and_the_exit_status() {
     for status in ["0  done", "1  nothing has changed", "2  the inputs are wrong", "3  safe"] {
         assert!(help.contains(status), "{status}");
     }
-    let wide: Vec<&str> = help.lines().filter(|line| line.chars().count() > 100).collect();
-    assert_eq!(wide, [""; 0]);
-    // What clap breaks anew lands at the margin.
-    let after = cli::command().get_after_help().unwrap().to_string();
-    assert_eq!(after.lines().filter(|line| line.chars().count() > 100).collect::<Vec<_>>(), [""; 0]);
-    let torn: Vec<&str> = help.lines().filter(|line| line.ends_with(" `")).collect();
-    assert_eq!(torn, [""; 0], "a word is torn from its mark");
+}
+
+/// Every page of help on a terminal of so many columns, each with the name of its command.
+fn pages(columns: usize) -> Vec<(String, String)> {
+    let mut all = cli::commands().term_width(columns);
+    all.build();
+    let pages =
+        |command: &mut Command| [command.render_help(), command.render_long_help()].map(|page| page.to_string());
+    let own = pages(&mut all).map(|page| ("keyrotor".to_owned(), page));
+    let others = all.get_subcommands_mut().flat_map(|command| {
+        let name = command.get_name().to_owned();
+        pages(command).map(|page| (name.clone(), page))
+    });
+    own.into_iter().chain(others).collect()
+}
+
+#[test]
+fn the_help_fits_the_terminal() {
+    for columns in [80, 200] {
+        for (name, page) in pages(columns) {
+            let wide: Vec<&str> = page.lines().filter(|line| line.chars().count() > columns.min(100)).collect();
+            assert_eq!(wide, [""; 0], "{name} at {columns}");
+            let torn: Vec<&str> = page.lines().filter(|line| line.ends_with(" `")).collect();
+            assert_eq!(torn, [""; 0], "{name}: a word is torn from its mark");
+        }
+    }
+}
+
+#[test]
+fn an_example_is_the_same_at_any_width() {
+    let examples = |columns| -> Vec<String> {
+        let lines =
+            pages(columns).into_iter().flat_map(|(_, page)| page.lines().map(str::to_owned).collect::<Vec<_>>());
+        lines.filter(|line| line.trim_start().starts_with("keyrotor ") || line.ends_with('\\')).collect()
+    };
+    assert_eq!(examples(80), examples(200));
+    assert!(examples(80).len() > 20);
 }
 
 #[test]

@@ -159,14 +159,17 @@ fn plain_http_is_for_loopback_alone() {
 #[test]
 fn help_and_version_say_what_they_should_and_nothing_else() {
     let stage = stage();
-    for (arg, words) in
-        [("--help", &["Exit status", "KEYROTOR_MANAGEMENT_KEY_FILE"][..]), ("--version", &["keyrotor "])]
-    {
+    for (arg, words) in [
+        ("--help", &["Exit status", "KEYROTOR_MANAGEMENT_KEY_FILE", "reenable"][..]),
+        ("-h", &["Commands:", "keyrotor --help"]),
+        ("--version", &["keyrotor "]),
+    ] {
         let ran = stage.cli().arg(arg).run();
         assert_eq!((ran.status(), ran.requests.len(), ran.stderr.as_str()), (0, 0, ""), "{}", ran.log());
         for word in words {
             assert!(ran.stdout.contains(word), "{}", ran.stdout);
         }
+        assert!(!ran.stdout.contains('\u{1b}'), "colours in a pipe");
     }
 }
 
