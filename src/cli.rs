@@ -99,6 +99,12 @@ pub struct Inputs {
     /// Rotate only when the current key is older
     #[arg(long, value_name = "DURATION", help_heading = WHEN)]
     pub rotate_after: Option<String>,
+    /// Rotate whatever the key's age
+    ///
+    /// As if `rotate-after` were 0s, in every rotation of `config` too. For a button beside a schedule.
+    #[arg(long, value_name = "BOOLEAN", help_heading = WHEN)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub rotate_now: Option<String>,
     /// How long a replaced key stays alive
     ///
     /// It counts from the time when its successor was in place everywhere; a later run retires the key. `drain`: until

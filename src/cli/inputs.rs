@@ -116,6 +116,7 @@ pub const INPUTS: &[InputDoc] = &[
     InputDoc::new("limit-reset", ROTATE).default("inherit"),
     InputDoc::new("expires-after", ROTATE).default("inherit"),
     InputDoc::new("rotate-after", ROTATE).default("0s"),
+    InputDoc::new("rotate-now", ROTATE).default("false"),
     InputDoc::new("grace-period", ROTATE).default("0s"),
     InputDoc::new("retire", ROTATE).default("delete"),
     InputDoc::new("leaked", ROTATE).default("false"),

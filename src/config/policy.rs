@@ -31,6 +31,7 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
     let reset = problems.read("limit-reset", inputs.limit_reset.as_deref(), limit_reset);
     let expires_after = problems.read("expires-after", inputs.expires_after.as_deref(), expires_after);
     let rotate_after = problems.read("rotate-after", inputs.rotate_after.as_deref(), duration);
+    let rotate_now = problems.read("rotate-now", inputs.rotate_now.as_deref(), boolean);
     let grace = problems.read("grace-period", inputs.grace_period.as_deref(), grace_period);
     let retire = problems.read("retire", inputs.retire.as_deref(), retire);
     let leaked = problems.read("leaked", inputs.leaked.as_deref(), boolean);
@@ -48,7 +49,7 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
         limit: limit?,
         reset: reset?,
         expires_after: expires_after?,
-        rotate_after: rotate_after?,
+        rotate_after: if rotate_now? { Duration::ZERO } else { rotate_after? },
         grace: grace?.0,
         grace_is_stated: inputs.grace_period.as_deref().is_some_and(|text| !text.trim().is_empty()),
         drain: grace?.1,

@@ -88,6 +88,13 @@ rotations:
 ";
 
 #[test]
+fn what_is_to_be_rotated_now_is_so_in_every_rotation() {
+    let request = run(TWO, &[("PRODUCTION_KEY", "lr_live_0123456789"), ("INPUT_ROTATE-NOW", "true")]);
+    assert!(request.rotations.iter().all(|rotation| rotation.policy.rotate_after.is_zero()));
+    assert_eq!(request.warnings, [""; 0]);
+}
+
+#[test]
 fn each_rotation_has_its_own_and_what_holds_for_all() {
     let request = run(TWO, &[("PRODUCTION_KEY", "lr_live_0123456789"), ("INPUT_PARALLEL", "3")]);
     let [production, staging] = request.rotations.as_slice() else { panic!("{:?}", request.rotations) };

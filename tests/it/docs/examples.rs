@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use keyrotor::cli::{Surroundings, input};
-use keyrotor::config::{self, Asked};
+use keyrotor::config::{self, Asked, Request};
 use keyrotor_fake::App;
 use serde_json::{Value, json};
 
@@ -64,12 +64,48 @@ fn scripts(yaml: &Value) -> Vec<&Value> {
     steps.filter(|step| step["run"].as_str().is_some_and(|run| run.starts_with("keyrotor "))).collect()
 }
 
-/// As a workflow would have it, were it there.
-fn evaluated(expression: &str) -> String {
-    let known = match expression {
+/// What started a workflow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Event {
+    /// Inputs are empty then.
+    Schedule,
+    /// The button, with its defaults.
+    Dispatch,
+}
+
+/// As a workflow would have it, were it there. What is not given is empty, and `a || b` is the first that is not.
+fn evaluated(event: Event, expression: &str) -> String {
+    let is_true = |text: &str| !["", "false"].contains(&text);
+    let all = |part: &str| {
+        let mut last = String::new();
+        for factor in part.split("&&") {
+            last = value(event, factor.trim());
+            if !is_true(&last) {
+                break;
+            }
+        }
+        last
+    };
+    let mut last = String::new();
+    for part in expression.split("||") {
+        last = all(part);
+        if is_true(&last) {
+            break;
+        }
+    }
+    last
+}
+
+fn value(event: Event, name: &str) -> String {
+    if let Some(text) = name.strip_prefix('\'').and_then(|text| text.strip_suffix('\'')) {
+        return text.to_owned();
+    }
+    let known = match name {
         "github.repository" => "acme/app",
-        "inputs.leaked" | "inputs.dry-run" | "inputs.dry-run || 'false'" => "true",
-        "inputs.rotate-now && '0s' || '30d'" => "0s",
+        "inputs.leaked" => "true",
+        "inputs.dry-run" | "inputs.rotate-now" if event == Event::Schedule => "",
+        "inputs.dry-run" => "true",
+        "inputs.rotate-now" => "false",
         "inputs.key-name" | "matrix.environment" => "production",
         "secrets.AROUTER_API_KEY" | "secrets.CURRENT_KEY" => "lr_live_0123456789abcdef0123456789abcdef",
         "secrets.AROUTER_MANAGEMENT_KEY" | "secrets.MANAGEMENT_KEY" => "lr_mgmt_0123456789abcdef0123456789abcdef",
@@ -80,7 +116,7 @@ fn evaluated(expression: &str) -> String {
         "secrets.ROTATION_TOKEN" => "github_pat_0123456789abcdef0123456789abcdef",
         "vars.HTTPS_PROXY" => "http://127.0.0.1:3128",
         "vars.ROTATION_APP_CLIENT_ID" => "Iv23liAbCdEfGhIjKlMn",
-        _ => panic!("nobody knows what {expression} is"),
+        _ => panic!("nobody knows what {name} is"),
     };
     known.to_owned()
 }
@@ -112,7 +148,8 @@ fn check_secrets(place: &str, with: Option<&Value>) {
 }
 
 /// The inputs and variables that the action is started with by this step or job.
-fn given(place: &str, at: &Value) -> (Fields, Fields) {
+fn given(place: &str, at: &Value, event: Event) -> (Fields, Fields) {
+    let evaluated = |expression: &str| evaluated(event, expression);
     let uses = at["uses"].as_str().unwrap();
     if ACTION.contains(&uses) {
         check_secrets(place, at.get("with"));
@@ -138,7 +175,7 @@ fn given(place: &str, at: &Value) -> (Fields, Fields) {
     (fields(step.get("with"), &evaluate), fields(step.get("env"), &evaluate))
 }
 
-fn accepted(place: &str, with: &Fields, env: &Fields) {
+fn accepted(place: &str, with: &Fields, env: &Fields) -> Request {
     let mut surroundings = Surroundings::default();
     surroundings.vars.insert("GITHUB_REPOSITORY".into(), "acme/app".into());
     surroundings.vars.extend(env.clone());
@@ -151,14 +188,15 @@ fn accepted(place: &str, with: &Fields, env: &Fields) {
         let file = Path::new(ROOT).join(example).display().to_string();
         surroundings.vars.insert("INPUT_CONFIG".into(), file);
     }
-    check(place, &surroundings);
+    check(place, &surroundings)
 }
 
-fn check(place: &str, surroundings: &Surroundings) {
+fn check(place: &str, surroundings: &Surroundings) -> Request {
     let reading = config::read(surroundings);
     let Asked::Run(request) = reading.asked else { panic!("{place}: {:?}", reading.asked) };
     let warnings: Vec<_> = request.warnings.iter().filter(|warning| !MEANT.contains(&warning.text.as_str())).collect();
     assert!(warnings.is_empty(), "{place}: {warnings:?}");
+    *request
 }
 
 /// A workflow for the input `canary`: it can be dispatched, and reads the secret that was written.
@@ -168,13 +206,44 @@ fn is_canary(yaml: &Value) -> bool {
     dispatched && yaml.get("jobs").is_some_and(|jobs| jobs.to_string().contains("${{ secrets.AROUTER_API_KEY }}"))
 }
 
+fn scheduled(expression: &str) -> String {
+    evaluated(Event::Schedule, expression)
+}
+
+/// Whoever presses the button is first told what would be done; a schedule is never a dry run.
+#[test]
+fn every_rotation_has_a_button() {
+    let mut seen = 0;
+    for (place, yaml) in workflows() {
+        let mut found = Vec::new();
+        uses(&yaml, &mut found);
+        for at in found.iter().filter(|at| at["with"]["command"] != "audit") {
+            let run = |event| {
+                let (with, env) = given(&place, at, event);
+                (accepted(&place, &with, &env), with)
+            };
+            let is_dry = |(request, _): &(Request, _)| request.rotations.iter().all(|rotation| rotation.dry_run);
+            assert!(is_dry(&run(Event::Dispatch)), "{place}: the button rotates at once");
+            let offered = &yaml["on"]["workflow_dispatch"]["inputs"];
+            assert_eq!(offered["dry-run"]["default"], true, "{place}");
+            if yaml["on"].get("schedule").is_some() {
+                assert!(!is_dry(&run(Event::Schedule)), "{place}: the schedule does nothing");
+                assert_eq!(offered["rotate-now"]["default"], false, "{place}");
+                assert!(run(Event::Dispatch).1.contains_key("rotate-now"), "{place}");
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
 #[test]
 fn every_example_is_accepted() {
     for (place, yaml) in workflows().into_iter().chain(fragments()) {
         let mut found = Vec::new();
         uses(&yaml, &mut found);
         for at in &found {
-            let (with, env) = given(&place, at);
+            let (with, env) = given(&place, at, Event::Schedule);
             accepted(&place, &with, &env);
         }
         // A part of what stands behind `with:`.
@@ -184,8 +253,8 @@ fn every_example_is_accepted() {
                 "management-key": "${{ secrets.MANAGEMENT_KEY }}",
                 "github-token": "${{ secrets.ROTATION_TOKEN }}",
             });
-            let mut with = fields(Some(&rest), &evaluated);
-            with.extend(fields(Some(&yaml), &evaluated));
+            let mut with = fields(Some(&rest), &scheduled);
+            with.extend(fields(Some(&yaml), &scheduled));
             if with.contains_key("app-client-id") {
                 with.remove("github-token");
             }
@@ -247,8 +316,8 @@ fn without_current_key(config: &str) -> String {
 fn mounted(scratch: &Path, path: &str) -> String {
     let value = match path {
         "/etc/keyrotor/keyrotor.yml" => without_current_key(&text("examples/keyrotor.yml")),
-        "/run/secrets/keyrotor/management-key" => evaluated("secrets.MANAGEMENT_KEY"),
-        "/run/secrets/keyrotor/github-token" => evaluated("secrets.ROTATION_TOKEN"),
+        "/run/secrets/keyrotor/management-key" => scheduled("secrets.MANAGEMENT_KEY"),
+        "/run/secrets/keyrotor/github-token" => scheduled("secrets.ROTATION_TOKEN"),
         _ => panic!("nothing is mounted at {path}"),
     };
     let file = scratch.join(Path::new(path).file_name().unwrap());
