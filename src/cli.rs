@@ -22,6 +22,7 @@ const PROOF: &str = "Proof that the new key works";
 const TARGETS: &str = "Where the key is written";
 const RUN: &str = "The run";
 const ISSUER: &str = "The issuer";
+const INIT: &str = "The workflow";
 const AUDIT: &str = "What the audit looks for";
 
 /// Every input that has a flag, as it was written, flag before variable.
@@ -56,6 +57,11 @@ pub struct Inputs {
     /// `role=NAME`.
     #[arg(long, value_name = "TARGET", help_heading = TARGETS)]
     pub targets: Vec<String>,
+    /// File with more targets, one per line
+    ///
+    /// Blank lines and those that begin with `#` are skipped.
+    #[arg(long, value_name = "PATH", help_heading = TARGETS, value_hint = ValueHint::FilePath)]
+    pub targets_file: Option<String>,
     /// Name of the secret in every target
     ///
     /// A target may say otherwise with `secret=NAME`. With OpenRouter the default is OPENROUTER_API_KEY.
@@ -93,11 +99,11 @@ pub struct Inputs {
     /// Lifetime of the new key
     ///
     /// A duration, `never`, or `inherit`: the lifetime that the old key had, not its date.
-    #[arg(long, value_name = "DURATION", help_heading = RIGHTS)]
+    #[arg(long, value_name = "TIME", help_heading = RIGHTS)]
     pub expires_after: Option<String>,
 
     /// Rotate only when the current key is older
-    #[arg(long, value_name = "DURATION", help_heading = WHEN)]
+    #[arg(long, value_name = "TIME", help_heading = WHEN)]
     pub rotate_after: Option<String>,
     /// Rotate whatever the key's age
     ///
@@ -110,7 +116,7 @@ pub struct Inputs {
     /// It counts from the time when its successor was in place everywhere; a later run retires the key. `drain`: until
     /// every workflow run that began before has finished. Without this input, keys that earlier runs replaced still get
     /// 24 h without use.
-    #[arg(long, value_name = "DURATION", help_heading = WHEN)]
+    #[arg(long, value_name = "TIME", help_heading = WHEN)]
     pub grace_period: Option<String>,
     /// What becomes of replaced keys
     ///
@@ -130,7 +136,7 @@ pub struct Inputs {
     #[arg(long, value_name = "MODEL", help_heading = PROOF)]
     pub verify_chat: Option<String>,
     /// How long a new key may take to work, 1s to 1h
-    #[arg(long, value_name = "DURATION", help_heading = PROOF)]
+    #[arg(long, value_name = "TIME", help_heading = PROOF)]
     pub verify_timeout: Option<String>,
     /// Fields of the new key that nobody has to confirm
     ///
@@ -154,7 +160,7 @@ pub struct Inputs {
     #[arg(long, value_name = "URL", help_heading = ISSUER)]
     pub issuer_url: Option<String>,
     /// For one HTTP request, 1s to 10m
-    #[arg(long, value_name = "DURATION", help_heading = ISSUER)]
+    #[arg(long, value_name = "TIME", help_heading = ISSUER)]
     pub request_timeout: Option<String>,
 
     /// Print the plan, change nothing
@@ -177,11 +183,29 @@ pub struct Inputs {
     #[arg(long, value_name = "FORMAT", help_heading = RUN)]
     pub format: Option<String>,
 
+    /// Repository that gets the workflow [default: that of git's remote `origin`]
+    #[arg(long, value_name = "OWNER/NAME", help_heading = INIT)]
+    pub repository: Option<String>,
+    /// Environment that holds the secrets, or `none` [default: rotation]
+    #[arg(long, value_name = "NAME", help_heading = INIT)]
+    pub environment: Option<String>,
+    /// When it runs: the five fields of cron, in UTC [default: once a day]
+    #[arg(long, value_name = "CRON", help_heading = INIT)]
+    pub schedule: Option<String>,
+    /// Write the workflow to stdout, and no file
+    #[arg(long, value_name = "BOOLEAN", help_heading = INIT)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub print: Option<String>,
+    /// Write over a file that exists
+    #[arg(long, value_name = "BOOLEAN", help_heading = INIT)]
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub force: Option<String>,
+
     /// Report keys older than this
-    #[arg(long, value_name = "DURATION", help_heading = AUDIT)]
+    #[arg(long, value_name = "TIME", help_heading = AUDIT)]
     pub old_after: Option<String>,
     /// Report keys not used for this long
-    #[arg(long, value_name = "DURATION", help_heading = AUDIT)]
+    #[arg(long, value_name = "TIME", help_heading = AUDIT)]
     pub unused_after: Option<String>,
     /// Exit 3 on findings of this weight and above
     ///
@@ -205,6 +229,17 @@ pub struct Inputs {
     /// The names of the inputs that have a value, by flag or variable; secrets aside.
     #[arg(skip)]
     pub given: BTreeSet<&'static str>,
+}
+
+/// The flags that are no inputs of the action: they have a meaning for `init` alone.
+pub const OF_INIT: [&str; 5] = ["repository", "environment", "schedule", "print", "force"];
+
+impl Inputs {
+    /// Which of [`OF_INIT`] were given.
+    pub fn given_to_init(&self) -> impl Iterator<Item = &'static str> {
+        let given = [&self.repository, &self.environment, &self.schedule, &self.print, &self.force];
+        OF_INIT.into_iter().zip(given).filter(|(_, given)| given.is_some()).map(|(name, _)| name)
+    }
 }
 
 /// The command line as it is read: every option of every command, each option's help ending in its default.

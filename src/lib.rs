@@ -7,6 +7,8 @@
 //! * [`rotation`]: the heart. Observe, plan, the steps, the lease, the ledger of attempts, the recovery. It knows neither
 //!   HTTP nor GitHub, only [`rotation::model`].
 //! * `fleet`: those of one run, beside each other.
+//! * `doctor`: whether everything is there that a rotation needs.
+//! * `init`: writes the workflow that rotates a key.
 //! * [`audit`]: a key list to findings; `audit::execute` reads the lists.
 //! * [`issuer`]: who makes keys; `issuer::open` knows which there are. [`store`]: where they are kept.
 //! * [`http`], [`secret`], [`duration`], [`humanize`]: how a call can fail; the one type that holds a secret; spans of time,
@@ -18,10 +20,12 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod console;
+mod doctor;
 pub mod duration;
 mod fleet;
 pub mod http;
 pub mod humanize;
+mod init;
 pub mod issuer;
 pub mod nearest;
 mod notices;
@@ -55,6 +59,11 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
             console.drain(&interrupt).await;
             return 0;
         }
+        Asked::Init(settings) => {
+            let status = init::run(&settings, &interrupt, &console).await;
+            console.drain(&interrupt).await;
+            return status;
+        }
         Asked::Wrong(problems) => {
             let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
             Ending::invalid(&problems, &redactor)
@@ -68,7 +77,7 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
                 Command::Reenable(id) => {
                     Ending::ran(&[fleet::reenable(&request, id, &interrupt, &console).await], &redactor)
                 }
-                Command::Rotate => {
+                Command::Rotate | Command::Doctor => {
                     Ending::ran(&fleet::run_all(&request, variables, &interrupt, &console).await, &redactor)
                 }
             }

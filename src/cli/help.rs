@@ -7,7 +7,7 @@ use clap_mangen::Man;
 
 use super::inputs::Task;
 use super::surroundings::Surroundings;
-use super::{command, doc_of};
+use super::{OF_INIT, command, doc_of};
 
 const NAME: &str = "keyrotor";
 const COMPLETIONS: &str = "completions";
@@ -77,7 +77,7 @@ struct Example {
     lines: &'static str,
 }
 
-const EXAMPLES: [Example; 10] = [
+const EXAMPLES: [Example; 13] = [
     Example {
         task: Task::Rotate,
         does: "Say what would be done, and change nothing",
@@ -112,6 +112,17 @@ const EXAMPLES: [Example; 10] = [
         task: Task::Rotate,
         does: "Many rotations from a file, the report as JSON",
         lines: "keyrotor --dry-run --config keyrotor.yml --format json",
+    },
+    Example {
+        task: Task::Doctor,
+        does: "Is everything there that a rotation needs?",
+        lines: "keyrotor doctor --key-name production --targets repo:acme/app",
+    },
+    Example { task: Task::Init, does: "Ask what the workflow has to say, and write it", lines: "keyrotor init" },
+    Example {
+        task: Task::Init,
+        does: "The same from a script, to stdout",
+        lines: "keyrotor init --print --repository acme/app --key-name production",
     },
     Example {
         task: Task::Audit,
@@ -157,6 +168,8 @@ fn options(task: Task) -> impl Iterator<Item = Arg> {
     let has_meaning = move |arg: &Arg| match (doc_of(arg), arg.get_id().as_str()) {
         (Some(doc), _) => doc.tasks.contains(&task) && doc.name != "command",
         (None, "key_id") => task == Task::Reenable,
+        (None, "format") => task != Task::Init,
+        (None, id) if OF_INIT.contains(&id) => task == Task::Init,
         (None, _) => true,
     };
     let all: Vec<_> = command().get_arguments().cloned().collect();

@@ -8,6 +8,10 @@ use std::fmt;
 pub enum Task {
     /// Makes true what the inputs ask.
     Rotate,
+    /// Looks at everything that a rotation needs.
+    Doctor,
+    /// Writes the workflow that rotates a key.
+    Init,
     /// Reads and judges.
     Audit,
     /// Takes back a `retire: disable`.
@@ -16,13 +20,15 @@ pub enum Task {
 
 impl Task {
     /// Every command.
-    pub const ALL: [Self; 3] = [Self::Rotate, Self::Audit, Self::Reenable];
+    pub const ALL: [Self; 5] = [Self::Rotate, Self::Doctor, Self::Init, Self::Audit, Self::Reenable];
 
     /// As it is written.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
             Self::Rotate => "rotate",
+            Self::Doctor => "doctor",
+            Self::Init => "init",
             Self::Audit => "audit",
             Self::Reenable => "reenable",
         }
@@ -33,6 +39,8 @@ impl Task {
     pub fn summary(self) -> &'static str {
         match self {
             Self::Rotate => "Rotate the key if it is due; the default",
+            Self::Doctor => "Check everything that a rotation needs, change nothing",
+            Self::Init => "Write the workflow that rotates a key; asks what it has to say",
             Self::Audit => "Read and judge every key of the account",
             Self::Reenable => "Enable a key again that `retire: disable` switched off",
         }
@@ -45,10 +53,12 @@ impl fmt::Display for Task {
     }
 }
 
-const EVERY: &[Task] = &Task::ALL;
-const ROTATE: &[Task] = &[Task::Rotate];
+const ALL: &[Task] = &Task::ALL;
+const EVERY: &[Task] = &[Task::Rotate, Task::Doctor, Task::Audit, Task::Reenable];
+const ROTATE_AND_INIT: &[Task] = &[Task::Rotate, Task::Doctor, Task::Init];
+const ROTATE: &[Task] = &[Task::Rotate, Task::Doctor];
 const AUDIT: &[Task] = &[Task::Audit];
-const ROTATE_AND_AUDIT: &[Task] = &[Task::Rotate, Task::Audit];
+const ROTATE_AND_AUDIT: &[Task] = &[Task::Rotate, Task::Doctor, Task::Audit];
 
 /// One input.
 #[derive(Clone, Copy, Debug)]
@@ -100,31 +110,32 @@ impl InputDoc {
 
 /// Every input, in the order in which it is documented. `--format` is not among them: it is a flag alone.
 pub const INPUTS: &[InputDoc] = &[
-    InputDoc::new("command", EVERY).default("rotate"),
-    InputDoc::new("key-name", ROTATE).required(),
+    InputDoc::new("command", ALL).default("rotate"),
+    InputDoc::new("key-name", ROTATE_AND_INIT).required(),
     InputDoc::new("management-key", EVERY).secret(),
     InputDoc::new("current-key", EVERY).secret(),
-    InputDoc::new("replace-key-id", ROTATE),
-    InputDoc::new("targets", ROTATE).default("repo:$GITHUB_REPOSITORY"),
-    InputDoc::new("secret-name", ROTATE).default("AROUTER_API_KEY"),
-    InputDoc::new("github-token", EVERY).secret(),
-    InputDoc::new("app-client-id", EVERY),
+    InputDoc::new("replace-key-id", ROTATE_AND_INIT),
+    InputDoc::new("targets", ROTATE_AND_INIT).default("repo:$GITHUB_REPOSITORY"),
+    InputDoc::new("targets-file", ROTATE),
+    InputDoc::new("secret-name", ROTATE_AND_INIT).default("AROUTER_API_KEY"),
+    InputDoc::new("github-token", ALL).secret(),
+    InputDoc::new("app-client-id", ALL),
     InputDoc::new("app-private-key", EVERY).secret(),
     InputDoc::new("allowed-providers", ROTATE).default("inherit"),
     InputDoc::new("allowed-models", ROTATE).default("inherit"),
     InputDoc::new("spending-limit", ROTATE).default("inherit"),
     InputDoc::new("limit-reset", ROTATE).default("inherit"),
     InputDoc::new("expires-after", ROTATE).default("inherit"),
-    InputDoc::new("rotate-after", ROTATE).default("0s"),
+    InputDoc::new("rotate-after", ROTATE_AND_INIT).default("0s"),
     InputDoc::new("rotate-now", ROTATE).default("false"),
-    InputDoc::new("grace-period", ROTATE).default("0s"),
+    InputDoc::new("grace-period", ROTATE_AND_INIT).default("0s"),
     InputDoc::new("retire", ROTATE).default("delete"),
     InputDoc::new("leaked", ROTATE).default("false"),
     InputDoc::new("verify-chat", ROTATE),
     InputDoc::new("verify-timeout", ROTATE).default("60s"),
     InputDoc::new("accept-unconfirmed", ROTATE),
     InputDoc::new("canary", ROTATE),
-    InputDoc::new("issuer", EVERY).default("arouter"),
+    InputDoc::new("issuer", ALL).default("arouter"),
     InputDoc::new("issuer-url", EVERY).default("https://api.arouter.ai"),
     InputDoc::new("request-timeout", EVERY).default("30s"),
     InputDoc::new("parallel", ROTATE).default("16"),

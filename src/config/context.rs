@@ -47,6 +47,9 @@ pub(crate) fn check_task(task: Task, inputs: &Inputs, problems: &mut Problems) {
             problems.note(doc.name, format!("has no meaning for `{task}`, only for {}", tasks.join(" and ")));
         }
     }
+    for name in inputs.given_to_init().filter(|_| task != Task::Init) {
+        problems.note(name, format!("has no meaning for `{task}`, only for `{}`", Task::Init));
+    }
 }
 
 /// Notes an event on which the command does not run, and what a file may not say on it.

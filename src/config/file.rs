@@ -183,7 +183,7 @@ pub(super) fn read(input: &str, problems: &mut Problems) -> Option<Config> {
     of_text(path, &text, problems)
 }
 
-fn read_file(path: &str) -> Result<String, String> {
+pub(super) fn read_file(path: &str) -> Result<String, String> {
     let bytes = regular::read(Path::new(path), LARGEST_FILE).map_err(|error| unreadable(&error))?;
     String::from_utf8(bytes.to_vec()).map_err(|error| {
         let before = str::from_utf8(error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default());
@@ -197,7 +197,7 @@ fn unreadable(error: &io::Error) -> String {
         io::ErrorKind::NotFound => "there is no such file; in a workflow, check the repository out first \
              (actions/checkout), and count the path from its root"
             .to_owned(),
-        io::ErrorKind::FileTooLarge => "the file is larger than 1 MiB: expected a list of rotations in YAML".to_owned(),
+        io::ErrorKind::FileTooLarge => "the file is larger than 1 MiB: it is another one than was meant".to_owned(),
         io::ErrorKind::IsADirectory => "this is a directory: expected a file".to_owned(),
         _ => format!("the file can't be read: {error}"),
     }

@@ -6,6 +6,7 @@ mod base_url;
 mod context;
 mod fields;
 mod file;
+pub mod init;
 mod issuer;
 mod list;
 mod names;
@@ -36,6 +37,7 @@ use crate::secret::Secret;
 use crate::store::github::AppKey;
 use crate::store::target::Target;
 use audit::AuditSettings;
+use init::InitSettings;
 
 pub use crate::console::Format;
 pub use problem::{Problem, hide_credentials};
@@ -47,6 +49,8 @@ pub(crate) use together::environments;
 pub enum Command {
     /// Make true what the rotations ask.
     Rotate,
+    /// Look at everything that the rotations need.
+    Doctor,
     /// Read and judge.
     Audit(AuditSettings),
     /// Take back a `retire: disable`.
@@ -112,7 +116,7 @@ pub struct GitHubSettings {
 pub struct Request {
     /// What is to be done.
     pub command: Command,
-    /// For `rotate`: each of them, independently; never empty there.
+    /// For `rotate` and `doctor`: each of them, independently; never empty there.
     pub rotations: Vec<RotationRequest>,
     /// How to reach the issuer.
     pub issuer: IssuerSettings,
@@ -159,6 +163,8 @@ pub enum Asked {
     Wrong(Vec<Problem>),
     /// Do this.
     Run(Box<Request>),
+    /// Write a workflow.
+    Init(Box<InitSettings>),
 }
 
 /// What was read, right or wrong.

@@ -12,6 +12,7 @@ use crate::config::audit::{self, Listed};
 use crate::config::base_url::base_url;
 use crate::config::context;
 use crate::config::file::{self, Config};
+use crate::config::init;
 use crate::config::issuer::issuer;
 use crate::config::names::key_id;
 use crate::config::policy;
@@ -38,6 +39,10 @@ pub fn read(surroundings: &Surroundings) -> Reading {
         return Reading { secrets: all, format: Format::Text, asked: told.map_or_else(not_told, Asked::Text) };
     }
     match cli::parse(surroundings) {
+        Ok(inputs) if inputs.command.as_deref().map(str::trim) == Some(Task::Init.word()) => {
+            all.extend(init::tokens(surroundings));
+            Reading { secrets: all, format: Format::Text, asked: init::read(&inputs, surroundings, secrets, problems) }
+        }
         Ok(inputs) => {
             let format = problems.read("format", inputs.format.as_deref(), format).unwrap_or_default();
             let given = inputs.config.as_deref().filter(|_| inputs.given.contains("config"));
@@ -121,8 +126,9 @@ fn assemble(
 ) -> Option<Request> {
     let mut warnings: Vec<Warning> = secrets.doubts(surroundings).into_iter().map(Warning::from).collect();
     let said = problems.read("dry-run", inputs.dry_run.as_deref(), boolean);
-    let dry_run = said.map(|said| said || config.is_some_and(rotations::is_dry));
     let task = problems.read("command", inputs.command.as_deref(), task);
+    let is_dry = task == Some(Task::Doctor) || config.is_some_and(rotations::is_dry);
+    let dry_run = said.map(|said| said || is_dry);
     // A misspelt command is most likely `rotate` where a family is named: its other problems are worth knowing too.
     let task = task.or_else(|| inputs.given.contains("key-name").then_some(Task::Rotate));
     if let Some(task) = task {
@@ -133,8 +139,8 @@ fn assemble(
     }
     let beside = Beside { inputs, surroundings, secrets: &secrets, dry_run: dry_run == Some(true) };
     let rotations = match (task, config) {
-        (Some(Task::Rotate), Some(config)) => rotations::read(config, &beside, problems, &mut warnings),
-        (Some(Task::Rotate), None) if !inputs.given.contains("config") => {
+        (Some(Task::Rotate | Task::Doctor), Some(config)) => rotations::read(config, &beside, problems, &mut warnings),
+        (Some(Task::Rotate | Task::Doctor), None) if !inputs.given.contains("config") => {
             let rotation = rotation(&beside, dry_run, problems);
             warnings.extend(rotation.iter().flat_map(|rotation| policy::doubts(&rotation.policy)).map(Warning::from));
             Vec::from_iter(rotation)
@@ -211,11 +217,14 @@ fn command(task: Task, beside: &Beside<'_>, listed: Vec<Listed>, problems: &mut 
             return settings.map(Command::Audit);
         }
         (Task::Rotate, None) => return Some(Command::Rotate),
+        (Task::Doctor, None) => return Some(Command::Doctor),
+        // It is read before anything else.
+        (Task::Init, None) => {}
     }
     None
 }
 
-fn github_url(surroundings: &Surroundings, problems: &mut Problems) -> Option<Url> {
+pub(super) fn github_url(surroundings: &Surroundings, problems: &mut Problems) -> Option<Url> {
     let text = surroundings.var("GITHUB_API_URL").unwrap_or("https://api.github.com");
     base_url(text).map_err(|message| problems.wrong("GITHUB_API_URL", text, message)).ok()
 }

@@ -25,7 +25,7 @@ use crate::rotation::policy::Policy;
 use crate::store::target::Target;
 
 /// Inputs that belong to one rotation.
-const EACH_ONES_OWN: [&str; 3] = ["key-name", "replace-key-id", "targets"];
+const EACH_ONES_OWN: [&str; 4] = ["key-name", "replace-key-id", "targets", "targets-file"];
 
 /// The inputs as they hold for all rotations, with the places of those that the file states.
 #[must_use]

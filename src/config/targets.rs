@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cli::{self, Inputs, Surroundings};
-use crate::config::file::Entry;
+use crate::config::context;
+use crate::config::file::{self, Entry};
 use crate::config::openrouter;
 use crate::config::problem::Problems;
+use crate::config::scalar::path;
 use crate::config::yaml;
+use crate::regular;
 use crate::rotation::policy::Policy;
 use crate::store::target::{self, Canary, Kind, SecretName, Target, TargetProblem};
 
@@ -18,15 +21,39 @@ const REPOSITORY: &str = "GITHUB_REPOSITORY";
 pub(crate) fn read(inputs: &Inputs, surroundings: &Surroundings, problems: &mut Problems) -> Vec<Target> {
     let Some(secret) = secret_name(inputs, problems) else { return Vec::new() };
     let text = inputs.targets.join("\n");
-    let mut targets = if text.trim().is_empty() {
-        of_this_repository(surroundings, &secret, problems)
-    } else {
-        of_text(&text, &secret, problems)
+    let listed = listed(inputs, problems);
+    let mut targets = match (text.trim().is_empty(), inputs.given.contains("targets-file")) {
+        (true, false) => of_this_repository(surroundings, &secret, problems),
+        (true, true) => Vec::new(),
+        (false, _) => of_text("targets", &text, &secret, problems),
     };
-    let sound = text.lines().filter(|line| is_sound(line, &secret)).flat_map(|line| target::parse(line, &secret).0);
+    if let Some(listed) = &listed {
+        let more = of_text("targets-file", listed, &secret, problems);
+        check_own(&more, inputs, surroundings, problems);
+        targets.extend(more);
+    }
+    let lines = text.lines().chain(listed.as_deref().unwrap_or_default().lines());
+    let sound = lines.filter(|line| is_sound(line, &secret)).flat_map(|line| target::parse(line, &secret).0);
     check_repeated(&sound.collect::<Vec<_>>(), problems);
     set_canaries(inputs, &mut targets, problems);
     targets
+}
+
+/// What the file of `targets-file` says; `None` also once a problem with it was noted.
+fn listed(inputs: &Inputs, problems: &mut Problems) -> Option<String> {
+    let given = inputs.targets_file.as_deref().filter(|_| inputs.given.contains("targets-file"));
+    let path = problems.read("targets-file", Some(given?), path)?;
+    file::read_file(&path).map_err(|message| problems.wrong("targets-file", &regular::shown(&path), message)).ok()
+}
+
+/// On events for strangers the file may name the workflow's own repository alone.
+fn check_own(targets: &[Target], inputs: &Inputs, surroundings: &Surroundings, problems: &mut Problems) {
+    let Some(event) = context::for_strangers(surroundings, inputs) else { return };
+    for target in targets {
+        if let Err(message) = context::check_own(target, event, surroundings) {
+            problems.wrong("targets-file", &target.label(), message);
+        }
+    }
 }
 
 /// The secret's name in targets that do not say otherwise. With a wrong one the targets are read all the same, so that
@@ -64,7 +91,7 @@ pub(super) fn of_file(
     };
     let mut placed = Vec::new();
     for (text, at) in &given.lines {
-        let targets = problems.placed_at("targets", *at, |problems| of_text(text, &secret, problems));
+        let targets = problems.placed_at("targets", *at, |problems| of_text("targets", text, &secret, problems));
         let sound = is_sound(text, &secret);
         placed.extend(targets.into_iter().map(|target| Placed { target, at: *at, sound }));
     }
@@ -72,15 +99,15 @@ pub(super) fn of_file(
     placed
 }
 
-fn of_text(text: &str, secret: &SecretName, problems: &mut Problems) -> Vec<Target> {
+fn of_text(input: &'static str, text: &str, secret: &SecretName, problems: &mut Problems) -> Vec<Target> {
     let (targets, wrong) = target::parse(text, secret);
     if targets.is_empty() && wrong.is_empty() {
-        problems.note("targets", "names no target: every line is blank or a comment");
+        problems.note(input, "names no target: every line is blank or a comment");
     }
     let is_one = text.trim().lines().count() == 1 && problems.in_file();
     for TargetProblem { line, text, message } in wrong {
         let line = if is_one { String::new() } else { format!("line {line}: ") };
-        problems.wrong("targets", &text, format!("{line}{message}"));
+        problems.wrong(input, &text, format!("{line}{message}"));
     }
     targets
 }

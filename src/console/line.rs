@@ -18,11 +18,14 @@ pub fn clean(text: &str, redactor: &Redactor, limit: usize) -> String {
     clip(one_line(&line), limit)
 }
 
+/// What our own tables begin their lines with.
+const MARKS: [char; 3] = ['✓', '✗', '→'];
+
 /// A clean line that the runner prints as it stands.
 #[must_use]
 pub fn defuse(line: &str) -> String {
     let line = line.replace("##[", "# #[");
-    let harmless = |c: char| c.is_alphanumeric() || (c.is_ascii() && c != ':');
+    let harmless = |c: char| c.is_alphanumeric() || (c.is_ascii() && c != ':') || MARKS.contains(&c);
     match line.trim_start().chars().next() {
         Some(first) if !harmless(first) => format!("- {}", line.trim_start()),
         _ => line,
@@ -92,6 +95,7 @@ mod tests {
         assert_eq!(defuse("a ###[error]x"), "a ## #[error]x");
         assert_eq!(defuse("  repo:acme/app: written"), "  repo:acme/app: written");
         assert_eq!(defuse("(see above)"), "(see above)");
+        assert_eq!(defuse("  ✓ issuer"), "  ✓ issuer");
     }
 
     #[test]

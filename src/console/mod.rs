@@ -129,6 +129,17 @@ impl<O: Write, E: Write> Console<O, E> {
         }
     }
 
+    /// A question, behind which a person types.
+    pub fn prompt(&self, text: &str) {
+        put(&mut self.state.borrow_mut().out, &format!("{} ", self.clean(text)));
+    }
+
+    /// Whether a person reads what is told, at once.
+    #[must_use]
+    pub fn is_a_conversation(&self) -> bool {
+        self.surroundings.style == Style::Terminal && self.surroundings.story == Sink::Terminal
+    }
+
     /// Whether a workflow's log is what is written.
     #[must_use]
     pub fn is_on_github(&self) -> bool {

@@ -16,8 +16,9 @@ use futures_util::{StreamExt as _, stream};
 
 use self::connect::{Access, Connected, access, connect};
 use self::turns::{InTurn, Turns};
-use crate::config::{Request, RotationRequest};
+use crate::config::{Command, Request, RotationRequest};
 use crate::console::{BufferedLog, Console};
+use crate::doctor::{self, Patient};
 use crate::http::{Retry, Trace};
 use crate::humanize::duration;
 use crate::issuer;
@@ -156,6 +157,11 @@ impl Fleet<'_> {
         let rotation = async {
             match turns {
                 Some(turns) if !asked.dry_run => self.in_turn(asked, turns, issuer.as_ref(), &targets, observer).await,
+                _ if matches!(self.request.command, Command::Doctor) => {
+                    let (issuer, github) = (issuer.as_ref(), stores.github());
+                    let patient = Patient { request: self.request, asked, issuer, targets: &targets, github };
+                    doctor::examine(&patient, &self.context(observer)).await
+                }
                 _ => self.at_once(asked, issuer.as_ref(), &targets, observer).await,
             }
         };
@@ -168,6 +174,16 @@ impl Fleet<'_> {
         outcome
     }
 
+    fn context<'o>(&self, observer: &'o dyn Observer) -> Context<'o> {
+        Context {
+            clock: Clock::system(),
+            rng: RefCell::default(),
+            retry: Retry::default(),
+            interrupt: self.interrupt.clone(),
+            observer,
+        }
+    }
+
     async fn at_once(
         &self,
         asked: &RotationRequest,
@@ -175,13 +191,7 @@ impl Fleet<'_> {
         targets: &[Box<dyn SecretStore>],
         observer: &dyn Observer,
     ) -> Outcome {
-        let context = Context {
-            clock: Clock::system(),
-            rng: RefCell::default(),
-            retry: Retry::default(),
-            interrupt: self.interrupt.clone(),
-            observer,
-        };
+        let context = self.context(observer);
         if asked.dry_run {
             dry_run(issuer, targets, &asked.policy, &context).await
         } else {

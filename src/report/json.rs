@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use super::audit::AuditRows;
 use super::facts::{Single, counts, rotated};
-use super::rows::{KeyRow, ProblemRow, RotationRow, StepRow, TargetRow, TextRow};
-use super::rows::{audit_problem, input_problem, key, problems, rotation, steps, target, texts};
+use super::rows::{CheckRow, KeyRow, ProblemRow, RotationRow, StepRow, TargetRow, TextRow};
+use super::rows::{audit_problem, check, input_problem, key, problems, rotation, steps, target, texts};
 use super::{Ending, phrases};
 use crate::audit::Audit;
 use crate::rotation::outcome::Outcome;
@@ -44,6 +44,8 @@ pub struct Report<'a> {
     notices: Vec<TextRow<'a>>,
     steps: Vec<StepRow<'a>>,
     plan: Vec<TextRow<'a>>,
+    /// What `doctor` looked at; empty for everything else.
+    checks: Vec<CheckRow<'a>>,
     /// What an audit found; `null` for everything else.
     audit: Option<AuditRows<'a>>,
     /// Rows that were left out of the lists above, because an output may not be longer.
@@ -100,6 +102,7 @@ impl<'a> Report<'a> {
             notices: rows(outcomes, |o, name| texts(name, &o.notices)),
             steps: rows(outcomes, steps),
             plan: rows(outcomes, |o, name| texts(name, &o.plan)),
+            checks: rows(outcomes, |o, name| o.checks.iter().map(|one| check(name, one)).collect()),
             audit: None,
             omitted: 0,
         }
@@ -115,6 +118,7 @@ impl<'a> Report<'a> {
         self.notices.truncate(most);
         self.steps.truncate(most);
         self.plan.truncate(most);
+        self.checks.truncate(most);
         if let Some(audit) = &mut self.audit {
             audit.findings.truncate(most);
             audit.keys.truncate(most);
@@ -123,7 +127,7 @@ impl<'a> Report<'a> {
         self.omitted += before - self.lengths().iter().sum::<usize>();
     }
 
-    fn lengths(&self) -> [usize; 10] {
+    fn lengths(&self) -> [usize; 11] {
         let of_audit = |it: &AuditRows<'_>| (it.findings.len(), it.keys.len(), it.pruned.len());
         let (findings, keys, pruned) = self.audit.as_ref().map(of_audit).unwrap_or_default();
         [
@@ -134,6 +138,7 @@ impl<'a> Report<'a> {
             self.notices.len(),
             self.steps.len(),
             self.plan.len(),
+            self.checks.len(),
             findings,
             keys,
             pruned,

@@ -34,7 +34,7 @@ use crate::console::phrases::problem_text;
 use crate::console::{Console, Kind, line};
 use crate::rotation::model::KeyId;
 use crate::rotation::outcome::{
-    KeyFate, KeyReport, Needed, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
+    Check, KeyFate, KeyReport, Needed, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
 };
 use crate::secret::Redactor;
 
@@ -223,6 +223,16 @@ impl Cleaner<'_> {
             new_key_used: outcome.new_key_used,
             at: outcome.at,
             inputs: outcome.inputs.iter().map(|one| self.needed(one)).collect(),
+            checks: outcome.checks.iter().map(|check| self.check(check)).collect(),
+        }
+    }
+
+    fn check(&self, check: &Check) -> Check {
+        Check {
+            what: self.name(&check.what),
+            finding: check.finding,
+            detail: self.sentence(&check.detail),
+            remedy: check.remedy.as_ref().map(|remedy| self.sentence(remedy)),
         }
     }
 

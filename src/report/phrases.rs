@@ -3,14 +3,15 @@
 use super::escape::{code, prose};
 use crate::humanize::moment;
 use crate::rotation::outcome::{
-    Death, KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, RunStatus, TargetReport, TargetState,
+    Death, Finding, KeyFate, KeyReport, Needed, OldKeyStatus, Outcome, Problem, Reason, RunStatus, TargetReport,
+    TargetState,
 };
 
 /// So many keys of earlier runs are named where a run retired them.
 const MAX_RETIRED: usize = 3;
 
 /// More lines of one kind than this are counted: the report has them all.
-const MAX_LINES: usize = 50;
+pub(super) const MAX_LINES: usize = 50;
 
 /// A sentence that may name a key by its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,11 +50,27 @@ pub(super) fn headline_of(outcome: &Outcome) -> &'static str {
 /// The verdict as a headline, which also says that keys of earlier runs are gone.
 pub(super) fn result_of(outcome: &Outcome) -> &'static str {
     match (outcome.verdict, outcome.retired.as_slice()) {
+        (RunStatus::Planned, _) if is_examined(outcome) => "Ready to rotate",
+        (_, _) if is_examined(outcome) => "Not ready to rotate",
         (RunStatus::NotDue, [_]) => "Not due, an earlier key is retired",
         (RunStatus::NotDue, [_, ..]) => "Not due, earlier keys are retired",
         (RunStatus::Rotated, [_]) => "Rotated, an earlier key is retired too",
         (RunStatus::Rotated, [_, ..]) => "Rotated, earlier keys are retired too",
         (verdict, _) => headline(verdict),
+    }
+}
+
+/// Whether `doctor` looked at it.
+pub(super) fn is_examined(outcome: &Outcome) -> bool {
+    !outcome.checks.is_empty()
+}
+
+/// The sign of a check in a table.
+pub(super) fn sign(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Passed => "✓",
+        Finding::Failed => "✗",
+        Finding::Open => "?",
     }
 }
 
@@ -86,6 +103,10 @@ pub(super) fn headline(verdict: RunStatus) -> &'static str {
 
 /// Several rotations as a headline: how many came to what.
 pub(super) fn headline_of_many(outcomes: &[Outcome]) -> String {
+    if outcomes.iter().any(is_examined) {
+        let ready = outcomes.iter().filter(|it| it.verdict == RunStatus::Planned).count();
+        return format!("{} rotations: {ready} ready, {} not ready", outcomes.len(), outcomes.len() - ready);
+    }
     let count = |verdicts: &[RunStatus]| outcomes.iter().filter(|it| verdicts.contains(&it.verdict)).count();
     let counted = [
         (count(&[RunStatus::Rotated]), "rotated"),
@@ -112,6 +133,7 @@ pub(super) fn mark(verdict: RunStatus) -> &'static str {
 /// What happened, then why.
 pub(super) fn what_happened(outcome: &Outcome) -> String {
     let happened = match outcome.verdict {
+        _ if is_examined(outcome) => "Nothing was changed.".into(),
         RunStatus::Rotated => format!("Every target holds the new key{}.", old_key(outcome)),
         RunStatus::NotDue => "The current key stays.".into(),
         RunStatus::Reenabled => "The key works again, under a name that no run touches.".into(),
@@ -213,7 +235,15 @@ pub(super) fn next(outcome: &Outcome) -> Vec<Sentence> {
     let mut next = match outcome.verdict {
         RunStatus::Rotated | RunStatus::NotDue | RunStatus::Reenabled => Vec::new(),
         RunStatus::Planned if outcome.plan.is_empty() => Vec::new(),
+        RunStatus::Planned if is_examined(outcome) => {
+            vec![Sentence::new(
+                "Nothing is in the way. Run it without `doctor` to rotate, with dry-run for the plan alone.",
+            )]
+        }
         RunStatus::Planned => vec![Sentence::new("Run it again without dry-run.")],
+        RunStatus::Unchanged if is_examined(outcome) && !outcome.interrupted => {
+            vec![Sentence::new("Do what the table says where something is missing, then run doctor again.")]
+        }
         RunStatus::Unchanged | RunStatus::RolledBack => {
             let again =
                 if outcome.interrupted { "Run it again." } else { "Fix the reported errors, then run it again." };

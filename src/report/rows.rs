@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::facts::Single;
 use crate::rotation::outcome::{
-    Death, KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport, TargetState,
+    Check, Death, Finding, KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport, TargetState,
 };
 use crate::rotation::plan::holdings::Holding;
 
@@ -53,6 +53,29 @@ pub(super) struct TargetRow<'a> {
     state: &'a str,
     took_ms: Option<u64>,
     detail: Option<&'a str>,
+}
+
+/// One thing that a rotation needs.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct CheckRow<'a> {
+    rotation: &'a str,
+    what: &'a str,
+    /// `passed`, `failed` or `open`.
+    finding: &'a str,
+    detail: &'a str,
+    remedy: Option<&'a str>,
+}
+
+/// A check of a rotation.
+pub(super) fn check<'a>(rotation: &'a str, check: &'a Check) -> CheckRow<'a> {
+    let finding = match check.finding {
+        Finding::Passed => "passed",
+        Finding::Failed => "failed",
+        Finding::Open => "open",
+    };
+    CheckRow { rotation, what: &check.what, finding, detail: &check.detail, remedy: check.remedy.as_deref() }
 }
 
 /// One key.

@@ -57,6 +57,7 @@ pub(super) fn rotated() -> Outcome {
         new_key_used: None,
         inputs: Vec::new(),
         at: None,
+        checks: Vec::new(),
     }
 }
 

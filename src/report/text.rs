@@ -3,7 +3,10 @@
 use super::Ending;
 use super::phrases::{self, counts, extend, fate, full_stop, holds, what_happened};
 use crate::humanize::moment;
-use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, TargetState};
+use crate::rotation::outcome::{Check, Finding, KeyFate, KeyReport, Outcome, Problem, TargetReport, TargetState};
+
+/// So many dots lead from the longest name of a table to what stands beside it.
+const LEADER: usize = 4;
 
 /// The ending in lines, without mark-up.
 #[must_use]
@@ -34,7 +37,10 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
     let leak = phrases::leak(outcome).map(|leak| format!("{}: {leak}", outcome.key_name));
     let headline = format!("{}: {}. {}", outcome.key_name, phrases::result_of(outcome), what_happened(outcome));
     let mut lines: Vec<_> = leak.into_iter().chain([headline]).collect();
-    extend(&mut lines, phrases::other_problems(outcome).iter().map(|one| problem(one, &next)));
+    lines.extend(checks(outcome));
+    if !phrases::is_examined(outcome) {
+        extend(&mut lines, phrases::other_problems(outcome).iter().map(|one| problem(one, &next)));
+    }
     targets(outcome, &mut lines);
     extend(&mut lines, alive.map(key));
     extend(&mut lines, outcome.notices.iter().map(|notice| format!("  notice: {notice}")));
@@ -45,6 +51,28 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
         lines.extend(inputs.iter().map(|input| format!("    {input}")));
     }
     lines
+}
+
+/// The table of `doctor`. What failed is told in full, however many checks there are.
+fn checks(outcome: &Outcome) -> Vec<String> {
+    let width = outcome.checks.iter().map(|check| check.what.chars().count()).max().unwrap_or_default() + LEADER;
+    let failed = |check: &&Check| check.finding != Finding::Passed;
+    let shown = outcome
+        .checks
+        .iter()
+        .filter(failed)
+        .chain(outcome.checks.iter().filter(|check| !failed(check)).take(phrases::MAX_LINES));
+    let mut shown: Vec<_> = shown.collect();
+    shown.sort_by_key(|check| outcome.checks.iter().position(|one| std::ptr::eq(one, *check)));
+    let left_out = outcome.checks.len() - shown.len();
+    let lines = shown.into_iter().flat_map(|Check { what, finding, detail, remedy }| {
+        // Of several spaces in a row a log keeps one.
+        let line = format!("  {} {:.<width$} {detail}", phrases::sign(*finding), format!("{what} "));
+        let remedy = remedy.as_ref().map(|remedy| format!("      → {remedy}"));
+        std::iter::once(line).chain(remedy)
+    });
+    let more = (left_out > 0).then(|| format!("  ✓ … and {left_out} more"));
+    lines.chain(more).collect()
 }
 
 /// Where one of the listed keys is to be chosen, its age and last use tell which it is.
@@ -134,6 +162,30 @@ production: Failed, everything was put back. Every target holds the key it held.
         let text = shown(&[outcome]);
         let line = "  key key_1 by hand: alive, not touched, made 2026-07-01 08:00 UTC, last use";
         assert!(text.contains(&format!("{line} not shown\n{line}d 2026-11-27 13:07 UTC\n")), "{text}");
+    }
+
+    #[test]
+    fn the_table_of_doctor_has_a_mark_and_a_remedy() {
+        let check = |what: &str, finding, remedy: Option<&str>| Check {
+            what: what.to_owned(),
+            finding,
+            detail: "seen".to_owned(),
+            remedy: remedy.map(str::to_owned),
+        };
+        let mut outcome = unchanged();
+        (outcome.targets, outcome.keys, outcome.inputs) = Default::default();
+        outcome.checks = vec![
+            check("issuer", Finding::Passed, None),
+            check("repo:acme/app X", Finding::Failed, Some("Make it.")),
+            check("clocks", Finding::Open, None),
+        ];
+        let text = shown(&[outcome.clone()]);
+        let table = "  ✓ issuer ............ seen\n  ✗ repo:acme/app X ... seen\n      → Make it.\n  ? clocks ............ seen\n";
+        assert!(text.contains(table) && text.starts_with("production: Not ready to rotate. "), "{text}");
+        assert!(!text.contains("error:") && text.contains("then run doctor again."), "{text}");
+        outcome.checks.extend((0..200).map(|nth| check(&format!("repo:acme/{nth}"), Finding::Passed, None)));
+        let text = shown(&[outcome]);
+        assert!(text.lines().count() < 70 && text.contains("  ✓ … and ") && text.contains("→ Make it."), "{text}");
     }
 
     #[test]

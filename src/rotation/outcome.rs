@@ -325,6 +325,32 @@ pub struct Outcome {
     pub inputs: Vec<Needed>,
     /// When the run looked, on the issuer's clock; `None` where it saw nothing.
     pub at: Option<Timestamp>,
+    /// What `doctor` looked at, in the order of its table; empty for every other command.
+    pub checks: Vec<Check>,
+}
+
+/// What one check came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It is as a rotation needs it.
+    Passed,
+    /// It is not: a rotation would stop.
+    Failed,
+    /// It could not be told, or only costs something later.
+    Open,
+}
+
+/// One thing that a rotation needs, and whether it is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at: a target's name, or a word.
+    pub what: String,
+    /// Whether it is there.
+    pub finding: Finding,
+    /// What was seen.
+    pub detail: String,
+    /// What to do about it, as a sentence.
+    pub remedy: Option<String>,
 }
 
 /// An input that a run needs and has not.
@@ -364,6 +390,7 @@ impl Outcome {
             new_key_used: None,
             inputs: Vec::new(),
             at: None,
+            checks: Vec::new(),
         }
     }
 }

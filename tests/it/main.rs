@@ -21,6 +21,7 @@ mod protocol {
 /// The real program against the stand-ins.
 mod program {
     mod audit;
+    mod doctor;
     mod doubtful;
     mod draining;
     mod endings;
@@ -30,6 +31,7 @@ mod program {
     mod github_app;
     mod guardrails;
     mod holdings;
+    mod init;
     mod inputs;
     mod issuers;
     mod leaks;
@@ -68,7 +70,7 @@ mod docs {
     mod config_file;
     mod docs_agree;
     pub(crate) mod documents;
-    mod examples;
+    pub(crate) mod examples;
     mod inputs_agree;
     mod translations;
     pub(crate) mod workflows;

@@ -101,6 +101,7 @@ impl Run<'_> {
             new_key_used: memory.used.filter(|_| rotated),
             inputs,
             at: seen.map(Observation::now),
+            checks: Vec::new(),
         }
     }
 

@@ -481,3 +481,40 @@ async fn a_creator_is_carried_over_unless_its_confirmation_is_not_asked_for() {
     let accepted = Policy { accept_unconfirmed: ["creator_user_id".to_owned()].into(), ..policy() };
     assert!(other(&accepted).is_empty());
 }
+
+/// Two dead runs' keys with final names, where the issuer can't rename: one of them wrote a target, the key before them
+/// expired when they were there.
+fn of_dead_runs() -> Observation {
+    let runs = ["2026-11-20T12:00:00Z", "2026-11-21T12:00:00Z"];
+    let mut keys: Vec<_> = runs.iter().map(|made| row(&format!("production-{}-bbbbbb", &made[..10]), made)).collect();
+    let mut deployed = row(CURRENT, "2026-11-01T12:00:00Z");
+    deployed.rights.limit = Some(Some(5.0));
+    deployed.rights.expires_at = Some(Some(at("2026-11-25T12:00:00Z")));
+    keys.push(deployed);
+    let mut seen = seen(keys, &[Some("2026-11-20T12:00:02Z"), Some("2026-11-01T12:00:00Z")]);
+    seen.guardrails = Ok(Guardrails::from([(KeyId(CURRENT.to_owned()), ["a".to_owned()].into())]));
+    seen
+}
+
+#[tokio::test]
+async fn the_rights_of_a_key_that_died_since_bound_those_of_dead_runs() {
+    let plan_then = plan(&of_dead_runs(), &policy(), Naming::Immutable);
+    assert_eq!(rotation(&plan_then).rights.limit.flatten(), Some(5.0));
+    assert_eq!(rotation(&plan_then).guardrails.ids, ["a".to_owned()].into());
+    // One that had ended before may have had rights that were taken from it for a reason.
+    let mut long_dead = of_dead_runs();
+    long_dead.listing.keys[2].rights.expires_at = Some(Some(at("2026-11-15T12:00:00Z")));
+    assert_eq!(rotation(&plan(&long_dead, &policy(), Naming::Immutable)).rights.limit.flatten(), None);
+}
+
+#[tokio::test]
+async fn an_unknown_field_of_a_key_that_no_target_was_written_with_is_not_passed_on() {
+    let mut key = row(CURRENT, "2026-11-01T12:00:00Z");
+    key.unknown.insert("may_delegate".into(), true.into());
+    let unknown = |written: &str| {
+        let seen = seen(vec![key.clone()], &[Some(written)]);
+        rotation(&plan(&seen, &policy(), Naming::Immutable)).unknown.clone().unwrap()
+    };
+    assert_eq!(unknown("2026-11-01T12:00:05Z").len(), 1);
+    assert!(unknown("2026-11-01T12:04:00Z").is_empty(), "a dead run's: what it has may be what stopped it");
+}

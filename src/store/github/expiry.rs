@@ -25,12 +25,29 @@ pub struct Expiry {
     seen: Cell<Option<(Timestamp, Timestamp)>>,
 }
 
+/// How long a token lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remaining {
+    /// Less than 30 days.
+    pub soon: bool,
+    /// Until when, and for how long: `expires at 2026-12-31 23:59 UTC, in 30 days`.
+    pub told: String,
+}
+
 impl Expiry {
     /// Notes what an answer shows.
     pub fn note(&self, headers: &HeaderMap) {
         if let (Some(expires), Some(now)) = (of(headers), server_date(headers)) {
             self.seen.set(Some((expires, now)));
         }
+    }
+
+    /// When the token expires, where the answers have shown that.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Remaining> {
+        let (expires, now) = self.seen.get()?;
+        let left = Duration::try_from(expires.duration_since(now)).unwrap_or_default();
+        Some(Remaining { soon: left <= SOON, told: format!("expires at {}, in {}", moment(expires), whole(left)) })
     }
 
     /// A warning, once, where the token expires within 30 days. `web` is GitHub's address for people.

@@ -41,7 +41,8 @@ impl Program {
             return Ok(Self { path: path.into() });
         }
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--locked", "--package", "keyrotor", "--bin", "keyrotor"]);
+        cargo.args(["build", "--quiet", "--locked", "--profile", "demo"]);
+        cargo.args(["--package", "keyrotor-demo", "--bin", "keyrotor-demo-program"]);
         cargo.args(["--message-format", "json-render-diagnostics"]);
         let built = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).stderr(Stdio::inherit()).output()?;
         let messages = String::from_utf8_lossy(&built.stdout);

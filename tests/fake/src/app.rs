@@ -203,7 +203,7 @@ impl GitHub {
             Some((*permission, if level == "write" { Access::Write } else { Access::Read }))
         };
         let number = self.tokens.len();
-        let value = format!("ghs_{}{number:04}", letters(32));
+        let value = token_value(self.app.as_ref().map_or(0, |app| app.number), number);
         let token = Token {
             role: format!("minted for {}, {number}", installed.account),
             kind: TokenKind::Installation(installation),
@@ -224,6 +224,13 @@ impl Installation {
         let owner = place.repository().and_then(|name| name.split('/').next()).unwrap_or_default();
         owner.eq_ignore_ascii_case(&self.account) && self.only.as_ref().is_none_or(|only| only.contains(place))
     }
+}
+
+/// About 520 characters, a stateless token since April 2026: GitHub's page "Generating an installation access token for a
+/// GitHub App". It has the App's number in it, and is a JSON Web Token behind that.
+fn token_value(app: u64, number: usize) -> String {
+    let part = |length| URL_SAFE_NO_PAD.encode(letters(length));
+    format!("ghs_{app}_eyJ{}.eyJ{}{number:04}.{}", part(24), part(140), part(206))
 }
 
 fn letters(length: usize) -> String {

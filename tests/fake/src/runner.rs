@@ -13,7 +13,8 @@ pub struct Runner {
     pub clock: Clock,
     /// What a job has to show: `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
     pub request_token: String,
-    /// Whose job it is.
+    /// Whose job it is. Repositories made or renamed since 15 July 2026 have numbers in it: GitHub's changelog of 23 April 2026,
+    /// "Immutable subject claims for GitHub Actions OIDC tokens".
     pub subject: String,
     /// Every token so far.
     pub issued: Vec<String>,
@@ -26,7 +27,7 @@ impl Runner {
         Self {
             clock,
             request_token: "eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.cmVxdWVzdC10b2tlbg.Q7xV2mPz".to_owned(),
-            subject: "repo:acme/app:ref:refs/heads/main".to_owned(),
+            subject: "repo:acme@1001/app@2002:ref:refs/heads/main".to_owned(),
             issued: Vec::new(),
         }
     }

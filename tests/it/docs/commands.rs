@@ -89,7 +89,7 @@ impl Shell {
         let own = arguments.iter().take_while(|word| *word != "|").map(|word| word.clone().into());
         let surroundings = Surroundings { args: own.collect(), vars: self.vars.clone(), ..Surroundings::default() };
         match config::read(&surroundings).asked {
-            Asked::Run(_) | Asked::Text(_) => {}
+            Asked::Run(_) | Asked::Init(_) | Asked::Text(_) => {}
             Asked::Wrong(problems) => panic!("{place}: {problems:?}"),
         }
     }
@@ -174,8 +174,15 @@ fn check_flags(place: &str, folder: &str, handed_on: &[&str]) {
     }
 }
 
-/// The tag of the version that this is.
-const RELEASED: &str = concat!("v", env!("CARGO_PKG_VERSION"));
+/// The tag of the version that this is, or becomes.
+const RELEASED: &str = concat!(
+    "v",
+    env!("CARGO_PKG_VERSION_MAJOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_MINOR"),
+    ".",
+    env!("CARGO_PKG_VERSION_PATCH")
+);
 
 /// What is downloaded and verified is what the release workflow makes and signs. A secret that is set is one that an example
 /// reads, and its value is no argument.

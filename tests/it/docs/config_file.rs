@@ -78,6 +78,7 @@ fn program(text: &str) -> Vec<String> {
         Asked::Wrong(problems) => problems.iter().map(ToString::to_string).collect(),
         Asked::Run(_) => Vec::new(),
         Asked::Text(text) => panic!("{text}"),
+        Asked::Init(settings) => panic!("{settings:?}"),
     }
 }
 

@@ -218,23 +218,34 @@ fn every_rotation_has_a_button() {
         let mut found = Vec::new();
         uses(&yaml, &mut found);
         for at in found.iter().filter(|at| at["with"]["command"] != "audit") {
-            let run = |event| {
-                let (with, env) = given(&place, at, event);
-                (accepted(&place, &with, &env), with)
-            };
-            let is_dry = |(request, _): &(Request, _)| request.rotations.iter().all(|rotation| rotation.dry_run);
-            assert!(is_dry(&run(Event::Dispatch)), "{place}: the button rotates at once");
-            let offered = &yaml["on"]["workflow_dispatch"]["inputs"];
-            assert_eq!(offered["dry-run"]["default"], true, "{place}");
-            if yaml["on"].get("schedule").is_some() {
-                assert!(!is_dry(&run(Event::Schedule)), "{place}: the schedule does nothing");
-                assert_eq!(offered["rotate-now"]["default"], false, "{place}");
-                assert!(run(Event::Dispatch).1.contains_key("rotate-now"), "{place}");
-            }
+            check_button(&place, &yaml, at);
             seen += 1;
         }
     }
     assert!(seen > 10, "{seen}");
+}
+
+fn check_button(place: &str, yaml: &Value, at: &Value) {
+    let run = |event| {
+        let (with, env) = given(place, at, event);
+        (accepted(place, &with, &env), with)
+    };
+    let is_dry = |(request, _): &(Request, _)| request.rotations.iter().all(|rotation| rotation.dry_run);
+    assert!(is_dry(&run(Event::Dispatch)), "{place}: the button rotates at once");
+    let offered = &yaml["on"]["workflow_dispatch"]["inputs"];
+    assert_eq!(offered["dry-run"]["default"], true, "{place}");
+    if yaml["on"].get("schedule").is_some() {
+        assert!(!is_dry(&run(Event::Schedule)), "{place}: the schedule does nothing");
+        assert_eq!(offered["rotate-now"]["default"], false, "{place}");
+        assert!(run(Event::Dispatch).1.contains_key("rotate-now"), "{place}");
+    }
+}
+
+/// Holds a workflow that was made for somebody against all that holds of the examples.
+pub(crate) fn check_made(place: &str, text: &str) {
+    let yaml: Value = serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{place}: {error}\n{text}"));
+    check_careful(place, &yaml);
+    check_button(place, &yaml, &yaml["jobs"]["rotate"]["steps"][0]);
 }
 
 #[test]
@@ -262,7 +273,7 @@ fn every_example_is_accepted() {
         } else {
             let scripts = scripts(&yaml);
             for step in &scripts {
-                let env = fields(step.get("env"), &evaluated);
+                let env = fields(step.get("env"), &|text: &str| evaluated(Event::Dispatch, text));
                 crate::docs::commands::check_script(&place, step["run"].as_str().unwrap(), &env);
             }
             let is_known = !found.is_empty() || !scripts.is_empty() || is_canary(&yaml);
@@ -285,22 +296,26 @@ fn the_key_in_use_is_read_where_the_rotation_writes_it() {
 #[test]
 fn every_example_workflow_is_careful() {
     for (place, yaml) in workflows().into_iter().chain(fragments()).filter(|(_, yaml)| yaml.get("jobs").is_some()) {
-        assert_eq!(yaml["permissions"], json!({}), "{place}");
-        // An audit changes nothing: two may run at once, and either be cancelled.
-        let mut found = Vec::new();
-        uses(&yaml, &mut found);
-        if found.iter().any(|step| step["with"]["command"] != "audit") || !scripts(&yaml).is_empty() {
-            assert!(yaml["concurrency"]["group"].as_str().unwrap().starts_with("rotate-"), "{place}");
-            assert_eq!(yaml["concurrency"]["cancel-in-progress"], false, "{place}");
-        }
-        let jobs = yaml["jobs"].as_object().unwrap();
-        // A called workflow has a bound of its own.
-        let bounded = |job: &Value| job["timeout-minutes"].is_number() || job["uses"].is_string();
-        assert!(jobs.values().all(bounded), "{place}");
-        for schedule in yaml["on"]["schedule"].as_array().into_iter().flatten() {
-            let minute = schedule["cron"].as_str().unwrap().split(' ').next().unwrap();
-            assert_ne!(minute.parse::<u8>().unwrap(), 0, "{place}");
-        }
+        check_careful(&place, &yaml);
+    }
+}
+
+fn check_careful(place: &str, yaml: &Value) {
+    assert_eq!(yaml["permissions"], json!({}), "{place}");
+    // An audit changes nothing: two may run at once, and either be cancelled.
+    let mut found = Vec::new();
+    uses(yaml, &mut found);
+    if found.iter().any(|step| step["with"]["command"] != "audit") || !scripts(yaml).is_empty() {
+        assert!(yaml["concurrency"]["group"].as_str().unwrap().starts_with("rotate-"), "{place}");
+        assert_eq!(yaml["concurrency"]["cancel-in-progress"], false, "{place}");
+    }
+    let jobs = yaml["jobs"].as_object().unwrap();
+    // A called workflow has a bound of its own.
+    let bounded = |job: &Value| job["timeout-minutes"].is_number() || job["uses"].is_string();
+    assert!(jobs.values().all(bounded), "{place}");
+    for schedule in yaml["on"]["schedule"].as_array().into_iter().flatten() {
+        let minute = schedule["cron"].as_str().unwrap().split(' ').next().unwrap();
+        assert_ne!(minute.parse::<u8>().unwrap(), 0, "{place}");
     }
 }
 

@@ -77,7 +77,7 @@ fn the_same_inputs_everywhere() {
     assert_eq!(action.inputs.keys().map(String::as_str).collect::<BTreeSet<_>>(), table);
     let flags: BTreeSet<String> =
         cli::command().get_arguments().map(|arg| arg.get_id().as_str().replace('_', "-")).collect();
-    let without_input = ["key-id", "format"];
+    let without_input = ["key-id", "format"].into_iter().chain(cli::OF_INIT);
     let expected = INPUTS.iter().filter(|doc| !doc.secret).map(|doc| doc.name).chain(without_input);
     assert_eq!(flags, expected.map(str::to_owned).collect());
 }

@@ -160,15 +160,19 @@ fn the_released_action_differs_in_its_image_alone() {
 }
 
 /// What the scripts of a release read.
-const RELEASED: [&str; 8] = [
+const RELEASED: [&str; 12] = [
     ".github/release/action",
     ".github/release/commit",
+    ".github/release/prepare",
     ".github/release/version",
     ".github/workflows/rotate.yml",
     ".github/workflows/rotate-oidc.yml",
+    "CHANGELOG.md",
     "Cargo.lock",
     "Cargo.toml",
+    "README.md",
     "action.yml",
+    "docs/reference.md",
 ];
 
 const COMMITTED: &str = "2026-01-02T03:04:05+01:00";
@@ -178,11 +182,17 @@ struct Repository(PathBuf);
 
 impl Repository {
     fn new(name: &str) -> Self {
+        Self::prepared(name, &[])
+    }
+
+    /// The same with a version of its own, if there is any.
+    fn prepared(name: &str, version: &[&str]) -> Self {
         let own = Self(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id())));
         for file in RELEASED {
             fs::create_dir_all(own.0.join(file).parent().unwrap()).unwrap();
             fs::copy(Path::new(ROOT).join(file), own.0.join(file)).unwrap();
         }
+        assert!(version.is_empty() || own.prepare(version));
         own.git(&["init", "--quiet"]);
         own.git(&["add", "."]);
         let person = ["-c", "user.name=A", "-c", "user.email=a@acme.example", "-c", "commit.gpgsign=false"];
@@ -209,6 +219,14 @@ impl Repository {
     fn script(&self, name: &str, argument: Option<&str>) -> (bool, String) {
         ended(self.command("bash").arg(Path::new(".github/release").join(name)).args(argument))
     }
+
+    fn prepare(&self, arguments: &[&str]) -> bool {
+        ended(self.command("bash").arg(".github/release/prepare").args(arguments)).0
+    }
+
+    fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.0.join(file)).unwrap()
+    }
 }
 
 impl Drop for Repository {
@@ -219,7 +237,7 @@ impl Drop for Repository {
 
 #[test]
 fn a_release_that_is_begun_again_makes_the_same_commit() {
-    let repository = Repository::new("release-commit");
+    let repository = Repository::prepared("release-commit", &["1.2.3", "2026-12-01"]);
     let image = |digit: &str| format!("ghcr.io/keyrotor/keyrotor@sha256:{}", digit.repeat(64));
     let (fine, commit) = repository.script("commit", Some(&image("0")));
     assert!(fine);
@@ -239,9 +257,10 @@ fn a_release_that_is_begun_again_makes_the_same_commit() {
 
 #[test]
 fn a_release_has_its_version_everywhere() {
-    let version = env!("CARGO_PKG_VERSION");
-    assert_eq!(script("version", None), (true, format!("{version}\n")));
     let repository = Repository::new("release-version");
+    let version = "1.2.3";
+    assert!(repository.prepare(&[version, "2026-12-01"]));
+    assert_eq!(repository.script("version", None), (true, format!("{version}\n")));
     for file in ["Cargo.lock", "Cargo.toml", ".github/workflows/rotate.yml", ".github/workflows/rotate-oidc.yml"] {
         let file = repository.0.join(file);
         let right = fs::read_to_string(&file).unwrap();
@@ -253,6 +272,31 @@ fn a_release_has_its_version_everywhere() {
         let (fine, printed) = repository.script("version", None);
         assert!(!fine && printed.is_empty(), "{}", file.display());
         fs::write(&file, right).unwrap();
+    }
+}
+
+/// What is built between two releases says so, and is none of them.
+#[test]
+fn a_version_is_released_or_says_that_it_is_not() {
+    let is_released = |version: &str| version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let own = env!("CARGO_PKG_VERSION");
+    assert!(is_released(own) || own.ends_with("-dev"), "{own}");
+    let repository = Repository::new("release-prepare");
+    assert_eq!(repository.script("version", None).0, is_released(own));
+    assert!(repository.prepare(&["1.2.3", "2026-12-01"]));
+    let changelog = repository.read("CHANGELOG.md");
+    assert!(notes("1.2.3", &changelog).is_some_and(|notes| notes.contains("### ")), "{changelog}");
+    assert!(changelog.contains("## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n"));
+    for (file, words) in [("docs/reference.md", "--tag v1.2.3"), ("Cargo.toml", "version = \"1.2.3\"")] {
+        assert!(repository.read(file).contains(words), "{file}");
+    }
+    assert!(repository.prepare(&["1.2.4-dev"]));
+    let (fine, printed) = repository.script("version", None);
+    assert!(!fine && printed.is_empty());
+    let named = [("Cargo.toml", "version = \"1.2.4-dev\""), (".github/workflows/rotate.yml", "keyrotor@v1.2.4")];
+    named.iter().for_each(|(file, words)| assert!(repository.read(file).contains(words), "{file}"));
+    for wrong in [&["1.2"][..], &["1.2.3"], &["1.2.3-rc1", "2026-12-01"], &[]] {
+        assert!(!repository.prepare(wrong), "{wrong:?}");
     }
 }
 

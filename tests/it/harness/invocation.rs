@@ -115,6 +115,32 @@ impl Invocation<'_> {
         Ok(ran)
     }
 
+    /// Runs it on a terminal of its own, where each answer is typed once its question stands there. What the terminal shows is
+    /// the run's `stdout`.
+    ///
+    /// # Panics
+    /// On a leak, a hang, or where a question does not come.
+    pub(crate) fn converse(self, answers: &[(&str, &str)]) -> Ran {
+        let files = self.stage.scratch.files();
+        let requests_before = self.stage.world.requests().len();
+        let terminal = Terminal::open();
+        let mut command = self.command(&files);
+        command.stdin(terminal.end()).stdout(terminal.end()).stderr(terminal.end());
+        let began = Instant::now();
+        let mut child = command.spawn().unwrap();
+        // Its own ends of the terminal.
+        drop(command);
+        let cmdline = fs::read(format!("/proc/{}/cmdline", child.id())).unwrap_or_default();
+        let stdout = terminal.talk(answers);
+        let exit = wait(&mut child, began);
+        let requests = self.stage.world.requests_after(requests_before);
+        let (stderr, summary, outputs) = Default::default();
+        let ran = Ran { exit, stdout, stderr, outputs, summary, requests, took: began.elapsed() };
+        assert!(!ran.log().contains("panicked"), "{}", ran.log());
+        self.check_leaks(&ran, &files, &cmdline).unwrap_or_else(|leak| panic!("{leak}\n{}", ran.log()));
+        ran
+    }
+
     pub(super) fn command(&self, files: &Files) -> Command {
         let mut command = Command::new(program());
         command.env_clear().stdin(Stdio::null());

@@ -20,6 +20,7 @@ mod invocation;
 mod ran;
 mod setting;
 mod stage;
+mod terminal;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +47,7 @@ pub(crate) use self::invocation::*;
 pub(crate) use self::ran::*;
 pub(crate) use self::setting::*;
 pub(crate) use self::stage::*;
+use self::terminal::Terminal;
 
 /// The secret's name in every target.
 pub(crate) const SECRET: &str = "AROUTER_API_KEY";

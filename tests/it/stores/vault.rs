@@ -297,7 +297,7 @@ fn missing_permissions_and_wrong_paths_are_told_before_a_key_is_made() {
 fn role(audience: &str, ttl: Duration) -> Role {
     let grants = vec![("secret/data/*".to_owned(), vec!["read", "patch"])];
     let token = Token { role: "deployer".to_owned(), grants, has_default_policy: true, expires_at: None };
-    let subject = "repo:acme/app:ref:refs/heads/main".to_owned();
+    let subject = "repo:acme@1001/app@2002:ref:refs/heads/main".to_owned();
     Role { subject, audience: audience.to_owned(), ttl, token }
 }
 

@@ -6,8 +6,8 @@ use arbitrary::{Result, Unstructured};
 use jiff::Timestamp;
 use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::{
-    Death, KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason, TargetReport,
-    TargetState,
+    Check, Death, Finding, KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason,
+    TargetReport, TargetState,
 };
 use keyrotor::rotation::step::Step;
 
@@ -90,6 +90,11 @@ fn key(u: &mut Unstructured<'_>) -> Result<KeyReport> {
     Ok(KeyReport { id, name, created_at: maybe(u, time)?, last_used_at: maybe(u, time)?, fate, death })
 }
 
+fn check(u: &mut Unstructured<'_>) -> Result<Check> {
+    let finding = *u.choose(&[Finding::Passed, Finding::Failed, Finding::Open])?;
+    Ok(Check { what: echoing(u)?, finding, detail: echoing(u)?, remedy: maybe(u, echoing)? })
+}
+
 /// Any outcome, in hostile words.
 ///
 /// # Errors
@@ -108,6 +113,7 @@ pub fn outcome(u: &mut Unstructured<'_>) -> Result<Outcome> {
     (outcome.notices, outcome.plan) = (several(u, 3, echoing)?, several(u, 3, echoing)?);
     let step = |u: &mut Unstructured<'_>| Ok(StepTime { step: Step::Prove, began: took(u)?, took: took(u)? });
     outcome.steps = several(u, 2, step)?;
+    outcome.checks = several(u, 2, check)?;
     (outcome.interrupted, outcome.new_key_used) = (u.arbitrary()?, u.arbitrary()?);
     Ok(outcome)
 }

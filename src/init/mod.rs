@@ -1,0 +1,365 @@
+//! `init`: asks what is missing, looks at what exists, writes the workflow, says what is left to do. It changes nothing at
+//! GitHub, and no value of a secret passes through it.
+
+mod workflow;
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use self::workflow::{ENVIRONMENT, GRACE_PERIOD, NONE, Needed, Plan, ROTATE_AFTER};
+use self::workflow::{default_schedule, default_secret, default_target};
+use crate::config::init::{Answers, InitSettings};
+use crate::console::Console;
+use crate::http::{self, Failure, Retry, Trace};
+use crate::regular;
+use crate::rotation::clock::Clock;
+use crate::rotation::interrupt::Interrupt;
+use crate::rotation::model::Held;
+use crate::rotation::outcome::Observer as _;
+use crate::secret::Secret;
+use crate::store::github::{Credential, GitHub, RateLimits};
+use crate::store::target::{self, SecretName};
+use crate::store::{StoreContext, Stores};
+
+const DONE: u8 = 0;
+const UNCHANGED: u8 = 1;
+const WRONG_INPUTS: u8 = 2;
+
+/// For one look at GitHub.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// More than a configuration of git has.
+const LARGEST_GIT_CONFIG: usize = 1024 * 1024;
+
+/// Does what `init` was asked, and returns the exit status.
+pub(crate) async fn run(settings: &InitSettings, interrupt: &Interrupt, runner: &Rc<Console>) -> u8 {
+    let root = checkout();
+    let mut answers = settings.answers.clone();
+    answers.repository = answers.repository.or_else(|| origin(&root));
+    if runner.is_a_conversation() && io::stdin().is_terminal() {
+        match ask_for_the_rest(answers, interrupt, runner).await {
+            Some(answered) => answers = answered,
+            None => {
+                runner.complain("\nNothing was written.\n");
+                return UNCHANGED;
+            }
+        }
+    }
+    let Some(plan) = Plan::new(&answers) else {
+        for (flag, is_missing) in
+            [("repository", answers.repository.is_none()), ("key-name", answers.key_name.is_none())]
+        {
+            if is_missing {
+                runner.complain(&format!("{flag}: is required where nobody can be asked: give --{flag}\n"));
+            }
+        }
+        return WRONG_INPUTS;
+    };
+    let seen = look(settings, &plan, runner).await;
+    if settings.print {
+        runner.verbatim(&plan.workflow().into());
+        runner.complain(&left(&plan, &seen, None));
+        return DONE;
+    }
+    let file = root.join(".github/workflows").join(plan.file());
+    match write(&file, &plan.workflow(), settings.force) {
+        Ok(()) => {
+            runner.say(&format!("Wrote {}", file.display()));
+            runner.say_lines(&left(&plan, &seen, Some(&file)));
+            DONE
+        }
+        Err(why) => {
+            runner.complain(&format!("{}: {why}. Nothing was written.\n", file.display()));
+            UNCHANGED
+        }
+    }
+}
+
+/// One question, and where its answer goes.
+struct Question {
+    text: &'static str,
+    default: Option<String>,
+    /// The input of which a wrong answer is told.
+    input: &'static str,
+    slot: fn(&mut Answers) -> &mut Option<String>,
+}
+
+/// Asks what no flag says. `None` where the answers end, or the run is told to stop.
+async fn ask_for_the_rest(mut answers: Answers, interrupt: &Interrupt, runner: &Console) -> Option<Answers> {
+    runner.say(
+        "This writes a workflow that rotates a key. Enter takes what stands in brackets; nothing secret is asked for.",
+    );
+    for nth in 0.. {
+        let Some(question) = question(nth, &answers) else { break };
+        if (question.slot)(&mut answers).is_some() {
+            continue;
+        }
+        loop {
+            let shown = question.default.as_ref().map(|default| format!(" [{default}]")).unwrap_or_default();
+            runner.prompt(&format!("{}{shown}: ", question.text));
+            let line = line(interrupt).await?;
+            let line =
+                Some(line.trim().to_owned()).filter(|line| !line.is_empty()).or_else(|| question.default.clone());
+            if line.is_none() {
+                continue;
+            }
+            *(question.slot)(&mut answers) = line;
+            let wrong: Vec<_> = answers.problems().into_iter().filter(|it| it.input == question.input).collect();
+            if wrong.is_empty() {
+                break;
+            }
+            wrong.iter().for_each(|problem| runner.say(&format!("  {problem}")));
+            *(question.slot)(&mut answers) = None;
+        }
+    }
+    // No App.
+    answers.app_client_id.take_if(|id| id == NONE);
+    Some(answers)
+}
+
+fn question(nth: usize, answers: &Answers) -> Option<Question> {
+    let repository = answers.repository.clone().unwrap_or_default();
+    let openrouter = answers.issuer.as_deref() == Some("openrouter");
+    let key_name = answers.key_name.clone().unwrap_or_default();
+    let ask = |text, default: Option<&str>, input, slot| {
+        Some(Question { text, default: default.map(str::to_owned), input, slot })
+    };
+    match nth {
+        0 => ask("Repository that gets the workflow", None, "repository", |it| &mut it.repository),
+        1 => ask("Issuer of the keys, arouter or openrouter", Some("arouter"), "issuer", |it| &mut it.issuer),
+        2 => ask("Name of the family of keys", Some("production"), "key-name", |it| &mut it.key_name),
+        3 => ask("Where to write the key", Some(&default_target(&repository)), "targets", |it| &mut it.targets),
+        4 => ask("Name of the secret", Some(default_secret(openrouter)), "secret-name", |it| &mut it.secret_name),
+        5 => ask("Rotate when it is older than", Some(ROTATE_AFTER), "rotate-after", |it| &mut it.rotate_after),
+        6 => ask("Keep the old key alive for", Some(GRACE_PERIOD), "grace-period", |it| &mut it.grace_period),
+        7 => ask("Client id of a GitHub App that writes, none for a token", Some(NONE), "app-client-id", |it| {
+            &mut it.app_client_id
+        }),
+        8 => ask("Environment that holds the secrets, or none", Some(ENVIRONMENT), "environment", |it| {
+            &mut it.environment
+        }),
+        9 => ask("Schedule, as cron in UTC", Some(&default_schedule(&key_name)), "schedule", |it| &mut it.schedule),
+        _ => None,
+    }
+}
+
+/// One line of what a person types, read on a thread of its own, so that a signal is heard meanwhile.
+async fn line(interrupt: &Interrupt) -> Option<String> {
+    let read = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).is_ok_and(|count| count > 0).then_some(line)
+    });
+    tokio::select! {
+        biased;
+        () = interrupt.wait() => None,
+        line = read => line.ok().flatten(),
+    }
+}
+
+/// Whether a secret is where the workflow will read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Seen {
+    There,
+    Absent,
+    /// Why that is not known.
+    Unknown(String),
+}
+
+/// Looks whether each secret that the workflow reads is there, by its name.
+async fn look(settings: &InitSettings, plan: &Plan, runner: &Rc<Console>) -> BTreeMap<String, Seen> {
+    let names: Vec<_> = plan.secrets().into_iter().map(|it| it.name).chain(plan.own_secret()).collect();
+    let all = |seen: Seen| names.iter().map(|name| (name.clone(), seen.clone())).collect();
+    let Some(token) = settings.token.clone().or_else(token_of_gh) else {
+        return all(Seen::Unknown(
+            "there is no token to look with: `gh auth login`, or set KEYROTOR_GITHUB_TOKEN".to_owned(),
+        ));
+    };
+    runner.mask(&token);
+    let stores = match stores(settings, token, runner) {
+        Ok(stores) => stores,
+        Err(error) => return all(Seen::Unknown(format!("{error:#}"))),
+    };
+    let looks = names.iter().map(async |name| {
+        let own = plan.own_secret().as_ref() == Some(name);
+        let places = plan.environment.iter().map(|environment| format!("env:{}/{environment}", plan.repository));
+        let places = places.chain(std::iter::once(format!("repo:{}", plan.repository)));
+        let mut last = Seen::Absent;
+        // What a job with an environment does not find there, it takes from the repository.
+        for place in places.filter(|place| !own || place.starts_with("repo:")) {
+            match is_there(&stores, &place, name).await {
+                Ok(true) => return (name.clone(), Seen::There),
+                Ok(false) => {}
+                Err(failure) => last = Seen::Unknown(failure.message().to_owned()),
+            }
+        }
+        (name.clone(), last)
+    });
+    join_all(looks).await.into_iter().collect()
+}
+
+async fn is_there(stores: &Stores, place: &str, name: &str) -> Result<bool, Failure> {
+    let secret = SecretName::parse(name).map_err(Failure::refused)?;
+    let (targets, _) = target::parse(place, &secret);
+    for store in stores.open(&targets) {
+        if store.observe().await?.held != Held::Nothing {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn stores(settings: &InitSettings, token: Secret, runner: &Rc<Console>) -> anyhow::Result<Stores> {
+    let client = http::client(PATIENCE)?;
+    let (clock, hider) = (Clock::system(), Rc::clone(runner));
+    let redactor = runner.redactor().clone();
+    let github = GitHub::new(client.clone(), settings.api_url.clone(), Credential::Token(token), redactor.clone())?;
+    let pace = RateLimits::new(&settings.api_url, Retry::default().longest_retry_after);
+    let around = StoreContext {
+        client,
+        request_timeout: PATIENCE,
+        variables: Rc::default(),
+        now: Rc::new(move || clock.wall_time()),
+        hide: Rc::new(move |secret| hider.mask(secret)),
+        redactor,
+        trace: Trace::default(),
+    };
+    Ok(Stores::new(Some(Rc::new(github.paced(Rc::new(pace)))), around))
+}
+
+/// The token with which `gh` is signed in.
+fn token_of_gh() -> Option<Secret> {
+    let asked = Command::new("gh").args(["auth", "token"]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let token = String::from_utf8(asked.stdout).ok().filter(|_| asked.status.success())?;
+    Some(token.trim().to_owned()).filter(|token| !token.is_empty()).map(Secret::new)
+}
+
+/// The root of the checkout that this is in, else this folder.
+fn checkout() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    let root = here.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned);
+    root.filter(|root| *root != here).unwrap_or_default()
+}
+
+/// The repository at GitHub that git's remote `origin` names.
+fn origin(root: &Path) -> Option<String> {
+    let config = regular::read_text(&root.join(".git/config"), LARGEST_GIT_CONFIG).ok()?;
+    repository_of(&config)
+}
+
+/// The path of `origin`'s address, which may be one for ssh or for https.
+fn repository_of(config: &str) -> Option<String> {
+    let mut lines = config.lines().map(str::trim).skip_while(|line| *line != "[remote \"origin\"]").skip(1);
+    let url = lines.by_ref().take_while(|line| !line.starts_with('[')).find_map(|line| line.strip_prefix("url = "))?;
+    let path = url.trim_end_matches('/').trim_end_matches(".git");
+    let mut parts = path.rsplit(['/', ':']);
+    let (name, owner) = (parts.next()?, parts.next()?);
+    let fits = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    (fits(owner) && fits(name) && parts.next().is_some()).then(|| format!("{owner}/{name}"))
+}
+
+fn write(file: &Path, text: &str, force: bool) -> Result<(), String> {
+    let told = |error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => "exists already; --force writes over it".to_owned(),
+        _ => error.to_string(),
+    };
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder).map_err(told)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(!force).create(force).truncate(force);
+    let mut opened = regular::open_to_write(file, &mut options).map_err(told)?;
+    opened.write_all(text.as_bytes()).map_err(told)
+}
+
+/// What is left for a person to do.
+fn left(plan: &Plan, seen: &BTreeMap<String, Seen>, file: Option<&Path>) -> String {
+    let mut steps = Vec::new();
+    let unknown = seen.values().find_map(|seen| match seen {
+        Seen::Unknown(why) => Some(why.as_str()),
+        _ => None,
+    });
+    let mut secrets: Vec<String> =
+        unknown.map(|why| format!("  # What is there could not be seen: {why}")).into_iter().collect();
+    if let Some(environment) = plan.environment.as_ref().filter(|_| unknown.is_some()) {
+        secrets.push("  # Makes the environment. Leave it out if there is one: it resets protection rules.".to_owned());
+        secrets.push(format!("  gh api --method PUT repos/{}/environments/{environment}", plan.repository));
+    }
+    secrets.extend(plan.secrets().iter().flat_map(|needed| set(plan, needed, seen.get(&needed.name))));
+    steps.push(format!("Set the secrets. gh asks for each value:\n{}", secrets.join("\n")));
+    if let Some(name) = plan.own_secret().filter(|name| seen.get(name) == Some(&Seen::Absent)) {
+        steps.push(format!(
+            "{name} holds no key yet. Either store the key in use there:\n  gh secret set {name} --repo {}\nor let the \
+             first run make one: state its rights then (`allowed-providers`, `allowed-models`, `spending-limit`)",
+            plan.repository
+        ));
+    }
+    steps.push(format!(
+        "See that everything is there:\n  keyrotor doctor --key-name {} \\\n    --targets {}",
+        shell(&plan.key_name),
+        shell(&plan.targets.join("\n"))
+    ));
+    if file.is_some() {
+        let name = plan.file();
+        steps.push(format!(
+            "Commit the file to the default branch, then say what a run would do, and rotate:\n  gh workflow run {name}\n  \
+             gh workflow run {name} -f dry-run=false"
+        ));
+    }
+    let steps = steps.iter().enumerate().map(|(nth, step)| format!("\n{}. {step}\n", nth + 1));
+    format!("\nWhat is left to do:\n{}", steps.collect::<String>())
+}
+
+/// The command that sets a secret, or that it is there.
+fn set(plan: &Plan, needed: &Needed, seen: Option<&Seen>) -> Vec<String> {
+    let Needed { name, what, is_file } = needed;
+    if seen == Some(&Seen::There) {
+        return vec![format!("  # {name} is there already")];
+    }
+    let environment = plan.environment.as_ref().map(|name| format!(" --env {name}")).unwrap_or_default();
+    let from = if *is_file { " <app.private-key.pem" } else { "" };
+    vec![format!("  # {what}"), format!("  gh secret set {name} --repo {}{environment}{from}", plan.repository)]
+}
+
+/// A word as a shell takes it.
+fn shell(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':' | ',' | '=' | '@');
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_repository_is_that_of_origin() {
+        let of = |url: &str| {
+            repository_of(&format!("[core]\n\tbare = false\n[remote \"origin\"]\n\turl = {url}\n\tfetch = +x\n"))
+        };
+        for url in ["https://github.com/acme/app.git", "git@github.com:acme/app.git", "ssh://git@github.com/acme/app"] {
+            assert_eq!(of(url).as_deref(), Some("acme/app"), "{url}");
+        }
+        for url in ["/srv/app", "app", "https://github.com/acme/$(x)"] {
+            assert_ne!(of(url).as_deref(), Some("acme/app"), "{url}");
+        }
+        assert_eq!(repository_of("[remote \"fork\"]\nurl = https://github.com/me/app\n"), None);
+    }
+
+    #[test]
+    fn a_word_survives_the_shell() {
+        assert_eq!(shell("repo:acme/app"), "repo:acme/app");
+        assert_eq!(shell("it's $x"), "'it'\\''s $x'");
+    }
+}
