@@ -2,7 +2,15 @@
 
 use url::Url;
 
+use crate::cli::Surroundings;
+use crate::config::problem::Problems;
 use crate::http::is_guarded;
+
+/// Where GitHub's API is; `None` once a problem was noted.
+pub(super) fn github_url(surroundings: &Surroundings, problems: &mut Problems) -> Option<Url> {
+    let text = surroundings.var("GITHUB_API_URL").unwrap_or("https://api.github.com");
+    base_url(text).map_err(|message| problems.wrong("GITHUB_API_URL", text, message)).ok()
+}
 
 /// Reads an API's base address. Its path ends in `/`, so that [`Url::join`] appends.
 ///

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use crate::cli::{Inputs, Surroundings, Task};
+use crate::config::base_url::github_url;
 use crate::config::problem::{Problem, Problems};
-use crate::config::request::{self, github_url};
 use crate::config::scalar::{boolean, word};
 use crate::config::secrets::Secrets;
-use crate::config::{Asked, context};
+use crate::config::{Asked, Reading, context};
 use crate::secret::Secret;
 use crate::store::target::{self, SecretName};
 
@@ -58,9 +58,10 @@ impl Answers {
         ]
     }
 
-    /// What is wrong with them, as the run of the workflow would say it. What is not answered yet is not missed.
+    /// What is wrong with them, as the run of the workflow, which would `read` them, would say it. What is not answered yet is
+    /// not missed.
     #[must_use]
-    pub fn problems(&self) -> Vec<Problem> {
+    pub fn problems(&self, read: impl Fn(&Surroundings) -> Reading) -> Vec<Problem> {
         let mut problems = Problems::default();
         let _ = problems.read("schedule", self.schedule.as_deref(), schedule);
         let _ = problems.read("environment", self.environment.as_deref(), environment);
@@ -73,7 +74,7 @@ impl Answers {
         }
         self.check_places(&mut problems);
         let mut found = problems.into_vec();
-        if let Asked::Wrong(more) = request::read(&self.as_a_run()).asked {
+        if let Asked::Wrong(more) = read(&self.as_a_run()).asked {
             found.extend(more);
         }
         found
@@ -130,14 +131,20 @@ pub(super) fn tokens(surroundings: &Surroundings) -> Vec<Secret> {
     TOKENS.into_iter().filter_map(|name| surroundings.var(name)).map(|token| Secret::new(token.to_owned())).collect()
 }
 
-pub(super) fn read(inputs: &Inputs, surroundings: &Surroundings, secrets: Secrets, mut problems: Problems) -> Asked {
+pub(super) fn read(
+    inputs: &Inputs,
+    surroundings: &Surroundings,
+    secrets: Secrets,
+    mut problems: Problems,
+    as_a_run: impl Fn(&Surroundings) -> Reading,
+) -> Asked {
     context::check_task(Task::Init, inputs, &mut problems);
     if surroundings.var("GITHUB_ACTIONS") == Some("true") {
         problems.note("command", "`init` writes a workflow and asks for what it says: it is for a shell");
     }
     let settings = settings(inputs, surroundings, secrets, &mut problems);
     match settings {
-        Some(settings) if problems.is_empty() => match settings.answers.problems() {
+        Some(settings) if problems.is_empty() => match settings.answers.problems(as_a_run) {
             wrong if wrong.is_empty() => Asked::Init(Box::new(settings)),
             wrong => Asked::Wrong(wrong),
         },
@@ -211,7 +218,7 @@ mod tests {
     }
 
     fn named(answers: &Answers) -> Vec<String> {
-        answers.problems().iter().map(|problem| problem.input.clone()).collect()
+        answers.problems(crate::config::read).iter().map(|problem| problem.input.clone()).collect()
     }
 
     #[test]

@@ -9,7 +9,7 @@ use url::Url;
 use crate::cli::{self, INPUTS, InputDoc, Inputs, Surroundings, Task};
 use crate::config::app;
 use crate::config::audit::{self, Listed};
-use crate::config::base_url::base_url;
+use crate::config::base_url::{base_url, github_url};
 use crate::config::context;
 use crate::config::file::{self, Config};
 use crate::config::init;
@@ -41,7 +41,11 @@ pub fn read(surroundings: &Surroundings) -> Reading {
     match cli::parse(surroundings) {
         Ok(inputs) if inputs.command.as_deref().map(str::trim) == Some(Task::Init.word()) => {
             all.extend(init::tokens(surroundings));
-            Reading { secrets: all, format: Format::Text, asked: init::read(&inputs, surroundings, secrets, problems) }
+            Reading {
+                secrets: all,
+                format: Format::Text,
+                asked: init::read(&inputs, surroundings, secrets, problems, read),
+            }
         }
         Ok(inputs) => {
             let format = problems.read("format", inputs.format.as_deref(), format).unwrap_or_default();
@@ -222,11 +226,6 @@ fn command(task: Task, beside: &Beside<'_>, listed: Vec<Listed>, problems: &mut 
         (Task::Init, None) => {}
     }
     None
-}
-
-pub(super) fn github_url(surroundings: &Surroundings, problems: &mut Problems) -> Option<Url> {
-    let text = surroundings.var("GITHUB_API_URL").unwrap_or("https://api.github.com");
-    base_url(text).map_err(|message| problems.wrong("GITHUB_API_URL", text, message)).ok()
 }
 
 /// An enterprise server's API has a path of its own; only `api.github.com` and `api.NAME.ghe.com` have none.

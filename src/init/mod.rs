@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 
 use self::workflow::{ENVIRONMENT, GRACE_PERIOD, NONE, Needed, Plan, ROTATE_AFTER};
 use self::workflow::{default_schedule, default_secret, default_target};
+use crate::config;
 use crate::config::init::{Answers, InitSettings};
 use crate::console::Console;
 use crate::http::{self, Failure, Retry, Trace};
@@ -111,7 +112,8 @@ async fn ask_for_the_rest(mut answers: Answers, interrupt: &Interrupt, runner: &
                 continue;
             }
             *(question.slot)(&mut answers) = line;
-            let wrong: Vec<_> = answers.problems().into_iter().filter(|it| it.input == question.input).collect();
+            let wrong: Vec<_> =
+                answers.problems(config::read).into_iter().filter(|it| it.input == question.input).collect();
             if wrong.is_empty() {
                 break;
             }

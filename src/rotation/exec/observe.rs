@@ -41,6 +41,15 @@ struct Tried {
     refuses_others: Option<bool>,
 }
 
+/// Where a value comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// It was handed to the run, which may have waited since: the key may have been replaced meanwhile.
+    Handed,
+    /// A target held it just now.
+    Target,
+}
+
 impl Run<'_> {
     /// Reads everything; where another run may be at work on the family, waits for it and reads everything again.
     pub(super) async fn observe(&self, fixed: bool) -> Result<(Observation, Naming), Abort> {
@@ -151,7 +160,7 @@ impl Run<'_> {
             targets = self.look_at_targets().await?;
         }
         let held = match (&self.policy.current_key, tried) {
-            (Some(value), Some(tried)) => Some(self.identify(&listing, value, tried, fixed).await),
+            (Some(value), Some(tried)) => Some(self.identify(&listing, value, tried, (fixed, Origin::Handed)).await),
             _ => None,
         };
         let mut seen = Vec::new();
@@ -248,15 +257,17 @@ impl Run<'_> {
         in_hand: Option<&HeldKey>,
         fixed: bool,
     ) -> Result<Option<KeyId>, Abort> {
-        if let Some(held) = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(value)) {
-            return Ok(self.certainly(held, value).await);
+        if let Some(held) = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(value))
+            && let Some(id) = self.certainly(held, value).await
+        {
+            return Ok(Some(id));
         }
         let by_label = provably(&listing.keys, &live(&listing.keys, listing.date), value, &About::default(), false);
         if by_label.is_some() || not_a_key(value.expose()).is_some() || !self.issuer.may_have_made(value) {
             return Ok(by_label);
         }
         let tried = self.try_value(value).await?;
-        let known = self.identify(listing, value, tried, fixed).await;
+        let known = self.identify(listing, value, tried, (fixed, Origin::Target)).await;
         Ok(self.certainly(&known, value).await)
     }
 
@@ -405,7 +416,13 @@ impl Run<'_> {
     /// Whose value is in hand. That it is the only live key's takes one more request to prove, which is left to the
     /// moment when the value is put back wherever the plan does not turn on it: where the family has a current key that
     /// its name and its commit tell.
-    async fn identify(&self, listing: &Listing, value: &Secret, tried: Tried, fixed: bool) -> HeldKey {
+    async fn identify(
+        &self,
+        listing: &Listing,
+        value: &Secret,
+        tried: Tried,
+        (fixed, origin): (bool, Origin),
+    ) -> HeldKey {
         let (about, alive) = match tried.verdict {
             KeyProbe::Accepted(about) => (about, Some(true)),
             KeyProbe::Refused => return HeldKey { alive: Some(false), is: None, perhaps: None, at: tried.at },
@@ -421,8 +438,7 @@ impl Run<'_> {
         }
         let is = |alive| provably(&listing.keys, &live, value, &about, alive);
         let (None, Some(true), Some(at), Some(only)) = (&held.is, alive, tried.at, is(true)) else { return held };
-        // A run that waited may have been handed the key before it. What a target holds is replaced in any case.
-        if self.policy.current_key.as_ref() == Some(value) && self.replaced_another_lately(listing, &only) {
+        if origin == Origin::Handed && self.replaced_another_lately(listing, &only) {
             return held;
         }
         let told = |row: &&KeyRow| {

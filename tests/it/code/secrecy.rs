@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use keyrotor::audit::FailOn;
 use keyrotor::cli::Surroundings;
 use keyrotor::config::audit::{AuditSettings, Beside, Listed, Prune};
+use keyrotor::config::init::{Answers, InitSettings};
 use keyrotor::config::{self, Asked, Command, GitHubSettings, IssuerSettings, Reading, Request};
 use keyrotor::console::{self, Console, Format, Sink};
 use keyrotor::http;
@@ -109,6 +110,13 @@ fn debugged() -> BTreeMap<&'static str, String> {
         rotations: vec![Listed { request: request.rotations[0].clone(), line: 1 }],
         beside: Beside { uri: String::new(), is_config: false },
     };
+    let init = InitSettings {
+        answers: Answers::default(),
+        print: false,
+        force: false,
+        token: Some(Secret::new(TOKEN.into())),
+        api_url: request.github.api_url.clone(),
+    };
     BTreeMap::from([
         ("secret::Secret", shown(&current)),
         ("secret::Redactor", shown(&redactor)),
@@ -125,6 +133,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("config::Command", shown(&Command::Audit(settings.clone()))),
         ("config::audit::AuditSettings", shown(&settings)),
         ("config::audit::Listed", shown(&settings.rotations[0])),
+        ("config::init::InitSettings", shown(&init)),
         ("config::Asked", shown(&reading.asked)),
         ("config::Reading", shown(&reading)),
         ("issuer::arouter::ArouterIssuer", shown(&issuer)),
