@@ -34,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("duration", &[]),
     ("humanize", &[]),
     ("http", &["regular", "secret"]),
-    ("init", &["config::init", "http", "regular", "rotation", "console", "secret", "store"]),
+    ("init", &["config", "http", "regular", "rotation", "console", "secret", "store"]),
     ("issuer", &["http", "rotation::model", "rotation::ports", "secret"]),
     ("issuer::open", &["config", "http", "issuer", "rotation::model", "rotation::ports", "secret"]),
     ("nearest", &[]),

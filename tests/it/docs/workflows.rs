@@ -287,7 +287,7 @@ fn a_version_is_released_or_says_that_it_is_not() {
     let changelog = repository.read("CHANGELOG.md");
     assert!(notes("1.2.3", &changelog).is_some_and(|notes| notes.contains("### ")), "{changelog}");
     assert!(changelog.contains("## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n"));
-    for (file, words) in [("docs/reference.md", "--tag v1.2.3"), ("Cargo.toml", "version = \"1.2.3\"")] {
+    for (file, words) in [("docs/reference.md", "release download v1.2.3"), ("Cargo.toml", "version = \"1.2.3\"")] {
         assert!(repository.read(file).contains(words), "{file}");
     }
     assert!(repository.prepare(&["1.2.4-dev"]));
