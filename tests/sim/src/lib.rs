@@ -9,7 +9,7 @@
 //! * `people`: what persons do in it, of themselves and where a run tells them to.
 //! * [`play`]: plays a schedule; [`judge`] holds what runs say against the world.
 //! * [`exhaustive`]: every rotation with up to so many faults.
-//! * [`assumption`], [`broke`]: what may not hold, and what is lost then.
+//! * [`assumption`], [`violation`]: what may not hold, and what is lost then.
 #![expect(clippy::panic, reason = "a test's support code may fail the test")]
 
 pub mod assumption;
