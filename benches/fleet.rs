@@ -105,7 +105,7 @@ fn run(targets: u32, parallel: u32) -> Measured {
         .env("INPUT_KEY-NAME", "production")
         .env("INPUT_TARGETS", named.join("\n"))
         .env("INPUT_PARALLEL", parallel.to_string())
-        .env("INPUT_GITHUB-TOKEN", "github_pat_bench")
+        .env("INPUT_GITHUB-TOKEN", "github_pat_11A7Qx0dYwZ3nKf8Lr2TbVs5Hj")
         .env("INPUT_MANAGEMENT-KEY", management)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -132,7 +132,7 @@ fn seed(world: &World, names: &[String], now: Timestamp) -> String {
             key.updated_at = born;
             key.rights.limit = Some(50.0);
         });
-        state.github.add_token("github_pat_bench", "bench", Access::Write);
+        state.github.add_token("github_pat_11A7Qx0dYwZ3nKf8Lr2TbVs5Hj", "bench", Access::Write);
         for name in names {
             let place = state.github.add_repo(name);
             state.github.write_secret(&place, "AROUTER_API_KEY", &current);

@@ -116,7 +116,7 @@ fn run(case: &Case) -> Measured {
         .env("INPUT_ISSUER-URL", &fakes.issuer_url)
         .env("INPUT_KEY-NAME", "production")
         .env("INPUT_TARGETS", "repo:acme/app")
-        .env("INPUT_GITHUB-TOKEN", "github_pat_bench")
+        .env("INPUT_GITHUB-TOKEN", "github_pat_11A7Qx0dYwZ3nKf8Lr2TbVs5Hj")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit());
@@ -155,7 +155,7 @@ fn seed(world: &World, now: Timestamp) -> (String, String) {
             key.rights.allowed_providers = vec!["openai".into()];
         });
         let app = state.github.add_repo("acme/app");
-        state.github.add_token("github_pat_bench", "bench", Access::Write);
+        state.github.add_token("github_pat_11A7Qx0dYwZ3nKf8Lr2TbVs5Hj", "bench", Access::Write);
         state.github.write_secret(&app, "AROUTER_API_KEY", &current);
         let secrets = &mut state.github.places.get_mut(&app).unwrap().secrets;
         secrets.get_mut("AROUTER_API_KEY").unwrap().updated_at = born;

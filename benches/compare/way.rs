@@ -13,7 +13,7 @@ use crate::{LATENCY, Measured};
 /// Targets written at once.
 pub(crate) const PARALLEL: u32 = 16;
 const SECRET: &str = "AROUTER_API_KEY";
-const TOKEN: &str = "github_pat_bench";
+const TOKEN: &str = "github_pat_11A7Qx0dYwZ3nKf8Lr2TbVs5Hj";
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// Who rotates.
