@@ -5,13 +5,15 @@ mod workflow;
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use self::workflow::{ENVIRONMENT, GRACE_PERIOD, NONE, Needed, Plan, ROTATE_AFTER};
 use self::workflow::{default_schedule, default_secret, default_target};
@@ -35,6 +37,9 @@ const WRONG_INPUTS: u8 = 2;
 
 /// For one look at GitHub.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// More than a token has.
+const MAX_TOKEN: u64 = 4096;
 
 /// More than a configuration of git has.
 const LARGEST_GIT_CONFIG: usize = 1024 * 1024;
@@ -63,7 +68,7 @@ pub(crate) async fn run(settings: &InitSettings, interrupt: &Interrupt, runner: 
         }
         return WRONG_INPUTS;
     };
-    let seen = look(settings, &plan, runner).await;
+    let seen = look(settings, &plan, interrupt, runner).await;
     if settings.print {
         runner.verbatim(&plan.workflow().into());
         runner.complain(&left(&plan, &seen, None));
@@ -175,10 +180,19 @@ enum Seen {
 }
 
 /// Looks whether each secret that the workflow reads is there, by its name.
-async fn look(settings: &InitSettings, plan: &Plan, runner: &Rc<Console>) -> BTreeMap<String, Seen> {
+async fn look(
+    settings: &InitSettings,
+    plan: &Plan,
+    interrupt: &Interrupt,
+    runner: &Rc<Console>,
+) -> BTreeMap<String, Seen> {
     let names: Vec<_> = plan.secrets().into_iter().map(|it| it.name).chain(plan.own_secret()).collect();
     let all = |seen: Seen| names.iter().map(|name| (name.clone(), seen.clone())).collect();
-    let Some(token) = settings.token.clone().or_else(token_of_gh) else {
+    let token = match &settings.token {
+        Some(token) => Some(token.clone()),
+        None => token_of_gh(interrupt).await,
+    };
+    let Some(token) = token else {
         return all(Seen::Unknown(
             "there is no token to look with: `gh auth login`, or set KEYROTOR_GITHUB_TOKEN".to_owned(),
         ));
@@ -235,11 +249,27 @@ fn stores(settings: &InitSettings, token: Secret, runner: &Rc<Console>) -> anyho
     Ok(Stores::new(Some(Rc::new(github.paced(Rc::new(pace)))), around))
 }
 
-/// The token with which `gh` is signed in.
-fn token_of_gh() -> Option<Secret> {
-    let asked = Command::new("gh").args(["auth", "token"]).stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
-    let token = String::from_utf8(asked.stdout).ok().filter(|_| asked.status.success())?;
-    Some(token.trim().to_owned()).filter(|token| !token.is_empty()).map(Secret::new)
+/// The token with which `gh` is signed in. A program of that name that says too much or nothing at all is ended.
+async fn token_of_gh(interrupt: &Interrupt) -> Option<Secret> {
+    let mut command = Command::new("gh");
+    command.args(["auth", "token"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.process_group(0).spawn().ok()?;
+    let said = child.stdout.take()?;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut text = String::new();
+        said.take(MAX_TOKEN).read_to_string(&mut text).ok().map(|_| Secret::new(text.trim().to_owned()))
+    });
+    let token = tokio::select! {
+        biased;
+        () = interrupt.wait() => None,
+        read = tokio::time::timeout(PATIENCE, read) => read.ok().and_then(Result::ok).flatten(),
+    };
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        kill_process_group(group, Signal::KILL).ok();
+    }
+    child.wait().ok()?;
+    let is_token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
+    token.filter(|token| is_token(token.expose()))
 }
 
 /// The root of the checkout that this is in, else this folder.

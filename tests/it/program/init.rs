@@ -145,3 +145,21 @@ fn nobody_is_asked_where_nobody_is() {
     let elsewhere = stage.cli().arg("--print").run();
     assert!(elsewhere.status() == 2 && elsewhere.stderr.contains("only for `init`"), "{}", elsewhere.log());
 }
+
+/// What is called `gh` may be anything.
+#[test]
+fn a_gh_that_never_stops_talking_is_ended() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    stage.put("gh", "#!/bin/sh\nexec /bin/cat /dev/zero\n");
+    fs::set_permissions(stage.path("gh"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = stage.path("gh").parent().unwrap().display().to_string();
+    let ran = init(&stage)
+        .arg("--key-name=other")
+        .arg("--repository=acme/app")
+        .secret("github-token", "")
+        .variable("PATH", &path)
+        .run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    assert!(ran.stdout.contains("there is no token to look with"), "{}", ran.log());
+}
