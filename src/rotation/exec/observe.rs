@@ -46,8 +46,8 @@ struct Tried {
 enum Origin {
     /// It was handed to the run, which may have waited since: the key may have been replaced meanwhile.
     Handed,
-    /// A target held it just now.
-    Target,
+    /// A target held it just now, which was last written then at the latest, on the issuer's clock, where that shows.
+    Target(Option<Timestamp>),
 }
 
 impl Run<'_> {
@@ -233,9 +233,8 @@ impl Run<'_> {
                 continue;
             }
             let Some(value) = self.read(&store.name(), async || store.read_back().await).await? else { continue };
-            let Some(id) = self.whose(&trimmed(&value), &seen.listing, seen.held.as_ref(), fixed).await? else {
-                continue;
-            };
+            let (value, how) = (trimmed(&value), (fixed, Origin::Target(Some(latest))));
+            let Some(id) = self.whose(&value, &seen.listing, seen.held.as_ref(), how).await? else { continue };
             let row = family.committed().find(|row| row.id == id);
             found.push((nth, id, row.and_then(commit)));
         }
@@ -255,7 +254,7 @@ impl Run<'_> {
         value: &Secret,
         listing: &Listing,
         in_hand: Option<&HeldKey>,
-        fixed: bool,
+        how: (bool, Origin),
     ) -> Result<Option<KeyId>, Abort> {
         if let Some(held) = in_hand.filter(|_| self.policy.current_key.as_ref() == Some(value))
             && let Some(id) = self.certainly(held, value).await
@@ -267,7 +266,7 @@ impl Run<'_> {
             return Ok(by_label);
         }
         let tried = self.try_value(value).await?;
-        let known = self.identify(listing, value, tried, (fixed, Origin::Target)).await;
+        let known = self.identify(listing, value, tried, how).await;
         Ok(self.certainly(&known, value).await)
     }
 
@@ -283,7 +282,7 @@ impl Run<'_> {
         let value = self.read(&store.name(), async || store.read_back().await).await?;
         let value = value.map(|value| trimmed(&value)).filter(|value| !value.expose().is_empty());
         let id = match value {
-            Some(value) => self.whose(&value, listing, in_hand, fixed).await?,
+            Some(value) => self.whose(&value, listing, in_hand, (fixed, Origin::Target(None))).await?,
             None => None,
         };
         let row = id.as_ref().and_then(|id| listing.keys.iter().find(|row| row.id == *id));
@@ -438,7 +437,11 @@ impl Run<'_> {
         }
         let is = |alive| provably(&listing.keys, &live, value, &about, alive);
         let (None, Some(true), Some(at), Some(only)) = (&held.is, alive, tried.at, is(true)) else { return held };
-        if origin == Origin::Handed && self.replaced_another_lately(listing, &only) {
+        let is_another = match origin {
+            Origin::Handed => self.replaced_another_lately(listing, &only),
+            Origin::Target(written) => was_made_after(listing, &only, written),
+        };
+        if is_another {
             return held;
         }
         let told = |row: &&KeyRow| {
@@ -477,6 +480,13 @@ impl Run<'_> {
         let verdicts = join_all(tries.iter().map(|value| self.issuer.try_key(value, at))).await;
         matches!(verdicts.as_slice(), [KeyProbe::Accepted(_), KeyProbe::Refused])
     }
+}
+
+/// Whether a key was made after a target was last written, which so can't hold it: it may hold one that was deleted lately
+/// and is accepted still.
+fn was_made_after(listing: &Listing, id: &KeyId, written: Option<Timestamp>) -> bool {
+    let made = listing.keys.iter().find(|row| row.id == *id).and_then(|row| row.created_at);
+    written.zip(made).is_some_and(|(written, made)| written < earlier(made, SAME_WRITE_MARGIN))
 }
 
 /// White space around a value does not make it another one.

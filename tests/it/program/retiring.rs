@@ -8,6 +8,7 @@ use std::time::Duration;
 use keyrotor::rotation::outcome::{KeyFate, OldKeyStatus, RunStatus, StrayReason};
 use keyrotor::rotation::policy::Retire;
 use keyrotor_fake::{Dialect, Key};
+use keyrotor_sim::scene::Slip;
 use keyrotor_sim::{Call, Fault, Scene, Script};
 
 use crate::harness::{FAMILY, Invocation, Ran, Setting, Stage};
@@ -558,4 +559,24 @@ async fn a_deleted_key_that_is_accepted_still_is_not_put_back() {
     let refused = Script::default().at(Call::Write(1), 0, Fault::Refuse);
     assert_eq!(scene.run(refused).await.status(), 3);
     assert!(scene.world.outages().is_empty(), "{:?}", scene.world.outages());
+}
+
+/// The leaked key is gone, and its successor lies under a misspelt name. What the target holds is accepted still, and without
+/// labels it might be the only live key there is: but the target was last written before that one was made.
+#[tokio::test(start_paused = true)]
+async fn a_deleted_key_that_is_accepted_still_does_not_pass_for_a_younger_one() {
+    let mut scene = Scene::hand_made(&["acme/app"]).readable();
+    scene.world.by_hand(|state| {
+        state.issuer.behaviour.masked_labels = false;
+        state.issuer.behaviour.forgets_after = Duration::from_secs(200);
+        state.issuer.keys.iter_mut().for_each(|key| key.label = None);
+    });
+    (scene.policy.leaked, scene.slip) = (true, Some(Slip::All));
+    assert_eq!(scene.clean_run().await.status(), 3);
+    let new = current(&scene);
+    let misspelt = scene.world.value_at(&scene.targets[0], scene.secret_of(0));
+    assert_eq!(misspelt.as_deref(), Some(new.value.as_str()));
+    (scene.policy.leaked, scene.slip, scene.policy.replace_key_id) = (false, None, None);
+    assert_eq!(scene.clean_run().await.status(), 1);
+    assert_eq!(current(&scene).id, new.id, "the misspelt secret holds it");
 }
