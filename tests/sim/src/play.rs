@@ -593,7 +593,8 @@ impl<'a> Play<'a> {
     async fn go_on_by_age(&mut self, mut scene: Scene) {
         scene.end_jobs(true);
         scene.rollout = scene.rollout.map(|rollout| Processes { takes: SECOND, ..rollout });
-        scene.policy.rotate_after = 30 * DAY;
+        // Where keys end by themselves, nothing but their end makes one due.
+        scene.policy.rotate_after = self.schedule.lifetime.map_or(30 * DAY, |lifetime| 2 * lifetime);
         scene.policy.grace = if self.schedule.renames == Renames::Work { DAY } else { Duration::ZERO };
         for day in 0..DAYS_BY_AGE {
             if !self.schedule.records_commits() {
@@ -607,13 +608,26 @@ impl<'a> Play<'a> {
                 let raced = scene.targets.iter().filter(left).collect();
                 let names_tell = self.schedule.records_commits();
                 let own = self.own_values();
-                if let Some(lie) = judge::not_well(&scene, &raced, names_tell, &own, day + 1 == DAYS_BY_AGE) {
+                let over = day + 1 == DAYS_BY_AGE && !ended.outcome().rotated;
+                if let Some(lie) = judge::not_well(&scene, &raced, names_tell, &own, over) {
                     self.broke(Promise::Lie, format!("exit 0 although {lie}\n{ended:#?}"));
                     return;
                 }
             }
-            self.wait(25 * HOUR).await;
+            let all_is_well = ended.status() == 0 && self.raced.is_empty() && self.given_up.is_empty();
+            self.wait(if all_is_well { self.until_it_ends_soon() } else { 25 * HOUR }).await;
         }
+    }
+
+    /// A day, or until the deployed key is near its end, where no other place has one that would end before.
+    fn until_it_ends_soon(&self) -> Duration {
+        let day = 25 * HOUR;
+        let alone = self.staging.is_none() && self.neighbour.is_none() && self.main.live_family().len() == 1;
+        let Some(lifetime) = self.schedule.lifetime.filter(|_| alone) else { return day };
+        let end = self.main.live_family().first().and_then(|key| key.rights.expires_at);
+        let left = end.map(|end| end.duration_since(self.main.world.now()));
+        let left = left.and_then(|left| Duration::try_from(left).ok()).unwrap_or_default();
+        left.saturating_sub(lifetime * 3 / 20).max(day)
     }
 
     async fn heal_one(&mut self, mut scene: Scene) {
