@@ -2,7 +2,7 @@
 #
 # The runner starts it as root, in its own working directory and with its own HOME: so neither USER nor WORKDIR stands here.
 
-FROM rust:1.95-alpine AS build
+FROM docker.io/library/rust:1.95-alpine AS build
 # aws-lc-sys compiles C. On musl it needs no CMake and no bindgen.
 RUN apk add --no-cache ca-certificates gcc musl-dev
 WORKDIR /src
@@ -11,10 +11,15 @@ RUN cargo build --release --locked --bin keyrotor \
     && mv target/release/keyrotor /keyrotor
 
 FROM scratch
+# A release states both.
+ARG VERSION=dev
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="keyrotor" \
     org.opencontainers.image.description="Rotates an ARouter API key with no downtime" \
     org.opencontainers.image.source="https://github.com/keyrotor/keyrotor" \
-    org.opencontainers.image.licenses="MIT OR Apache-2.0"
+    org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+    org.opencontainers.image.version="$VERSION" \
+    org.opencontainers.image.revision="$REVISION"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /keyrotor /keyrotor
 ENTRYPOINT ["/keyrotor"]

@@ -87,7 +87,8 @@ impl Engine {
             // podman asks for more than a sandbox may give.
             podman.args(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=100:100"]);
         }
-        if self.runc {
+        // What a sandbox lets root start; anybody else's podman knows best itself.
+        if self.root && self.runc {
             podman.args(["--runtime", "runc"]);
         }
         if shape == Shape::LockedDown {
@@ -97,10 +98,13 @@ impl Engine {
         for (here, there) in scene.mounts() {
             podman.arg("--volume").arg(format!("{}:{there}", here.display()));
         }
+        // Not in podman's own surroundings: it would look there for its images.
+        for (name, value) in RUNNER {
+            podman.arg("--env").arg(format!("{name}={value}"));
+        }
         // By name, so that no value stands in the arguments. The runner sets every declared input, given or not.
         let declared = INPUTS.iter().map(|doc| (doc.variable(), String::new()));
-        let runner = RUNNER.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        for (name, value) in declared.chain(runner).chain(scene.variables()) {
+        for (name, value) in declared.chain(scene.variables()) {
             podman.args(["--env", &name]).env(name, value);
         }
         podman.arg(&self.image);

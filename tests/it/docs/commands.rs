@@ -228,9 +228,11 @@ fn is_released(file: &str) -> bool {
         ("macos", machines(&matrix("macos")["machine"], "")),
     ];
     jobs.iter().any(|(system, machines)| {
-        let makes = format!("keyrotor-$MACHINE-{system}.tar.gz");
-        let told = release["jobs"][system]["steps"].to_string().contains(&makes);
-        told && machines.iter().any(|machine| makes.replace("$MACHINE", machine) == file)
+        let steps = release["jobs"][system]["steps"].as_array().unwrap();
+        let triple = steps.iter().find_map(|step| step["env"]["TRIPLE"].as_str()).unwrap();
+        let made = steps.iter().any(|step| step.to_string().contains("keyrotor-$TRIPLE.tar.gz"));
+        let name = |machine: &String| format!("keyrotor-{}.tar.gz", triple.replace("${{ matrix.machine }}", machine));
+        made && machines.iter().any(|machine| name(machine) == file)
     })
 }
 

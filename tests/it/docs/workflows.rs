@@ -88,7 +88,7 @@ fn every_action_is_pinned_by_one_commit() {
         for line in
             text(&file).lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("uses: "))
         {
-            if line.starts_with("keyrotor/") {
+            if line.starts_with("keyrotor/") || line.starts_with("./ ") {
                 continue;
             }
             let (action, pin) = line.split_once('@').unwrap();
@@ -110,11 +110,42 @@ fn a_release_caches_nothing_and_knows_one_secret() {
     }
     let told = parsed(".github/workflows/release.yml");
     assert_eq!(told["permissions"], json!({}));
-    // The deploy key, in one step of the job that a person approves.
-    assert_eq!(release.matches("secrets.").count(), 1);
+    // The deploy key, in two steps of the job that a person approves: tried first of all, and used.
+    assert_eq!(release.matches("secrets.").count(), 2);
     let publish = &told["jobs"]["publish"];
     assert_eq!(publish["environment"], "release");
-    assert_eq!(publish["steps"][place(publish, "Tag")]["env"]["DEPLOY_KEY"], "${{ secrets.DEPLOY_KEY }}");
+    for step in ["Try the deploy key", "Tag"] {
+        assert_eq!(publish["steps"][place(publish, step)]["env"]["DEPLOY_KEY"], "${{ secrets.DEPLOY_KEY }}");
+    }
+    assert_eq!(place(publish, "Try the deploy key"), 1);
+    assert_eq!(told["jobs"]["test"]["steps"][0]["name"], "Look at the environment");
+}
+
+/// No job can replace what another one built, and no code of the tests runs between a build and its push.
+#[test]
+fn a_release_publishes_what_was_built_and_nothing_else() {
+    let told = parsed(".github/workflows/release.yml");
+    let jobs = told["jobs"].as_object().unwrap();
+    let with = |job: &Value, action: &str| -> Vec<Value> {
+        let steps = job["steps"].as_array().unwrap().iter();
+        steps.filter(|step| step["uses"].as_str().is_some_and(|it| it.starts_with(action))).cloned().collect()
+    };
+    for (name, job) in jobs {
+        for step in with(job, "actions/download-artifact@") {
+            assert!(step["with"]["name"].is_string(), "{name}: {step}");
+        }
+    }
+    let built = ["linux-x86_64", "linux-aarch64", "macos-x86_64", "macos-aarch64", "materials"];
+    let taken = with(&jobs["publish"], "actions/download-artifact@");
+    assert_eq!(taken.iter().map(|step| step["with"]["name"].as_str().unwrap()).collect::<Vec<_>>(), built);
+    let tested = ["./test", "cargo run", "cargo test"];
+    for job in ["linux", "macos", "materials", "publish"] {
+        assert!(tested.iter().all(|it| !jobs[job].to_string().contains(it)), "{job}");
+    }
+    assert!(jobs["publish"]["needs"].as_array().unwrap().contains(&json!("image")));
+    // What a new package in the registry is to nobody else.
+    let publish = &jobs["publish"];
+    assert!(["Name the image", "Pull it as anybody", "Tag"].map(|name| place(publish, name)).is_sorted());
 }
 
 /// Where a job has the step of this name.
@@ -160,9 +191,11 @@ fn the_released_action_differs_in_its_image_alone() {
 }
 
 /// What the scripts of a release read.
-const RELEASED: [&str; 12] = [
+const RELEASED: [&str; 14] = [
     ".github/release/action",
     ".github/release/commit",
+    ".github/release/major",
+    ".github/release/notes",
     ".github/release/prepare",
     ".github/release/version",
     ".github/workflows/rotate.yml",
@@ -174,6 +207,9 @@ const RELEASED: [&str; 12] = [
     "action.yml",
     "docs/reference.md",
 ];
+
+/// The workflows that others call.
+const CALLED: [&str; 2] = [".github/workflows/rotate-oidc.yml", ".github/workflows/rotate.yml"];
 
 const COMMITTED: &str = "2026-01-02T03:04:05+01:00";
 
@@ -248,10 +284,19 @@ fn a_release_that_is_begun_again_makes_the_same_commit() {
     let commit = commit.trim_end();
     let dates = repository.git(&["show", "--no-patch", "--format=%aI %cI", commit]);
     assert_eq!(dates, format!("{COMMITTED} {COMMITTED}"));
-    assert_eq!(repository.git(&["rev-parse", &format!("{commit}^")]), repository.git(&["rev-parse", "HEAD"]));
-    assert_eq!(repository.git(&["diff", "--name-only", "HEAD", commit]), "action.yml");
-    let (_, action) = repository.script("action", Some(&image("0")));
-    assert_eq!(repository.git(&["show", &format!("{commit}:action.yml")]), action.trim_end());
+    // The action and its image first, then the workflows that name it by its hash.
+    let action = repository.git(&["rev-parse", &format!("{commit}^")]);
+    assert_eq!(repository.git(&["rev-parse", &format!("{action}^")]), repository.git(&["rev-parse", "HEAD"]));
+    assert_eq!(repository.git(&["diff", "--name-only", "HEAD", &action]), "action.yml");
+    let (_, printed) = repository.script("action", Some(&image("0")));
+    assert_eq!(repository.git(&["show", &format!("{action}:action.yml")]), printed.trim_end());
+    let changed = repository.git(&["diff", "--name-only", &action, commit]);
+    assert_eq!(changed.lines().collect::<Vec<_>>(), CALLED);
+    for workflow in CALLED {
+        let pinned = repository.read(workflow).replace("keyrotor@v1.2.3\n", &format!("keyrotor@{action} # v1.2.3\n"));
+        assert!(pinned.contains(&action));
+        assert_eq!(repository.git(&["show", &format!("{commit}:{workflow}")]), pinned.trim_end());
+    }
     assert_eq!(repository.git(&["status", "--porcelain"]), "");
 }
 
@@ -275,10 +320,53 @@ fn a_release_has_its_version_everywhere() {
     }
 }
 
+/// On a remote of its own: tags are pushed as the workflow pushes them.
+#[test]
+fn a_tag_stays_and_the_major_one_only_goes_forward() {
+    let repository = Repository::prepared("release-tags", &["1.2.3", "2026-12-01"]);
+    repository.git(&["init", "--quiet", "--bare", "remote"]);
+    repository.git(&["remote", "add", "origin", "remote"]);
+    let image = |digit: &str| format!("ghcr.io/keyrotor/keyrotor@sha256:{}", digit.repeat(64));
+    let commit = repository.script("commit", Some(&image("0"))).1.trim_end().to_owned();
+    let push = |commit: &str, version: &str| {
+        ended(repository.command("git").args(["push", "--quiet", "origin", &format!("{commit}:refs/tags/v{version}")]))
+            .0
+    };
+    let major = |version: &str| repository.script("major", Some(version));
+    assert!(push(&commit, "1.2.3"));
+    assert!(push(&commit, "1.2.3"), "a release that is begun again");
+    let other = repository.script("commit", Some(&image("1"))).1;
+    assert!(!push(other.trim_end(), "1.2.3"), "another image under the same version");
+    assert_eq!(major("1.2.3"), (true, "v1\n".to_owned()));
+    assert!(push(&commit, "1.10.0") && push(&commit, "1.11.0-rc.1") && push(&commit, "2.0.0"));
+    for (version, follows) in [("1.10.0", "v1\n"), ("1.2.3", ""), ("1.11.0-rc.1", ""), ("2.0.0", "v2\n"), ("3.0.0", "")]
+    {
+        assert_eq!(major(version), (true, follows.to_owned()), "{version}");
+    }
+    for wrong in ["1.2", "v1.2.3", ""] {
+        assert!(!major(wrong).0, "{wrong}");
+    }
+}
+
+/// A rehearsal does what a release does, under a version of its own.
+#[test]
+fn a_release_can_be_rehearsed() {
+    let repository = Repository::prepared("release-rehearsal", &["1.2.3-rc.1"]);
+    assert_eq!(repository.script("version", None), (true, "1.2.3-rc.1\n".to_owned()));
+    let image = format!("ghcr.io/keyrotor/keyrotor@sha256:{}", "0".repeat(64));
+    let (fine, commit) = repository.script("commit", Some(&image));
+    assert!(fine);
+    let action = repository.git(&["rev-parse", &format!("{}^", commit.trim_end())]);
+    let workflow = repository.git(&["show", &format!("{}:{}", commit.trim_end(), CALLED[0])]);
+    assert!(workflow.contains(&format!("uses: keyrotor/keyrotor@{action} # v1.2.3-rc.1")), "{workflow}");
+    let changelog = "## [Unreleased]\n\n- New.\n\n## [1.2.2] - 2026-01-02\n\n- Old.\n";
+    assert_eq!(notes("1.2.3-rc.1", changelog).as_deref().map(str::trim), Some("- New."));
+}
+
 /// What is built between two releases says so, and is none of them.
 #[test]
 fn a_version_is_released_or_says_that_it_is_not() {
-    let is_released = |version: &str| version.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let is_released = |version: &str| version.replace("-rc.", ".").bytes().all(|b| b.is_ascii_digit() || b == b'.');
     let own = env!("CARGO_PKG_VERSION");
     assert!(is_released(own) || own.ends_with("-dev"), "{own}");
     let repository = Repository::new("release-prepare");
