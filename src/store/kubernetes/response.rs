@@ -35,6 +35,21 @@ impl Answer {
         self.of.get("reason").and_then(Value::as_str).unwrap_or_default()
     }
 
+    fn said(&self) -> &str {
+        self.of.get("message").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A webhook declares side effects, so that the API server refuses whatever is sent for trial (`dryRun`).
+    pub(super) fn knows_no_trial(&self) -> bool {
+        self.says(400) && self.said().contains("does not support dry run")
+    }
+
+    /// A webhook without which nothing is admitted could not be asked. It comes before anything is stored
+    /// (`staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook`): nothing has changed, whatever a 500 says elsewhere.
+    fn has_no_webhook(&self) -> bool {
+        self.says(500) && self.said().contains("failed calling webhook")
+    }
+
     /// The object in a successful answer.
     ///
     /// # Errors
@@ -53,18 +68,25 @@ impl Answer {
 
     /// What an answer that is not the expected one says of the effect.
     pub(super) fn failure(&self, redactor: &Redactor) -> Failure {
-        let said = self.of.get("message").and_then(Value::as_str).map(|text| server_text(text, redactor));
-        let said = said.map_or_else(String::new, |said| format!(": {said}"));
+        let said = Some(self.said()).filter(|text| !text.is_empty());
+        let said = said.map_or_else(String::new, |text| format!(": {}", server_text(text, redactor)));
         let message = format!("{}: the cluster answered {}{said}", self.asked, self.status);
         // Someone else was faster: what was read has to be read anew.
         if self.says(409) || self.is(409) && self.call == Call::Read {
             return Failure::Transient { message, retry_after: None };
+        }
+        if self.has_no_webhook() {
+            let hint = "have the webhook that is named repaired, then run again";
+            return Failure::advised(message, hint);
         }
         status_failure((self.call, self.words()), self.status, message, self.hint(), retry_after(&self.headers))
     }
 
     fn hint(&self) -> Option<String> {
         let hint = match self.status.as_u16() {
+            403 if self.said().contains("denied the request") || self.said().contains("denied request") => {
+                "A rule of the cluster denies this change: have whoever keeps it admit keyrotor's."
+            }
             401 => "The cluster does not know this account any more: sign in anew, or make a new token.",
             403 => "Give the account the right that is named, with a Role and a RoleBinding in the namespace.",
             _ => return None,

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{Cluster, MANAGER};
 use super::object::{self, Seen};
+use super::response::Answer;
 use super::rights::Right;
 use super::writers::{Weight, Writer};
 use crate::http::Failure;
@@ -171,11 +172,24 @@ impl KubernetesSecret {
         let right = Right { verb: "create", group: "", resource: "secrets", namespace, name: None };
         self.cluster.check_right(&right).await?;
         let path = format!("{}?dryRun=All&fieldManager={MANAGER}", self.all());
-        let answer = self.cluster.ask(Method::POST, &path, Some(&self.whole(None))).await?;
-        match answer.is(409) {
-            true => Ok(()),
-            false => answer.object("Secret", &self.cluster.ctx.redactor).map(|_| ()),
+        self.tried(self.cluster.ask(Method::POST, &path, Some(&self.whole(None))).await?)
+    }
+
+    /// The key is written for trial as it is, so that a rule of the cluster shows before a key is made.
+    async fn check_changing(&self, seen: &Seen) -> Result<(), Failure> {
+        let value = seen.value.as_ref().map_or_else(String::new, |value| STANDARD.encode(value.expose()));
+        let change = json!({ "data": { &self.target.key: value } });
+        let path = format!("{}?dryRun=All&fieldManager={}", self.path(), self.manager.borrow());
+        self.tried(self.cluster.ask(Method::PATCH, &path, Some(&change)).await?)
+    }
+
+    /// What a write for trial says of the one to come.
+    fn tried(&self, answer: Answer) -> Result<(), Failure> {
+        // A conflict is settled by the write itself, and some webhooks have side effects and know no trial.
+        if answer.is(409) || answer.knows_no_trial() {
+            return Ok(());
         }
+        answer.object("Secret", &self.cluster.ctx.redactor).map(|_| ())
     }
 
     fn whole(&self, value: Option<&Secret>) -> Value {
@@ -252,7 +266,10 @@ impl SecretStore for KubernetesSecret {
         self.was_absent.set(seen.is_none());
         match &seen {
             None => self.check_making().await?,
-            Some(seen) => self.check_writable(seen)?,
+            Some(seen) => {
+                self.check_writable(seen)?;
+                self.check_changing(seen).await?;
+            }
         }
         let held = self.held(seen.as_ref());
         self.keep(seen);

@@ -69,6 +69,19 @@ pub enum Refusal {
     Conflict,
     /// `immutable: true`.
     Immutable,
+    /// What the cluster's rules say.
+    Admission(Admission),
+}
+
+/// How an admission webhook answers each request that changes a Secret, and each that tries to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// It denies it.
+    Denies,
+    /// Nobody can reach it, and without it nothing is admitted (`failurePolicy: Fail`).
+    IsDown,
+    /// It has side effects, so that no request can be tried.
+    KnowsNoTrial,
 }
 
 /// The cluster.
@@ -84,6 +97,8 @@ pub struct Kubernetes {
     pub workloads: BTreeMap<(String, String, String), Workload>,
     /// By the account's token: what it is called, and the verbs and resources that it may not.
     pub accounts: BTreeMap<String, (String, BTreeSet<(String, String)>)>,
+    /// The one webhook, where there is one.
+    pub admission: Option<Admission>,
     next: u64,
 }
 
@@ -92,7 +107,7 @@ impl Kubernetes {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let (namespaces, secrets, workloads, accounts) = Default::default();
-        Self { clock, namespaces, secrets, workloads, accounts, next: 1000 }
+        Self { clock, namespaces, secrets, workloads, accounts, admission: None, next: 1000 }
     }
 
     /// An account that may do everything but these verbs on these resources.
@@ -169,6 +184,18 @@ impl Kubernetes {
             (false, _) => Err(Refusal::NotFound),
             (true, true) => Err(Refusal::AlreadyExists),
             (true, false) => Ok(()),
+        }
+    }
+
+    /// What the webhook says of a change, or of the trial of one.
+    ///
+    /// # Errors
+    /// What the cluster answers.
+    pub fn admits(&self, is_trial: bool) -> Result<(), Refusal> {
+        match self.admission {
+            None => Ok(()),
+            Some(Admission::KnowsNoTrial) if !is_trial => Ok(()),
+            Some(admission) => Err(Refusal::Admission(admission)),
         }
     }
 

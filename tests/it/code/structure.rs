@@ -389,6 +389,7 @@ const READS_TEXT: &[(&str, &str)] = &[
     ("store::github::app_key", "given.contains(BEGIN)"),
     ("store::github::mint", "\"Integration not found\""),
     ("store::vault::response", "error.contains(LOST_RACE)"),
+    ("store::kubernetes::response", "self.said().contains(\""),
 ];
 
 const SEARCHES: &[&str] = &[".contains(", ".starts_with(", ".ends_with(", ".strip_prefix(", ".find(", ".split"];

@@ -15,7 +15,7 @@ const DIALECTS: [Dialect; 4] = [Dialect::Mgmt, Dialect::Guide, Dialect::Overview
 const PLACES: [(&str, &str); 4] = [
     ("repo:acme/app", "github:PUT:1"),
     ("vault:secret/team/app#key", "vault:PATCH:1"),
-    ("kubernetes:prod/creds#key", "kubernetes:PATCH:1"),
+    ("kubernetes:prod/creds#key", "kubernetes:PATCH:2"),
     ("aws-secretsmanager:prod/app#key", "aws:POST~/UpdateSecretVersionStage:1"),
 ];
 

@@ -10,7 +10,7 @@ use keyrotor::rotation::model::Held;
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::target::{SecretName, parse};
 use keyrotor::store::{StoreContext, Stores};
-use keyrotor_fake::kubernetes::Workload;
+use keyrotor_fake::kubernetes::{Admission, Workload};
 use keyrotor_fake::{Dialect, Server, State};
 
 use crate::canned::{Canned, reply};
@@ -42,8 +42,9 @@ fn with_deployment(places: &[&str], words: &str, change: impl FnOnce(&mut Worklo
 }
 
 fn asked<'a>(ran: &'a Ran, method: &'a str, part: &'a str) -> impl Iterator<Item = usize> + 'a {
-    let is_it =
-        move |(_, request): &(usize, &keyrotor_fake::Request)| request.method == method && request.path.contains(part);
+    let is_it = move |(_, request): &(usize, &keyrotor_fake::Request)| {
+        request.method == method && request.path.contains(part) && !request.path.contains("dryRun")
+    };
     ran.requests.iter().enumerate().filter(is_it).map(|(at, _)| at)
 }
 
@@ -93,6 +94,58 @@ fn a_missing_secret_is_made_and_goes_again_when_the_rotation_is_undone() {
     assert_eq!(stage.held()[0], stage.held()[1]);
 }
 
+/// Rules of the cluster show before a key is made, not at the write of it.
+#[test]
+fn a_change_that_is_not_admitted_stops_the_run_before_a_key_is_made() {
+    let remedies =
+        [(Admission::Denies, "denies this change"), (Admission::IsDown, "ave the webhook that is named repaired")];
+    for ((admission, remedy), is_there) in remedies.into_iter().flat_map(|it| [(it, true), (it, false)]) {
+        let stage = stage(&["repo:acme/app", KEY]);
+        stage.world.by_hand(|state| {
+            state.kubernetes.admission = Some(admission);
+            if !is_there {
+                state.kubernetes.secrets.clear();
+            }
+        });
+        let before = stage.world.read(|state| (state.kubernetes.secrets.clone(), state.issuer.keys.clone()));
+        for ran in [stage.action().input("dry-run", "true").run(), stage.run()] {
+            assert_eq!(ran.status(), 1, "{admission:?}\n{}", ran.log());
+            assert!(ran.tells("rules.acme.example") && ran.tells(remedy), "{}", ran.log());
+        }
+        let after = stage.world.read(|state| (state.kubernetes.secrets.clone(), state.issuer.keys.clone()));
+        assert_eq!(before, after);
+        stage.world.by_hand(|state| state.kubernetes.admission = None);
+        assert_eq!(stage.run().status(), 0);
+        stage.check_healed().unwrap();
+    }
+}
+
+#[test]
+fn a_webhook_that_knows_no_trial_hinders_nobody() {
+    let stage = stage(&[KEY]);
+    stage.world.by_hand(|state| state.kubernetes.admission = Some(Admission::KnowsNoTrial));
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    stage.check_healed().unwrap();
+}
+
+/// The webhook was there when the change was tried. It is asked before anything is stored, so that nothing is in doubt.
+#[test]
+fn a_write_for_which_no_webhook_could_be_asked_is_refused() {
+    let stage = stage(&[KEY]);
+    let why = "Internal error occurred: failed calling webhook \\\"rules.acme.example\\\": connection refused";
+    let body = format!("{{\"kind\":\"Status\",\"reason\":\"InternalError\",\"message\":\"{why}\"}}");
+    stage.world.fault(&format!("kubernetes:PATCH:2:status=500,body={body}"));
+    let snapshot = stage.snapshot();
+    let ran = stage.run();
+    assert_eq!(ran.status(), 1, "{}", ran.log());
+    stage.check_truthful(&snapshot, &ran).unwrap();
+    assert_eq!(asked(&ran, "PATCH", "/secrets/").count(), 1, "it is not repeated\n{}", ran.log());
+    stage.world.clear_faults();
+    assert_eq!(stage.run().status(), 0);
+    stage.check_healed().unwrap();
+}
+
 #[test]
 fn without_the_right_to_delete_the_key_is_taken_out() {
     let stage = stage(&["repo:acme/app", KEY]);
@@ -111,7 +164,7 @@ fn without_the_right_to_delete_the_key_is_taken_out() {
 fn someone_who_was_faster_is_read_again() {
     let stage = stage(&[KEY]);
     stage.world.fault(
-        "kubernetes:PATCH:1:status=409,body={\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"the object has been modified\"}",
+        "kubernetes:PATCH:2:status=409,body={\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"the object has been modified\"}",
     );
     let ran = stage.run();
     assert_eq!(ran.status(), 0, "{}", ran.log());
@@ -123,7 +176,7 @@ fn someone_who_was_faster_is_read_again() {
 #[test]
 fn a_write_that_lands_behind_a_later_one_comes_to_nothing() {
     let stage = stage(&[KEY]);
-    stage.world.fault("kubernetes:PATCH:1:apply-late=700ms");
+    stage.world.fault("kubernetes:PATCH:2:apply-late=700ms");
     let ran = stage.run();
     assert_eq!(ran.status(), 0, "{}", ran.log());
     std::thread::sleep(Duration::from_millis(800));

@@ -36,7 +36,7 @@ fn whichever_refuses_every_other_is_put_back_and_the_next_run_heals() {
     let denied = json!({ "__type": "AccessDeniedException", "Message": "not authorized" });
     let refusals: [(&str, &[String]); 5] = [
         ("repo:", &["github:PUT:1x99:status=451".to_owned()]),
-        ("kubernetes:", &["kubernetes:PATCH:1x99:status=422".to_owned()]),
+        ("kubernetes:", &["kubernetes:PATCH:2x99:status=422".to_owned()]),
         // It takes a change in two ways.
         ("vault:", &["PATCH", "POST"].map(|how| format!("vault:{how}~/secret/data/:1x99:status=403"))),
         ("aws-secretsmanager:", &[format!("aws:POST~/UpdateSecretVersionStage:1x99:status=400,body={denied}")]),

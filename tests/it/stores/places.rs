@@ -40,7 +40,7 @@ fn refused(stage: &Stage, ran: &Ran, words: &[&str]) {
     }
     let changes = |request: &&keyrotor_fake::Request| match request.server {
         Server::Aws => request.path.contains("Put") || request.path.contains("Update"),
-        Server::Kubernetes => request.method == "PATCH",
+        Server::Kubernetes => request.method == "PATCH" && !request.path.contains("dryRun"),
         Server::Vault => {
             ["PATCH", "DELETE"].contains(&request.method.as_str())
                 || request.path.contains("/data/") && request.method == "POST"

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::message::{Inbound, Reply};
-use crate::kubernetes::{Kubernetes, Refusal, Secret, Workload};
+use crate::kubernetes::{Admission, Kubernetes, Refusal, Secret, Workload};
 
 const KINDS: [(&str, &str); 3] =
     [("deployments", "Deployment"), ("statefulsets", "StatefulSet"), ("daemonsets", "DaemonSet")];
@@ -76,6 +76,20 @@ fn refused(refusal: Refusal, object: &str) -> Reply {
         Refusal::Immutable => {
             let why = "data: Forbidden: field is immutable when `immutable` is set";
             status(422, "Invalid", &format!("Secret \"{object}\" is invalid: {why}"))
+        }
+        // `staging/src/k8s.io/apiserver/pkg/admission/plugin/webhook`: a denial, a call that failed, and a webhook whose
+        // `sideEffects` forbid `dryRun`.
+        Refusal::Admission(Admission::Denies) => {
+            let why =
+                "admission webhook \"rules.acme.example\" denied the request: Secrets of prod are changed by review";
+            status(403, "Forbidden", why)
+        }
+        Refusal::Admission(Admission::IsDown) => {
+            let why = "failed calling webhook \"rules.acme.example\": failed to call webhook: connection refused";
+            status(500, "InternalError", &format!("Internal error occurred: {why}"))
+        }
+        Refusal::Admission(Admission::KnowsNoTrial) => {
+            status(400, "BadRequest", "admission webhook \"rules.acme.example\" does not support dry run")
         }
     }
 }
@@ -156,14 +170,21 @@ fn make(cluster: &mut Kubernetes, request: &Inbound, namespace: &str) -> Reply {
             if refusal == Refusal::NotFound { format!("namespaces \"{namespace}\" not found") } else { String::new() };
         return if about.is_empty() { refused(refusal, name) } else { status(404, "NotFound", &about) };
     }
+    if let Err(refusal) = cluster.admits(is_trial(request)) {
+        return refused(refusal, name);
+    }
     let data = body["data"].as_object().cloned().unwrap_or_default();
     let data: BTreeMap<_, _> = data.into_iter().filter_map(|(key, value)| Some((key, bytes(&value)?))).collect();
     let manager = request.query("fieldManager").unwrap_or("unknown");
     let made = cluster.make(namespace, name, data, manager).clone();
-    if request.query("dryRun") == Some("All") {
+    if is_trial(request) {
         cluster.secrets.remove(&(namespace.to_owned(), name.to_owned()));
     }
     Reply::json(201, shown(namespace, name, &made))
+}
+
+fn is_trial(request: &Inbound) -> bool {
+    request.query("dryRun") == Some("All")
 }
 
 fn secret(cluster: &mut Kubernetes, request: &Inbound, namespace: &str, name: &str) -> Reply {
@@ -181,7 +202,15 @@ fn secret(cluster: &mut Kubernetes, request: &Inbound, namespace: &str, name: &s
             let merged = body["data"].as_object().cloned().unwrap_or_default();
             let merged: BTreeMap<_, _> = merged.into_iter().map(|(key, value)| (key, bytes(&value))).collect();
             let manager = request.query("fieldManager").unwrap_or("unknown");
-            cluster.change(namespace, name, text("/metadata/resourceVersion"), &merged, manager).cloned()
+            let before = cluster.secrets.get(&(namespace.to_owned(), name.to_owned())).cloned();
+            let admitted = cluster.admits(is_trial(request));
+            let changed = admitted.and_then(|()| {
+                cluster.change(namespace, name, text("/metadata/resourceVersion"), &merged, manager).cloned()
+            });
+            if let Some(before) = before.filter(|_| is_trial(request)) {
+                cluster.secrets.insert((namespace.to_owned(), name.to_owned()), before);
+            }
+            changed
         }
         "DELETE" => {
             let (version, uid) = (text("/preconditions/resourceVersion"), text("/preconditions/uid"));
