@@ -4,11 +4,14 @@ use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::HeaderValue;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{NoProxy, Proxy};
 use rustls::ClientConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::ServerName;
-use url::Url;
+use tokio::net::lookup_host;
+use url::{Host, Position, Url};
 
 use super::roots::{self, Authorities, Identity, LazyRoots};
 
@@ -54,6 +57,40 @@ pub struct Peer {
     pub identity: Option<Identity>,
     /// The proxy for https, in place of the one that the process's variables name.
     pub proxy: Option<String>,
+    /// Where the server is, if it has such a name: it is asked for by the name, which leads nowhere by itself.
+    pub host: Option<String>,
+}
+
+impl Peer {
+    /// Where a connection leads that is begun under the server's name. A proxy would look for the name itself, so over one
+    /// only the certificate is held to it.
+    fn beneath_its_name(&self) -> Option<(&str, &str)> {
+        let (name, host) = (self.name.as_deref()?, self.host.as_deref()?);
+        let is_direct = self.proxy.is_none() && given().is_none();
+        (is_direct && matches!(Host::parse(name), Ok(Host::Domain(_)))).then_some((name, host))
+    }
+
+    /// Puts the server's name into an address, so that TLS says it to the server, and answers with what the header `Host`
+    /// has to say all the same.
+    #[must_use]
+    pub fn call_by_name(&self, url: &mut Url) -> Option<HeaderValue> {
+        let (name, _) = self.beneath_its_name().filter(|_| url.scheme() == "https")?;
+        let host = HeaderValue::from_str(&url[Position::BeforeHost..Position::AfterPort]).ok()?;
+        url.set_host(Some(name)).ok().map(|()| host)
+    }
+}
+
+/// Finds one server, whatever it is called.
+struct At(Arc<str>);
+
+impl Resolve for At {
+    fn resolve(&self, _: Name) -> Resolving {
+        let host = Arc::clone(&self.0);
+        Box::pin(async move {
+            let found: Vec<_> = lookup_host((host.trim_matches(['[', ']']), 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
 }
 
 /// A client for this server.
@@ -65,6 +102,7 @@ pub fn client_of(request_timeout: Duration, peer: Peer) -> Result<reqwest::Clien
         Some(given) => Some(proxy("proxy-url", given)?),
         None => https_proxy()?,
     };
+    let at = peer.beneath_its_name().map(|(_, host)| Arc::new(At(host.into())));
     let mut builder = reqwest::Client::builder()
         .tls_backend_preconfigured(tls(peer)?)
         .redirect(reqwest::redirect::Policy::none())
@@ -76,10 +114,15 @@ pub fn client_of(request_timeout: Duration, peer: Peer) -> Result<reqwest::Clien
     if let Some(proxy) = proxy {
         builder = builder.proxy(proxy);
     }
+    if let Some(at) = at {
+        builder = builder.dns_resolver(at);
+    }
     Ok(builder.build()?)
 }
 
 fn tls(peer: Peer) -> Result<ClientConfig, ClientError> {
+    // HTTP/2 has the address's own name in the place of `Host`.
+    let protocols: &[&[u8]] = if peer.beneath_its_name().is_some() { &[b"http/1.1"] } else { &[b"h2", b"http/1.1"] };
     let alone = peer.alone && peer.authorities.is_some();
     let mut extra = match alone {
         true => Vec::new(),
@@ -98,7 +141,7 @@ fn tls(peer: Peer) -> Result<ClientConfig, ClientError> {
         Some(Identity(chain, key)) => builder.with_client_auth_cert(chain, key.clone_key())?,
         None => builder.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(config)
 }
 

@@ -59,6 +59,7 @@ mod stores {
     mod github_store;
     mod kinds;
     mod kubernetes;
+    mod kubernetes_sign_in;
     mod mixed;
     mod places;
     mod vault;

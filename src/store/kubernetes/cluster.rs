@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use ::http::{Method, Request, Response};
+use ::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use ::http::{Method, Request, Response, StatusCode};
 use futures_util::join;
 use http_body_util::{BodyExt as _, Collected};
 use jiff::Timestamp;
@@ -126,8 +126,11 @@ impl Cluster {
         let request = request.map_err(|_| http::unmade(&asked))?;
         let served = async {
             let Ok((request, reply)) = handed.await else { return Err(config::unusable_credential()) };
-            let ask = Ask { trust: TRUST, ..ask(asked, call, request, &signed).await? };
+            let ask = Ask { trust: TRUST, ..ask(asked, call, request, (&signed, &connection.peer)).await? };
             let answer = exchange(&signed.client, (&self.ctx.trace, ""), ask).await?;
+            if answer.status != StatusCode::UNAUTHORIZED {
+                signed.is_trusted.set(true);
+            }
             // Whatever it is, kube has done its part.
             let _ = reply.send(Response::new(Body::empty()));
             Ok(answer)
@@ -135,7 +138,12 @@ impl Cluster {
         let (_, answer) = join!(connection.kube.send(request), served);
         let answer = answer?;
         let read = serde_json::from_slice(&answer.body).unwrap_or_default();
-        Ok(answer.to(read))
+        let answer: Answer = answer.to(read);
+        // Who signs is looked at before anything else.
+        match answer.says(401) && connection.sign_in.may_know_better(&signed).await {
+            true => Err(Failure::Transient { message: answer.told(&self.ctx.redactor), retry_after: None }),
+            false => Ok(answer),
+        }
     }
 }
 
@@ -150,10 +158,18 @@ fn request(method: &Method, path: &str, body: Option<&Value>, hand: Hand) -> Res
 }
 
 /// What kube put together, signed.
-async fn ask(asked: String, call: Call, request: Request<Body>, signed: &Signed) -> Result<Ask, Failure> {
+async fn ask(
+    asked: String,
+    call: Call,
+    request: Request<Body>,
+    (signed, peer): (&Signed, &Peer),
+) -> Result<Ask, Failure> {
     let (mut head, body) = request.into_parts();
     let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-    let url = Url::parse(&head.uri.to_string()).map_err(|_| http::unmade(&asked))?;
+    let mut url = Url::parse(&head.uri.to_string()).map_err(|_| http::unmade(&asked))?;
+    if let Some(host) = peer.call_by_name(&mut url) {
+        head.headers.insert(HOST, host);
+    }
     if let Some(header) = &signed.header {
         head.headers.insert(AUTHORIZATION, header.clone());
     }

@@ -48,7 +48,8 @@ pub(super) async fn read(ctx: &StoreContext) -> Result<Found, Failure> {
     }
     check_plugin(&config.auth_info, ctx)?;
     let (authorities, name) = (config.root_cert.clone().map(Authorities::of_der), config.tls_server_name.clone());
-    let peer = Peer { authorities, alone: true, name, identity: identity(&config.auth_info)?, proxy };
+    let host = config.cluster_url.host().map(str::to_owned);
+    let peer = Peer { authorities, alone: true, name, identity: identity(&config.auth_info)?, proxy, host };
     Ok(Found { config, peer })
 }
 

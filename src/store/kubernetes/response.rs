@@ -68,9 +68,7 @@ impl Answer {
 
     /// What an answer that is not the expected one says of the effect.
     pub(super) fn failure(&self, redactor: &Redactor) -> Failure {
-        let said = Some(self.said()).filter(|text| !text.is_empty());
-        let said = said.map_or_else(String::new, |text| format!(": {}", server_text(text, redactor)));
-        let message = format!("{}: the cluster answered {}{said}", self.asked, self.status);
+        let message = self.told(redactor);
         // Someone else was faster: what was read has to be read anew.
         if self.says(409) || self.is(409) && self.call == Call::Read {
             return Failure::Transient { message, retry_after: None };
@@ -80,6 +78,13 @@ impl Answer {
             return Failure::advised(message, hint);
         }
         status_failure((self.call, self.words()), self.status, message, self.hint(), retry_after(&self.headers))
+    }
+
+    /// The status, and what the cluster says beside it.
+    pub(super) fn told(&self, redactor: &Redactor) -> String {
+        let said = Some(self.said()).filter(|text| !text.is_empty());
+        let said = said.map_or_else(String::new, |text| format!(": {}", server_text(text, redactor)));
+        format!("{}: the cluster answered {}{said}", self.asked, self.status)
     }
 
     fn hint(&self) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Who signs: a token, a file with one, or a program that the kubeconfig names. All three are ours and not kube's: as `kubectl`
 //! does, white space around a token is none of it, and what a program says is hidden, and bounded as any answer is.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::process::Stdio;
 use std::rc::Rc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 
 use ::http::HeaderValue;
 use jiff::Timestamp;
-use kube::config::{AuthInfo, ExecConfig};
+use kube::config::{AuthInfo, ExecConfig, Kubeconfig};
 use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
@@ -43,18 +44,20 @@ pub(super) struct Signed {
     pub(super) client: Client,
     /// `None`: for good, as far as is known.
     until: Option<Instant>,
+    /// Another one may be better, if it is refused: it was accepted before, or took the place of none that was refused.
+    pub(super) is_trusted: Cell<bool>,
 }
+
+/// What signs: a token, and a certificate with its key, and how long.
+type Credential = (Option<Secret>, Option<Instant>, Option<Identity>);
 
 /// The way to sign in.
 pub(super) struct SignIn {
     user: AuthInfo,
     /// Held by whoever signs in: targets that are looked at together wait for it.
     last: Mutex<Option<Rc<Signed>>>,
-}
-
-#[derive(Deserialize)]
-struct Credential {
-    status: Option<Said>,
+    /// The last one was refused.
+    refused: Cell<bool>,
 }
 
 /// What a program answers: Kubernetes' page "Authenticating", part "Input and output formats".
@@ -69,7 +72,21 @@ struct Said {
 
 impl SignIn {
     pub(super) fn new(user: AuthInfo) -> Self {
-        Self { user, last: Mutex::default() }
+        Self { user, last: Mutex::default(), refused: Cell::default() }
+    }
+
+    /// What was signed so was refused: whether another credential can be had, which the next request is signed with. What
+    /// stands in the kubeconfig stays what it is.
+    pub(super) async fn may_know_better(&self, refused: &Rc<Signed>) -> bool {
+        let mut last = self.last.lock().await;
+        let is_newest = last.as_ref().is_some_and(|it| Rc::ptr_eq(it, refused));
+        let is_asked_for = self.user.token_file.is_some() || self.user.token.is_none() && self.user.exec.is_some();
+        let better = is_asked_for && (!is_newest || refused.is_trusted.get());
+        if is_newest && better {
+            *last = None;
+            self.refused.set(true);
+        }
+        better
     }
 
     /// What signs a request now: it must be had within this time.
@@ -101,15 +118,13 @@ impl SignIn {
                 built.map_err(|error| Failure::advised(format!("no client for the cluster: {error}"), PROXY))?
             }
         };
-        let signed = Rc::new(Signed { header, client, until });
+        let is_trusted = Cell::new(!self.refused.take());
+        let signed = Rc::new(Signed { header, client, until, is_trusted });
         *last = Some(Rc::clone(&signed));
         Ok(signed)
     }
 
-    async fn credential(
-        &self,
-        ctx: &StoreContext,
-    ) -> Result<(Option<Secret>, Option<Instant>, Option<Identity>), Failure> {
+    async fn credential(&self, ctx: &StoreContext) -> Result<Credential, Failure> {
         let given = self.user.token.as_ref().map(|token| Secret::new(token.expose_secret().trim().to_owned()));
         if let Some(file) = &self.user.token_file {
             let read = regular::read_text(Path::new(file), LARGEST_FILE);
@@ -136,31 +151,35 @@ fn header(token: &Secret, ctx: &StoreContext) -> Result<HeaderValue, Failure> {
 }
 
 /// Asks the program. What it says of its own failure could be a credential, so nobody hears it.
-async fn said(
-    program: &ExecConfig,
-    ctx: &StoreContext,
-) -> Result<(Option<Secret>, Option<Instant>, Option<Identity>), Failure> {
+async fn said(program: &ExecConfig, ctx: &StoreContext) -> Result<Credential, Failure> {
     let name = program.command.as_deref().unwrap_or_default();
     let asked = Instant::now();
     let text = run(program, name, ctx).await?;
-    let credential = serde_json::from_slice::<Credential>(&text).ok().and_then(|it| it.status);
-    let Some(said) = credential else { return Err(unusable_credential()) };
-    let secrets = [said.token, said.client_key_data].map(|text| text.map(|text| Secret::new(text.trim().to_owned())));
+    let Some(said) = read(program, &text) else { return Err(unusable_credential()) };
+    let secrets = [said.token, said.client_key_data].map(|text| {
+        let text = text.unwrap_or_default();
+        (!text.is_empty()).then(|| Secret::new(text.trim().to_owned()))
+    });
     secrets.iter().flatten().for_each(|secret| (ctx.hide)(secret));
     let [token, key] = secrets;
-    let identity = match (said.client_certificate_data, key) {
+    let identity = match (said.client_certificate_data.filter(|pem| !pem.is_empty()), key) {
         (Some(certificate), Some(key)) => {
             let identity = Identity::of_pem(certificate.as_bytes(), key.expose().as_bytes());
             Some(identity.map_err(|_| unusable_credential())?)
         }
-        _ => None,
+        (None, None) if token.is_some() => None,
+        _ => return Err(unusable_credential()),
     };
-    if token.is_none() && identity.is_none() {
-        return Err(unusable_credential());
-    }
     let lives = said.expiration_timestamp.map(|end| Duration::try_from(end.duration_since((ctx.now)())));
     let until = lives.map(|lives| asked + lives.unwrap_or_default().saturating_sub(MARGIN).min(LONGEST_TRUST));
     Ok((token, until, identity))
+}
+
+/// What a program says, in YAML or JSON. kube reads both, and keeps what a kubeconfig has not.
+fn read(program: &ExecConfig, text: &[u8]) -> Option<Said> {
+    let mut said = Kubeconfig::from_yaml(std::str::from_utf8(text).ok()?).ok()?;
+    let is_it = said.kind.as_deref() == Some("ExecCredential") && said.api_version == program.api_version;
+    serde_json::from_value(said.other.remove("status")?).ok().filter(|_| is_it)
 }
 
 /// What concerns keyrotor alone, its credentials above all, is not handed on.

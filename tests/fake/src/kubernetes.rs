@@ -99,6 +99,10 @@ pub struct Kubernetes {
     pub accounts: BTreeMap<String, (String, BTreeSet<(String, String)>)>,
     /// The one webhook, where there is one.
     pub admission: Option<Admission>,
+    /// Who comes with a certificate may do everything.
+    pub takes_certificates: bool,
+    /// Reached by those alone who name it so over TLS.
+    pub goes_by: Option<String>,
     next: u64,
 }
 
@@ -106,8 +110,18 @@ impl Kubernetes {
     /// An empty cluster.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        let (namespaces, secrets, workloads, accounts) = Default::default();
-        Self { clock, namespaces, secrets, workloads, accounts, admission: None, next: 1000 }
+        let (namespaces, secrets, workloads, accounts, admission, takes_certificates, goes_by) = Default::default();
+        Self {
+            clock,
+            namespaces,
+            secrets,
+            workloads,
+            accounts,
+            admission,
+            takes_certificates,
+            goes_by,
+            next: 1000,
+        }
     }
 
     /// An account that may do everything but these verbs on these resources.

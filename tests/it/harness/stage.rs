@@ -163,7 +163,8 @@ impl Stage {
             let accounts = accounts.map(|(token, (name, _))| (format!("account {name}"), token.clone()));
             let runner = state.runner.issued.iter().chain([&state.runner.request_token]);
             let runner = runner.map(|token| ("an OIDC token".to_owned(), token.clone()));
-            keys.chain(tokens).chain(vault).chain(accounts).chain(runner).chain(aws).collect()
+            let client = self.fakes.client.iter().map(|(_, key)| ("a client's private key".to_owned(), key.clone()));
+            keys.chain(tokens).chain(vault).chain(accounts).chain(runner).chain(aws).chain(client).collect()
         })
     }
 

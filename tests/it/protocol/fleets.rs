@@ -19,7 +19,7 @@ use keyrotor::rotation::{Context, rotate};
 use keyrotor::secret::{Redactor, Secret};
 use keyrotor::store::github::{App, AppContext, AppKey, Credential, GitHub, GitHubSecret, Need, Shadows, time_for};
 use keyrotor::store::target::{Place, PlaceKind};
-use keyrotor_fake::http::{Ending, Inbound, exchange};
+use keyrotor_fake::http::{Client, Ending, Inbound, exchange};
 use keyrotor_fake::{Access, Answered, Server, World};
 use keyrotor_sim::ports::SimIssuer;
 use keyrotor_sim::scene::SECRET;
@@ -50,6 +50,7 @@ impl Transport for InProcess {
         let text = |name: &str| request.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
         let inbound = Inbound {
             server: Server::GitHub,
+            client: Client::default(),
             method: request.method().to_string(),
             path: request.url().path().to_owned(),
             query: request.url().query().unwrap_or_default().to_owned(),

@@ -13,16 +13,15 @@ use keyrotor::store::{StoreContext, Stores};
 use keyrotor_fake::kubernetes::{Admission, Workload};
 use keyrotor_fake::{Dialect, Server, State};
 
-use crate::canned::{Canned, reply};
-use crate::harness::{CLUSTER_TOKEN, Invocation, Ran, SECRET, Setting, Stage};
+use crate::harness::{CLUSTER_TOKEN, Ran, SECRET, Setting, Stage};
 
-const KEY: &str = "kubernetes:prod/arouter-credentials#api-key";
+pub(super) const KEY: &str = "kubernetes:prod/arouter-credentials#api-key";
 
-fn setting(places: &[&str]) -> Setting {
+pub(super) fn setting(places: &[&str]) -> Setting {
     Setting::new(Dialect::Mgmt).places(places).with_current_key()
 }
 
-fn stage(places: &[&str]) -> Stage {
+pub(super) fn stage(places: &[&str]) -> Stage {
     setting(places).stage()
 }
 
@@ -41,7 +40,7 @@ fn with_deployment(places: &[&str], words: &str, change: impl FnOnce(&mut Worklo
     stage
 }
 
-fn asked<'a>(ran: &'a Ran, method: &'a str, part: &'a str) -> impl Iterator<Item = usize> + 'a {
+pub(super) fn asked<'a>(ran: &'a Ran, method: &'a str, part: &'a str) -> impl Iterator<Item = usize> + 'a {
     let is_it = move |(_, request): &(usize, &keyrotor_fake::Request)| {
         request.method == method && request.path.contains(part) && !request.path.contains("dryRun")
     };
@@ -184,7 +183,7 @@ fn a_write_that_lands_behind_a_later_one_comes_to_nothing() {
 }
 
 /// Nothing is made, and the report says this.
-fn refused(stage: &Stage, ran: &Ran, says: &[&str]) {
+pub(super) fn refused(stage: &Stage, ran: &Ran, says: &[&str]) {
     assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
     assert!(
         ran.requests.iter().all(|request| request.server != Server::Issuer || request.method == "GET"),
@@ -393,150 +392,4 @@ fn two_rotations_in_one_secret_do_not_hide_each_others_times() {
         run(a, b);
     }
     stage.check_no_outage().unwrap();
-}
-
-#[test]
-fn a_program_that_signs_in_and_hangs_does_not_keep_a_run_that_is_told_to_stop() {
-    let stage = stage(&[KEY]);
-    let hangs = "exec: {apiVersion: client.authentication.k8s.io/v1, command: sleep, args: [\"30\"]}";
-    let plugin = stage.kubeconfig("x").replace("token: x", hangs);
-    let plugin = stage.put("plugin.yaml", plugin);
-    let ran = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            while stage.world.requests().is_empty() {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            std::thread::sleep(Duration::from_millis(200));
-            stage.world.signal_client(keyrotor_fake::Signal::Term);
-        });
-        stage.action().variable("KUBECONFIG", &plugin).run()
-    });
-    assert_eq!((ran.status(), ran.output("outcome")), (1, "unchanged"), "{}", ran.log());
-    assert!(ran.took < Duration::from_secs(8), "{:?}", ran.took);
-}
-
-/// How to reach the cluster with such a token, over TLS where it is spoken there.
-fn trusting(stage: &Stage, token: &str) -> String {
-    let authority = stage.authority().map(|path| format!("certificate-authority: '{}', ", path.display()));
-    stage.kubeconfig(token).replace("{server:", &format!("{{{}server:", authority.unwrap_or_default()))
-}
-
-/// A program beside a kubeconfig, in a folder of its own.
-fn with_program(stage: &Stage, script: &str) -> String {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::create_dir_all(stage.path("kube")).unwrap();
-    stage.put("kube/plug.sh", format!("#!/bin/sh\n{script}\n"));
-    std::fs::set_permissions(stage.path("kube/plug.sh"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let exec = "exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: ./plug.sh}";
-    stage.put("kube/config.yaml", trusting(stage, "x").replace("token: x", exec))
-}
-
-fn credential(more: &str) -> String {
-    let status = format!("{{\"token\":\"{CLUSTER_TOKEN}\"{more}}}");
-    let is = "\"apiVersion\":\"client.authentication.k8s.io/v1\",\"kind\":\"ExecCredential\"";
-    format!("printf %s '{{{is},\"status\":{status}}}'")
-}
-
-/// Asks for the Secret with Kubernetes' own client, where it is installed.
-fn kubectl_agrees(stage: &Stage, kubeconfig: &str) {
-    let mut kubectl = std::process::Command::new("kubectl");
-    kubectl.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", stage.path(""));
-    kubectl.env("KUBECONFIG", kubeconfig).current_dir(stage.path(""));
-    match kubectl.args(["get", "--raw", "/api/v1/namespaces/prod/secrets/arouter-credentials"]).output() {
-        Ok(ended) => assert!(ended.status.success(), "{kubeconfig}: {}", String::from_utf8_lossy(&ended.stderr)),
-        Err(error) => println!("kubectl is not asked: {error}"),
-    }
-}
-
-/// Each of these once failed here, and never with `kubectl`.
-#[test]
-fn a_kubeconfig_means_what_it_means_to_kubectl() {
-    type Written = fn(&Stage) -> String;
-    let cases: [(&str, Written); 5] = [
-        ("white space around the token in a file", |stage| {
-            stage.put("token", format!("  {CLUSTER_TOKEN} \n\n"));
-            stage.put("k.yaml", trusting(stage, "x").replace("token: x", "tokenFile: token"))
-        }),
-        ("a file that is not there", |stage| {
-            format!("/nowhere/k.yaml:{}", stage.put("k.yaml", trusting(stage, CLUSTER_TOKEN)))
-        }),
-        ("a file that names no context", |stage| {
-            let first = stage.put("first.yaml", "apiVersion: v1\nkind: Config\ncurrent-context: ''\n");
-            format!("{first}:{}", stage.put("k.yaml", trusting(stage, CLUSTER_TOKEN)))
-        }),
-        ("a program beside the file", |stage| with_program(stage, &credential(""))),
-        ("a program whose token is over soon", |stage| {
-            with_program(stage, &credential(",\"expirationTimestamp\":\"2020-01-01T00:00:00Z\""))
-        }),
-    ];
-    for (what, written) in cases {
-        // Without TLS kubectl sends no token.
-        let stage = setting(&[KEY]).over_tls(&[Server::Kubernetes]).stage();
-        let path = written(&stage);
-        kubectl_agrees(&stage, &path);
-        let ran = stage.action().variable("KUBECONFIG", &path).run();
-        assert_eq!((ran.status(), ran.rotated()), (0, true), "{what}: {}", ran.log());
-        assert!(ran.stdout.contains(&format!("::add-mask::{CLUSTER_TOKEN}")), "{what}: the token is not masked");
-        stage.check_healed().unwrap();
-    }
-}
-
-#[test]
-fn a_program_that_signs_in_is_bounded() {
-    for (script, says) in [
-        ("sleep 60", "the program `kube/./plug.sh` did not sign in within 1 s"),
-        ("yes", "says more than"),
-        ("echo hello; exit 3", "does not work"),
-    ] {
-        let stage = setting(&[KEY]).input("request-timeout", "1s").stage();
-        let path = with_program(&stage, script);
-        refused(&stage, &stage.action().variable("KUBECONFIG", &path).run(), &[says]);
-    }
-}
-
-/// The new key would be read on the way.
-#[test]
-fn plain_http_to_this_machine_goes_through_no_proxy() {
-    let proxy = Canned::serve(|_| reply(502, "", ""));
-    let stage = stage(&[KEY]);
-    let through = |run: Invocation<'_>| run.variable("HTTPS_PROXY", proxy.url.as_str()).run();
-    let config = stage.kubeconfig(CLUSTER_TOKEN).replace("{server:", &format!("{{proxy-url: '{}', server:", proxy.url));
-    let named = stage.put("proxy.yaml", config);
-    for ran in [through(stage.action()), through(stage.action().variable("KUBECONFIG", &named))] {
-        assert_eq!(ran.status(), 0, "{}", ran.log());
-    }
-    assert!(proxy.seen().is_empty(), "{:?}", proxy.seen());
-    stage.check_healed().unwrap();
-}
-
-#[test]
-fn the_cluster_is_trusted_by_the_authority_that_the_kubeconfig_names() {
-    let stage = setting(&[KEY]).over_tls(&[Server::Kubernetes]).stage();
-    let run = |config: String| {
-        let path = stage.put("tls.yaml", config);
-        stage.action().variable("KUBECONFIG", &path).variable("SSL_CERT_FILE", "").run()
-    };
-    let said = ["certificate is not trusted", "`certificate-authority` in the kubeconfig"];
-    refused(&stage, &run(stage.kubeconfig(CLUSTER_TOKEN)), &said);
-    let ran = run(trusting(&stage, CLUSTER_TOKEN));
-    assert_eq!((ran.status(), ran.rotated()), (0, true), "{}", ran.log());
-    stage.check_healed().unwrap();
-}
-
-/// What a program has started in turn ends with it, and nothing of keyrotor's own is handed on.
-#[test]
-fn a_program_that_signs_in_ends_with_its_use_and_is_told_nothing() {
-    let stage = stage(&["repo:acme/app", KEY]);
-    let asleep = "31.4159";
-    let config = with_program(&stage, &format!("sleep {asleep} & sleep {asleep}"));
-    let ran = stage.action().variable("KUBECONFIG", &config).run();
-    refused(&stage, &ran, &["did not sign in within"]);
-    let left = std::process::Command::new("pgrep").args(["-f", &format!("sleep {asleep}")]).output().unwrap();
-    assert!(left.stdout.is_empty(), "a program outlived its use");
-    let said = stage.path("said");
-    let config = with_program(&stage, &format!("env >'{}'; exit 1", said.display()));
-    let ran = stage.action().variable("KUBECONFIG", &config).run();
-    refused(&stage, &ran, &["the way to sign in that the kubeconfig names does not work"]);
-    let said = std::fs::read_to_string(said).unwrap();
-    assert!(said.contains("KUBERNETES_EXEC_INFO") && !said.contains("INPUT_"), "{said}");
 }

@@ -1,7 +1,7 @@
 //! The API server's routes, as far as a Secret and its readers need them: Kubernetes's API reference, and its conventions
 //! for `Status` objects (`staging/src/k8s.io/apimachinery/pkg/api/errors`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +15,12 @@ const KINDS: [(&str, &str); 3] =
 
 /// Answers one request.
 pub(super) fn answer(cluster: &mut Kubernetes, request: &Inbound) -> Reply {
-    let account = request.credential().and_then(|token| cluster.accounts.get(token)).cloned();
+    if cluster.goes_by.is_some() && cluster.goes_by != request.client.asks_for {
+        return status(421, "Misdirected", "no such server behind this address");
+    }
+    let by_token = request.credential().and_then(|token| cluster.accounts.get(token)).cloned();
+    let is_certified = cluster.takes_certificates && request.client.is_certified;
+    let account = by_token.or_else(|| is_certified.then(|| ("system:certified".to_owned(), BTreeSet::new())));
     let Some((name, denied)) = account else { return status(401, "Unauthorized", "Unauthorized") };
     let verb = match request.method.as_str() {
         "GET" if request.segments().last() == Some(&"secrets") => "list",

@@ -10,11 +10,22 @@ const VAULT_TOKEN: &str = "x-vault-token";
 /// The header with the token of an AWS session.
 const AWS_TOKEN: &str = "x-amz-security-token";
 
+/// What TLS tells of a client.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Client {
+    /// It has shown a certificate that the servers' own authority vouches for.
+    pub is_certified: bool,
+    /// The server's name as it said it before anything was encrypted.
+    pub asks_for: Option<String>,
+}
+
 /// A request, read to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inbound {
     /// Where it arrived.
     pub server: Server,
+    /// Who asks.
+    pub client: Client,
     /// Its method.
     pub method: String,
     /// Its path.

@@ -18,7 +18,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-pub use message::{Inbound, Reply};
+pub use message::{Client, Inbound, Reply};
 pub use serve::Fakes;
 
 use crate::fault::{Action, Server, Signal};

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio_rustls::TlsAcceptor;
 
-use super::message::{Inbound, Reply};
+use super::message::{Client, Inbound, Reply};
 use super::tls::Identity;
 use super::{Ending, exchange};
 use crate::fault::Server;
@@ -38,6 +38,8 @@ pub struct Fakes {
     urls: Urls,
     /// Who vouches for the servers, in PEM; `None` where they are plain.
     pub authority: Option<String>,
+    /// A certificate by which a client may be known there, and its key, in PEM; `None` where they are plain.
+    pub client: Option<(String, String)>,
     accepting: Vec<AbortHandle>,
     thread: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
@@ -67,12 +69,13 @@ impl Fakes {
             urls.insert(server, url);
             accepting.push(task);
         }
-        Ok(Self::at(urls, identity.map(|identity| identity.authority), accepting))
+        Ok(Self::at(urls, identity, accepting))
     }
 
-    fn at(urls: Urls, authority: Option<String>, accepting: Vec<AbortHandle>) -> Self {
+    fn at(urls: Urls, identity: Option<Identity>, accepting: Vec<AbortHandle>) -> Self {
         let (issuer_url, github_url) = (urls[&Server::Issuer].clone(), urls[&Server::GitHub].clone());
-        Self { issuer_url, github_url, urls, authority, accepting, thread: None }
+        let (authority, client) = identity.map(|identity| (identity.authority, identity.client)).unzip();
+        Self { issuer_url, github_url, urls, authority, client, accepting, thread: None }
     }
 
     /// Starts all servers on a thread of their own, for tests that run the real program and wait for it.
@@ -100,7 +103,7 @@ impl Fakes {
     fn spawn(world: World, identity: Option<Identity>, with_tls: Vec<Server>) -> io::Result<Self> {
         let (started, has_started) = std::sync::mpsc::channel();
         let (stop, stopped) = oneshot::channel();
-        let authority = identity.as_ref().map(|identity| identity.authority.clone());
+        let known = identity.clone();
         let thread = std::thread::Builder::new().name("fakes".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let served = runtime.map(|runtime| {
@@ -114,7 +117,7 @@ impl Fakes {
             served.expect("a runtime");
         })?;
         let urls = has_started.recv().expect("the servers' thread lives")?;
-        let mut fakes = Self::at(urls, authority, Vec::new());
+        let mut fakes = Self::at(urls, known, Vec::new());
         fakes.thread = Some((stop, thread));
         Ok(fakes)
     }
@@ -144,11 +147,14 @@ async fn listen(world: World, server: Server, acceptor: Option<TlsAcceptor>) -> 
             let (world, acceptor) = (world.clone(), acceptor.clone());
             tokio::spawn(async move {
                 match acceptor {
-                    None => converse(world, server, stream).await,
+                    None => converse(world, server, stream, Client::default()).await,
                     // A client that does not know the authority goes away here.
                     Some(acceptor) => {
                         if let Ok(stream) = acceptor.accept(stream).await {
-                            converse(world, server, stream).await;
+                            let tls = stream.get_ref().1;
+                            let is_certified = tls.peer_certificates().is_some();
+                            let client = Client { is_certified, asks_for: tls.server_name().map(str::to_owned) };
+                            converse(world, server, stream, client).await;
                         }
                     }
                 }
@@ -158,11 +164,11 @@ async fn listen(world: World, server: Server, acceptor: Option<TlsAcceptor>) -> 
     Ok((url, task.abort_handle()))
 }
 
-async fn converse(world: World, server: Server, stream: impl AsyncRead + AsyncWrite + Unpin) {
+async fn converse(world: World, server: Server, stream: impl AsyncRead + AsyncWrite + Unpin, client: Client) {
     let service = service_fn(move |request| {
-        let world = world.clone();
+        let (world, client) = (world.clone(), client.clone());
         async move {
-            let request = read(server, request).await?;
+            let request = read(server, client, request).await?;
             // A task of its own: what has arrived is carried out, even if the client goes away meanwhile.
             let ending = tokio::spawn(exchange(world, request)).await.map_err(io::Error::other)?;
             match ending {
@@ -177,11 +183,12 @@ async fn converse(world: World, server: Server, stream: impl AsyncRead + AsyncWr
     let _ = http1::Builder::new().header_read_timeout(None).serve_connection(TokioIo::new(stream), service).await;
 }
 
-async fn read(server: Server, request: http::Request<Incoming>) -> io::Result<Inbound> {
+async fn read(server: Server, client: Client, request: http::Request<Incoming>) -> io::Result<Inbound> {
     let (parts, body) = request.into_parts();
     let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     Ok(Inbound {
         server,
+        client,
         method: parts.method.to_string(),
         path: match header("x-amz-target").filter(|_| server == Server::Aws) {
             Some(target) => format!("/{}", target.rsplit('.').next().unwrap_or_default()),
