@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use ::http::Method;
 use serde_json::{Value, json};
 
-use super::pages::{Cursor, Page, read_all};
+use super::pages::{Cursor, Page, read_all, senseless};
 use super::response::object;
 use super::row::{Fields, text};
 use super::single_flight::SingleFlight;
 use super::transport::{Ask, Signer, Wire};
-use crate::http::{Failure, one_line, server_text};
+use crate::http::{Failure, server_text};
 use crate::rotation::model::{Guardrails, KeyId};
 
 const GUARDRAILS: &str = "/api/v1/guardrails";
@@ -36,7 +36,8 @@ impl Assignments<'_> {
         };
         let mut all = Guardrails::new();
         for (_, row) in rows {
-            let (key, guardrail) = pair(&row).ok_or_else(|| senseless("a row names no key or no guardrail"))?;
+            let (key, guardrail) =
+                pair(&row).ok_or_else(|| senseless(ASSIGNMENTS, "a row names no key or no guardrail"))?;
             all.entry(key).or_default().insert(guardrail);
         }
         Ok(all)
@@ -48,19 +49,15 @@ impl Assignments<'_> {
         cursor: Cursor,
         single_flight: Option<&SingleFlight>,
     ) -> Result<(Page, Option<usize>), Failure> {
-        let Cursor::Offset(rows) = cursor else { return Err(senseless("OpenRouter's pages have no tokens")) };
+        let Cursor::Offset(rows) = cursor else {
+            return Err(senseless(ASSIGNMENTS, "OpenRouter's pages have no tokens"));
+        };
         let query = [("offset", Cow::Owned(rows.to_string())), ("limit", Cow::Borrowed(PAGE))];
         let ask = Ask { query: &query, ..Ask::get(ASSIGNMENTS) };
-        let answer = match single_flight {
-            Some(single_flight) => self.wire.join(ask, &self.signer, single_flight).await?,
-            None => self.wire.send(ask, &self.signer).await?,
-        };
-        let answer = answer.success(&self.wire.redactor)?;
-        let body = answer.json();
-        let page = body.as_ref().and_then(Page::parse);
-        let page = page.ok_or_else(|| answer.nonsense("the body is no list of assignments"))?;
-        let total = body.as_ref().and_then(|body| body.get("total_count")?.as_u64()?.try_into().ok());
-        Ok((Page { next: None, ..page.map_err(|what| senseless(&what))? }, total))
+        let answer = self.wire.read(ask, &self.signer, single_flight).await?;
+        let page = Page::of(&answer, ASSIGNMENTS, "assignments")?;
+        let total = answer.json().and_then(|body| body.get("total_count")?.as_u64()?.try_into().ok());
+        Ok((Page { next: None, ..page }, total))
     }
 
     /// Assigns a guardrail to a key. What the answer counts is not asked: the assignments are read back.
@@ -84,10 +81,6 @@ fn one(method: Method, guardrail: &str) -> Ask<'_> {
 
 fn pair(row: &Fields) -> Option<(KeyId, String)> {
     Some((KeyId(text(row, "key_hash")?), text(row, "guardrail_id")?))
-}
-
-fn senseless(what: &str) -> Failure {
-    Failure::refused(one_line(&format!("issuer GET {ASSIGNMENTS}: {what}")))
 }
 
 #[cfg(test)]

@@ -15,12 +15,12 @@ use super::fault::Credential;
 use super::guardrails::Assignments;
 use super::pages::{Cursor, Page, read_all};
 use super::proof::{Chat, about, judge, tried_key};
-use super::row::{self, CARRIED, INCLUDE_BYOK, Shown, WORKSPACE};
+use super::row::{CARRIED, Fields, INCLUDE_BYOK, Shown, WORKSPACE};
 use super::single_flight::SingleFlight;
 use super::transport::{Ask, Signer, Wire, root};
-use crate::http::{Client, Failure, Trace, one_line, server_text};
+use crate::http::{Client, Failure, Trace, one_line};
 use crate::rotation::model::{
-    ChatProbe, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyProbe, KeySpec, Listing, Renamed, Respell,
+    ChatProbe, CreatedKey, Deletion, Endpoint, Guardrails, KeyId, KeyProbe, KeyRow, KeySpec, Listing, Renamed, Respell,
     RightsTaken,
 };
 use crate::rotation::ports::KeyIssuer;
@@ -125,46 +125,29 @@ impl OpenRouterIssuer {
         let mut query = vec![("include_disabled", "true".into()), ("offset", Cow::Owned(offset))];
         query.extend(self.extras.workspace.as_deref().map(|workspace| (WORKSPACE, Cow::Borrowed(workspace))));
         let ask = Ask { query: &query, ..Ask::get(KEYS) };
-        let answer = match single_flight {
-            Some(single_flight) => self.wire.join(ask, &self.signer()?, single_flight).await?,
-            None => self.wire.send(ask, &self.signer()?).await?,
-        };
-        let answer = answer.success(&self.wire.redactor)?;
-        let page = answer
-            .json()
-            .as_ref()
-            .and_then(Page::parse)
-            .ok_or_else(|| answer.nonsense("the body is no list of keys"))?
-            .map_err(|what| senseless(&what))?;
-        Ok(Page { date: answer.date().ok(), next: None, ..page })
+        let page = Page::of(&self.wire.read(ask, &self.signer()?, single_flight).await?, KEYS, "keys")?;
+        Ok(Page { next: None, ..page })
     }
 
     async fn listing(&self) -> Result<Listing, Failure> {
         let (asked, single_flight) = (Instant::now(), self.single_flight.borrow_mut().take());
         let all = read_all(async |cursor| self.page(cursor, single_flight.as_ref()).await).await?;
-        let date = all.date.ok_or_else(|| senseless("no `Date` header, so no key's age can be judged"))?;
         let dated_within = all.dated_at.map(|at| at.duration_since(asked)).unwrap_or_default();
         let mut shown = self.shown.borrow_mut();
-        all.rows.iter().for_each(|(_, fields)| shown.learn(fields));
-        let read = |(id, fields): (KeyId, row::Fields)| {
-            let about = format!("the row of `{}`", server_text(&id.0, &self.wire.redactor));
-            let mut row = row::row(id, &fields, &shown).map_err(|what| senseless(&format!("{about} {what}")))?;
+        let (rows, date) = all.judged(KEYS, &mut shown, &self.wire.redactor)?;
+        let read = |(mut row, fields): (KeyRow, Fields)| {
             let carried = CARRIED.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())));
             row.rights.other.extend(carried.filter(|(_, value)| value.is_string()));
             // What is stated is taken over as if the old key had it; a key of this run shows what it really has.
             if !self.made.borrow().contains(&row.id) {
                 row.rights.other.extend(self.stated());
             }
-            Ok::<_, Failure>(row)
+            row
         };
-        let keys = all.rows.into_iter().map(read).collect::<Result<_, _>>()?;
+        let keys = rows.into_iter().map(read).collect();
         let takes = RightsTaken { providers: false, models: false, limit: true, reset: true, expiry: true };
         Ok(Listing { keys, date, dated_within, may_rename: true, takes })
     }
-}
-
-fn senseless(what: &str) -> Failure {
-    Failure::refused(one_line(&format!("issuer GET {KEYS}: {what}")))
 }
 
 #[async_trait(?Send)]

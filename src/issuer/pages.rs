@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::row::{self, Fields};
-use crate::http::Failure;
-use crate::rotation::model::KeyId;
+use super::row::{self, Fields, Shown};
+use super::transport::Answer;
+use crate::http::{Failure, one_line, server_text};
+use crate::rotation::model::{KeyId, KeyRow};
+use crate::secret::Redactor;
 
 /// How often a list that changes while it is read is begun again.
 const BEGINNINGS: u32 = 5;
@@ -44,6 +46,18 @@ impl Page {
         });
         Some(rows.collect::<Result<_, _>>().map(|rows| Self { rows, next: next_token(body), date: None }))
     }
+
+    /// The page that is the answer to a list of these.
+    pub(super) fn of(answer: &Answer, path: &str, list_of: &str) -> Result<Self, Failure> {
+        let page = answer.json().as_ref().and_then(Self::parse);
+        let page = page.ok_or_else(|| answer.nonsense(&format!("the body is no list of {list_of}")))?;
+        Ok(Self { date: answer.date().ok(), ..page.map_err(|what| senseless(path, &what))? })
+    }
+}
+
+/// A list that makes no sense.
+pub(super) fn senseless(path: &str, what: &str) -> Failure {
+    Failure::refused(one_line(&format!("issuer GET {path}: {what}")))
 }
 
 fn next_token(body: &Value) -> Option<String> {
@@ -67,6 +81,24 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
+    /// Every row as a key, and the server's time.
+    pub(super) fn judged(
+        self,
+        path: &str,
+        shown: &mut Shown,
+        redactor: &Redactor,
+    ) -> Result<(Vec<(KeyRow, Fields)>, Timestamp), Failure> {
+        let undated = || senseless(path, "no `Date` header, so no key's age can be judged");
+        let date = self.date.ok_or_else(undated)?;
+        self.rows.iter().for_each(|(_, fields)| shown.learn(fields));
+        let read = |(id, fields): (KeyId, Fields)| {
+            let about = format!("the row of `{}`", server_text(&id.0, redactor));
+            let row = row::row(id, &fields, shown).map_err(|what| senseless(path, &format!("{about} {what}")))?;
+            Ok::<_, Failure>((row, fields))
+        };
+        Ok((self.rows.into_iter().map(read).collect::<Result<_, _>>()?, date))
+    }
+
     /// Takes the rows that are new; says whether there were any.
     fn take(&mut self, page: Page) -> bool {
         let before = self.rows.len();

@@ -172,13 +172,21 @@ impl Wire {
         self.outgoing(&ask, signer)?.send().await
     }
 
-    /// The same for a read that others may be waiting for already.
-    pub(super) async fn join(
+    /// The success of a read, which others may be waiting for already.
+    pub(super) async fn read(
         &self,
         ask: Ask<'_>,
         signer: &Signer,
-        single_flight: &SingleFlight,
+        single_flight: Option<&SingleFlight>,
     ) -> Result<Answer, Failure> {
+        match single_flight {
+            Some(single_flight) => self.join(ask, signer, single_flight).await?,
+            None => self.send(ask, signer).await?,
+        }
+        .success(&self.redactor)
+    }
+
+    async fn join(&self, ask: Ask<'_>, signer: &Signer, single_flight: &SingleFlight) -> Result<Answer, Failure> {
         let outgoing = self.outgoing(&ask, signer)?;
         let address = ask.url(&self.root, &self.redactor)?.to_string();
         single_flight.join(address, &signer.secret, || outgoing.send().boxed_local()).await

@@ -9,9 +9,8 @@ use tokio::time::Instant;
 
 use super::ArouterIssuer;
 use super::dialect::{Dialect, KeysPath};
-use crate::http::{Failure, Refusal, server_text};
+use crate::http::{Failure, Refusal};
 use crate::issuer::pages::{Cursor, Gathered, Page, read_all};
-use crate::issuer::row;
 use crate::issuer::transport::Ask;
 use crate::rotation::model::Listing;
 
@@ -71,46 +70,22 @@ impl ArouterIssuer {
         };
         let query = [("page_size", "100".into()), ("include_disabled", "true".into()), place];
         let ask = Ask { query: &query, ..Ask::get(path.as_str()) };
-        let signer = self.signer(path)?;
-        let answer = match self.path.get() {
-            None => self.wire.join(ask, &signer, &self.single_flight).await?,
-            Some(_) => self.wire.send(ask, &signer).await?,
-        };
-        let answer = answer.success(&self.wire.redactor)?;
-        let page = answer
-            .json()
-            .as_ref()
-            .and_then(Page::parse)
-            .ok_or_else(|| answer.nonsense("the body is no list of keys"))?
-            .map_err(|what| senseless(path, &what))?;
-        Ok(Page { date: answer.date().ok(), ..page })
+        let single_flight = self.path.get().is_none().then_some(&self.single_flight);
+        Page::of(&self.wire.read(ask, &self.signer(path)?, single_flight).await?, path.as_str(), "keys")
     }
 
     fn judged(&self, path: KeysPath, all: Gathered) -> Result<Listing, Failure> {
-        let date = all.date.ok_or_else(|| senseless(path, "no `Date` header, so no key's age can be judged"))?;
         let mut shown = self.shown.borrow_mut();
-        all.rows.iter().for_each(|(_, fields)| shown.learn(fields));
+        let (rows, date) = all.judged(path.as_str(), &mut shown, &self.wire.redactor)?;
         let dialect = Dialect::tell(path, &shown);
-        let keys = all
-            .rows
-            .into_iter()
-            .map(|(id, fields)| {
-                let about = format!("the row of `{}`", server_text(&id.0, &self.wire.redactor));
-                row::row(id, &fields, &shown).map_err(|what| senseless(path, &format!("{about} {what}")))
-            })
-            .collect::<Result<_, _>>()?;
         Ok(Listing {
-            keys,
+            keys: rows.into_iter().map(|(row, _)| row).collect(),
             date,
             dated_within: Duration::ZERO,
             may_rename: dialect.may_rename(),
             takes: dialect.takes(),
         })
     }
-}
-
-fn senseless(path: KeysPath, what: &str) -> Failure {
-    Failure::refused(crate::http::one_line(&format!("issuer GET {}: {what}", path.as_str())))
 }
 
 fn is_nowhere(failure: &Failure) -> bool {
