@@ -294,6 +294,10 @@ pub struct Contents {
     pub any_case: bool,
     /// Nothing else in the container can be a target beside this one.
     pub one_target: bool,
+    /// When the target's last value was written, where it holds none any more because that was deleted or has expired.
+    pub ended: Option<Timestamp>,
+    /// When the place deletes the target's value by itself.
+    pub ends: Option<Timestamp>,
 }
 
 /// A named value that lies near a target.

@@ -246,6 +246,7 @@ impl<'a> Situation<'a> {
         let Some(due) = self.due(current) else {
             let mut attention = self.drifted(pending);
             attention.extend(self.stands_in_the_way(&self.found(current)));
+            notices.extend(self.ends_too_soon(current));
             return Ok(Decision::NotDue { reason: self.rest_reason(current), attention });
         };
         if let Some(blocked) = self.too_many() {

@@ -63,6 +63,7 @@ mod stores {
     mod mixed;
     mod places;
     mod vault;
+    mod vault_meanwhile;
 }
 
 /// What documents, examples and workflows say.
@@ -90,6 +91,7 @@ mod peers {
     mod described_apis;
     mod github_clients;
     pub(crate) mod openapi;
+    mod openbao;
     mod pictures;
     pub(crate) mod programs;
     mod sealed_box;

@@ -182,6 +182,7 @@ impl Run<'_> {
                 held: held_there,
                 last_write: written.map(|(at, _)| at),
                 last_write_at_latest: written.map(|(_, latest)| latest),
+                ended: contents.ended.map(|at| own.translate(at, &clock)),
                 clock: own,
                 in_use: None,
                 rollout: store.rollout(),

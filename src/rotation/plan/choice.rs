@@ -179,7 +179,8 @@ impl<'a> Situation<'a> {
     }
 
     fn wrote_a_target(&self) -> bool {
-        let by_time = |target: &SeenTarget| target.last_write.is_some_and(|at| self.deployed_at(at).is_some());
+        let written = |target: &SeenTarget| target.last_write.or(target.ended);
+        let by_time = |target: &SeenTarget| written(target).is_some_and(|at| self.deployed_at(at).is_some());
         let by_value = |target: &SeenTarget| {
             let id = target.contents.value.as_ref().and_then(|value| self.key_of(value));
             id.and_then(|id| self.seen.row(&id)).is_some_and(|row| self.is_family(row))

@@ -18,6 +18,19 @@ const MANY_UNCONFIRMED: usize = 5;
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl Situation<'_> {
+    /// The targets whose value is deleted by the place itself before the next rotation.
+    pub(super) fn ends_too_soon(&self, current: Option<&KeyRow>) -> Vec<String> {
+        let due = current.and_then(|current| current.created_at).map(|made| later(made, self.policy.rotate_after));
+        let ends = self.seen.targets.iter().filter_map(|target| {
+            let at = target.contents.ends?;
+            due.is_some_and(|due| target.clock.translate(at, &self.seen.clock) < due).then_some((&target.name, at))
+        });
+        let told = |(name, at)| {
+            format!("{name}: its value is deleted there at {at}, before the next rotation is due: lower rotate-after")
+        };
+        ends.map(told).collect()
+    }
+
     /// Why a new key is due, if it is.
     pub(in crate::rotation) fn due(&self, current: Option<&KeyRow>) -> Option<String> {
         let Some(current) = current else { return Some("this is the first key".to_owned()) };

@@ -129,7 +129,10 @@ impl<'a> Situation<'a> {
 
     fn holding(&self, target: &SeenTarget, current: Option<&KeyRow>) -> (Holding, Evidence) {
         if target.held == Held::Nothing {
-            return (Holding::Empty, Evidence::Absent);
+            return match target.ended.and_then(|at| self.deployed_at(at)) {
+                Some(row) => (Holding::Ours, Evidence::Deployed(row.id.clone())),
+                None => (Holding::Empty, Evidence::Absent),
+            };
         }
         let value = target.contents.value.as_ref();
         if let Some(kind) = value.and_then(|value| not_a_key(value.expose())) {

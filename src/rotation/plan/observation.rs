@@ -22,6 +22,8 @@ pub struct SeenTarget {
     pub last_write: Option<Timestamp>,
     /// The same at the latest: slow answers leave it open how two clocks stand to each other.
     pub last_write_at_latest: Option<Timestamp>,
+    /// When its last value was written, on the issuer's clock, where that was deleted or has expired since.
+    pub ended: Option<Timestamp>,
     /// The target's own clock.
     pub clock: ServerClock,
     /// What is unfinished there, where that was asked.

@@ -42,6 +42,7 @@ fn seen(keys: Vec<KeyRow>, written: &[Option<&str>]) -> Observation {
         held: written.map(at).map_or(Held::Nothing, Held::Since),
         last_write: written.map(at),
         last_write_at_latest: written.map(at),
+        ended: None,
         clock,
     });
     Observation {

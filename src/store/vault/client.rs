@@ -1,17 +1,20 @@
 //! A connection to one Vault server: what is sent with every request.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use ::http::header::{CONTENT_TYPE, HeaderValue};
 use ::http::{HeaderMap, Method};
+use serde::Deserialize;
+use tokio::time::Instant;
 use url::Url;
 use zeroize::Zeroizing;
 
 use super::response::{Answer, Vaults};
 use super::session::{Session, Way};
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use crate::http::{self, Call, Failure, exchange};
 use crate::secret::Secret;
 use crate::store::StoreContext;
@@ -23,12 +26,30 @@ const LONGEST_ANSWER: usize = 4 * 1024 * 1024;
 /// Where a Vault Enterprise cluster has got to, which a later read of another server must not fall behind.
 const INDEX: &str = "x-vault-index";
 
+/// A server that has worked before is waited for: this long at first, then `GROWS` times as long as it has not worked, and
+/// never longer than `LONGEST_WAIT` at once. With the attempts that there are, that comes to a minute.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const GROWS: u32 = 8;
+const LONGEST_WAIT: Duration = Duration::from_secs(50);
+
+/// What every server of a cluster tells of the active one: page "/sys/leader".
+#[derive(Deserialize)]
+struct Leader {
+    leader_address: String,
+}
+
 /// One Vault server, as the process's variables name it. Nothing is read and nothing contacted before the first use.
 pub struct Vault {
     pub(super) ctx: StoreContext,
     settings: OnceCell<Result<Settings, Failure>>,
     sessions: RefCell<HashMap<Way, Rc<Session>>>,
     index: RefCell<Option<HeaderValue>>,
+    /// The active server, where the one that the variables name has sent us there.
+    leader: RefCell<Option<Url>>,
+    /// Something was answered.
+    has_served: Cell<bool>,
+    /// Since when nothing is.
+    trouble: Cell<Option<Instant>>,
     /// Whose turn it is to write a secret.
     pub(super) turns: Turns,
     /// The secrets of version 1 that targets lie in, each with its one field.
@@ -81,7 +102,8 @@ impl Vault {
     #[must_use]
     pub fn new(ctx: StoreContext) -> Self {
         let (settings, sessions, index, turns, overwritten) = Default::default();
-        Self { ctx, settings, sessions, index, turns, overwritten }
+        let (leader, has_served, trouble) = Default::default();
+        Self { ctx, settings, sessions, index, leader, has_served, trouble, turns, overwritten }
     }
 
     /// A secret that is written whole, and without check-and-set, is the place of one target: two that are written at once
@@ -117,8 +139,50 @@ impl Vault {
 
     /// Sends one request, once, and answers with whatever status came.
     pub(super) async fn send(&self, ask: Ask<'_>, token: Option<&Secret>) -> Result<Answer, Failure> {
+        let answer = self.send_once(ask, token).await.inspect_err(|_| *self.leader.borrow_mut() = None)?;
+        if !answer.may_pass() {
+            self.has_served.set(true);
+            self.trouble.set(None);
+        }
+        match self.leads_to(&answer).await {
+            Some(leader) => {
+                *self.leader.borrow_mut() = Some(leader);
+                // It has carried out nothing.
+                let message = format!("{}: another server of the cluster is the active one by now", answer.asked);
+                Err(Failure::Transient { message, retry_after: None })
+            }
+            None => Ok(answer),
+        }
+    }
+
+    /// The active server's address, where an answer is a redirect to it. The same server says so in its own words, and the
+    /// token is sent to no other.
+    async fn leads_to(&self, answer: &Answer) -> Option<Url> {
+        let location = answer.location().filter(http::is_guarded)?;
+        let told = self.send_once(Ask::get(vec!["sys", "leader"]), None).await.ok()?;
+        let leader: Leader = told.json().ok()?;
+        let leader = settings::address(&leader.leader_address).ok()?;
+        (leader.origin() == location.origin()).then_some(leader)
+    }
+
+    /// What an answer that is not the expected one says of the effect; the hint is for a missing permission.
+    pub(super) fn failure(&self, answer: &Answer, permission: &str) -> Failure {
+        match answer.failure(&self.ctx.redactor, permission) {
+            Failure::Transient { message, retry_after: None } if answer.may_pass() && self.has_served.get() => {
+                let now = Instant::now();
+                let since = self.trouble.get().unwrap_or(now);
+                self.trouble.set(Some(since));
+                let wait = FIRST_WAIT.saturating_add(GROWS * now.duration_since(since)).min(LONGEST_WAIT);
+                Failure::Transient { message, retry_after: Some(wait) }
+            }
+            failure => failure,
+        }
+    }
+
+    async fn send_once(&self, ask: Ask<'_>, token: Option<&Secret>) -> Result<Answer, Failure> {
         let settings = self.settings()?;
-        let url = ask.url(&settings.address)?;
+        let leader = self.leader.borrow().clone();
+        let url = ask.url(leader.as_ref().unwrap_or(&settings.address))?;
         let (asked, call) = (format!("{} {}", ask.method, url.path()), ask.call);
         let request = settings.client.request(ask.method.clone(), url).headers(self.headers(&ask, settings, token)?);
         let request = match ask.body {

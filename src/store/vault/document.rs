@@ -20,6 +20,8 @@ pub(super) struct Document {
     pub(super) version: u64,
     /// When that version was made, on Vault's clock.
     pub(super) created: Option<Timestamp>,
+    /// When Vault ends that version, or when it or somebody else did.
+    pub(super) ends: Option<Timestamp>,
     /// What is in it; `None` where there is no secret, or its last version was deleted.
     pub(super) fields: Option<Fields>,
     /// The server's clock when it answered.
@@ -59,6 +61,8 @@ struct Data<'a> {
 struct Metadata {
     version: u64,
     created_time: Timestamp,
+    #[serde(default)]
+    deletion_time: String,
 }
 
 impl Document {
@@ -71,7 +75,7 @@ impl Document {
     pub(super) fn of(answer: &Answer, whole: bool) -> Result<Option<Self>, Failure> {
         let date = answer.date()?;
         if answer.says_nothing_there() {
-            return Ok(Some(Self { version: 0, created: None, fields: None, date }));
+            return Ok(Some(Self { version: 0, created: None, ends: None, fields: None, date }));
         }
         let Ok(Body { data: Data { data, metadata } }) = serde_json::from_slice(&answer.body) else {
             return if answer.status.is_success() { Err(answer.nonsense()) } else { Ok(None) };
@@ -84,7 +88,8 @@ impl Document {
                 Some(Fields::Names(names.into_keys().collect()))
             }
         };
-        Ok(Some(Self { version: metadata.version, created: Some(metadata.created_time), fields, date }))
+        let Metadata { version, created_time, deletion_time } = metadata;
+        Ok(Some(Self { version, created: Some(created_time), ends: deletion_time.parse().ok(), fields, date }))
     }
 
     /// The same of a mount without versions, which shows no time.
@@ -92,7 +97,7 @@ impl Document {
     /// # Errors
     /// As [`of`](Self::of).
     pub(super) fn plain(answer: &Answer) -> Result<Option<Self>, Failure> {
-        let document = |fields, date| Some(Self { version: 0, created: None, fields, date });
+        let document = |fields, date| Some(Self { version: 0, created: None, ends: None, fields, date });
         let date = answer.date()?;
         if answer.says_nothing_there() {
             return Ok(document(None, date));

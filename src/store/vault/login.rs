@@ -1,5 +1,6 @@
 //! Who signs: the token in hand, or one that Vault gives for GitHub's OIDC token of the job.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use ::http::header::{ACCEPT, AUTHORIZATION};
@@ -33,6 +34,9 @@ struct Auth {
     client_token: String,
     #[serde(default)]
     lease_duration: u64,
+    /// As a role's `token_num_uses` says; 0 is any number.
+    #[serde(default)]
+    num_uses: u64,
 }
 
 /// What the runner answers: GitHub's page "OpenID Connect reference".
@@ -41,20 +45,26 @@ struct OfRunner {
     value: String,
 }
 
-/// A token that lives for some time yet. Asks for one where there is none.
-pub(super) async fn token(session: &Session, vault: &Vault) -> Result<Secret, Failure> {
-    if let Some(token) = session.at_hand() {
-        return Ok(token);
+/// Sees to it that there is a token that lives for some time yet.
+pub(super) async fn open(session: &Session, vault: &Vault) -> Result<(), Failure> {
+    if session.is_open() {
+        return Ok(());
     }
     let _asking = session.asking.lock().await;
-    if let Some(token) = session.at_hand() {
-        return Ok(token);
+    if session.is_open() {
+        return Ok(());
     }
-    let token = match &session.way {
-        Way::Token => Token { secret: given(vault)?, until: None },
+    session.keep(match &session.way {
+        Way::Token => Token { secret: given(vault)?, until: None, uses: Cell::default() },
         Way::Jwt { role, mount } => log_in(vault, role, mount, &of_runner(vault).await?).await?,
-    };
-    Ok(session.keep(token))
+    });
+    Ok(())
+}
+
+/// A token for one request. Asks for one where there is none.
+pub(super) async fn token(session: &Session, vault: &Vault) -> Result<Secret, Failure> {
+    open(session, vault).await?;
+    session.at_hand().ok_or_else(|| Failure::refused("Vault gave a token that is over already"))
 }
 
 fn given(vault: &Vault) -> Result<Secret, Failure> {
@@ -76,7 +86,7 @@ async fn log_in(vault: &Vault, role: &str, mount: &str, jwt: &Secret) -> Result<
             "The JWT method at {mount} must know the role {role}, and what it is bound to must fit GitHub's token: its \
              audience is https://github.com/OWNER."
         );
-        let failure = answer.failure(&vault.ctx.redactor, &hint);
+        let failure = vault.failure(&answer, &hint);
         return Err(match failure {
             // A wrong role or claim is answered 400.
             Failure::Refused(refusal) => {
@@ -90,7 +100,7 @@ async fn log_in(vault: &Vault, role: &str, mount: &str, jwt: &Secret) -> Result<
     (vault.ctx.hide)(&secret);
     let lease = Duration::from_secs(auth.lease_duration);
     let until = (!lease.is_zero()).then(|| asked + (lease - lease / SHARE_LEFT).min(LONGEST_TRUST));
-    Ok(Token { secret, until })
+    Ok(Token { secret, until, uses: Cell::new((auth.num_uses > 0).then_some(auth.num_uses)) })
 }
 
 /// GitHub's OIDC token of this job, with the audience that it has by default.

@@ -45,7 +45,7 @@ impl Mount {
                 "Nothing is mounted at {first}/, or the token is wrong, or its policy grants nothing below {path}; a \
                  namespace is named by VAULT_NAMESPACE."
             );
-            return Err(answer.failure(&vault.ctx.redactor, &hint));
+            return Err(vault.failure(&answer, &hint));
         }
         let Told { data } = answer.json()?;
         Self::of(path, &data)

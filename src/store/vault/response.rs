@@ -78,9 +78,19 @@ impl Answer {
         status_failure((self.call, words), self.status, message, hint, wait)
     }
 
+    /// Where a redirect leads.
+    pub(super) fn location(&self) -> Option<Url> {
+        let location = self.header(LOCATION.as_str()).filter(|_| self.status.is_redirection())?;
+        Url::parse(location).ok()
+    }
+
+    /// Whether it may be otherwise in a while: a limit was reached, or the cluster looks for its active server.
+    pub(super) fn may_pass(&self) -> bool {
+        self.status.is_server_error() || matches!(self.status.as_u16(), 412 | 429 | 472 | 473)
+    }
+
     fn elsewhere(&self, redactor: &Redactor) -> String {
-        let location = self.headers.get(LOCATION).and_then(|location| location.to_str().ok());
-        let to = location.and_then(|location| Url::parse(location).ok()).map(|url| url.origin().ascii_serialization());
+        let to = self.location().map(|url| url.origin().ascii_serialization());
         let to = to.map_or_else(|| "another address".to_owned(), |to| server_text(&to, redactor));
         format!(
             "The token is not sent to {to}. Let VAULT_ADDR name the active server, or what stands before all of them."

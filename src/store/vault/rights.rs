@@ -4,7 +4,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::client::{Ask, Vault};
-use crate::http::{Call, Failure, Refusal};
+use super::document::Document;
+use crate::http::{Failure, Refusal};
 use crate::secret::Secret;
 
 /// What a policy grants on one path.
@@ -33,19 +34,23 @@ impl Rights {
             let told: Told = answer.json()?;
             return Ok(told.of(path).map_or(Self::UNKNOWN, |granted| Self::of(&granted)));
         }
-        match answer.failure(&vault.ctx.redactor, "") {
+        match vault.failure(&answer, "") {
             Failure::Refused(_) => Ok(Self::UNKNOWN),
             failure => Err(failure),
         }
     }
 
-    /// Refuses, before a key is made, what can't end well: `exists` says whether the secret is there.
-    pub(super) fn check(self, path: &str, exists: bool) -> Result<(), Failure> {
-        let may = if exists { self.patch || self.read && self.update } else { self.create || self.update };
+    /// Refuses, before a key is made, what can't end well.
+    pub(super) fn check(self, path: &str, secret: &Document) -> Result<(), Failure> {
+        let (may, needed) = match (&secret.fields, secret.version) {
+            (Some(_), _) => (self.patch || self.read && self.update, "`patch`, or `read` and `update`"),
+            (None, 0) => (self.create, "`create`"),
+            // Vault knows a secret whose last version was deleted, and a PATCH finds nothing in it.
+            (None, _) => (self.update, "`update`"),
+        };
         if may {
             return Ok(());
         }
-        let needed = if exists { "`patch`, or `read` and `update`" } else { "`create`" };
         Err(Failure::Refused(Refusal {
             status: None,
             message: format!("the token may not write {path}"),
@@ -67,18 +72,16 @@ impl Told {
     }
 }
 
-/// What a read needs; shown beside a 403.
-pub(super) fn needed(call: Call, path: &str, patch: bool) -> String {
-    let capability = match (call, patch) {
-        (Call::Read, _) => "read",
-        (Call::Write, true) => "patch",
-        (Call::Write, false) => "update",
-    };
+/// What is needed; shown beside a 403.
+pub(super) fn needed(capability: &str, path: &str) -> String {
     format!("The token is wrong or expired, or its policy does not grant `{capability}` on {path}.")
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
+    use super::super::document::Fields;
     use super::*;
 
     fn rights(granted: &[&str]) -> Rights {
@@ -87,20 +90,26 @@ mod tests {
 
     #[test]
     fn what_suffices_depends_on_whether_the_secret_exists() {
-        for (granted, existing, missing) in [
-            (&["root"][..], true, true),
-            (&["patch"], true, false),
-            (&["read", "update"], true, true),
-            (&["update"], false, true),
-            (&["read", "create"], false, true),
-            (&["read", "list"], false, false),
-            (&["deny"], false, false),
+        let secret = |version, is_there: bool| Document {
+            version,
+            created: None,
+            ends: None,
+            fields: is_there.then(|| Fields::Names(["x".to_owned()].into())),
+            date: Timestamp::UNIX_EPOCH,
+        };
+        for (granted, existing, missing, deleted) in [
+            (&["root"][..], true, true, true),
+            (&["patch"], true, false, false),
+            (&["read", "update"], true, false, true),
+            (&["update"], false, false, true),
+            (&["read", "create"], false, true, false),
+            (&["read", "list"], false, false, false),
+            (&["deny"], false, false, false),
         ] {
-            let rights = rights(granted);
-            assert_eq!(rights.check("kv/data/app", true).is_ok(), existing, "{granted:?}");
-            assert_eq!(rights.check("kv/data/app", false).is_ok(), missing, "{granted:?}");
+            let may = |version, is_there| rights(granted).check("kv/data/app", &secret(version, is_there)).is_ok();
+            assert_eq!((may(3, true), may(0, false), may(3, false)), (existing, missing, deleted), "{granted:?}");
         }
-        let refused = rights(&["deny"]).check("kv/data/app", true).err();
+        let refused = rights(&["deny"]).check("kv/data/app", &secret(1, true)).err();
         assert!(refused.is_some_and(|failure| failure.hint().is_some_and(|hint| hint.contains("`patch`"))));
     }
 }

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::client::{Ask, Vault};
 use super::document::{Document, Fields};
-use super::login::token;
+use super::login::{self, token};
 use super::mount::Mount;
 use super::response::Answer;
 use super::rights::{Rights, needed};
@@ -56,6 +56,10 @@ pub struct VaultSecret {
     /// What the target held when it was last observed.
     original: Original,
     contents: RefCell<Contents>,
+    /// There was a secret when it was observed.
+    was_there: Cell<bool>,
+    /// When Vault deletes the version that we have made.
+    ends: Cell<Option<Timestamp>>,
 }
 
 /// Of so many other secrets in its folder the fields are read, where the target holds nothing.
@@ -80,6 +84,8 @@ struct Made {
 struct Version {
     version: u64,
     created_time: Timestamp,
+    #[serde(default)]
+    deletion_time: String,
 }
 
 impl VaultSecret {
@@ -87,10 +93,26 @@ impl VaultSecret {
     #[must_use]
     pub fn new(vault: Rc<Vault>, target: &VaultField) -> Self {
         let session = vault.session(Way::of(target.role.as_deref(), target.jwt_mount.as_deref()));
-        let (mount, known, written, versions, turn, seen, original, contents) = Default::default();
+        let (mount, known, written, versions, turn, seen, original) = Default::default();
+        let (contents, was_there, ends) = Default::default();
         let rights = Cell::new(Rights::UNKNOWN);
         let target = target.clone();
-        Self { vault, session, target, mount, rights, known, written, versions, turn, seen, original, contents }
+        Self {
+            vault,
+            session,
+            target,
+            mount,
+            rights,
+            known,
+            written,
+            versions,
+            turn,
+            seen,
+            original,
+            contents,
+            was_there,
+            ends,
+        }
     }
 
     async fn mount(&self) -> Result<Mount, Failure> {
@@ -125,11 +147,7 @@ impl VaultSecret {
             StatusCode::OK | StatusCode::NOT_FOUND => Document::of(answer, whole)?,
             _ => None,
         };
-        shown.ok_or_else(|| self.failure(answer, &needed(Call::Read, &mount.path("data"), false)))
-    }
-
-    fn failure(&self, answer: &Answer, permission: &str) -> Failure {
-        answer.failure(&self.vault.ctx.redactor, permission)
+        shown.ok_or_else(|| self.vault.failure(answer, &needed("read", &mount.path("data"))))
     }
 
     /// Since when the field has had the value that it has.
@@ -212,7 +230,10 @@ impl VaultSecret {
         values.for_each(|value| self.vault.ctx.redactor.learn_neighbour(value));
         let accepted = self.target.accepted().to_vec();
         let one_target = !self.is_versioned();
-        *self.contents.borrow_mut() = Contents { value, others, accepted, one_target, ..Contents::default() };
+        let ended = document.created.filter(|_| document.fields.is_none());
+        let ends = document.ends.filter(|_| document.fields.is_some());
+        *self.contents.borrow_mut() =
+            Contents { value, others, accepted, one_target, ended, ends, ..Contents::default() };
         Ok(())
     }
 
@@ -249,6 +270,12 @@ impl VaultSecret {
         };
         let (method, data) = self.data(&known, value)?;
         let by_patch = method == Method::PATCH;
+        let capability = match method {
+            Method::PATCH => "patch",
+            Method::DELETE => "delete",
+            _ if known.version == 0 && known.fields.is_none() => "create",
+            _ => "update",
+        };
         let body = match (mount.versioned, data.as_str()) {
             (true, data) => Some(Zeroizing::new(format!(r#"{{"options":{{"cas":{}}},"data":{data}}}"#, known.version))),
             // Version 1 takes no secret without a field.
@@ -264,7 +291,7 @@ impl VaultSecret {
         if answer.status.is_success() {
             return self.made(&answer, known.version).map(Some);
         }
-        Err(self.unwritten(&answer, &mount, by_patch))
+        Err(self.unwritten(&answer, &needed(capability, &mount.path("data")), by_patch))
     }
 
     /// How the field is written, and what is sent as `data`: the field alone, where the server and the policy know
@@ -299,7 +326,8 @@ impl VaultSecret {
     }
 
     fn made(&self, answer: &Answer, before: u64) -> Result<Written, Failure> {
-        let Made { data: Version { version, created_time } } = answer.json()?;
+        let Made { data: Version { version, created_time, deletion_time } } = answer.json()?;
+        self.ends.set(deletion_time.parse().ok());
         self.written.set(Some((version, created_time)));
         let first = self.versions.get().map_or(before, |(first, _)| first);
         self.versions.set(Some((first, version)));
@@ -307,8 +335,8 @@ impl VaultSecret {
         Ok(Written { date: created_time })
     }
 
-    fn unwritten(&self, answer: &Answer, mount: &Mount, by_patch: bool) -> Failure {
-        let failure = self.failure(answer, &needed(Call::Write, &mount.path("data"), by_patch));
+    fn unwritten(&self, answer: &Answer, permission: &str, by_patch: bool) -> Failure {
+        let failure = self.vault.failure(answer, permission);
         let Failure::Refused(Refusal { message, .. }) = &failure else { return failure };
         match answer.status {
             // Servers before 1.9 know no PATCH; where the rights could not be asked for, the policy may know none.
@@ -323,6 +351,11 @@ impl VaultSecret {
             _ => failure,
         }
     }
+}
+
+fn deleted_meanwhile(path: &str) -> Failure {
+    let message = format!("{path} was deleted since this run looked at it");
+    Failure::advised(message, "Find out who deletes it, or undelete its last version; then run it again.")
 }
 
 fn transient(message: impl Into<String>) -> Failure {
@@ -349,8 +382,9 @@ impl SecretStore for VaultSecret {
         self.check_path(&mount, &looked)?;
         let (document, sighting) = looked?;
         document.check_name(&self.target.field)?;
-        self.rights.get().check(&path, document.fields.is_some())?;
+        self.rights.get().check(&path, &document)?;
         self.keep(&document)?;
+        self.was_there.set(document.fields.is_some());
         *self.known.borrow_mut() = Some(document);
         Ok(sighting)
     }
@@ -370,7 +404,7 @@ impl SecretStore for VaultSecret {
             return Ok(Vec::new());
         }
         if !answer.status.is_success() {
-            return Err(self.failure(&answer, &needs));
+            return Err(self.vault.failure(&answer, &needs));
         }
         let Listed { data: Names { keys } } = answer.json()?;
         let (folder, own) = self.target.path.rsplit_once('/').unwrap_or_default();
@@ -394,14 +428,19 @@ impl SecretStore for VaultSecret {
     }
 
     async fn ready(&self) -> Result<(), Failure> {
-        token(&self.session, &self.vault).await?;
         let (turn, is_old) = self.turn.wait(&self.vault.turns, &self.target.path).await;
-        // Without check-and-set whatever was read is written back whole: what others wrote since must be in it.
-        if is_old || self.known.borrow().is_none() || !self.is_versioned() {
+        // Without check-and-set whatever was read is written back whole: what others wrote since must be in it. Nor does a
+        // deletion change a version's number, so that it would be undone.
+        if is_old || self.known.borrow().is_none() || !self.is_versioned() || !self.rights.get().patch {
             self.turn.reads(&self.vault.turns, &self.target.path);
             let document = self.read(None).await?;
+            if self.is_versioned() && self.was_there.get() && document.fields.is_none() {
+                return Err(deleted_meanwhile(&self.target.path));
+            }
             *self.known.borrow_mut() = Some(document);
         }
+        // It may have signed its last request by now.
+        login::open(&self.session, &self.vault).await?;
         self.turn.keep(turn);
         Ok(())
     }
@@ -427,7 +466,8 @@ impl SecretStore for VaultSecret {
     }
 
     fn noted(&self) -> Option<String> {
-        self.versions.get().map(|(before, after)| format!("version {before} → {after}"))
+        let ends = self.ends.get().map_or_else(String::new, |at| format!(", which Vault deletes at {at}"));
+        self.versions.get().map(|(before, after)| format!("version {before} → {after}{ends}"))
     }
 
     async fn read_back(&self) -> Result<Option<Secret>, Failure> {

@@ -1,6 +1,6 @@
 //! A way to be known to Vault, and the token that it led to.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -41,6 +41,14 @@ pub(super) struct Token {
     pub(super) secret: Secret,
     /// It is not used from then on; `None`: it does not expire, as far as is known.
     pub(super) until: Option<Instant>,
+    /// So many requests it may sign yet; `None`: any number.
+    pub(super) uses: Cell<Option<u64>>,
+}
+
+impl Token {
+    fn lives(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() < until) && self.uses.get() != Some(0)
+    }
 }
 
 impl Session {
@@ -49,16 +57,20 @@ impl Session {
     }
 
     /// Remembers a token.
-    pub(super) fn keep(&self, token: Token) -> Secret {
-        let secret = token.secret.clone();
+    pub(super) fn keep(&self, token: Token) {
         *self.token.borrow_mut() = Some(token);
-        secret
     }
 
-    /// The token, if it lives yet: a write must not wait for a login.
+    /// Whether there is a token that lives yet.
+    pub(super) fn is_open(&self) -> bool {
+        self.token.borrow().as_ref().is_some_and(Token::lives)
+    }
+
+    /// The token for one request, if it lives yet: a write must not wait for a login.
     pub(super) fn at_hand(&self) -> Option<Secret> {
         let token = self.token.borrow();
-        let lives = |token: &&Token| token.until.is_none_or(|until| Instant::now() < until);
-        token.as_ref().filter(lives).map(|token| token.secret.clone())
+        let token = token.as_ref().filter(|token| token.lives())?;
+        token.uses.set(token.uses.get().map(|left| left - 1));
+        Some(token.secret.clone())
     }
 }

@@ -56,7 +56,8 @@ fn either<'a>(ctx: &'a StoreContext, name: &str) -> Option<(String, &'a str)> {
     })
 }
 
-fn address(given: &str) -> Result<Url, &'static str> {
+/// An address of a server, as its variables and its cluster name it.
+pub(super) fn address(given: &str) -> Result<Url, &'static str> {
     let url = Url::parse(given).map_err(|_| "expected an address such as https://vault.example.com:8200")?;
     match url.scheme() {
         "https" => {}

@@ -23,6 +23,8 @@ pub enum Condition {
     Standby(u16),
     /// It sends whoever asks to this address.
     Elsewhere(String),
+    /// The same, and it is the active one's of its cluster, under which it can be reached itself: `http://localhost:8200`.
+    Follows(String),
 }
 
 /// A version of a secret.
@@ -34,6 +36,8 @@ pub struct Version {
     pub created: Timestamp,
     /// It can't be read any more.
     pub deleted: bool,
+    /// When it ends or has ended, where that is known.
+    pub ends: Option<Timestamp>,
 }
 
 /// A secret: its versions by number.
@@ -62,6 +66,8 @@ pub struct Mount {
     pub cas_required: bool,
     /// Versions of a secret that are kept.
     pub max_versions: usize,
+    /// How long its versions live.
+    pub delete_version_after: Option<Duration>,
     /// By path below the mount.
     pub secrets: BTreeMap<String, Secret>,
 }
@@ -77,6 +83,8 @@ pub struct Token {
     pub has_default_policy: bool,
     /// It is dead from then on.
     pub expires_at: Option<Timestamp>,
+    /// It signs so many requests yet.
+    pub uses: Option<u64>,
 }
 
 impl Token {
@@ -148,8 +156,13 @@ impl Vault {
     /// A server without secrets, with a KV mount of version 2 at `secret/` and one of version 1 at `old/`.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        let mount =
-            |version| Mount { version, cas_required: false, max_versions: MAX_VERSIONS, secrets: BTreeMap::new() };
+        let mount = |version| Mount {
+            version,
+            cas_required: false,
+            max_versions: MAX_VERSIONS,
+            delete_version_after: None,
+            secrets: BTreeMap::new(),
+        };
         Self {
             clock,
             mounts: [("secret".to_owned(), mount(2)), ("old".to_owned(), mount(1))].into(),
@@ -167,7 +180,7 @@ impl Vault {
     /// Adds a token that is granted this, and whatever the policy `default` grants.
     pub fn add_token(&mut self, value: &str, role: &str, grants: &[(&str, &[&'static str])]) {
         let grants = grants.iter().map(|(path, granted)| ((*path).to_owned(), granted.to_vec())).collect();
-        let token = Token { role: role.to_owned(), grants, has_default_policy: true, expires_at: None };
+        let token = Token { role: role.to_owned(), grants, has_default_policy: true, ..Token::default() };
         self.tokens.insert(value.to_owned(), token);
     }
 
@@ -175,7 +188,17 @@ impl Vault {
     #[must_use]
     pub fn token(&self, value: &str) -> Option<&Token> {
         let now = self.clock.now();
-        self.tokens.get(value).filter(|token| token.expires_at.is_none_or(|end| now < end))
+        let lives = |token: &&Token| token.expires_at.is_none_or(|end| now < end) && token.uses != Some(0);
+        self.tokens.get(value).filter(lives)
+    }
+
+    /// The same for one request, which it counts.
+    pub fn use_token(&mut self, value: &str) -> Option<Token> {
+        let token = self.token(value)?.clone();
+        if let Some(uses) = self.tokens.get_mut(value).and_then(|token| token.uses.as_mut()) {
+            *uses -= 1;
+        }
+        Some(token)
     }
 
     /// A new token of a role.
@@ -223,7 +246,8 @@ impl Vault {
             _ => {}
         }
         secret.current += 1;
-        secret.versions.insert(secret.current, Version { data, created: now, deleted: false });
+        let ends = mount.delete_version_after.map(|after| now + signed(after));
+        secret.versions.insert(secret.current, Version { data, created: now, deleted: false, ends });
         while secret.versions.len() > mount.max_versions {
             secret.versions.pop_first();
         }
@@ -275,11 +299,13 @@ impl Vault {
     /// # Panics
     /// Where there is none.
     pub fn delete_newest(&mut self, path: &str) {
+        let now = self.clock.now();
         let (name, _, below) = self.locate(path).expect("a mount");
         let (name, below) = (name.to_owned(), below.to_owned());
         let secret = self.mounts.get_mut(&name).and_then(|mount| mount.secrets.get_mut(&below)).expect("a secret");
         let current = secret.current;
-        secret.versions.get_mut(&current).expect("a version").deleted = true;
+        let version = secret.versions.get_mut(&current).expect("a version");
+        (version.deleted, version.ends) = (true, Some(now));
     }
 
     /// What a field of a secret holds now.

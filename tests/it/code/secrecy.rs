@@ -166,6 +166,7 @@ fn observation(value: &Secret) -> Observation {
             held: Held::Since(Timestamp::UNIX_EPOCH),
             last_write: None,
             last_write_at_latest: None,
+            ended: None,
             clock,
             in_use: None,
             rollout: None,

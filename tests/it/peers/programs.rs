@@ -93,6 +93,43 @@ pub(crate) fn moto() -> String {
     MOTO.get_or_init(start).0.clone()
 }
 
+/// A server of OpenBao, or a cluster of three, which ends with its user or at the latest with the process.
+pub(crate) struct Bao {
+    /// Where they are, the active one first.
+    pub(crate) addresses: Vec<String>,
+    /// It may everything.
+    pub(crate) token: String,
+    /// GitHub's token of a job.
+    pub(crate) jwt: String,
+    /// The key that proves it, in PEM.
+    pub(crate) public: String,
+    process: Child,
+}
+
+impl Bao {
+    /// `dev` or `raft`.
+    pub(crate) fn start(kind: &str) -> Self {
+        let mut process = python("openbao.py");
+        process.arg(kind).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = process.spawn().expect("python starts");
+        let mut told = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut told).unwrap();
+        let told: Value = serde_json::from_str(&told).expect("OpenBao starts: is it among Python's packages?");
+        let text = |name: &str| told[name].as_str().unwrap().to_owned();
+        let addresses =
+            told["addresses"].as_array().unwrap().iter().map(|it| it.as_str().unwrap().to_owned()).collect();
+        Self { addresses, token: text("token"), jwt: text("jwt"), public: text("public"), process }
+    }
+}
+
+impl Drop for Bao {
+    fn drop(&mut self) {
+        // It ends its servers when its input does.
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
 /// Other tests take ports all the time.
 const PORTS_TRIED: usize = 10;
 

@@ -1,5 +1,4 @@
-//! Fields of secrets in Vault as targets: the real program against the stand-in, and against a real server where
-//! `VAULT_ADDR_TEST` and `VAULT_TOKEN_TEST` name one.
+//! Fields of secrets in Vault as targets: the real program against the stand-in. `peers::openbao` has the real server.
 
 use std::time::Duration;
 
@@ -9,16 +8,16 @@ use serde_json::{Value, json};
 
 use crate::harness::{FAMILY, Ran, Setting, Stage, VAULT_TOKEN};
 
-const PATH: &str = "secret/team/app";
-const FIELD: &str = "vault:secret/team/app#api-key";
-const BESIDE: &str = "repo:acme/api";
+pub(super) const PATH: &str = "secret/team/app";
+pub(super) const FIELD: &str = "vault:secret/team/app#api-key";
+pub(super) const BESIDE: &str = "repo:acme/api";
 
-fn setting(places: &[&str]) -> Setting {
+pub(super) fn setting(places: &[&str]) -> Setting {
     Setting::new(Dialect::Mgmt).places(places).with_current_key()
 }
 
 /// A stage whose secret has other fields, written when the key was deployed.
-fn stage(places: &[&str]) -> Stage {
+pub(super) fn stage(places: &[&str]) -> Stage {
     let stage = setting(places).stage();
     stage.world.by_hand(|state| {
         let secret = state.vault.mounts.get_mut("secret").unwrap().secrets.get_mut("team/app").unwrap();
@@ -28,21 +27,21 @@ fn stage(places: &[&str]) -> Stage {
     stage
 }
 
-fn data(stage: &Stage, path: &str) -> Value {
+pub(super) fn data(stage: &Stage, path: &str) -> Value {
     stage.world.read(|state| state.vault.secret(path).unwrap().newest().unwrap().data.clone().into())
 }
 
-fn version(stage: &Stage) -> u64 {
+pub(super) fn version(stage: &Stage) -> u64 {
     stage.world.read(|state| state.vault.secret(PATH).unwrap().current)
 }
 
-fn rotated(stage: &Stage, ran: &Ran) {
+pub(super) fn rotated(stage: &Stage, ran: &Ran) {
     assert_eq!((ran.status(), ran.rotated()), (0, true), "{}", ran.log());
     stage.check_healed().unwrap();
 }
 
 /// Nothing was made and nothing was written.
-fn refused(stage: &Stage, ran: &Ran, words: &[&str]) {
+pub(super) fn refused(stage: &Stage, ran: &Ran, words: &[&str]) {
     assert_eq!(ran.status(), 1, "{}", ran.log());
     assert!(
         ran.requests.iter().all(|request| request.server != Server::Issuer || request.method == "GET"),
@@ -55,13 +54,13 @@ fn refused(stage: &Stage, ran: &Ran, words: &[&str]) {
     stage.check_no_outage().unwrap();
 }
 
-fn writes(ran: &Ran) -> Vec<&str> {
+pub(super) fn writes(ran: &Ran) -> Vec<&str> {
     let writes = ran.requests.iter().filter(|it| it.server == Server::Vault && it.path.contains("/data/"));
     writes.map(|it| it.method.as_str()).filter(|method| *method != "GET").collect()
 }
 
 /// Grants the run's token this on the secret, and nothing else.
-fn grant(stage: &Stage, grants: &[(&str, &[&'static str])]) {
+pub(super) fn grant(stage: &Stage, grants: &[(&str, &[&'static str])]) {
     stage.world.by_hand(|state| state.vault.add_token(VAULT_TOKEN, "ci", grants));
 }
 
@@ -294,9 +293,9 @@ fn missing_permissions_and_wrong_paths_are_told_before_a_key_is_made() {
     refused(&stage, &ran, &["VAULT_SKIP_VERIFY", "VAULT_CACERT"]);
 }
 
-fn role(audience: &str, ttl: Duration) -> Role {
+pub(super) fn role(audience: &str, ttl: Duration) -> Role {
     let grants = vec![("secret/data/*".to_owned(), vec!["read", "patch"])];
-    let token = Token { role: "deployer".to_owned(), grants, has_default_policy: true, expires_at: None };
+    let token = Token { role: "deployer".to_owned(), grants, has_default_policy: true, ..Token::default() };
     let subject = "repo:acme@1001/app@2002:ref:refs/heads/main".to_owned();
     Role { subject, audience: audience.to_owned(), ttl, token }
 }
@@ -405,7 +404,7 @@ fn a_field_that_someone_wrote_in_between_is_not_taken_for_ours() {
     assert_eq!(stage.world.live_keys(FAMILY).len(), 2);
 }
 
-const PLAIN: &str = "vault:old/team/app#api-key";
+pub(super) const PLAIN: &str = "vault:old/team/app#api-key";
 
 /// A mount of version 1 shows no time: the key is known by its value.
 #[test]
@@ -471,35 +470,4 @@ fn a_mount_without_versions_is_put_back_too() {
     let ran = stage.run();
     assert_eq!(ran.status(), 1, "{}", ran.log());
     assert!(stage.world.read(|state| state.vault.secret("old/team/app").is_none()), "{}", ran.log());
-}
-
-/// The same against a real server, which is to have a KV mount of version 2 at `secret/`.
-#[tokio::test]
-#[allow(clippy::print_stdout, reason = "a test that is skipped says so")]
-async fn a_real_server_does_as_the_stand_in_does() {
-    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let (Some(address), Some(token)) = (variable("VAULT_ADDR_TEST"), variable("VAULT_TOKEN_TEST")) else {
-        println!("skipped: VAULT_ADDR_TEST and VAULT_TOKEN_TEST name no Vault server");
-        return;
-    };
-    let stage = setting(&[BESIDE]).stage();
-    let path = format!("secret/keyrotor-test/{}-{}", std::process::id(), fastrand::u32(..));
-    let client = reqwest::Client::new();
-    let url = format!("{address}/v1/{}", path.replacen("secret/", "secret/data/", 1));
-    let old = stage.held()[0].clone().unwrap();
-    let body = json!({ "data": { "api-key": old, "user": "app", "port": 5432 } });
-    client.post(&url).header("x-vault-token", &token).json(&body).send().await.unwrap().error_for_status().unwrap();
-    let ran = stage
-        .action()
-        .input("targets", &format!("{BESIDE}\nvault:{path}#api-key"))
-        .input("replace-key-id", &stage.world.live_keys(FAMILY)[0].id)
-        .variable("VAULT_ADDR", &address)
-        .variable("VAULT_TOKEN", &token)
-        .run();
-    rotated(&stage, &ran);
-    let held: Value = client.get(&url).header("x-vault-token", &token).send().await.unwrap().json().await.unwrap();
-    assert_eq!(held["data"]["data"]["api-key"].as_str(), stage.held()[0].as_deref());
-    assert_eq!((&held["data"]["data"]["user"], &held["data"]["data"]["port"]), (&json!("app"), &json!(5432)));
-    let metadata = url.replacen("/data/", "/metadata/", 1);
-    client.delete(metadata).header("x-vault-token", &token).send().await.unwrap().error_for_status().unwrap();
 }

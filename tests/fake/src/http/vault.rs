@@ -19,6 +19,20 @@ pub(super) fn answer(vault: &mut Vault, runner: &Runner, request: &Inbound) -> R
         Condition::Elsewhere(address) => {
             return Reply::empty(307).with("location", format!("{address}{}", request.path_and_query()));
         }
+        Condition::Follows(address) if request.path == "/v1/sys/leader" => {
+            let cluster = "https://10.0.0.7:8201";
+            return Reply::json(
+                200,
+                json!({
+                    "ha_enabled": true, "is_self": false, "leader_address": address, "leader_cluster_address": cluster,
+                    "performance_standby": false, "performance_standby_last_remote_wal": 0,
+                }),
+            );
+        }
+        Condition::Follows(address) if address.strip_prefix("http://") != Some(&request.host) => {
+            return Reply::empty(307).with("location", format!("{address}{}", request.path_and_query()));
+        }
+        Condition::Follows(_) => {}
     }
     let segments = request.decoded_segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -29,7 +43,7 @@ pub(super) fn answer(vault: &mut Vault, runner: &Runner, request: &Inbound) -> R
         _ if !same_namespace => return denied(),
         _ => {}
     }
-    let Some(token) = request.header("x-vault-token").and_then(|value| vault.token(value)).cloned() else {
+    let Some(token) = request.header("x-vault-token").and_then(|value| vault.use_token(value)) else {
         return denied();
     };
     match path {
@@ -67,6 +81,7 @@ fn log_in(vault: &mut Vault, runner: &Runner, request: &Inbound, mount: &str, sa
         "policies": ["default"],
         "lease_duration": role.ttl.as_secs(),
         "renewable": true,
+        "num_uses": role.token.uses.unwrap_or_default(),
     });
     Reply::json(200, json!({ "request_id": "5b1bb2a0", "data": null, "warnings": null, "auth": auth }))
 }
@@ -243,7 +258,7 @@ fn metadata(number: u64, version: &Version) -> Value {
     json!({
         "created_time": version.created.to_string(),
         "custom_metadata": null,
-        "deletion_time": if version.deleted { version.created.to_string() } else { String::new() },
+        "deletion_time": version.ends.map_or_else(String::new, |at| at.to_string()),
         "destroyed": false,
         "version": number,
     })
