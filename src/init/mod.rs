@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use self::workflow::{ENVIRONMENT, GRACE_PERIOD, NONE, Needed, Plan, ROTATE_AFTER};
+use self::workflow::{A_COMMIT, ENVIRONMENT, GRACE_PERIOD, NONE, Needed, Plan, ROTATE_AFTER};
 use self::workflow::{default_schedule, default_secret, default_target};
 use crate::config;
 use crate::config::init::{Answers, InitSettings};
@@ -341,6 +341,12 @@ fn left(plan: &Plan, seen: &BTreeMap<String, Seen>, file: Option<&Path>) -> Stri
     ));
     if file.is_some() {
         let name = plan.file();
+        if plan.workflow().contains(A_COMMIT) {
+            steps.push(format!(
+                "There is no release yet: in the file, put the commit of keyrotor's main that you have reviewed in the place \
+                 of {A_COMMIT}"
+            ));
+        }
         steps.push(format!(
             "Commit the file to the default branch, then say what a run would do, and rotate:\n  gh workflow run {name}\n  \
              gh workflow run {name} -f dry-run=false"

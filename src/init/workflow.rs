@@ -112,7 +112,8 @@ impl Plan {
             text.push_str("    # Holds the secrets; let only the default branch use it.\n");
             text.push_str(&format!("    environment: {}\n", scalar(environment)));
         }
-        text.push_str(STEP.replace("{major}", env!("CARGO_PKG_VERSION_MAJOR")).as_str());
+        let (pin, reference) = action();
+        text.push_str(&STEP.replace("{pin}", &pin).replace("{reference}", &reference));
         for (name, value) in self.with() {
             text.push_str(&format!("          {name}: {value}\n"));
         }
@@ -164,6 +165,21 @@ pub(super) fn default_target(repository: &str) -> String {
 
 pub(super) fn default_secret(openrouter: bool) -> &'static str {
     if openrouter { "OPENROUTER_API_KEY" } else { "AROUTER_API_KEY" }
+}
+
+/// What to know of the action's version, and the version.
+fn action() -> (String, String) {
+    let major = env!("CARGO_PKG_VERSION_MAJOR");
+    match env!("CARGO_PKG_VERSION").starts_with(BEFORE_ALL) {
+        true => {
+            let pin = "There is no release yet: put the commit of main that you have reviewed in the place of";
+            (format!("{pin} {A_COMMIT}."), A_COMMIT.to_owned())
+        }
+        false => {
+            let pin = format!("Pin the commit of the release: keyrotor/keyrotor@<40 hex digits> # v{major}.x.y");
+            (pin, format!("v{major}"))
+        }
+    }
 }
 
 /// Every day, for each family at its own minute, and none at the full hour, when GitHub's queue is longest.
@@ -219,10 +235,15 @@ jobs:
 ";
 
 const STEP: &str = "    steps:
-      # Pin the commit of the release: keyrotor/keyrotor@<40 hex digits> # v{major}.x.y
-      - uses: keyrotor/keyrotor@v{major}
+      # {pin}
+      - uses: keyrotor/keyrotor@{reference}
         with:
 ";
+
+/// How its version begins until there is a release.
+const BEFORE_ALL: &str = "1.0.0-";
+/// In the place of a commit that a person has to choose.
+pub(super) const A_COMMIT: &str = "<commit>";
 
 const TAIL: &str = "          # The button's. Both are empty on schedule, and then false.
           dry-run: ${{ inputs.dry-run }}

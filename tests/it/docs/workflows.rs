@@ -191,7 +191,7 @@ fn the_released_action_differs_in_its_image_alone() {
 }
 
 /// What the scripts of a release read.
-const RELEASED: [&str; 15] = [
+const RELEASED: [&str; 19] = [
     ".github/release/action",
     ".github/release/commit",
     ".github/release/major",
@@ -204,7 +204,11 @@ const RELEASED: [&str; 15] = [
     "Cargo.lock",
     "Cargo.toml",
     "README.md",
+    "SECURITY.md",
     "action.yml",
+    "docs/zh-TW/quick-start.md",
+    "examples/workflows/daily.yml",
+    "examples/workflows/reusable.yml",
     "docs/reference.md",
     "fuzz/Cargo.lock",
 ];
@@ -376,8 +380,20 @@ fn a_version_is_released_or_says_that_it_is_not() {
     let changelog = repository.read("CHANGELOG.md");
     assert!(notes("1.2.3", &changelog).is_some_and(|notes| notes.contains("### ")), "{changelog}");
     assert!(changelog.contains("## [Unreleased]\n\n## [1.2.3] - 2026-12-01\n"));
-    for (file, words) in [("docs/reference.md", "release download v1.2.3"), ("Cargo.toml", "version = \"1.2.3\"")] {
+    for (file, words) in [
+        ("docs/reference.md", "release download v1.2.3"),
+        ("Cargo.toml", "version = \"1.2.3\""),
+        (
+            "examples/workflows/daily.yml",
+            "# Pin the commit of the release: keyrotor/keyrotor@<40 hex digits> # v1.x.y\n",
+        ),
+        ("examples/workflows/daily.yml", "uses: keyrotor/keyrotor@v1\n"),
+        ("docs/zh-TW/quick-start.md", "uses: keyrotor/keyrotor@v1\n"),
+    ] {
         assert!(repository.read(file).contains(words), "{file}");
+    }
+    for file in RELEASED.into_iter().filter(|file| file.ends_with(".md") || file.starts_with("examples/")) {
+        assert!(!repository.read(file).contains("keyrotor@<commit>\n"), "{file}");
     }
     assert!(repository.prepare(&["1.2.4-dev"]));
     let (fine, printed) = repository.script("version", None);
@@ -386,6 +402,19 @@ fn a_version_is_released_or_says_that_it_is_not() {
     named.iter().for_each(|(file, words)| assert!(repository.read(file).contains(words), "{file}"));
     for wrong in [&["1.2"][..], &["1.2.3"], &["1.2.3-rc1", "2026-12-01"], &[]] {
         assert!(!repository.prepare(wrong), "{wrong:?}");
+    }
+}
+
+/// Before the first release nothing that can be copied names one, and behind it nothing says that there is none.
+#[test]
+fn what_can_be_copied_names_a_release_once_there_is_one() {
+    let is_before_all = env!("CARGO_PKG_VERSION").starts_with("1.0.0-");
+    let examples = files("examples/workflows").into_iter().chain(["README.md", "docs/reference.md"].map(str::to_owned));
+    for file in examples {
+        let text = text(&file);
+        assert!(!is_before_all || !text.contains("uses: keyrotor/keyrotor@v"), "{file} names a release");
+        let unreleased = ["keyrotor@<commit>", "no release yet"].iter().any(|words| text.contains(words));
+        assert!(is_before_all || !unreleased, "{file} says that there is no release");
     }
 }
 
