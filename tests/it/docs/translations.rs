@@ -68,6 +68,19 @@ fn a_translation_has_the_code_of_its_page() {
     }
 }
 
+/// The quick start is no translation as a whole, and has one table.
+#[test]
+fn the_quick_start_has_every_exit_status_of_the_reference() {
+    let reference = text("docs/reference.md");
+    let section = reference.split("\n## Exit status\n").nth(1).and_then(|rest| rest.split("\n## ").next()).unwrap();
+    let first = |rows: Vec<Vec<String>>| rows.into_iter().map(|row| row[0].clone()).collect::<Vec<_>>();
+    let own = text("docs/zh-TW/quick-start.md");
+    assert_eq!(first(rows(&own)), first(rows(section)));
+    for span in rows(&own).iter().flatten().flat_map(|cell| spans(cell)) {
+        assert!(section.contains(&format!("`{span}`")), "{span} is not in the reference");
+    }
+}
+
 #[test]
 fn a_translation_has_the_code_in_tables_of_its_page() {
     let code = |page: &str| -> Vec<Vec<String>> {
