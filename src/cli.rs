@@ -53,6 +53,9 @@ pub struct Inputs {
     /// `codespaces-org:ORG`, `agents:OWNER/NAME`, `agents-org:ORG`, `kubernetes:NAMESPACE/NAME#KEY`,
     /// `vault:MOUNT/PATH#FIELD`, `aws-secretsmanager:NAME_OR_ARN[#JSON_FIELD]`, `file:PATH[#VARIABLE]`.
     ///
+    /// `repo:OWNER/*` is every repository of an owner, narrowed by `topic=TOPIC`, `visibility=private` and
+    /// `except=NAME,NAME`.
+    ///
     /// Words may follow, such as `secret=NAME`, `visibility=selected repos=NAME,NAME`, `restart=deployment/NAME`,
     /// `role=NAME`.
     #[arg(long, value_name = "TARGET", help_heading = TARGETS)]

@@ -32,6 +32,8 @@ pub(crate) struct Patient<'a> {
     pub(crate) issuer: &'a dyn KeyIssuer,
     /// Its targets, in the order of the request.
     pub(crate) targets: &'a [Box<dyn SecretStore>],
+    /// What those among them came to that stand for many.
+    pub(crate) selected: Vec<Check>,
     /// The connection to GitHub, where a target lies there.
     pub(crate) github: Option<&'a GitHub>,
 }
@@ -40,6 +42,7 @@ pub(crate) struct Patient<'a> {
 pub(crate) async fn examine(patient: &Patient<'_>, context: &Context<'_>) -> Outcome {
     let (listing, sights) = join(ask(context, async || patient.issuer.list().await), patient.look(context)).await;
     let mut checks = patient.of_issuer(&listing);
+    checks.extend(patient.selected.iter().cloned());
     checks.extend(
         patient
             .targets

@@ -77,7 +77,7 @@ struct Example {
     lines: &'static str,
 }
 
-const EXAMPLES: [Example; 13] = [
+const EXAMPLES: [Example; 14] = [
     Example {
         task: Task::Rotate,
         does: "Say what would be done, and change nothing",
@@ -112,6 +112,11 @@ const EXAMPLES: [Example; 13] = [
         task: Task::Rotate,
         does: "Many rotations from a file, the report as JSON",
         lines: "keyrotor --dry-run --config keyrotor.yml --format json",
+    },
+    Example {
+        task: Task::Rotate,
+        does: "Every private repository of an organisation that has a topic",
+        lines: "keyrotor --dry-run --key-name production \\\n  --targets 'repo:acme/* topic=llm visibility=private'",
     },
     Example {
         task: Task::Doctor,

@@ -84,7 +84,7 @@ impl Answers {
     fn check_places(&self, problems: &mut Problems) {
         let Ok(secret) = SecretName::parse("API_KEY") else { return };
         let (targets, _) = target::parse(self.targets.as_deref().unwrap_or_default(), &secret);
-        if let Some(target) = targets.iter().find(|target| target.at_github().is_none()) {
+        if let Some(target) = targets.iter().find(|target| target.at_github_or_like().is_none()) {
             let message = format!(
                 "needs more in a workflow than `init` can ask for: copy the example for `{}` from examples/workflows",
                 target.kind()

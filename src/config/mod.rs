@@ -42,6 +42,7 @@ use init::InitSettings;
 pub use crate::console::Format;
 pub use problem::{Problem, hide_credentials};
 pub use request::read;
+pub(crate) use rotations::tell_of_others;
 pub(crate) use together::environments;
 
 /// What is to be done.
@@ -62,7 +63,7 @@ pub enum Command {
 pub struct RotationRequest {
     /// What is asked of the key.
     pub policy: Policy,
-    /// Where it goes; never empty, no two the same.
+    /// Where it goes; never empty, no two the same. Selections are among them until a run knows what they stand for.
     pub targets: Vec<Target>,
     /// How to reach its issuer.
     pub issuer: IssuerSettings,

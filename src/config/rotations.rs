@@ -113,7 +113,7 @@ impl Beside<'_> {
         lines: &str,
         problems: &mut Problems,
     ) {
-        let is_at_github = targets.into_iter().any(|target| target.at_github().is_some());
+        let is_at_github = targets.into_iter().any(|target| target.at_github_or_like().is_some());
         if !is_at_github && !lines.lines().any(targets::is_for_github) {
             return;
         }
@@ -149,7 +149,7 @@ pub(super) fn read(
 }
 
 /// A name beside a target that is another rotation's target is no misspelling.
-fn tell_of_others(requests: &mut [RotationRequest]) {
+pub(crate) fn tell_of_others(requests: &mut [RotationRequest]) {
     let labels = |request: &RotationRequest| request.targets.iter().map(Target::label).collect::<BTreeSet<_>>();
     let all: Vec<_> = requests.iter().map(labels).collect();
     for (nth, request) in requests.iter_mut().enumerate() {

@@ -139,7 +139,7 @@ pub(super) fn set_canaries<'a>(
     let mut dispatched = BTreeSet::new();
     for target in targets {
         none = false;
-        let Target::GitHub(target) = target else { continue };
+        let Some(target) = target.at_github_or_like_mut() else { continue };
         if !target.place.kind().row().in_workflows {
             continue;
         }
@@ -159,7 +159,8 @@ pub(super) fn check_drain<'a>(
     targets: impl IntoIterator<Item = &'a Target>,
     problems: &mut Problems,
 ) {
-    let has_runs = |target: &&Target| target.at_github().is_some_and(|target| target.place.kind().row().has_runs);
+    let has_runs =
+        |target: &&Target| target.at_github_or_like().is_some_and(|target| target.place.kind().row().has_runs);
     let other = targets.into_iter().find(|target| !has_runs(target)).filter(|_| policy.is_some_and(|it| it.drain));
     if let Some(target) = other {
         let message = format!(

@@ -25,23 +25,41 @@ pub(super) struct Access {
     pub(super) pace: Rc<RateLimits>,
 }
 
-pub(super) fn access(request: &Request, console: &Rc<Console>) -> Option<Access> {
+/// How fast all connections to GitHub go together.
+pub(super) fn pace(request: &Request) -> Rc<RateLimits> {
+    let patience = Retry::default().longest_retry_after;
+    Rc::new(RateLimits::new(&request.github.api_url, patience).of_rotations(request.rotations.len()))
+}
+
+pub(super) fn access(request: &Request, pace: &Rc<RateLimits>, console: &Rc<Console>) -> Option<Access> {
     let github = &request.github;
     let credential = match (&github.app, &github.token) {
         (Some(key), _) => Credential::App(Rc::new(app(key, request, console))),
         (None, Some(token)) => Credential::Token(token.clone()),
         (None, None) => return None,
     };
-    let patience = Retry::default().longest_retry_after;
-    let pace = RateLimits::new(&github.api_url, patience).of_rotations(request.rotations.len());
-    Some(Access { credential, pace: Rc::new(pace) })
+    Some(Access { credential, pace: Rc::clone(pace) })
+}
+
+/// What signs while nothing but looks is taken: a GitHub App's tokens may do no more then.
+pub(super) fn to_look<'a>(
+    request: &Request,
+    accounts: impl Iterator<Item = &'a str>,
+    console: &Rc<Console>,
+) -> Option<Credential> {
+    let github = &request.github;
+    let app = |key: &AppKey| Credential::App(Rc::new(App::to_look(key.clone(), accounts, context(console))));
+    github.app.as_ref().map(app).or_else(|| github.token.clone().map(Credential::Token))
 }
 
 fn app(key: &AppKey, request: &Request, console: &Rc<Console>) -> App {
     let needs: Vec<_> = request.rotations.iter().flat_map(needs).collect();
+    App::new(key.clone(), &needs, context(console))
+}
+
+fn context(console: &Rc<Console>) -> AppContext {
     let (clock, console) = (Clock::system(), Rc::clone(console));
-    let now = Box::new(move || clock.wall_time());
-    App::new(key.clone(), &needs, AppContext { now, hide: Box::new(move |secret| console.mask(secret)) })
+    AppContext { now: Box::new(move || clock.wall_time()), hide: Box::new(move |secret| console.mask(secret)) }
 }
 
 /// What a rotation needs at GitHub.

@@ -5,16 +5,19 @@
 //! what it saw before is old by then.
 
 mod connect;
+mod selections;
 mod turns;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::mem::take;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
-use self::connect::{Access, Connected, access, connect};
+use self::connect::{Access, Connected, access, connect, pace};
+use self::selections::{Asking, Came, select};
 use self::turns::{InTurn, Turns};
 use crate::config::{Command, Request, RotationRequest};
 use crate::console::{BufferedLog, Console};
@@ -52,9 +55,16 @@ pub(crate) async fn run_all(
     console.about(None);
     let debugger = Rc::clone(console);
     let trace = Trace::to(move |line| debugger.debug(line));
-    let access = access(request, console);
+    let pace = pace(request);
+    let mut selected = select(&Asking { request, pace: &pace, interrupt, console, trace: &trace }).await;
+    let (mut left, came) = selected.as_mut().map(|it| (take(&mut it.left), take(&mut it.came))).unwrap_or_default();
+    if selected.as_ref().is_some_and(|it| it.interrupted) {
+        return tell_left(request.rotations.iter().map(not_begun).collect(), left, console);
+    }
+    let request = selected.as_ref().map_or(request, |selected| &selected.request);
+    let access = access(request, &pace, console);
     let (single_flight, connections) = Default::default();
-    let fleet = Fleet { request, variables, interrupt, console, trace, access, single_flight, connections };
+    let fleet = Fleet { request, came, variables, interrupt, console, trace, access, single_flight, connections };
     let work = async {
         match request.rotations.as_slice() {
             [only] => vec![fleet.run(only, None, fleet.console.as_ref()).await],
@@ -72,11 +82,18 @@ pub(crate) async fn run_all(
         let at = request.rotations.iter().position(is_about).unwrap_or(0);
         outcomes.get_mut(at).into_iter().for_each(|outcome| outcome.notices.push(warning.to_string()));
     }
-    let left = fleet.leave().await;
+    left.extend(fleet.leave().await);
+    tell_left(outcomes, left, console)
+}
+
+/// Adds what was not tidied up.
+fn tell_left(mut outcomes: Vec<Outcome>, left: Vec<String>, console: &Console) -> Vec<Outcome> {
     for sentence in &left {
         console.event(&Event::Warning(sentence.clone()));
     }
-    outcomes.last_mut().into_iter().for_each(|last| last.notices.extend(left.iter().cloned()));
+    if let Some(last) = outcomes.last_mut() {
+        last.notices.extend(left);
+    }
     outcomes
 }
 
@@ -111,6 +128,8 @@ pub(crate) async fn reenable(request: &Request, id: &KeyId, interrupt: &Interrup
 /// What the rotations of a run have in common.
 struct Fleet<'a> {
     request: &'a Request,
+    /// What selections came to, by the family of their rotation.
+    came: BTreeMap<String, Came>,
     variables: Rc<BTreeMap<String, String>>,
     interrupt: &'a Interrupt,
     console: &'a Rc<Console>,
@@ -137,11 +156,24 @@ impl Fleet<'_> {
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
-    /// One rotation from its connection to its end; without turns where it is the only one.
+    /// One rotation, if it is known what its selections stand for.
     async fn run(&self, asked: &RotationRequest, turns: Option<&Turns>, observer: &dyn Observer) -> Outcome {
         if turns.is_some() && self.interrupt.requested() {
             return not_begun(asked);
         }
+        let Some(came) = self.came.get(&asked.policy.key_name) else { return self.begin(asked, turns, observer).await };
+        came.announce(observer);
+        if !came.problems().is_empty() && !matches!(self.request.command, Command::Doctor) {
+            came.problems().iter().for_each(|problem| observer.event(&Event::Failed(problem)));
+            return Outcome::unbegun(&asked.policy.key_name, came.problems().to_vec());
+        }
+        let mut outcome = self.begin(asked, turns, observer).await;
+        came.tell(&mut outcome, observer);
+        outcome
+    }
+
+    /// One rotation from its connection to its end; without turns where it is the only one.
+    async fn begin(&self, asked: &RotationRequest, turns: Option<&Turns>, observer: &dyn Observer) -> Outcome {
         let connected = match self.connected(asked.policy.request_timeout) {
             Ok(connected) => connected,
             Err(error) => {
@@ -159,7 +191,9 @@ impl Fleet<'_> {
                 Some(turns) if !asked.dry_run => self.in_turn(asked, turns, issuer.as_ref(), &targets, observer).await,
                 _ if matches!(self.request.command, Command::Doctor) => {
                     let (issuer, github) = (issuer.as_ref(), stores.github());
-                    let patient = Patient { request: self.request, asked, issuer, targets: &targets, github };
+                    let selected = self.came.get(&asked.policy.key_name).map(Came::checks).unwrap_or_default();
+                    let (request, targets) = (self.request, &targets);
+                    let patient = Patient { request, asked, issuer, targets, selected, github };
                     doctor::examine(&patient, &self.context(observer)).await
                 }
                 _ => self.at_once(asked, issuer.as_ref(), &targets, observer).await,

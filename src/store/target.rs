@@ -9,6 +9,7 @@ mod kind;
 mod kubernetes;
 mod locator;
 mod place;
+mod selection;
 mod vault;
 mod words;
 
@@ -23,7 +24,9 @@ pub(crate) use grammar::spaced;
 pub use grammar::{TargetProblem, parse};
 pub use kind::Kind;
 pub use kubernetes::{KubernetesKey, Workload, WorkloadKind};
+pub(crate) use locator::is_repository;
 pub use place::{Place, PlaceKind, Reach, Row};
+pub use selection::{Selection, Visibility};
 pub use vault::VaultField;
 
 /// Shorter ones are names.
@@ -77,6 +80,8 @@ impl fmt::Display for SecretName {
 pub enum Target {
     /// A secret at GitHub.
     GitHub(GitHubTarget),
+    /// The same secret in every repository of an owner that fits. A run knows which those are before it opens a store.
+    Selection(Selection),
     /// One key of a Kubernetes Secret.
     Kubernetes(KubernetesKey),
     /// One field of a Vault KV secret.
@@ -109,6 +114,14 @@ impl GitHubTarget {
     pub fn accepted(&self) -> &[String] {
         self.accepted.names()
     }
+
+    /// The words behind the locator, each with a space before it.
+    fn words(&self) -> String {
+        let reach = self.reach.iter().map(|reach| format!(" {reach}"));
+        let secret = self.own_name.then(|| format!(" secret={}", self.secret));
+        let canary = self.canary.iter().map(|canary| format!(" {canary}"));
+        reach.chain(secret).chain(canary).chain([self.accepted.to_string()]).collect()
+    }
 }
 
 impl Target {
@@ -117,6 +130,7 @@ impl Target {
     pub fn kind(&self) -> Kind {
         match self {
             Self::GitHub(target) => Kind::GitHub(target.place.kind()),
+            Self::Selection(selection) => Kind::GitHub(selection.like.place.kind()),
             Self::Kubernetes(_) => Kind::Kubernetes,
             Self::Vault(_) => Kind::Vault,
             Self::Aws(_) => Kind::AwsSecretsManager,
@@ -133,11 +147,40 @@ impl Target {
         }
     }
 
+    /// The target, where it lies at GitHub, or what each is like of those that it stands for.
+    #[must_use]
+    pub fn at_github_or_like(&self) -> Option<&GitHubTarget> {
+        match self {
+            Self::GitHub(target) => Some(target),
+            Self::Selection(selection) => Some(selection.like()),
+            _ => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn at_github_or_like_mut(&mut self) -> Option<&mut GitHubTarget> {
+        match self {
+            Self::GitHub(target) => Some(target),
+            Self::Selection(selection) => Some(selection.like_mut()),
+            _ => None,
+        }
+    }
+
+    /// What stands for many targets.
+    #[must_use]
+    pub fn selection(&self) -> Option<&Selection> {
+        match self {
+            Self::Selection(selection) => Some(selection),
+            _ => None,
+        }
+    }
+
     /// For logs and reports: `repo:acme/app AROUTER_API_KEY`, `file:.env#AROUTER_API_KEY`.
     #[must_use]
     pub fn label(&self) -> String {
         match self {
             Self::GitHub(target) => format!("{} {}", target.place, target.secret),
+            Self::Selection(selection) => selection.label(),
             Self::Kubernetes(target) => target.to_string(),
             Self::Vault(target) => target.to_string(),
             Self::Aws(target) => target.to_string(),
@@ -150,7 +193,7 @@ impl Target {
     pub fn identity(&self) -> String {
         match self {
             // GitHub tells no difference by case, neither of names nor of environments. Nobody else is so kind.
-            Self::GitHub(_) => self.label().to_lowercase(),
+            Self::GitHub(_) | Self::Selection(_) => self.label().to_lowercase(),
             Self::Aws(target) => target.identity(),
             Self::File(target) => target.identity(),
             Self::Kubernetes(_) | Self::Vault(_) => self.label(),
@@ -173,6 +216,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::GitHub(target) => write!(f, "{target}"),
+            Self::Selection(selection) => write!(f, "{selection}"),
             Self::Kubernetes(target) => write!(f, "{target}{}", target.words()),
             Self::Vault(target) => write!(f, "{target}{}", target.words()),
             Self::Aws(target) => write!(f, "{target}{}", target.words()),
@@ -183,16 +227,6 @@ impl fmt::Display for Target {
 
 impl fmt::Display for GitHubTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.place)?;
-        if let Some(reach) = &self.reach {
-            write!(f, " {reach}")?;
-        }
-        if self.own_name {
-            write!(f, " secret={}", self.secret)?;
-        }
-        if let Some(canary) = &self.canary {
-            write!(f, " {canary}")?;
-        }
-        write!(f, "{}", self.accepted)
+        write!(f, "{}{}", self.place, self.words())
     }
 }

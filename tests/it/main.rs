@@ -43,6 +43,7 @@ mod program {
     mod retiring;
     mod rotates;
     mod runner_protocol;
+    mod selections;
     mod several;
     mod shadows;
     mod signals;

@@ -2,7 +2,7 @@
 //! revoked when the run is over.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use ::http::{HeaderValue, StatusCode};
@@ -77,6 +77,17 @@ impl App {
     /// The App with this key, for these places.
     #[must_use]
     pub fn new<'a>(key: AppKey, needs: impl IntoIterator<Item = &'a Need>, ctx: AppContext) -> Self {
+        Self::with_grants(key, Grant::for_needs(needs), ctx)
+    }
+
+    /// The App with this key, to look for what there is at these accounts, and to write nothing.
+    #[must_use]
+    pub fn to_look<'a>(key: AppKey, accounts: impl IntoIterator<Item = &'a str>, ctx: AppContext) -> Self {
+        let grants = accounts.into_iter().map(|account| (account.to_ascii_lowercase(), Grant::to_look(account)));
+        Self::with_grants(key, grants.collect(), ctx)
+    }
+
+    fn with_grants(key: AppKey, grants: BTreeMap<String, Grant>, ctx: AppContext) -> Self {
         let account = |grant| Installed {
             grant,
             turn: Mutex::new(()),
@@ -84,7 +95,7 @@ impl App {
             token: RefCell::default(),
             refused: RefCell::default(),
         };
-        let accounts = Grant::for_needs(needs).into_iter().map(|(name, grant)| (name, account(grant))).collect();
+        let accounts = grants.into_iter().map(|(name, grant)| (name, account(grant))).collect();
         Self { key, ctx, ahead: Cell::new(SignedDuration::ZERO), accounts, minted: RefCell::default() }
     }
 

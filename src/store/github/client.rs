@@ -242,6 +242,11 @@ impl GitHub {
         self.classic
     }
 
+    /// Whether a GitHub App signs.
+    pub(super) fn is_app(&self) -> bool {
+        matches!(self.signer, Signer::App(_))
+    }
+
     /// Whether this is a GitHub Enterprise Server, which has its API below a path.
     #[must_use]
     pub fn is_enterprise_server(&self) -> bool {

@@ -48,6 +48,8 @@ pub(super) struct Grant {
     repositories: BTreeSet<String>,
     /// A place is the organisation's own, for which any of its repositories may be named.
     whole: bool,
+    /// The account may be a user's too.
+    of_anybody: bool,
 }
 
 impl Grant {
@@ -71,6 +73,17 @@ impl Grant {
             }
         }
         grants
+    }
+
+    /// The grant to see every repository of an account and the names of their secrets.
+    pub(super) fn to_look(account: &str) -> Self {
+        let permissions = BTreeMap::from([("secrets", Level::Read)]);
+        Self { account: account.to_owned(), permissions, whole: true, of_anybody: true, ..Self::default() }
+    }
+
+    /// Whether the account may be a user's although no repository is named.
+    pub(super) fn is_of_anybody(&self) -> bool {
+        self.of_anybody
     }
 
     /// The account, as the user wrote it.

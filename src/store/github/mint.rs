@@ -107,7 +107,12 @@ impl App {
         let name = grant.account();
         let told = match grant.a_repository() {
             Some(repository) => self.installed(wire, &paths::installed_for(name, repository)).await?,
-            None => self.installed(wire, &paths::installed_on(name)).await?,
+            None => match self.installed(wire, &paths::installed_on(name)).await? {
+                told if told.answer.status == StatusCode::NOT_FOUND && grant.is_of_anybody() => {
+                    self.installed(wire, &paths::installed_at(name)).await?
+                }
+                told => told,
+            },
         };
         if told.answer.status == StatusCode::NOT_FOUND {
             return Err(self.not_installed(wire, grant, &told.answer).await?);

@@ -18,6 +18,7 @@ mod pace;
 mod paths;
 mod reason;
 mod recent;
+pub mod repositories;
 pub mod response;
 mod runs;
 pub mod scope;

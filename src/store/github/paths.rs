@@ -1,5 +1,5 @@
 //! The paths of GitHub's API beside those of secrets, which are in the table of places: in plain segments, of which the second
-//! is an account.
+//! is an account where there is one.
 
 pub(super) fn repository<'a>(owner: &'a str, repo: &'a str) -> [&'a str; 3] {
     ["repos", owner, repo]
@@ -39,6 +39,14 @@ pub(super) fn shown_by_organisation<'a>(owner: &'a str, repo: &'a str) -> [&'a s
 
 pub(super) fn variables<'a>(owner: &'a str, repo: &'a str) -> [&'a str; 5] {
     ["repos", owner, repo, "actions", "variables"]
+}
+
+pub(super) const REPOSITORIES_OF_INSTALLATION: [&str; 2] = ["installation", "repositories"];
+
+pub(super) const REPOSITORIES_OF_ACCOUNT: [&str; 2] = ["user", "repos"];
+
+pub(super) fn repositories_of(org: &str) -> [&str; 3] {
+    ["orgs", org, "repos"]
 }
 
 pub(super) fn installed_for<'a>(owner: &'a str, repo: &'a str) -> [&'a str; 4] {

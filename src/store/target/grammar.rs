@@ -1,8 +1,9 @@
 //! How targets are written: `kind:locator`, then `key=value` words, one target or fleet per line.
 
 use super::accept::Accepted;
+use super::selection::{self, Selection};
 use super::words::{Words, note};
-use super::{Canary, GitHubTarget, Kind, PlaceKind, SecretName, Target, aws, file, kubernetes, locator, vault};
+use super::{Canary, GitHubTarget, Kind, Place, PlaceKind, SecretName, Target, aws, file, kubernetes, locator, vault};
 use crate::nearest::nearest;
 
 /// A line that could not be read.
@@ -70,7 +71,11 @@ fn at_github(
     problems: &mut Vec<String>,
 ) -> Vec<Target> {
     let own = words.get("secret").and_then(|name| note(problems, SecretName::parse(name)));
-    let reach = locator::reach(words.get("visibility").copied(), words.get("repos").copied(), problems);
+    let selects = note(problems, selection::is_asked(kind, locator));
+    let reach = match kind {
+        PlaceKind::Repo => None,
+        _ => locator::reach(words.get("visibility").copied(), words.get("repos").copied(), problems),
+    };
     let canary = Canary::of_words(words.get("canary").copied(), words.get("canary-timeout").copied());
     let canary = note(problems, canary).flatten();
     let accepted = Accepted::of_words(words, problems);
@@ -83,6 +88,18 @@ fn at_github(
         canary: canary.clone(),
         accepted: accepted.clone(),
     };
+    match selects {
+        None => return Vec::new(),
+        Some(true) => {
+            let Some(owner) = note(problems, locator::owner_of_all(locator)) else { return Vec::new() };
+            let like = target(Place::in_repository(kind, owner, selection::ALL));
+            return vec![Target::Selection(Selection::of_words(like, words, problems))];
+        }
+        Some(false) => {}
+    }
+    if let Some(word) = selection::WORDS.into_iter().find(|word| kind == PlaceKind::Repo && words.contains_key(word)) {
+        problems.push(format!("`{word}=` has no meaning for a named repository, only for `repo:OWNER/*`"));
+    }
     locator::places(kind, locator, problems).into_iter().map(target).map(Target::GitHub).collect()
 }
 

@@ -73,6 +73,9 @@ impl Kind {
     #[must_use]
     pub fn words(self) -> &'static [&'static str] {
         match self {
+            Self::GitHub(PlaceKind::Repo) => {
+                &["secret", "canary", "canary-timeout", "accept", "topic", "visibility", "except"]
+            }
             Self::GitHub(kind) if kind.row().in_workflows => &["secret", "canary", "canary-timeout", "accept"],
             Self::GitHub(kind) if kind.row().of_organisation => &["secret", "visibility", "repos", "accept"],
             Self::GitHub(_) | Self::File => &["secret", "accept"],

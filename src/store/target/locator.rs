@@ -20,6 +20,11 @@ pub(super) fn places(kind: PlaceKind, locator: &str, problems: &mut Vec<String>)
     }
 }
 
+/// The owner in `OWNER/*`.
+pub(super) fn owner_of_all(locator: &str) -> Result<&str, String> {
+    check_owner(locator.split('/').next().unwrap_or_default())
+}
+
 fn organisations(kind: PlaceKind, locator: &str, problems: &mut Vec<String>) -> Vec<Place> {
     let place = |org: &str| Place::in_organisation(kind, org);
     if locator.contains('/') {
@@ -94,9 +99,15 @@ fn check_repository(kind: PlaceKind, name: &str) -> Result<&str, String> {
     }
 }
 
+/// A repository's name in a word.
+pub(super) fn check_repository_name(name: &str) -> Result<&str, String> {
+    if is_repository(name) { Ok(name) } else { Err(format!("`{name}` is not a repository's name: {REPOSITORY_RULE}")) }
+}
+
 const REPOSITORY_RULE: &str = "letters, digits, `.`, `_`, `-`";
 
-fn is_repository(name: &str) -> bool {
+/// GitHub's rule for repositories' names.
+pub(crate) fn is_repository(name: &str) -> bool {
     let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
     letters && !matches!(name, "" | "." | "..") && name.len() <= LONGEST_REPOSITORY
 }

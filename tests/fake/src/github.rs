@@ -109,6 +109,27 @@ fn key_id(nth: u64) -> String {
     format!("{}", 568_250_167_242_549_743 + nth)
 }
 
+/// What a repository is beside its secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Traits {
+    /// Its topics.
+    pub topics: Vec<String>,
+    /// `public`, `private` or `internal`.
+    pub visibility: &'static str,
+    /// Nothing in it can be written.
+    pub archived: bool,
+    /// Made from another one.
+    pub fork: bool,
+    /// Switched off by GitHub.
+    pub disabled: bool,
+}
+
+impl Default for Traits {
+    fn default() -> Self {
+        Self { topics: Vec::new(), visibility: "private", archived: false, fork: false, disabled: false }
+    }
+}
+
 /// How a write that succeeded is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wrote {
@@ -140,6 +161,10 @@ pub struct GitHub {
     pub tokens: BTreeMap<String, Token>,
     /// The App that is registered, if any.
     pub app: Option<App>,
+    /// What repositories are; those that are not here are private, and nothing else.
+    pub traits: BTreeMap<Place, Traits>,
+    /// Accounts that are people's.
+    pub users: BTreeSet<String>,
     /// Where places that moved are now.
     pub moved: BTreeMap<Place, Place>,
     /// Requests left in this hour, shown in headers; `None` shows no such headers, as GitHub Enterprise Server.
@@ -173,6 +198,8 @@ impl GitHub {
             places: BTreeMap::new(),
             tokens: BTreeMap::new(),
             app: None,
+            traits: BTreeMap::new(),
+            users: BTreeSet::new(),
             moved: BTreeMap::new(),
             rate_limit_remaining: None,
             secondary_limit: None,
@@ -199,6 +226,27 @@ impl GitHub {
             }
         }
         place
+    }
+
+    /// Adds a repository that is something special.
+    pub fn add_repo_with(&mut self, full_name: &str, traits: Traits) -> Place {
+        let place = self.add_repo(full_name);
+        self.traits.insert(place.clone(), traits);
+        place
+    }
+
+    /// Whether there is an account of this name that is no person's.
+    #[must_use]
+    pub fn has_organisation(&self, name: &str) -> bool {
+        let within = format!("{}/", name.to_ascii_lowercase());
+        let is_its = |place: &Place| place.repository().is_some_and(|full_name| full_name.starts_with(&within));
+        !self.users.contains(name) && (self.places.contains_key(&Place::org(name)) || self.places.keys().any(is_its))
+    }
+
+    /// What a repository is.
+    #[must_use]
+    pub fn traits(&self, place: &Place) -> Traits {
+        self.traits.get(place).cloned().unwrap_or_default()
     }
 
     /// Adds an environment to a repository, which is added too where it does not exist.

@@ -18,15 +18,16 @@ struct Found<'a> {
 
 impl OpenApi {
     pub(crate) fn github() -> Self {
-        let [mut all, apps, actions]: [Value; 3] = [
+        let [mut all, apps, actions, repositories]: [Value; 4] = [
             include_str!("../../openapi/github-secrets.json"),
             include_str!("../../openapi/github-apps.json"),
             include_str!("../../openapi/github-actions.json"),
+            include_str!("../../openapi/github-repositories.json"),
         ]
         .map(|text| serde_json::from_str(text).expect("the document is JSON"));
         for (part, other) in ["/paths", "/components/parameters", "/components/schemas"]
             .into_iter()
-            .flat_map(|part| [(part, &apps), (part, &actions)])
+            .flat_map(|part| [(part, &apps), (part, &actions), (part, &repositories)])
         {
             let more = other.pointer(part).and_then(Value::as_object).expect("all have the same parts").clone();
             all.pointer_mut(part).and_then(Value::as_object_mut).expect("an object").extend(more);

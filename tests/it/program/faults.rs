@@ -20,7 +20,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Server, Signal, State};
+use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Server, Signal, State, Traits};
 
 use crate::harness::{Check, FAMILY, Ran, SECRET, Setting, Stage, ensure};
 
@@ -57,35 +57,32 @@ struct Home {
     places: [&'static str; 2],
     server: Option<Server>,
     actions: fn() -> Vec<Action>,
+    /// How the places are written as targets, where that is not one by one.
+    targets: Option<&'static str>,
+    /// Only requests to such a path go wrong; empty: all.
+    paths: &'static [&'static str],
 }
 
-const REPOSITORIES: Home = Home { word: "repo", places: ["repo:acme/app", "repo:acme/api"], server: None, actions };
+impl Home {
+    const fn of(word: &'static str, places: [&'static str; 2], server: Server, actions: fn() -> Vec<Action>) -> Self {
+        Self { word, places, server: Some(server), actions, targets: None, paths: &[] }
+    }
+}
+
+const REPOSITORIES: Home =
+    Home { server: None, ..Home::of("repo", ["repo:acme/app", "repo:acme/api"], Server::GitHub, actions) };
 /// Beside each a repository, which is the one that refuses.
-const ELSEWHERE: [Home; 5] = [
+const ELSEWHERE: [Home; 6] = [
+    Home::of("agents", ["agents:acme/app", "repo:acme/api"], Server::GitHub, few_actions),
+    Home { server: None, ..Home::of("file", ["file:.env#KEY", "repo:acme/api"], Server::GitHub, few_actions) },
+    Home::of("vault", ["vault:secret/team/app#key", "repo:acme/api"], Server::Vault, actions),
+    Home::of("aws", ["aws-secretsmanager:prod/app#key", "repo:acme/api"], Server::Aws, few_actions),
+    Home::of("kubernetes", ["kubernetes:prod/creds#key", "repo:acme/api"], Server::Kubernetes, actions),
+    // What leads to the targets, and the look at a repository that is none of them.
     Home {
-        word: "agents",
-        places: ["agents:acme/app", "repo:acme/api"],
-        server: Some(Server::GitHub),
-        actions: few_actions,
-    },
-    Home { word: "file", places: ["file:.env#KEY", "repo:acme/api"], server: None, actions: few_actions },
-    Home {
-        word: "vault",
-        places: ["vault:secret/team/app#key", "repo:acme/api"],
-        server: Some(Server::Vault),
-        actions,
-    },
-    Home {
-        word: "aws",
-        places: ["aws-secretsmanager:prod/app#key", "repo:acme/api"],
-        server: Some(Server::Aws),
-        actions: few_actions,
-    },
-    Home {
-        word: "kubernetes",
-        places: ["kubernetes:prod/creds#key", "repo:acme/api"],
-        server: Some(Server::Kubernetes),
-        actions,
+        targets: Some("repo:acme/*"),
+        paths: &["/orgs/acme/repos", "/repos/acme/old/"],
+        ..Home::of("selection", ["repo:acme/app", "repo:acme/api"], Server::GitHub, actions)
     },
 ];
 
@@ -143,12 +140,13 @@ fn stage(home: Home, dialect: Dialect, current_key: bool, course: Course) -> Sta
     // Without one a key that this run fails to delete waits for a day.
     let setting = setting.input("grace-period", "0s");
     let setting = if current_key { setting.with_current_key() } else { setting };
+    let setting = home.targets.into_iter().fold(setting, |setting, targets| setting.input("targets", targets));
     if course != Course::Retire {
-        return guarded(setting.stage());
+        return guarded(home, setting.stage());
     }
     let setting = setting.input("grace-period", "1h").input("rotate-after", "30d");
     loop {
-        let stage = guarded(setting.clone().stage());
+        let stage = guarded(home, setting.clone().stage());
         let ran = stage.run();
         if ran.output("old-key-status") == "pending" {
             stage.world.advance(GRACE_OVER);
@@ -158,9 +156,12 @@ fn stage(home: Home, dialect: Dialect, current_key: bool, course: Course) -> Sta
     }
 }
 
-/// The same stage, where its keys have a guardrail if they can.
-fn guarded(stage: Stage) -> Stage {
+/// The same stage, where its keys have a guardrail if they can; beside a selection with a repository that is not in it.
+fn guarded(home: Home, stage: Stage) -> Stage {
     stage.world.by_hand(|state| {
+        if home.targets.is_some() {
+            state.github.add_repo_with("acme/old", Traits { archived: true, ..Traits::default() });
+        }
         if state.issuer.behaviour.has_guardrails {
             let guardrail = state.issuer.guardrails.add("no training");
             state.live_keys(FAMILY).iter().for_each(|key| _ = state.issuer.guard(&key.id, &guardrail));
@@ -255,6 +256,8 @@ fn rows(home: Home, dialect: (&'static str, Dialect), current_key: bool, course:
     // Until the refusal going back is rotating.
     let from = requests.iter().position(refused).unwrap_or_default();
     let spots = spots(&requests).into_iter().skip(from).filter(|spot| home.server.is_none() || spot.who == home.server);
+    let path = |spot: &Fault| spot.path_contains.clone().unwrap_or_default();
+    let spots = spots.filter(|spot| home.paths.is_empty() || home.paths.iter().any(|part| path(spot).contains(part)));
     let with = |spot: Fault| {
         let fitting = (home.actions)().into_iter().filter(|act| fits(act, spot.method.as_deref()));
         fitting.map(|act| Fault { act, ..spot.clone() }).collect::<Vec<_>>()

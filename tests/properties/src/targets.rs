@@ -26,9 +26,9 @@ const KINDS: &[&str] = &[
     "Repo",
     "",
 ];
-const LOCATOR: &str = "acme/|acme|/|,|app,api|app|api.web|A-b|octo_org|-|--|.|..|.git|_|#|%2f|\\|production|é|?|*|:|0|\
+const LOCATOR: &str = "acme/|acme/*|acme|/|,|app,api|app|api.web|A-b|octo_org|-|--|.|..|.git|_|#|%2f|\\|production|é|?|*|:|0|\
     arn:aws:secretsmanager:eu-west-1:1:secret:x|xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx|ns/name#key|kv/app#field|./.env|.env#KEY";
-const WORDS: &str = "secret=|secret=KEY|AROUTER_API_KEY|visibility=|visibility=all|private|selected|repos=|repos=a,b|restart=|\
+const WORDS: &str = "topic=llm|topic=|visibility=internal|except=a,b|except=|secret=|secret=KEY|AROUTER_API_KEY|visibility=|visibility=all|private|selected|repos=|repos=a,b|restart=|\
     restart=deployment/x|rollout-timeout=|5m|role=|role=x|jwt-mount=|accept=|accept=a,b| | |=|==|GITHUB_X|1KEY|secret=A secret=B";
 
 fn line(u: &mut Unstructured<'_>) -> Result<String> {

@@ -259,7 +259,7 @@ fn slips_are_named() {
         ("repo:acme/app secret=A secret=B", "stands twice"),
         ("repo:acme/app secret=GITHUB_X", "GITHUB_"),
         ("repo:acme/app secret=1X", "digit"),
-        ("repo:acme/app visibility=all", "not a word of `repo` targets"),
+        ("repo:acme/app visibility=all", "no meaning for a named repository"),
         ("repo:acme/..", "not a repository's name"),
         ("repo:acme/a%2fb", "not a repository's name"),
         ("dependabot:acme", "expected `dependabot:OWNER/NAME`"),
@@ -303,5 +303,38 @@ fn secret_names_follow_githubs_rules() {
     }
     for name in ["", "1A", "A-B", "A B", "github_token", "GITHUB_", "Ä"] {
         assert!(SecretName::parse(name).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn every_repository_of_an_owner_is_one_target_until_a_run_begins() {
+    for text in [
+        "repo:acme/*",
+        "repo:Acme/* topic=llm visibility=internal except=a,.github secret=X canary=a.yml accept=Y",
+        "repo:acme/* except=b",
+    ] {
+        let (targets, problems) = parse(text, &default_name());
+        assert_eq!((targets.len(), problems), (1, vec![]), "{text}");
+        assert_eq!(targets.first().unwrap().to_string(), text);
+    }
+    let (targets, _) = parse("repo:acme/* topic=llm except=a secret=X", &default_name());
+    let selection = targets.first().unwrap().selection().unwrap();
+    assert_eq!(selection.target("App").to_string(), "repo:acme/App secret=X");
+    assert_eq!(targets.first().unwrap().label(), "repo:acme/* topic=llm X");
+    for (text, says) in [
+        ("repo:acme/*,app", "`*` is every repository already"),
+        ("dependabot:acme/*", "not in `dependabot`"),
+        ("env:acme/*/production", "is not a repository's name"),
+        ("repo:-acme/*", "is not an owner"),
+        ("repo:acme/* topic=a,b", "another needs a line of its own"),
+        ("repo:acme/* topic=LLM", "is not a topic"),
+        ("repo:acme/* visibility=selected", "expected `public`, `private` or `internal`"),
+        ("repo:acme/* except=acme/a", "`except=`: `acme/a` is not a repository's name"),
+        ("repo:acme/* except=a,A", "names `A` twice"),
+        ("repo:acme/* repos=a", "`repos=` is not a word of `repo` targets"),
+        ("repo:acme/app except=a", "only for `repo:OWNER/*`"),
+        ("env:acme/app/x topic=a", "`topic=` is not a word of `env` targets"),
+    ] {
+        assert!(problem(text).contains(says), "{text}: {}", problem(text));
     }
 }

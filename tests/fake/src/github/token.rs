@@ -36,6 +36,8 @@ pub enum TokenKind {
 pub struct Token {
     /// How the request log calls it.
     pub role: String,
+    /// The person whose it is.
+    pub login: String,
     /// What it is.
     pub kind: TokenKind,
     /// What it may do at places that are not listed.

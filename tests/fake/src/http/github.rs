@@ -59,6 +59,14 @@ fn dispatch(github: &mut GitHub, request: &Inbound) -> Reply {
             let name = id.parse().ok().and_then(|id| github.repository_with_id(id)).map(str::to_owned);
             name.map_or_else(not_found, |name| of_repository(github, &asked, &name, rest))
         }
+        ["orgs", org, "repos"] if asked.request.method == "GET" && github.has_organisation(org) => {
+            listed(github, &asked, org, |_| true)
+        }
+        ["user", "repos"] if asked.request.method == "GET" => {
+            let login = github.tokens[asked.token].login.clone();
+            listed(github, &asked, &login, |_| true)
+        }
+        ["installation", "repositories"] if asked.request.method == "GET" => of_installation(github, &asked),
         ["orgs", org, service, "secrets", rest @ ..] => {
             let org = org.to_ascii_lowercase();
             match *service {
@@ -147,6 +155,49 @@ fn variables(github: &GitHub, asked: &Asked<'_>, full_name: &str) -> Reply {
     let row = |(name, value): &(&String, &String)| json!({ "name": name, "value": value, "created_at": now, "updated_at": now });
     let rows: Vec<Value> = page_of(asked.request, &all, 10, 30).iter().map(row).collect();
     Reply::json(200, json!({ "total_count": all.len(), "variables": rows }))
+}
+
+/// The repositories of an account that a token sees: public ones, and those that it was given.
+fn listed(github: &GitHub, asked: &Asked<'_>, owner: &str, and: impl Fn(&Place) -> bool) -> Reply {
+    let rows = rows_of(github, asked, owner, and);
+    let shown = page(asked.request, &rows);
+    linked(asked.request, rows.len(), Reply::json(200, json!(shown)))
+}
+
+fn of_installation(github: &GitHub, asked: &Asked<'_>) -> Reply {
+    let Some(id) = github.tokens[asked.token].installation() else {
+        return error(
+            403,
+            "You must authenticate with an installation access token in order to list repositories for an installation.",
+        );
+    };
+    let Some(installed) = github.app.as_ref().and_then(|app| app.installations.get(&id)) else { return not_found() };
+    let rows = rows_of(github, asked, &installed.account, |place| installed.reaches(place));
+    let body =
+        json!({ "total_count": rows.len(), "repository_selection": "all", "repositories": page(asked.request, &rows) });
+    linked(asked.request, rows.len(), Reply::json(200, body))
+}
+
+fn rows_of(github: &GitHub, asked: &Asked<'_>, owner: &str, and: impl Fn(&Place) -> bool) -> Vec<Value> {
+    let token = &github.tokens[asked.token];
+    let within = format!("{}/", owner.to_ascii_lowercase());
+    let is_its = |place: &Place| matches!(place, Place::Repo(name) if name.starts_with(&within));
+    let sees = |place: &Place| {
+        github.traits(place).visibility == "public" || token.access(place, Permission::Metadata).is_some()
+    };
+    let places = github.places.iter().filter(|(place, _)| is_its(place) && sees(place) && and(place));
+    places.map(|(place, vault)| repository::listed(vault.id, &vault.shown, &github.traits(place))).collect()
+}
+
+/// GitHub's page "Using pagination in the REST API".
+fn linked(request: &Inbound, rows: usize, reply: Reply) -> Reply {
+    let size = request.number("per_page").unwrap_or(30).clamp(1, 100);
+    let page = request.number("page").unwrap_or(1);
+    if page * size >= rows {
+        return reply;
+    }
+    let address = format!("http://{}{}?per_page={size}&page={}", request.host, request.path, page + 1);
+    reply.with("link", format!("<{address}>; rel=\"next\""))
 }
 
 /// The rows of the page that is asked for.

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::github::Traits;
+
 /// Where parts of a repository are, below its own address.
 const PARTS: &str = "archive assignees blobs branches collaborators comments commits compare contents contributors deployments \
     downloads events forks git_commits git_refs git_tags hooks issue_comment issue_events issues keys labels languages merges \
@@ -59,6 +61,24 @@ pub(super) fn whole(id: u64, full_name: &str) -> Value {
     }
     shown.extend(["disabled", "archived"].map(|field| (field.to_owned(), json!(false))));
     shown.into()
+}
+
+/// A row of an account's repositories: GitHub's schemas `repository` and `minimal-repository`.
+pub(super) fn listed(id: u64, full_name: &str, traits: &Traits) -> Value {
+    let mut shown = whole(id, full_name);
+    let fields = [
+        ("private", json!(traits.visibility != "public")),
+        ("visibility", json!(traits.visibility)),
+        ("topics", json!(traits.topics)),
+        ("archived", json!(traits.archived)),
+        ("disabled", json!(traits.disabled)),
+        ("fork", json!(traits.fork)),
+        ("has_downloads", json!(false)),
+    ];
+    for (field, value) in fields {
+        shown[field] = value;
+    }
+    shown
 }
 
 /// GitHub's schema `simple-user`.

@@ -29,6 +29,9 @@ pub(super) fn answer(github: &mut GitHub, asked: &Asked<'_>, place: &Place, rest
         Some(access) if access >= needed && github.places.contains_key(place) => {}
         _ => return accepting(not_found(), token, permission, needed),
     }
+    if method != "GET" && place.repository().is_some_and(|name| github.traits(&Place::repo(name)).archived) {
+        return error(403, "Repository was archived so is read-only.");
+    }
     if let Some(limit) = (method != "GET").then(|| github.pace_write()).flatten() {
         let reply = error(limit.status, "You have exceeded a secondary rate limit.");
         return limit.retry_after.into_iter().fold(reply, |reply, seconds| reply.with("retry-after", seconds));
