@@ -1,7 +1,10 @@
 //! `doctor`: is everything there that a rotation needs? Each part is asked on its own, so that one which fails hides no
 //! other, and nothing but reads is sent.
 
+mod workflow;
+
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use futures_util::future::join;
 use futures_util::{StreamExt as _, stream};
@@ -32,6 +35,8 @@ pub(crate) struct Patient<'a> {
     pub(crate) issuer: &'a dyn KeyIssuer,
     /// Its targets, in the order of the request.
     pub(crate) targets: &'a [Box<dyn SecretStore>],
+    /// The process's variables.
+    pub(crate) variables: &'a BTreeMap<String, String>,
     /// What those among them came to that stand for many.
     pub(crate) selected: Vec<Check>,
     /// The connection to GitHub, where a target lies there.
@@ -52,6 +57,7 @@ pub(crate) async fn examine(patient: &Patient<'_>, context: &Context<'_>) -> Out
             .map(|((store, target), sight)| patient.of_target(store.as_ref(), target, sight)),
     );
     checks.extend(patient.of_token());
+    checks.extend(workflow::checks(patient, context).await);
     let here = context.clock.wall_time();
     checks.extend(of_clocks(&patient.clocks(&listing, &sights), here));
     patient.conclude(checks, context).await

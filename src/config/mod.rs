@@ -23,6 +23,7 @@ mod shape;
 mod targets;
 mod together;
 mod variable;
+pub(crate) mod workflow;
 mod yaml;
 
 use std::fmt;

@@ -192,8 +192,8 @@ impl Fleet<'_> {
                 _ if matches!(self.request.command, Command::Doctor) => {
                     let (issuer, github) = (issuer.as_ref(), stores.github());
                     let selected = self.came.get(&asked.policy.key_name).map(Came::checks).unwrap_or_default();
-                    let (request, targets) = (self.request, &targets);
-                    let patient = Patient { request, asked, issuer, targets, selected, github };
+                    let (request, targets, variables) = (self.request, &targets, &*self.variables);
+                    let patient = Patient { request, asked, issuer, targets, variables, selected, github };
                     doctor::examine(&patient, &self.context(observer)).await
                 }
                 _ => self.at_once(asked, issuer.as_ref(), &targets, observer).await,

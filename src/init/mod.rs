@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use self::workflow::{A_COMMIT, ENVIRONMENT, GRACE_PERIOD, NONE, Needed, Plan, ROTATE_AFTER};
 use self::workflow::{default_schedule, default_secret, default_target};
+use crate::checkout;
 use crate::config;
 use crate::config::init::{Answers, InitSettings};
 use crate::console::Console;
@@ -41,14 +42,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// More than a token has.
 const MAX_TOKEN: u64 = 4096;
 
-/// More than a configuration of git has.
-const LARGEST_GIT_CONFIG: usize = 1024 * 1024;
-
 /// Does what `init` was asked, and returns the exit status.
 pub(crate) async fn run(settings: &InitSettings, interrupt: &Interrupt, runner: &Rc<Console>) -> u8 {
-    let root = checkout();
+    let root = checkout::root();
     let mut answers = settings.answers.clone();
-    answers.repository = answers.repository.or_else(|| origin(&root));
+    answers.repository = answers.repository.or_else(|| checkout::origin(&root));
     if runner.is_a_conversation() && io::stdin().is_terminal() {
         match ask_for_the_rest(answers, interrupt, runner).await {
             Some(answered) => answers = answered,
@@ -74,7 +72,7 @@ pub(crate) async fn run(settings: &InitSettings, interrupt: &Interrupt, runner: 
         runner.complain(&left(&plan, &seen, None));
         return DONE;
     }
-    let file = root.join(".github/workflows").join(plan.file());
+    let file = root.join(checkout::WORKFLOWS).join(plan.file());
     match write(&file, &plan.workflow(), settings.force) {
         Ok(()) => {
             runner.say(&format!("Wrote {}", file.display()));
@@ -272,32 +270,6 @@ async fn token_of_gh(interrupt: &Interrupt) -> Option<Secret> {
     token.filter(|token| is_token(token.expose()))
 }
 
-/// The root of the checkout that this is in, else this folder.
-fn checkout() -> PathBuf {
-    let here = std::env::current_dir().unwrap_or_default();
-    let root = here.ancestors().find(|folder| folder.join(".git").exists()).map(Path::to_owned);
-    root.filter(|root| *root != here).unwrap_or_default()
-}
-
-/// The repository at GitHub that git's remote `origin` names.
-fn origin(root: &Path) -> Option<String> {
-    let config = regular::read_text(&root.join(".git/config"), LARGEST_GIT_CONFIG).ok()?;
-    repository_of(&config)
-}
-
-/// The path of `origin`'s address, which may be one for ssh or for https.
-fn repository_of(config: &str) -> Option<String> {
-    let mut lines = config.lines().map(str::trim).skip_while(|line| *line != "[remote \"origin\"]").skip(1);
-    let url = lines.by_ref().take_while(|line| !line.starts_with('[')).find_map(|line| line.strip_prefix("url = "))?;
-    let path = url.trim_end_matches('/').trim_end_matches(".git");
-    let mut parts = path.rsplit(['/', ':']);
-    let (name, owner) = (parts.next()?, parts.next()?);
-    let fits = |part: &str| {
-        !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    (fits(owner) && fits(name) && parts.next().is_some()).then(|| format!("{owner}/{name}"))
-}
-
 fn write(file: &Path, text: &str, force: bool) -> Result<(), String> {
     let told = |error: io::Error| match error.kind() {
         io::ErrorKind::AlreadyExists => "exists already; --force writes over it".to_owned(),
@@ -380,20 +352,6 @@ fn shell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_repository_is_that_of_origin() {
-        let of = |url: &str| {
-            repository_of(&format!("[core]\n\tbare = false\n[remote \"origin\"]\n\turl = {url}\n\tfetch = +x\n"))
-        };
-        for url in ["https://github.com/acme/app.git", "git@github.com:acme/app.git", "ssh://git@github.com/acme/app"] {
-            assert_eq!(of(url).as_deref(), Some("acme/app"), "{url}");
-        }
-        for url in ["/srv/app", "app", "https://github.com/acme/$(x)"] {
-            assert_ne!(of(url).as_deref(), Some("acme/app"), "{url}");
-        }
-        assert_eq!(repository_of("[remote \"fork\"]\nurl = https://github.com/me/app\n"), None);
-    }
 
     #[test]
     fn a_word_survives_the_shell() {

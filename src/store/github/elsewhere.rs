@@ -95,7 +95,7 @@ async fn names(github: &GitHub, path: &[&str], size: usize) -> Result<Vec<Named>
 }
 
 /// The organisation's Actions secrets that the repository sees: the first 100 are all that its workflows get.
-async fn shown_by_organisation(github: &GitHub, owner: &str, repo: &str) -> Result<Vec<Entry>, Failure> {
+pub(super) async fn shown_by_organisation(github: &GitHub, owner: &str, repo: &str) -> Result<Vec<Entry>, Failure> {
     let rows = names(github, &paths::shown_by_organisation(owner, repo), PAGE).await?;
     let target = |name: &str| format!("org:{owner} {name}");
     Ok(rows.into_iter().map(|row| entry(github, &row, target)).collect())

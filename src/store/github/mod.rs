@@ -26,6 +26,7 @@ pub mod seal;
 pub mod secrets;
 pub mod shadows;
 mod transport;
+mod workflow;
 
 pub use app::{App, AppContext};
 pub use app_key::AppKey;

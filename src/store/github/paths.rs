@@ -37,6 +37,10 @@ pub(super) fn shown_by_organisation<'a>(owner: &'a str, repo: &'a str) -> [&'a s
     ["repos", owner, repo, "actions", "organization-secrets"]
 }
 
+pub(super) fn contents<'a>(owner: &'a str, repo: &'a str) -> [&'a str; 4] {
+    ["repos", owner, repo, "contents"]
+}
+
 pub(super) fn variables<'a>(owner: &'a str, repo: &'a str) -> [&'a str; 5] {
     ["repos", owner, repo, "actions", "variables"]
 }

@@ -175,6 +175,8 @@ pub struct GitHub {
     pub is_enterprise_server: bool,
     /// Variables of repositories, by name, with what a person gave them. They are no secrets.
     pub variables: BTreeMap<Place, BTreeMap<String, String>>,
+    /// Files of repositories, by path.
+    pub files: BTreeMap<(Place, String), String>,
     /// Runs of workflows.
     pub runs: Vec<WorkflowRun>,
     /// Workflows that can be dispatched, by repository and file.
@@ -205,6 +207,7 @@ impl GitHub {
             secondary_limit: None,
             is_enterprise_server: false,
             variables: BTreeMap::new(),
+            files: BTreeMap::new(),
             runs: Vec::new(),
             workflows: BTreeMap::new(),
             tells_of_dispatched_runs: true,

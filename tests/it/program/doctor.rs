@@ -1,6 +1,6 @@
 //! `doctor`: every problem at once, in a table, and nothing but reads.
 
-use keyrotor_fake::Dialect;
+use keyrotor_fake::{Access, Dialect, Permission, Place};
 use serde_json::Value;
 
 use crate::harness::{Ran, SECRET, Setting, Stage, TOKEN};
@@ -125,4 +125,79 @@ fn each_rotation_of_a_file_has_a_table() {
     assert_eq!(ran.status(), 1, "{}", ran.log());
     assert!(ran.stdout.contains("2 rotations: 1 ready, 1 not ready"), "{}", ran.log());
     only_read(&ran);
+}
+
+const DAILY: &str = include_str!("../../../examples/workflows/daily.yml");
+const PATH: &str = ".github/workflows/rotate.yml";
+
+/// As a step of the workflow in acme/ops, whose file and secrets are these.
+fn of_workflow(text: &str, secrets: &[&str]) -> (Stage, Place) {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    let place = stage.world.by_hand(|state| {
+        let ops = state.github.add_repo("acme/ops");
+        let environment = state.github.add_environment("acme/ops", "rotation");
+        secrets.iter().for_each(|name| state.put(&environment, name, "x"));
+        state.github.files.insert((ops.clone(), PATH.to_owned()), text.to_owned());
+        ops
+    });
+    (stage, place)
+}
+
+fn in_workflow(stage: &Stage) -> Ran {
+    let reference = format!("acme/ops/{PATH}@refs/heads/main");
+    stage.action().input("command", "doctor").variable("GITHUB_WORKFLOW_REF", &reference).run()
+}
+
+#[test]
+fn the_workflow_has_a_schedule_a_group_and_its_secrets() {
+    let all = ["AROUTER_MANAGEMENT_KEY", "ROTATION_TOKEN", SECRET];
+    let (stage, _) = of_workflow(DAILY, &all);
+    let ran = in_workflow(&stage);
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    only_read(&ran);
+    for what in ["schedule", "concurrency", "secrets"] {
+        assert!(found(&ran, "passed").contains(&what.to_owned()), "{what}: {}", ran.log());
+    }
+    // The rotation can do without the key in use, not without what makes one.
+    for (held, finding, status) in [(&all[..2], "open", 0), (&all[1..], "failed", 1)] {
+        let (stage, _) = of_workflow(DAILY, held);
+        let ran = in_workflow(&stage);
+        assert_eq!(
+            (ran.status(), found(&ran, finding).contains(&"secrets".to_owned())),
+            (status, true),
+            "{}",
+            ran.log()
+        );
+        assert!(ran.tells("gh secret set ") && ran.tells("--repo acme/ops --env 'rotation'"), "{}", ran.log());
+        only_read(&ran);
+    }
+}
+
+#[test]
+fn what_the_workflow_lacks_is_told_and_stops_nothing() {
+    let schedule = DAILY.lines().filter(|line| !line.contains("schedule:") && !line.contains("cron:"));
+    let without: String = schedule.map(|line| format!("{line}\n")).collect();
+    let without = without.replace("cancel-in-progress: false", "cancel-in-progress: true");
+    let (stage, ops) = of_workflow(&without, &["AROUTER_MANAGEMENT_KEY", "ROTATION_TOKEN", SECRET]);
+    let ran = in_workflow(&stage);
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    for what in ["schedule", "concurrency"] {
+        assert!(found(&ran, "open").contains(&what.to_owned()), "{what}: {}", ran.log());
+    }
+    stage.world.by_hand(|state| {
+        let token = state.github.tokens.get_mut(TOKEN).unwrap();
+        token.permissions = Some([(Permission::Secrets, Access::Write)].into());
+    });
+    let ran = in_workflow(&stage);
+    assert_eq!((ran.status(), found(&ran, "open").contains(&"workflow".to_owned())), (0, true), "{}", ran.log());
+    assert!(ran.tells("check the repository out before this step"), "{}", ran.log());
+    // A checkout needs no permission for that.
+    stage.world.by_hand(|state| _ = state.github.files.remove(&(ops, PATH.to_owned())));
+    std::fs::create_dir_all(stage.path(".github/workflows")).unwrap();
+    stage.put(PATH, DAILY);
+    let ran = in_workflow(&stage);
+    assert!(found(&ran, "passed").contains(&"schedule".to_owned()), "{}", ran.log());
+    stage.put(PATH, "jobs: [");
+    let ran = in_workflow(&stage);
+    assert_eq!((ran.status(), ran.tells("can't be read")), (0, true), "{}", ran.log());
 }

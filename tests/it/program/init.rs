@@ -53,8 +53,19 @@ fn a_person_goes_from_nothing_to_a_rotation() {
     assert!(!ran.stdout.contains("holds no key yet"), "{}", ran.log());
     check_made(FILE, &fs::read_to_string(stage.path(FILE)).unwrap());
 
+    // What was to be done first, and was not.
+    let early = stage.cli().arg("doctor").converse(&[]);
+    assert_eq!((early.status(), traffic::writes(&early)), (1, vec![]), "{}", early.log());
+    assert!(early.stdout.contains("has no ROTATION_TOKEN, which the workflow reads"), "{}", early.log());
+    stage.world.by_hand(|state| {
+        let place = state.add_place("repo:acme/app");
+        ["AROUTER_MANAGEMENT_KEY", "ROTATION_TOKEN"].iter().for_each(|name| state.put(&place, name, "x"));
+    });
     let looked = stage.cli().arg("doctor").converse(&[]);
     assert_eq!((looked.status(), traffic::writes(&looked)), (0, vec![]), "{}", looked.log());
+    for words in ["  ✓ schedule ", "  ✓ concurrency ", "  ✓ secrets "] {
+        assert!(looked.stdout.contains(words), "{words} is missing\n{}", looked.log());
+    }
     assert!(looked.stdout.contains("Ready to rotate") && looked.stdout.contains("  ✓ issuer ...."), "{}", looked.log());
     let planned = stage.cli().arg("--dry-run").converse(&[]);
     assert_eq!((planned.status(), traffic::writes(&planned)), (0, vec![]), "{}", planned.log());

@@ -82,13 +82,15 @@ pub enum Permission {
     Actions,
     /// Variables of repositories.
     Variables,
+    /// Files of repositories.
+    Contents,
     /// Seeing that a repository exists.
     Metadata,
 }
 
 impl Permission {
     /// Every one.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Secrets,
         Self::Environments,
         Self::OrganizationSecrets,
@@ -100,6 +102,7 @@ impl Permission {
         Self::OrganizationAgentSecrets,
         Self::Actions,
         Self::Variables,
+        Self::Contents,
         Self::Metadata,
     ];
 
@@ -119,6 +122,7 @@ impl Permission {
             Self::OrganizationAgentSecrets => "organization_agent_secrets",
             Self::Actions => "actions",
             Self::Variables => "actions_variables",
+            Self::Contents => "contents",
             Self::Metadata => "metadata",
         }
     }

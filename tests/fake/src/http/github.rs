@@ -5,6 +5,8 @@ mod refusal;
 mod repository;
 mod secrets;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 pub(super) use self::refusal::error;
@@ -102,6 +104,7 @@ fn of_repository(github: &mut GitHub, asked: &Asked<'_>, full_name: &str, rest: 
             secrets::of_organisation(github, asked, full_name)
         }
         ["actions", "variables"] if asked.request.method == "GET" => variables(github, asked, full_name),
+        ["contents", path @ ..] if asked.request.method == "GET" => file(github, asked, full_name, &path.join("/")),
         ["dependabot", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Dependabot(lower), rest),
         ["codespaces", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Codespaces(lower), rest),
         ["agents", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Agents(lower), rest),
@@ -136,6 +139,22 @@ fn environments(github: &GitHub, asked: &Asked<'_>, full_name: &str, name: &[&st
         },
         _ => not_found(),
     }
+}
+
+/// GitHub's page "Get repository content".
+fn file(github: &GitHub, asked: &Asked<'_>, full_name: &str, path: &str) -> Reply {
+    let place = Place::repo(full_name);
+    let token = &github.tokens[asked.token];
+    match token.access(&place, Permission::Contents) {
+        Some(access) if access >= Access::Read => {}
+        Some(_) if github.places.contains_key(&place) => return denied(token, Permission::Contents, Access::Read),
+        _ => return not_found(),
+    }
+    let Some(text) = github.files.get(&(place, path.to_owned())) else { return not_found() };
+    // Lines of 60 letters, as GitHub sends them.
+    let letters = STANDARD.encode(text).into_bytes();
+    let content: String = letters.chunks(60).map(|line| format!("{}\n", String::from_utf8_lossy(line))).collect();
+    Reply::json(200, json!({ "type": "file", "encoding": "base64", "path": path, "content": content }))
 }
 
 /// GitHub's page "List repository variables": 10 of them, or up to 30.
