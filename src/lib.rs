@@ -73,7 +73,7 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
             let variables = Rc::new(surroundings.vars.clone());
             match &request.command {
                 Command::Audit(settings) => {
-                    Ending::audited(&audit::execute::run(&request, settings, &interrupt, &console).await, &redactor)
+                    Ending::audited(audit::execute::run(&request, settings, &interrupt, &console).await, &redactor)
                 }
                 Command::Reenable(id) => {
                     Ending::ran(&[fleet::reenable(&request, id, &interrupt, &console).await], &redactor)

@@ -175,17 +175,19 @@ fn scrubbed(text: &str, known: &Forms) -> String {
     if known.borrow().is_empty() {
         return text.to_owned();
     }
-    let (mut seen, mut places) = (Zeroizing::new(String::with_capacity(text.len())), Vec::new());
-    for (at, c) in text.char_indices().filter(|(_, c)| is_seen(*c)) {
-        seen.push(c);
-        places.extend(at..at + c.len_utf8());
-    }
+    let seen = seen(text);
     let mut hidden: Vec<(usize, usize)> = Vec::new();
     // Most lines are shorter than most forms, and to look for one costs something even then.
     for form in known.borrow().iter().filter(|form| form.len() <= seen.len()) {
-        let found = seen.match_indices(form.as_str()).map(|(at, _)| (at, at + form.len() - 1));
-        hidden.extend(found.filter_map(|(first, last)| Some((*places.get(first)?, *places.get(last)? + 1))));
+        hidden.extend(seen.match_indices(form.as_str()).map(|(at, _)| (at, at + form.len() - 1)));
     }
+    if hidden.is_empty() {
+        return text.to_owned();
+    }
+    let places: Vec<_> =
+        text.char_indices().filter(|(_, c)| is_seen(*c)).flat_map(|(at, c)| at..at + c.len_utf8()).collect();
+    let place = |(first, last): (usize, usize)| Some((*places.get(first)?, *places.get(last)? + 1));
+    let mut hidden: Vec<_> = hidden.into_iter().filter_map(place).collect();
     hidden.sort_unstable();
     without(text, &hidden)
 }

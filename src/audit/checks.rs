@@ -1,5 +1,6 @@
 //! One check for each rule.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,17 +25,16 @@ const BETWEEN_RUNS: Duration = DAY;
 /// This part of a limit left is little.
 const LITTLE: f64 = 0.1;
 
-pub(super) fn check(rule: Rule, look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn check(rule: Rule, look: &Look<'_>, found: &mut dyn FnMut(Finding)) {
+    let rotations = look.rotations.iter().enumerate();
     match rule {
-        Rule::NoKey => look.rotations.iter().enumerate().filter_map(|(at, one)| no_key(look, at, one)).collect(),
-        Rule::SharedEnvironments => {
-            look.rotations.iter().enumerate().filter_map(|(at, one)| shared(look, at, one)).collect()
-        }
-        _ => look.keys.iter().filter_map(|key| of_key(rule, look, key)).collect(),
+        Rule::NoKey => rotations.filter_map(|(at, one)| no_key(look, at, one)).for_each(found),
+        Rule::SharedEnvironments => rotations.filter_map(|(at, one)| shared(look, at, one)).for_each(found),
+        _ => look.keys.iter().zip(look.names).filter_map(|(key, name)| of_key(rule, look, key, name)).for_each(found),
     }
 }
 
-fn of_key(rule: Rule, look: &Look<'_>, key: &AuditedKey) -> Option<Finding> {
+fn of_key(rule: Rule, look: &Look<'_>, key: &AuditedKey, name: &Rc<(KeyId, String)>) -> Option<Finding> {
     let (level, reason, advice) = match rule {
         Rule::NearLimit => near_limit(key)?,
         Rule::ExpiresSoon => expires_soon(look, key)?,
@@ -49,7 +49,8 @@ fn of_key(rule: Rule, look: &Look<'_>, key: &AuditedKey) -> Option<Finding> {
         Rule::NoKey | Rule::SharedEnvironments => return None,
     };
     let rotation = key.family.as_ref().and_then(|member| look.rotations.get(member.rotation?)).map(named);
-    Some(Finding { rule, level, key: Some((key.row.id.clone(), key.row.name.clone())), rotation, reason, advice })
+    let (reason, advice) = (reason.into(), advice.into());
+    Some(Finding { rule, level, key: Some(Rc::clone(name)), rotation, reason, advice })
 }
 
 type Found = Option<(Level, String, String)>;
@@ -288,12 +289,13 @@ fn no_key(look: &Look<'_>, at: usize, rotation: &Rotation) -> Option<Finding> {
     Some(Finding {
         rule: Rule::NoKey,
         level: Level::Error,
-        key: current.map(|key| (key.row.id.clone(), key.row.name.clone())),
+        key: current.map(named_key),
         rotation: Some(named(rotation)),
-        reason,
+        reason: reason.into(),
         advice: format!(
             "Run the rotation `{name}`. If its targets hold a key of another name, set `replace-key-id` there."
-        ),
+        )
+        .into(),
     })
 }
 
@@ -307,18 +309,22 @@ fn shared(look: &Look<'_>, at: usize, rotation: &Rotation) -> Option<Finding> {
         level: Level::Warning,
         key: current_of(look, at, rotation),
         rotation: Some(named(rotation)),
-        reason: format!("the key of the rotation `{}` serves several environments ({all})", rotation.key_name),
-        advice: "Give each environment a rotation of its own in the config file.".to_owned(),
+        reason: format!("the key of the rotation `{}` serves several environments ({all})", rotation.key_name).into(),
+        advice: "Give each environment a rotation of its own in the config file.".into(),
     })
 }
 
-fn current_of(look: &Look<'_>, at: usize, rotation: &Rotation) -> Option<(KeyId, String)> {
+fn named_key(key: &AuditedKey) -> Rc<(KeyId, String)> {
+    Rc::new((key.row.id.clone(), key.row.name.clone()))
+}
+
+fn current_of(look: &Look<'_>, at: usize, rotation: &Rotation) -> Option<Rc<(KeyId, String)>> {
     let is_current = |key: &&AuditedKey| {
         let member = key.family.as_ref();
         member.is_some_and(|member| member.rotation == Some(at) && member.role == Role::Current)
             || rotation.replaces.as_ref() == Some(&key.row.id)
     };
-    look.keys.iter().find(is_current).map(|key| (key.row.id.clone(), key.row.name.clone()))
+    look.keys.iter().find(is_current).map(named_key)
 }
 
 fn length(from: Timestamp, to: Timestamp) -> Option<Duration> {

@@ -1,11 +1,11 @@
 //! Which keys belong together: by their names, as the rotation reads them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
 
 use super::Rotation;
-use crate::rotation::model::{KeyKind, KeyRow};
+use crate::rotation::model::{KeyId, KeyKind, KeyRow};
 use crate::rotation::name::FamilyName;
 use crate::rotation::plan::observation::{Family, commit};
 
@@ -52,24 +52,25 @@ pub(super) fn memberships(rows: &[KeyRow], rotations: &[Rotation], now: Timestam
     for (row, (family, _)) in rows.iter().zip(&read).filter_map(|(row, name)| Some((row, name.as_ref()?))) {
         rows_of.entry(family).or_default().push(row);
     }
-    let family = |(name, rows)| (name, Family::of(rows, name, now));
-    let families: BTreeMap<&str, Family<'_>> = rows_of.into_iter().map(family).collect();
+    let roles: HashMap<_, _> =
+        rows_of.into_iter().flat_map(|(name, rows)| roles(&Family::of(rows, name, now))).collect();
     let member = |row: &KeyRow, (name, _): (&str, bool)| Membership {
         family: name.to_owned(),
-        role: families.get(name).map_or(Role::Dead, |family| role(row, family)),
+        role: roles.get(&row.id).copied().unwrap_or(Role::Dead),
         rotation: by_name.get(name).copied(),
     };
     rows.iter().zip(read).map(|(row, name)| name.map(|name| member(row, name))).collect()
 }
 
-fn role(row: &KeyRow, family: &Family<'_>) -> Role {
-    let mut newer = family.committed().skip_while(|key| key.id != row.id);
-    match (newer.next(), newer.next()) {
-        (Some(_), Some(successor)) => Role::Replaced { at: commit(successor) },
-        (Some(_), None) => Role::Current,
-        (None, _) if family.has(&row.id) => Role::Unconfirmed,
-        (None, _) => Role::Dead,
-    }
+/// Of every key of a family that is not dead, or current.
+fn roles<'a>(family: &Family<'a>) -> Vec<(&'a KeyId, Role)> {
+    let successors = family.committed().skip(1).map(Some).chain([None]);
+    let role = |successor: Option<&KeyRow>| match successor {
+        Some(successor) => Role::Replaced { at: commit(successor) },
+        None => Role::Current,
+    };
+    let committed = family.committed().zip(successors).map(|(row, successor)| (&row.id, role(successor)));
+    committed.chain(family.unconfirmed.iter().map(|row| (&row.id, Role::Unconfirmed))).collect()
 }
 
 /// Where a key is deployed: the current key of a rotation's family, or the one that the rotation is to replace.

@@ -11,7 +11,8 @@ mod outcome;
 pub mod prune;
 mod rule;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -92,13 +93,28 @@ pub struct Finding {
     /// How much it matters.
     pub level: Level,
     /// The key that it is about, with its name.
-    pub key: Option<(KeyId, String)>,
+    pub key: Option<Rc<(KeyId, String)>>,
     /// The rotation of the config file that it is about: name and line.
     pub rotation: Option<(String, u64)>,
     /// What was found.
-    pub reason: String,
+    pub reason: Rc<str>,
     /// What to do.
-    pub advice: String,
+    pub advice: Rc<str>,
+}
+
+/// The texts of many findings: those that are the same are kept once.
+#[derive(Default)]
+pub(crate) struct Texts(HashSet<Rc<str>>);
+
+impl Texts {
+    /// The text, or the same one that was there before.
+    pub(crate) fn shared(&mut self, text: Rc<str>) -> Rc<str> {
+        if let Some(known) = self.0.get(&text) {
+            return Rc::clone(known);
+        }
+        self.0.insert(Rc::clone(&text));
+        text
+    }
 }
 
 /// One account's keys and findings, worst first.
@@ -114,13 +130,23 @@ pub struct Assessment {
 
 /// Judges one account's keys.
 #[must_use]
-pub fn assess(listing: &Listing, rotations: &[Rotation], criteria: &Criteria) -> Assessment {
-    let keys = describe(listing, rotations);
-    let look = Look { keys: &keys, rotations, criteria, now: listing.date };
-    let mut findings: Vec<_> = Rule::ALL.into_iter().flat_map(|rule| checks::check(rule, &look)).collect();
+pub fn assess(listing: Listing, rotations: &[Rotation], criteria: &Criteria) -> Assessment {
+    let now = listing.date;
+    let keys = describe(listing.keys, rotations, now);
+    let names: Vec<_> = keys.iter().map(|key| Rc::new((key.row.id.clone(), key.row.name.clone()))).collect();
+    let look = Look { keys: &keys, names: &names, rotations, criteria, now };
+    let mut texts = Texts::default();
+    let mut found = |finding: Finding| Finding {
+        reason: texts.shared(finding.reason),
+        advice: texts.shared(finding.advice),
+        ..finding
+    };
+    let mut findings = Vec::new();
+    for rule in Rule::ALL {
+        checks::check(rule, &look, &mut |finding| findings.push(found(finding)));
+    }
     findings.sort_by_key(|finding| finding.level);
-    let untold =
-        |key: &&AuditedKey| key.is_live() && !key.last_use.tells(&key.row, listing.date, criteria.unused_after);
+    let untold = |key: &&AuditedKey| key.is_live() && !key.last_use.tells(&key.row, now, criteria.unused_after);
     let not_judged = keys.iter().filter(untold).count();
     Assessment { keys, findings, not_judged }
 }
@@ -128,15 +154,16 @@ pub fn assess(listing: &Listing, rotations: &[Rotation], criteria: &Criteria) ->
 /// What every check is given.
 struct Look<'a> {
     keys: &'a [AuditedKey],
+    /// Their ids and names, in the same order, as findings share them.
+    names: &'a [Rc<(KeyId, String)>],
     rotations: &'a [Rotation],
     criteria: &'a Criteria,
     /// The issuer's own clock.
     now: Timestamp,
 }
 
-fn describe(listing: &Listing, rotations: &[Rotation]) -> Vec<AuditedKey> {
-    let now = listing.date;
-    let mut rows = listing.keys.clone();
+fn describe(keys: Vec<KeyRow>, rotations: &[Rotation], now: Timestamp) -> Vec<AuditedKey> {
+    let mut rows = keys;
     rows.sort_by(|a, b| (a.created_at, &a.name, &a.id).cmp(&(b.created_at, &b.name, &b.id)));
     let memberships = family::memberships(&rows, rotations, now);
     let shows_times = rows.iter().any(|row| row.last_used_at.is_some());

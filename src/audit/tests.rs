@@ -26,7 +26,7 @@ fn listing(keys: Vec<KeyRow>) -> Listing {
 
 fn assessed(keys: Vec<KeyRow>, rotations: &[Rotation]) -> Assessment {
     let criteria = Criteria { old_after: DAY * 90, unused_after: DAY * 30 };
-    assess(&listing(keys), rotations, &criteria)
+    assess(listing(keys), rotations, &criteria)
 }
 
 /// Rule, level and reason of each finding about one key.
@@ -37,7 +37,11 @@ fn found(change: impl FnOnce(&mut KeyRow)) -> Vec<(&'static str, Level, String)>
 }
 
 fn told(assessment: Assessment) -> Vec<(&'static str, Level, String)> {
-    assessment.findings.into_iter().map(|finding| (finding.rule.id(), finding.level, finding.reason)).collect()
+    assessment
+        .findings
+        .into_iter()
+        .map(|finding| (finding.rule.id(), finding.level, finding.reason.to_string()))
+        .collect()
 }
 
 fn one(id: &'static str, level: Level, reason: &str) -> Vec<(&'static str, Level, String)> {
@@ -85,8 +89,8 @@ fn unused_keys() {
     (row.usage, row.usage_monthly) = (Some(3.0), Some(0.0));
     let reason = "nothing was spent with it for 16 days at least; `unused-after` is 10 days";
     let manager = KeyRow { kind: KeyKind::Management, ..row.clone() };
-    assert_eq!(told(assess(&listing(vec![row]), &[], &criteria)), one("unused-key", Level::Warning, reason));
-    assert_eq!(told(assess(&listing(vec![manager]), &[], &criteria)), [], "a management key spends nothing");
+    assert_eq!(told(assess(listing(vec![row]), &[], &criteria)), one("unused-key", Level::Warning, reason));
+    assert_eq!(told(assess(listing(vec![manager]), &[], &criteria)), [], "a management key spends nothing");
 }
 
 #[test]
@@ -196,7 +200,7 @@ fn a_run_that_did_not_finish() {
     let findings = left("2026-12-17T06:00:00Z").findings;
     assert_eq!(findings.len(), 1);
     let finding = findings.first().unwrap();
-    assert_eq!(finding.reason, "a run of the family `app` made it 3 hours ago and did not finish");
+    assert_eq!(&*finding.reason, "a run of the family `app` made it 3 hours ago and did not finish");
     assert_eq!(finding.rotation, Some(("app".to_owned(), 3)));
     assert!(finding.advice.contains("Run the rotation `app`"), "{}", finding.advice);
 }
@@ -233,8 +237,8 @@ fn a_rotation_whose_newest_key_is_dead_has_none() {
         assert_eq!(targets, ["", "repo:acme/app"]);
         let finding = assessment.findings.first().unwrap();
         assert_eq!((finding.rule, finding.level), (Rule::NoKey, Level::Error));
-        assert_eq!(finding.key.clone().unwrap().1, "app-2026-12-15-bbbbbb");
-        assert_eq!(finding.reason, format!("it is the newest key of the rotation `app`, and {how}"));
+        assert_eq!(finding.key.as_ref().unwrap().1, "app-2026-12-15-bbbbbb");
+        assert_eq!(*finding.reason, *format!("it is the newest key of the rotation `app`, and {how}"));
         let left_over = assessment.findings.iter().find(|it| it.rule == Rule::LeftOver).unwrap();
         assert!(left_over.advice.starts_with("Run the rotation `app` before you delete it"), "{}", left_over.advice);
     }

@@ -225,8 +225,9 @@ impl<O: Write, E: Write> Console<O, E> {
     /// Puts the JSON document, one line, on stdout where the format asks for it. Nothing else goes there then.
     pub fn document(&self, json: impl FnOnce() -> String) {
         if self.surroundings.format == Format::Json {
-            let text = self.redactor.scrub(&json());
-            put(&mut self.state.borrow_mut().out, &format!("{text}\n"));
+            let mut text = self.redactor.scrub(&json());
+            text.push('\n');
+            put(&mut self.state.borrow_mut().out, &text);
         }
     }
 

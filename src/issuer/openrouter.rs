@@ -15,7 +15,7 @@ use super::fault::Credential;
 use super::guardrails::Assignments;
 use super::pages::{Cursor, Page, read_all};
 use super::proof::{Chat, about, judge, tried_key};
-use super::row::{CARRIED, Fields, INCLUDE_BYOK, Shown, WORKSPACE};
+use super::row::{self, CARRIED, Fields, INCLUDE_BYOK, ReadRow, Shown, WORKSPACE};
 use super::single_flight::SingleFlight;
 use super::transport::{Ask, Signer, Wire, root};
 use crate::http::{Client, Failure, Trace, one_line};
@@ -117,7 +117,7 @@ impl OpenRouterIssuer {
         Ok(Assignments { wire: &self.wire, signer: self.signer()? })
     }
 
-    async fn page(&self, cursor: Cursor, single_flight: Option<&SingleFlight>) -> Result<Page, Failure> {
+    async fn page(&self, cursor: Cursor, single_flight: Option<&SingleFlight>) -> Result<Page<ReadRow>, Failure> {
         let offset = match cursor {
             Cursor::Offset(rows) => rows.to_string(),
             Cursor::Token(_) => return Err(Failure::refused("issuer: OpenRouter's pages have no tokens")),
@@ -126,7 +126,16 @@ impl OpenRouterIssuer {
         query.extend(self.extras.workspace.as_deref().map(|workspace| (WORKSPACE, Cow::Borrowed(workspace))));
         let ask = Ask { query: &query, ..Ask::get(KEYS) };
         let page = Page::of(&self.wire.read(ask, &self.signer()?, single_flight).await?, KEYS, "keys")?;
-        Ok(Page { next: None, ..page })
+        Ok(Page { next: None, ..page.map(|id, fields| Self::read(id, &fields)) })
+    }
+
+    fn read(id: &KeyId, fields: &Fields) -> ReadRow {
+        let (mut row, shown) = row::read(id, fields);
+        if let Ok(row) = &mut row {
+            let carried = CARRIED.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())));
+            row.rights.other.extend(carried.filter(|(_, value)| value.is_string()));
+        }
+        (row, shown)
     }
 
     async fn listing(&self) -> Result<Listing, Failure> {
@@ -135,9 +144,7 @@ impl OpenRouterIssuer {
         let dated_within = all.dated_at.map(|at| at.duration_since(asked)).unwrap_or_default();
         let mut shown = self.shown.borrow_mut();
         let (rows, date) = all.judged(KEYS, &mut shown, &self.wire.redactor)?;
-        let read = |(mut row, fields): (KeyRow, Fields)| {
-            let carried = CARRIED.iter().filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())));
-            row.rights.other.extend(carried.filter(|(_, value)| value.is_string()));
+        let read = |mut row: KeyRow| {
             // What is stated is taken over as if the old key had it; a key of this run shows what it really has.
             if !self.made.borrow().contains(&row.id) {
                 row.rights.other.extend(self.stated());

@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use futures_util::future::join;
+use futures_util::future::{join, try_join_all};
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::row::{self, Fields, Shown};
+use super::row::{self, Fields, ReadRow, Shown};
 use super::transport::Answer;
 use crate::http::{Failure, one_line, server_text};
 use crate::rotation::model::{KeyId, KeyRow};
@@ -15,8 +15,10 @@ use crate::secret::Redactor;
 
 /// How often a list that changes while it is read is begun again.
 const BEGINNINGS: u32 = 5;
-/// A list with more pages does not end.
-const MAX_PAGES: usize = 1_000;
+/// So many pages of a long list are asked for at once.
+const AHEAD: usize = 4;
+/// A list with more pages does not end. So many of 100 rows are 200,000 keys.
+const MAX_PAGES: usize = 2_000;
 
 /// Which page is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,11 +30,28 @@ pub(super) enum Cursor {
 }
 
 /// One page.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Page {
-    pub(super) rows: Vec<(KeyId, Fields)>,
+#[derive(Clone, Debug)]
+pub(super) struct Page<R = Fields> {
+    pub(super) rows: Vec<(KeyId, R)>,
     pub(super) next: Option<String>,
     pub(super) date: Option<Timestamp>,
+}
+
+impl<R> Default for Page<R> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), next: None, date: None }
+    }
+}
+
+impl<R> Page<R> {
+    /// The same page with its rows read, so that only what is needed of them is kept.
+    pub(super) fn map<T>(self, read: impl Fn(&KeyId, R) -> T) -> Page<T> {
+        let rows = self.rows.into_iter().map(|(id, row)| {
+            let row = read(&id, row);
+            (id, row)
+        });
+        Page { rows: rows.collect(), next: self.next, date: self.date }
+    }
 }
 
 impl Page {
@@ -70,9 +89,9 @@ fn next_token(body: &Value) -> Option<String> {
 }
 
 /// Every row of the list.
-#[derive(Debug, Default)]
-pub(super) struct Gathered {
-    pub(super) rows: Vec<(KeyId, Fields)>,
+#[derive(Debug)]
+pub(super) struct Gathered<R = Fields> {
+    pub(super) rows: Vec<(KeyId, R)>,
     /// The first page's.
     pub(super) date: Option<Timestamp>,
     /// When the first page had arrived.
@@ -80,27 +99,30 @@ pub(super) struct Gathered {
     known: HashSet<KeyId>,
 }
 
-impl Gathered {
+impl Gathered<ReadRow> {
     /// Every row as a key, and the server's time.
     pub(super) fn judged(
         self,
         path: &str,
         shown: &mut Shown,
         redactor: &Redactor,
-    ) -> Result<(Vec<(KeyRow, Fields)>, Timestamp), Failure> {
+    ) -> Result<(Vec<KeyRow>, Timestamp), Failure> {
         let undated = || senseless(path, "no `Date` header, so no key's age can be judged");
         let date = self.date.ok_or_else(undated)?;
-        self.rows.iter().for_each(|(_, fields)| shown.learn(fields));
-        let read = |(id, fields): (KeyId, Fields)| {
-            let about = format!("the row of `{}`", server_text(&id.0, redactor));
-            let row = row::row(id, &fields, shown).map_err(|what| senseless(path, &format!("{about} {what}")))?;
-            Ok::<_, Failure>((row, fields))
+        self.rows.iter().for_each(|(_, (_, fields))| shown.learn(*fields));
+        let read = |(id, (row, _)): (KeyId, ReadRow)| {
+            let about = || format!("the row of `{}`", server_text(&id.0, redactor));
+            let mut row = row.map_err(|what| senseless(path, &format!("{} {what}", about())))?;
+            row::complete(&mut row.rights, shown);
+            Ok::<_, Failure>(row)
         };
-        Ok((self.rows.into_iter().map(read).collect::<Result<_, _>>()?, date))
+        Ok((self.into_rows().into_iter().map(read).collect::<Result<_, _>>()?, date))
     }
+}
 
+impl<R> Gathered<R> {
     /// Takes the rows that are new; says whether there were any.
-    fn take(&mut self, page: Page) -> bool {
+    fn take(&mut self, page: Page<R>) -> bool {
         let before = self.rows.len();
         for (id, fields) in page.rows {
             if self.known.insert(id.clone()) {
@@ -110,7 +132,12 @@ impl Gathered {
         self.rows.len() > before
     }
 
-    fn knows_start_of(&self, page: &Page) -> bool {
+    /// The rows, without what only the reading needed.
+    pub(super) fn into_rows(self) -> Vec<(KeyId, R)> {
+        self.rows
+    }
+
+    fn knows_start_of(&self, page: &Page<R>) -> bool {
         page.rows.first().is_some_and(|(id, _)| self.known.contains(id))
     }
 }
@@ -118,7 +145,7 @@ impl Gathered {
 /// Reads every page. A server may cap its pages below what was asked, so a short page proves nothing: the end is where
 /// a page that starts with a row we know brings nothing new. The second page is asked for together with the first,
 /// which proves the end of a short list in one round trip.
-pub(super) async fn read_all(ask: impl AsyncFn(Cursor) -> Result<Page, Failure>) -> Result<Gathered, Failure> {
+pub(super) async fn read_all<R>(ask: impl AsyncFn(Cursor) -> Result<Page<R>, Failure>) -> Result<Gathered<R>, Failure> {
     for _ in 0..BEGINNINGS {
         if let Some(all) = read_once(&ask).await? {
             return Ok(all);
@@ -129,14 +156,14 @@ pub(super) async fn read_all(ask: impl AsyncFn(Cursor) -> Result<Page, Failure>)
 }
 
 /// `None`: rows moved while the pages were read, so some may have been missed.
-async fn read_once(ask: &impl AsyncFn(Cursor) -> Result<Page, Failure>) -> Result<Option<Gathered>, Failure> {
+async fn read_once<R>(ask: &impl AsyncFn(Cursor) -> Result<Page<R>, Failure>) -> Result<Option<Gathered<R>>, Failure> {
     let first = async {
         let page = ask(Cursor::Offset(0)).await;
         page.map(|page| (page, Instant::now()))
     };
     let (first, second) = join(first, ask(Cursor::Offset(1))).await;
     let (first, arrived) = first?;
-    let mut all = Gathered { date: first.date, dated_at: Some(arrived), ..Gathered::default() };
+    let mut all = Gathered { rows: Vec::new(), date: first.date, dated_at: Some(arrived), known: HashSet::new() };
     let next = first.next.clone();
     all.take(first);
     if let Some(token) = next
@@ -152,9 +179,9 @@ async fn read_once(ask: &impl AsyncFn(Cursor) -> Result<Page, Failure>) -> Resul
 }
 
 /// Follows tokens; `false` where the server hands them out and then ignores them.
-async fn by_token(
-    ask: &impl AsyncFn(Cursor) -> Result<Page, Failure>,
-    all: &mut Gathered,
+async fn by_token<R>(
+    ask: &impl AsyncFn(Cursor) -> Result<Page<R>, Failure>,
+    all: &mut Gathered<R>,
     mut token: String,
 ) -> Result<bool, Failure> {
     let mut followed = HashSet::from([token.clone()]);
@@ -172,19 +199,32 @@ async fn by_token(
     Err(endless())
 }
 
-async fn by_offset(
-    ask: &impl AsyncFn(Cursor) -> Result<Page, Failure>,
-    mut all: Gathered,
-    mut page: Page,
-) -> Result<Option<Gathered>, Failure> {
-    for _ in 0..MAX_PAGES {
-        if !all.knows_start_of(&page) {
-            return Ok(None);
+async fn by_offset<R>(
+    ask: &impl AsyncFn(Cursor) -> Result<Page<R>, Failure>,
+    mut all: Gathered<R>,
+    second: Page<R>,
+) -> Result<Option<Gathered<R>>, Failure> {
+    let full = all.rows.len();
+    let (mut pages, mut read) = (vec![second], 0);
+    let mut ahead = 1;
+    while read < MAX_PAGES {
+        for (nth, page) in std::mem::take(&mut pages).into_iter().enumerate() {
+            read += 1;
+            let is_full = page.rows.len() >= full;
+            match all.knows_start_of(&page) {
+                false if nth == 0 => return Ok(None),
+                // It was asked for in the hope that those before it are full: asked again, it tells.
+                false => {
+                    ahead = 1;
+                    break;
+                }
+                true if !all.take(page) => return Ok(Some(all)),
+                true => ahead = if is_full { AHEAD.min(ahead * 2) } else { 1 },
+            }
         }
-        if !all.take(page) {
-            return Ok(Some(all));
-        }
-        page = ask(Cursor::Offset(all.rows.len().saturating_sub(1))).await?;
+        let from = all.rows.len().saturating_sub(1);
+        let starts = (0..ahead).map(|nth| from + nth * full.saturating_sub(1));
+        pages = try_join_all(starts.map(|start| ask(Cursor::Offset(start)))).await?;
     }
     Err(endless())
 }
@@ -240,6 +280,21 @@ mod tests {
         for (rows, cap) in [(0, 100), (1, 100), (2, 2), (3, 2), (100, 100), (101, 100), (250, 100), (250, 7)] {
             assert_eq!(List::of(rows, cap).read().await, Ok((0..rows).collect()), "{rows} {cap}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_long_list_is_read_several_pages_at_once() {
+        let (list, together) = (List::of(1_000, 100), RefCell::new((0, 0)));
+        let ask = async |cursor: Cursor| {
+            together.borrow_mut().0 += 1;
+            tokio::task::yield_now().await;
+            let (now, most) = *together.borrow();
+            *together.borrow_mut() = (now - 1, most.max(now));
+            Ok(list.page(&cursor))
+        };
+        let all = read_all(ask).await.map(|all| all.rows.len());
+        assert_eq!((all, together.borrow().1), (Ok(1_000), AHEAD));
+        assert!(*list.calls.borrow() < 11 + AHEAD, "{} calls", list.calls.borrow());
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::row::{self, Fields, Shown};
+use super::row::{self, Fields};
 use crate::rotation::model::{CreatedKey, Renamed};
 use crate::secret::Secret;
 
@@ -30,7 +30,7 @@ pub(super) fn created(body: &Value, value: Secret) -> Option<CreatedKey> {
     let fields = object(body)?;
     let id = row::id(fields).or_else(|| row::id(body.as_object()?))?;
     // Rights that make no sense count as not shown: the list is asked then.
-    let rights = row::rights(fields, &Shown::default()).unwrap_or_default();
+    let rights = row::rights(fields).unwrap_or_default();
     Some(CreatedKey { id, value, rights })
 }
 

@@ -62,17 +62,24 @@ pub(super) const CARRIED: [&str; 2] = ["creator_user_id", WORKSPACE];
 
 /// Which fields for rights an issuer was seen to show. A row without such a field has this right unset; without it,
 /// nobody knows.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Shown(BTreeSet<&'static str>);
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shown([bool; 7]);
+
+/// The fields that [`Shown`] knows.
+const RIGHTS: [&str; 7] = [LIMITS[0], LIMITS[1], LIMITS[2], PROVIDERS, MODELS, RESET, EXPIRY];
 
 impl Shown {
-    pub(super) fn learn(&mut self, fields: &Fields) {
-        let known = LIMITS.into_iter().chain([PROVIDERS, MODELS, RESET, EXPIRY]);
-        self.0.extend(known.filter(|name| fields.contains_key(*name)));
+    /// What this object shows.
+    pub(super) fn of(fields: &Fields) -> Self {
+        Self(RIGHTS.map(|name| fields.contains_key(name)))
+    }
+
+    pub(super) fn learn(&mut self, other: Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(known, new)| *known |= new);
     }
 
     pub(super) fn has(&self, name: &str) -> bool {
-        self.0.contains(name)
+        RIGHTS.iter().zip(self.0).any(|(known, shown)| shown && *known == name)
     }
 
     fn has_limit(&self) -> bool {
@@ -86,8 +93,15 @@ pub(super) fn id(fields: &Fields) -> Option<KeyId> {
     Some(KeyId(id.to_owned()))
 }
 
+/// A row as it was read, before it is known which rights the issuer shows.
+pub(super) type ReadRow = (Result<KeyRow, String>, Shown);
+
 /// Reads a row. The error says which field makes no sense.
-pub(super) fn row(id: KeyId, fields: &Fields, shown: &Shown) -> Result<KeyRow, String> {
+pub(super) fn read(id: &KeyId, fields: &Fields) -> ReadRow {
+    (row(id.clone(), fields), Shown::of(fields))
+}
+
+fn row(id: KeyId, fields: &Fields) -> Result<KeyRow, String> {
     let name = fields.get("name").and_then(Value::as_str).ok_or("has no name")?.to_owned();
     Ok(KeyRow {
         id,
@@ -103,7 +117,7 @@ pub(super) fn row(id: KeyId, fields: &Fields, shown: &Shown) -> Result<KeyRow, S
         usage_monthly: spent(fields, "usage_monthly"),
         usage: spent(fields, "usage"),
         limit_remaining: fields.get("limit_remaining").and_then(number),
-        rights: rights(fields, shown)?,
+        rights: rights(fields)?,
         unknown: unknown(fields),
     })
 }
@@ -114,20 +128,32 @@ fn unknown(fields: &Fields) -> BTreeMap<String, Value> {
     unknown.map(|(name, value)| (one_line(name).chars().take(LONGEST_NAME).collect(), value.clone())).collect()
 }
 
-/// What an object shows of a key's rights; `shown` tells what the absence of a field means.
-pub(super) fn rights(fields: &Fields, shown: &Shown) -> Result<ShownRights, String> {
+/// What an object shows of a key's rights.
+pub(super) fn rights(fields: &Fields) -> Result<ShownRights, String> {
     let mut other = other(fields);
     Ok(ShownRights {
-        providers: allowed(fields, PROVIDERS, shown, &mut other),
-        models: allowed(fields, MODELS, shown, &mut other),
-        limit: limit(fields, shown)?,
-        reset: reset(fields, shown, &mut other),
+        providers: allowed(fields, PROVIDERS, &mut other),
+        models: allowed(fields, MODELS, &mut other),
+        limit: limit(fields)?,
+        reset: reset(fields, &mut other),
         expires_at: match time(fields, EXPIRY)? {
             Some(end) => Some(Some(end)),
-            None => shown_or_absent(fields, EXPIRY, shown).then_some(None),
+            None => fields.contains_key(EXPIRY).then_some(None),
         },
         other,
     })
+}
+
+/// The same where other rows tell that the issuer shows a right: there its absence means that it is unset. What is there
+/// and can't be read stays unknown.
+pub(super) fn complete(rights: &mut ShownRights, shown: &Shown) {
+    let is_unset = |name: &str| shown.has(name) && !rights.other.contains_key(name);
+    let (providers, models, never) = (is_unset(PROVIDERS), is_unset(MODELS), is_unset(RESET));
+    rights.providers = rights.providers.take().or(providers.then_some(AllowList::All));
+    rights.models = rights.models.take().or(models.then_some(AllowList::All));
+    rights.reset = rights.reset.or(never.then_some(Reset::Never));
+    rights.limit = rights.limit.or(shown.has_limit().then_some(None));
+    rights.expires_at = rights.expires_at.or(shown.has(EXPIRY).then_some(None));
 }
 
 /// Whether the object shows that the key was used: by a time, or by an amount that is not zero.
@@ -209,10 +235,10 @@ fn epoch(seconds: f64) -> Option<Timestamp> {
     Timestamp::UNIX_EPOCH.checked_add(jiff::SignedDuration::try_from_secs_f64(seconds).ok()?).ok()
 }
 
-fn limit(fields: &Fields, shown: &Shown) -> Result<Option<Option<f64>>, String> {
+fn limit(fields: &Fields) -> Result<Option<Option<f64>>, String> {
     let mut present = LIMITS.iter().filter_map(|name| Some((name, fields.get(*name)?))).peekable();
     if present.peek().is_none() {
-        return Ok(shown.has_limit().then_some(None));
+        return Ok(None);
     }
     match present.find(|(_, value)| !value.is_null()) {
         None => Ok(Some(None)),
@@ -223,11 +249,10 @@ fn limit(fields: &Fields, shown: &Shown) -> Result<Option<Option<f64>>, String> 
 }
 
 /// A list; null and an empty list restrict nothing. What is no list of names is kept as it came.
-fn allowed(fields: &Fields, name: &str, shown: &Shown, other: &mut BTreeMap<String, Value>) -> Option<AllowList> {
-    match fields.get(name) {
-        None => shown.has(name).then_some(AllowList::All),
-        Some(Value::Null) => Some(AllowList::All),
-        Some(value) => match names(value) {
+fn allowed(fields: &Fields, name: &str, other: &mut BTreeMap<String, Value>) -> Option<AllowList> {
+    match fields.get(name)? {
+        Value::Null => Some(AllowList::All),
+        value => match names(value) {
             Some(names) if names.is_empty() => Some(AllowList::All),
             Some(names) => Some(AllowList::Only(names)),
             None => {
@@ -242,11 +267,10 @@ fn names(value: &Value) -> Option<BTreeSet<String>> {
     value.as_array()?.iter().map(|name| name.as_str().map(ToOwned::to_owned)).collect()
 }
 
-fn reset(fields: &Fields, shown: &Shown, other: &mut BTreeMap<String, Value>) -> Option<Reset> {
-    let raw = match fields.get(RESET) {
-        None => return shown.has(RESET).then_some(Reset::Never),
-        Some(Value::Null) => return Some(Reset::Never),
-        Some(raw) => raw,
+fn reset(fields: &Fields, other: &mut BTreeMap<String, Value>) -> Option<Reset> {
+    let raw = match fields.get(RESET)? {
+        Value::Null => return Some(Reset::Never),
+        raw => raw,
     };
     match raw.as_str().unwrap_or_default().to_ascii_lowercase().as_str() {
         "never" | "none" => Some(Reset::Never),
@@ -258,10 +282,6 @@ fn reset(fields: &Fields, shown: &Shown, other: &mut BTreeMap<String, Value>) ->
             None
         }
     }
-}
-
-fn shown_or_absent(fields: &Fields, name: &str, shown: &Shown) -> bool {
-    fields.contains_key(name) || shown.has(name)
 }
 
 fn carries_rights(name: &str) -> bool {
@@ -291,7 +311,7 @@ mod tests {
     }
 
     fn read(value: &Value) -> Result<ShownRights, String> {
-        rights(&fields(value), &Shown::default())
+        rights(&fields(value))
     }
 
     #[test]
@@ -318,9 +338,11 @@ mod tests {
     #[test]
     fn what_is_not_shown_is_not_known_unless_another_row_shows_it() {
         assert_eq!(read(&json!({})), Ok(ShownRights::default()));
-        let mut shown = Shown::default();
-        shown.learn(&fields(&json!({"spending_limit": 5, "allowed_models": ["m"], "limit_reset": "daily"})));
-        let unset = rights(&Fields::new(), &shown);
+        let shown = Shown::of(&fields(&json!({"spending_limit": 5, "allowed_models": ["m"], "limit_reset": "daily"})));
+        let unset = rights(&Fields::new()).map(|mut rights| {
+            complete(&mut rights, &shown);
+            rights
+        });
         let expected = ShownRights {
             limit: Some(None),
             models: Some(AllowList::All),
@@ -328,6 +350,14 @@ mod tests {
             ..ShownRights::default()
         };
         assert_eq!(unset, Ok(expected));
+        let mut odd =
+            read(&json!({"allowed_models": "gpt-*", "limit_reset": "yearly", "limit": 5})).unwrap_or_default();
+        complete(&mut odd, &shown);
+        assert_eq!(
+            (odd.models, odd.reset, odd.limit),
+            (None, None, Some(Some(5.0))),
+            "what can't be read is not unset"
+        );
     }
 
     #[test]
@@ -355,7 +385,7 @@ mod tests {
         });
         let mut fields = fields(&known);
         let unknown = |fields: &Fields| {
-            let row = row(KeyId("h".into()), fields, &Shown::default());
+            let (row, _) = super::read(&KeyId("h".into()), fields);
             row.map(|row| row.unknown.into_iter().collect::<Vec<_>>())
         };
         assert_eq!(unknown(&fields), Ok(Vec::new()));

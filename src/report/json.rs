@@ -3,6 +3,8 @@
 //! Fields are only ever added within one `version`. A field that does not apply is `null`, a list that does not is empty.
 //! Rows carry the rotation they belong to, so that one rotation and many read alike.
 
+use std::io;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -153,26 +155,51 @@ impl<'a> Report<'a> {
 /// The report as one line of at most `limit` bytes: rows are left out until it fits.
 #[must_use]
 pub fn json(ending: &Ending, limit: usize) -> String {
-    let whole = line(&Report::new(ending));
-    if whole.len() <= limit {
+    if let Some(whole) = line(&Report::new(ending), limit) {
         return whole;
     }
     let mut report = Report::worst_first(ending);
     loop {
         let longest = report.longest();
         report.cut(longest / 2);
-        let text = line(&report);
-        if text.len() <= limit || longest <= 1 {
+        if let Some(text) = line(&report, if longest <= 1 { usize::MAX } else { limit }) {
             return text;
         }
     }
 }
 
 /// The characters with which a text could break out of a shell's quotes or become a command of GitHub's runner are
-/// written as escapes, which mean the same in JSON: outputs are pasted into scripts.
-fn line(report: &Report<'_>) -> String {
-    let text = serde_json::to_string(report).unwrap_or_default();
-    text.replace('\'', "\\u0027").replace('`', "\\u0060").replace('$', "\\u0024").replace("##[", "#\\u0023[")
+/// written as escapes, which mean the same in JSON: outputs are pasted into scripts. `None` where it is longer than the
+/// limit: no more of it is made than that.
+fn line(report: &Report<'_>, limit: usize) -> Option<String> {
+    let mut text = Bounded { text: Vec::new(), limit };
+    serde_json::to_writer(&mut text, report).ok()?;
+    let text = String::from_utf8(text.text).ok()?;
+    let escapes = [("'", "\\u0027"), ("`", "\\u0060"), ("$", "\\u0024"), ("##[", "#\\u0023[")];
+    let escaped =
+        |text: String, (from, to): (&str, &str)| if text.contains(from) { text.replace(from, to) } else { text };
+    let text = escapes.into_iter().fold(text, escaped);
+    (text.len() <= limit).then_some(text)
+}
+
+/// A text that nothing is added to beyond its limit.
+struct Bounded {
+    text: Vec<u8>,
+    limit: usize,
+}
+
+impl io::Write for Bounded {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if more.len() > self.limit.saturating_sub(self.text.len()) {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.text.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn rows<'a, T>(outcomes: &[&'a Outcome], of: impl Fn(&'a Outcome, &'a str) -> Vec<T>) -> Vec<T> {

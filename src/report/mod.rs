@@ -67,7 +67,7 @@ impl Ending {
 
     /// The ending of an audit.
     #[must_use]
-    pub fn audited(audit: &Audit, redactor: &Redactor) -> Self {
+    pub fn audited(audit: Audit, redactor: &Redactor) -> Self {
         Self::Audited(Box::new(Cleaner(redactor).audit(audit)))
     }
 

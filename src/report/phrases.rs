@@ -367,9 +367,9 @@ pub(super) fn failing_first(targets: &[TargetReport]) -> Vec<&TargetReport> {
     rows
 }
 
-pub(super) fn extend(lines: &mut Vec<String>, more: impl Iterator<Item = String>) {
-    let mut more = more.fuse();
-    lines.extend(more.by_ref().take(MAX_LINES));
+pub(super) fn extend<T>(lines: &mut Vec<String>, more: impl IntoIterator<Item = T>, line: impl Fn(T) -> String) {
+    let mut more = more.into_iter().fuse();
+    lines.extend(more.by_ref().take(MAX_LINES).map(line));
     match more.count() {
         0 => {}
         rest => lines.push(format!("    … and {rest} more")),

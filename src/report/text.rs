@@ -39,12 +39,12 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
     let mut lines: Vec<_> = leak.into_iter().chain([headline]).collect();
     lines.extend(checks(outcome));
     if !phrases::is_examined(outcome) {
-        extend(&mut lines, phrases::other_problems(outcome).iter().map(|one| problem(one, &next)));
+        extend(&mut lines, phrases::other_problems(outcome), |one| problem(one, &next));
     }
     targets(outcome, &mut lines);
-    extend(&mut lines, alive.map(key));
-    extend(&mut lines, outcome.notices.iter().map(|notice| format!("  notice: {notice}")));
-    extend(&mut lines, next.iter().map(|next| format!("  next: {next}")));
+    extend(&mut lines, alive, key);
+    extend(&mut lines, &outcome.notices, |notice| format!("  notice: {notice}"));
+    extend(&mut lines, &next, |next| format!("  next: {next}"));
     let inputs = phrases::inputs(outcome);
     if !inputs.is_empty() {
         lines.push("  inputs to add:".to_owned());
@@ -108,7 +108,7 @@ fn targets(outcome: &Outcome, lines: &mut Vec<String>) {
         let detail = target.detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
         format!("    {} holds {}{detail}", target.name, holds(target.state))
     };
-    extend(lines, told.map(line));
+    extend(lines, told, line);
 }
 
 #[cfg(test)]

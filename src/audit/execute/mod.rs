@@ -3,8 +3,9 @@
 mod prune;
 
 use std::cell::RefCell;
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
+use std::collections::HashSet;
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -186,8 +187,9 @@ async fn account(
         }
     }
     if let Some(listing) = merged {
-        account.assessment = assess(&listing, &reached.rotations, criteria);
-        if let Some(pruner) = pruner.filter(|_| account.problems.is_empty()) {
+        let to_prune = pruner.filter(|_| account.problems.is_empty()).map(|pruner| (pruner, listing.clone()));
+        account.assessment = assess(listing, &reached.rotations, criteria);
+        if let Some((pruner, listing)) = to_prune {
             pruner.prune(reached, listing, &mut account).await;
         }
     }
@@ -207,9 +209,8 @@ fn merge(merged: &mut Option<Listing>, listing: Listing) {
     match merged {
         None => *merged = Some(listing),
         Some(merged) => {
-            let new = listing.keys.into_iter().filter(|row| merged.keys.iter().all(|known| known.id != row.id));
-            let new: Vec<_> = new.collect();
-            merged.keys.extend(new);
+            let known: HashSet<_> = merged.keys.iter().map(|row| row.id.clone()).collect();
+            merged.keys.extend(listing.keys.into_iter().filter(|row| !known.contains(&row.id)));
         }
     }
 }
@@ -236,8 +237,12 @@ async fn persistently(issuer: &dyn KeyIssuer, console: &Console) -> Result<Listi
 /// A file that can't be written is a problem of the run: what reads it would take an older one for this one's.
 fn leave_sarif(audit: &mut Audit, settings: &AuditSettings, console: &Console) {
     let Some(path) = &settings.sarif_file else { return };
-    let text = report::sarif(audit, console.redactor(), &settings.beside.uri, settings.beside.is_config);
-    if let Err(error) = write(path, &text) {
+    let written = create(path).and_then(|file| {
+        let mut file = BufWriter::new(file);
+        report::sarif(audit, console.redactor(), &settings.beside.uri, settings.beside.is_config, &mut file)?;
+        file.flush()
+    });
+    if let Err(error) = written {
         let problem = Problem::new(
             format!("sarif-file: {path} could not be written: {error}"),
             "Name a file in a folder that exists and can be written.",
@@ -247,8 +252,7 @@ fn leave_sarif(audit: &mut Audit, settings: &AuditSettings, console: &Console) {
     }
 }
 
-fn write(path: impl AsRef<Path>, text: &str) -> io::Result<()> {
+fn create(path: impl AsRef<Path>) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let file = regular::open_to_write(path.as_ref(), options.write(true).create(true).truncate(true));
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
+    regular::open_to_write(path.as_ref(), options.write(true).create(true).truncate(true))
 }

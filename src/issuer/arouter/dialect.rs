@@ -78,9 +78,7 @@ mod tests {
     use super::*;
 
     fn shown(field: &str) -> Shown {
-        let mut shown = Shown::default();
-        shown.learn(&[(field.to_owned(), serde_json::Value::Null)].into_iter().collect());
-        shown
+        Shown::of(&[(field.to_owned(), serde_json::Value::Null)].into_iter().collect())
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::ArouterIssuer;
 use super::dialect::{Dialect, KeysPath};
 use crate::http::{Failure, Refusal};
 use crate::issuer::pages::{Cursor, Gathered, Page, read_all};
+use crate::issuer::row::{self, ReadRow};
 use crate::issuer::transport::Ask;
 use crate::rotation::model::Listing;
 
@@ -29,7 +30,7 @@ impl ArouterIssuer {
     }
 
     /// A management key belongs to the first path; only a definite "not here" leads to the other.
-    async fn find_in_turn(&self) -> Result<(KeysPath, Gathered), Failure> {
+    async fn find_in_turn(&self) -> Result<(KeysPath, Gathered<ReadRow>), Failure> {
         match self.pages(KeysPath::Api).await {
             Ok(all) => Ok((KeysPath::Api, all)),
             Err(nothing) if is_nowhere(&nothing) => match self.pages(KeysPath::Plain).await {
@@ -43,7 +44,7 @@ impl ArouterIssuer {
     /// A live key may belong to either path, so both are asked; the guide's, where live keys manage themselves, for all
     /// it has. It is settled for only when the other has refused: a path that is merely down would make the next run
     /// speak another dialect than this one.
-    async fn find_at_once(&self) -> Result<(KeysPath, Gathered), Failure> {
+    async fn find_at_once(&self) -> Result<(KeysPath, Gathered<ReadRow>), Failure> {
         let first = self.page(KeysPath::Api, Cursor::Offset(0));
         let (api, plain) = (pin!(first), pin!(self.pages(KeysPath::Plain)));
         let (api, plain) = match select(api, plain).await {
@@ -59,11 +60,11 @@ impl ArouterIssuer {
         }
     }
 
-    async fn pages(&self, path: KeysPath) -> Result<Gathered, Failure> {
+    async fn pages(&self, path: KeysPath) -> Result<Gathered<ReadRow>, Failure> {
         read_all(async |cursor| self.page(path, cursor).await).await
     }
 
-    async fn page(&self, path: KeysPath, cursor: Cursor) -> Result<Page, Failure> {
+    async fn page(&self, path: KeysPath, cursor: Cursor) -> Result<Page<ReadRow>, Failure> {
         let place = match cursor {
             Cursor::Offset(rows) => ("offset", Cow::Owned(rows.to_string())),
             Cursor::Token(token) => ("page_token", Cow::Owned(token)),
@@ -71,15 +72,16 @@ impl ArouterIssuer {
         let query = [("page_size", "100".into()), ("include_disabled", "true".into()), place];
         let ask = Ask { query: &query, ..Ask::get(path.as_str()) };
         let single_flight = self.path.get().is_none().then_some(&self.single_flight);
-        Page::of(&self.wire.read(ask, &self.signer(path)?, single_flight).await?, path.as_str(), "keys")
+        let page = Page::of(&self.wire.read(ask, &self.signer(path)?, single_flight).await?, path.as_str(), "keys")?;
+        Ok(page.map(|id, fields| row::read(id, &fields)))
     }
 
-    fn judged(&self, path: KeysPath, all: Gathered) -> Result<Listing, Failure> {
+    fn judged(&self, path: KeysPath, all: Gathered<ReadRow>) -> Result<Listing, Failure> {
         let mut shown = self.shown.borrow_mut();
-        let (rows, date) = all.judged(path.as_str(), &mut shown, &self.wire.redactor)?;
+        let (keys, date) = all.judged(path.as_str(), &mut shown, &self.wire.redactor)?;
         let dialect = Dialect::tell(path, &shown);
         Ok(Listing {
-            keys: rows.into_iter().map(|(row, _)| row).collect(),
+            keys,
             date,
             dated_within: Duration::ZERO,
             may_rename: dialect.may_rename(),

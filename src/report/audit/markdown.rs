@@ -131,7 +131,7 @@ fn findings(page: &mut Page, audit: &Audit) {
 fn found(findings: &[&Finding]) -> String {
     let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
     for finding in findings.iter().take(MAX_FOUND) {
-        match reasons.iter_mut().find(|(reason, _)| *reason == finding.reason) {
+        match reasons.iter_mut().find(|(reason, _)| *reason == &*finding.reason) {
             Some((_, names)) => names.push(about(finding)),
             None => reasons.push((&finding.reason, vec![about(finding)])),
         }
@@ -148,7 +148,7 @@ fn found(findings: &[&Finding]) -> String {
 }
 
 fn about(finding: &Finding) -> String {
-    match (&finding.key, &finding.rotation) {
+    match (finding.key.as_deref(), &finding.rotation) {
         (Some((id, name)), _) if name.is_empty() => code(&short_id(&id.0)),
         (Some((_, name)), _) | (None, Some((name, _))) => escape(name),
         (None, None) => String::new(),

@@ -7,9 +7,12 @@ mod sarif;
 mod tests;
 mod text;
 
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
 use super::Cleaner;
 use crate::audit::prune::{Fate, How, Pruned};
-use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level};
+use crate::audit::{Assessment, Audit, AuditedAccount, AuditedKey, Finding, Level, Membership};
 use crate::humanize::whole_span;
 use crate::rotation::model::{AllowList, KeyId, KeyRow, ShownRights};
 
@@ -86,21 +89,23 @@ pub(super) fn next(audit: &Audit) -> String {
 
 impl Cleaner<'_> {
     /// An audit as it may be shown: as any text, and without what looks like a key, since a person may have named one so.
-    pub(super) fn audit(&self, audit: &Audit) -> Audit {
+    pub(super) fn audit(&self, audit: Audit) -> Audit {
+        let mut findings = FindingCleaner::new(self);
         Audit {
-            accounts: audit.accounts.iter().map(|account| self.account(account)).collect(),
+            accounts: audit.accounts.into_iter().map(|account| self.account(account, &mut findings)).collect(),
             problems: audit.problems.iter().map(|problem| self.problem(problem)).collect(),
-            ..audit.clone()
+            ..audit
         }
     }
 
-    fn account(&self, account: &AuditedAccount) -> AuditedAccount {
+    fn account(&self, account: AuditedAccount, findings: &mut FindingCleaner<'_>) -> AuditedAccount {
+        let Assessment { keys, findings: found, not_judged } = account.assessment;
         AuditedAccount {
             issuer: self.name(&account.issuer),
             assessment: Assessment {
-                keys: account.assessment.keys.iter().map(|key| self.audited(key)).collect(),
-                findings: account.assessment.findings.iter().map(|finding| self.finding(finding)).collect(),
-                not_judged: account.assessment.not_judged,
+                keys: keys.into_iter().map(|key| self.audited(key, findings)).collect(),
+                findings: found.into_iter().map(|finding| findings.clean(finding)).collect(),
+                not_judged,
             },
             problems: account.problems.iter().map(|problem| self.problem(problem)).collect(),
             pruned: account.pruned.iter().map(|pruned| self.pruned(pruned)).collect(),
@@ -117,38 +122,72 @@ impl Cleaner<'_> {
         Pruned { id: KeyId(self.name(&pruned.id.0)), name: self.name(&pruned.name), fate }
     }
 
-    fn audited(&self, key: &AuditedKey) -> AuditedKey {
-        let mut clean = AuditedKey {
-            targets: key.targets.iter().map(|target| self.name(target)).collect(),
-            row: self.listed(&key.row),
-            ..key.clone()
-        };
-        if let Some(member) = &mut clean.family {
-            member.family = self.name(&member.family);
+    fn audited(&self, key: AuditedKey, findings: &mut FindingCleaner<'_>) -> AuditedKey {
+        let family = key.family.map(|member| Membership { family: findings.name(&member.family), ..member });
+        let targets = key.targets.iter().map(|target| findings.name(target)).collect();
+        AuditedKey { targets, family, row: listed(key.row, findings), ..key }
+    }
+}
+
+/// A label may be anything: it is not shown. Nor is what nobody knows the sense of.
+fn listed(row: KeyRow, clean: &mut FindingCleaner<'_>) -> KeyRow {
+    let mut list = |list: Option<AllowList>| {
+        list.map(|list| match list {
+            AllowList::All => AllowList::All,
+            AllowList::Only(names) => AllowList::Only(names.iter().map(|name| clean.name(name)).collect()),
+        })
+    };
+    let (providers, models) = (list(row.rights.providers), list(row.rights.models));
+    let rights = ShownRights { providers, models, other: BTreeMap::new(), ..row.rights };
+    let key = clean.key(Rc::new((row.id, row.name)));
+    let (id, name) = (*key).clone();
+    KeyRow { id, name, label: None, rights, unknown: BTreeMap::new(), ..row }
+}
+
+/// Cleans the texts of many findings, each of them once.
+pub(super) struct FindingCleaner<'a> {
+    cleaner: &'a Cleaner<'a>,
+    sentences: HashMap<Rc<str>, Rc<str>>,
+    names: HashMap<String, String>,
+    keys: HashMap<Rc<(KeyId, String)>, Rc<(KeyId, String)>>,
+}
+
+impl<'a> FindingCleaner<'a> {
+    pub(super) fn new(cleaner: &'a Cleaner<'a>) -> Self {
+        Self { cleaner, sentences: HashMap::new(), names: HashMap::new(), keys: HashMap::new() }
+    }
+
+    pub(super) fn clean(&mut self, finding: Finding) -> Finding {
+        Finding {
+            key: finding.key.map(|key| self.key(key)),
+            rotation: finding.rotation.map(|(name, line)| (self.name(&name), line)),
+            reason: self.sentence(finding.reason),
+            advice: self.sentence(finding.advice),
+            ..finding
         }
+    }
+
+    fn key(&mut self, key: Rc<(KeyId, String)>) -> Rc<(KeyId, String)> {
+        if let Some(clean) = self.keys.get(&key) {
+            return Rc::clone(clean);
+        }
+        let clean = self.cleaner.key(&key);
+        let clean = if clean == *key { Rc::clone(&key) } else { Rc::new(clean) };
+        self.keys.insert(key, Rc::clone(&clean));
         clean
     }
 
-    /// A label may be anything: it is not shown.
-    fn listed(&self, row: &KeyRow) -> KeyRow {
-        let list = |list: &Option<AllowList>| {
-            list.as_ref().map(|list| match list {
-                AllowList::All => AllowList::All,
-                AllowList::Only(names) => AllowList::Only(names.iter().map(|name| self.name(name)).collect()),
-            })
-        };
-        let (providers, models) = (list(&row.rights.providers), list(&row.rights.models));
-        let rights = ShownRights { providers, models, other: Default::default(), ..row.rights.clone() };
-        KeyRow { id: KeyId(self.name(&row.id.0)), name: self.name(&row.name), label: None, rights, ..row.clone() }
+    fn name(&mut self, name: &str) -> String {
+        if let Some(clean) = self.names.get(name) {
+            return clean.clone();
+        }
+        let clean = self.cleaner.name(name);
+        self.names.insert(name.to_owned(), clean.clone());
+        clean
     }
 
-    fn finding(&self, finding: &Finding) -> Finding {
-        Finding {
-            key: finding.key.as_ref().map(|(id, name)| (KeyId(self.name(&id.0)), self.name(name))),
-            rotation: finding.rotation.as_ref().map(|(name, line)| (self.name(name), *line)),
-            reason: self.sentence(&finding.reason),
-            advice: self.sentence(&finding.advice),
-            ..finding.clone()
-        }
+    fn sentence(&mut self, text: Rc<str>) -> Rc<str> {
+        let clean = || self.cleaner.sentence(&text).into();
+        Rc::clone(self.sentences.entry(Rc::clone(&text)).or_insert_with(clean))
     }
 }

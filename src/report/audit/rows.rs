@@ -1,7 +1,7 @@
 //! An audit in the JSON report, and the words that tables share with it.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::count_not_judged;
@@ -20,8 +20,12 @@ pub(in crate::report) struct AuditRows<'a> {
     fail_on: &'static str,
     fails: bool,
     not_judged: usize,
-    pub(in crate::report) findings: Vec<FindingRow<'a>>,
-    pub(in crate::report) keys: Vec<KeyRow<'a>>,
+    #[serde(serialize_with = "finding_rows")]
+    #[cfg_attr(test, schemars(with = "Vec<FindingRow<'a>>"))]
+    pub(in crate::report) findings: Vec<&'a Finding>,
+    #[serde(serialize_with = "key_rows")]
+    #[cfg_attr(test, schemars(with = "Vec<KeyRow<'a>>"))]
+    pub(in crate::report) keys: Vec<(&'a AuditedAccount, &'a AuditedKey)>,
     pub(in crate::report) pruned: Vec<PrunedRow<'a>>,
 }
 
@@ -40,7 +44,7 @@ pub(in crate::report) struct PrunedRow<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub(in crate::report) struct FindingRow<'a> {
+struct FindingRow<'a> {
     rule: &'static str,
     level: &'static str,
     key_id: Option<&'a str>,
@@ -54,7 +58,7 @@ pub(in crate::report) struct FindingRow<'a> {
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
-pub(in crate::report) struct KeyRow<'a> {
+struct KeyRow<'a> {
     issuer: &'a str,
     id: &'a str,
     name: &'a str,
@@ -94,15 +98,24 @@ impl<'a> AuditRows<'a> {
             fail_on: audit.fail_on.word(),
             fails: audit.fails(),
             not_judged: count_not_judged(audit),
-            findings: findings.into_iter().map(finding).collect(),
+            findings,
             keys: audit
                 .accounts
                 .iter()
-                .flat_map(|account| account.assessment.keys.iter().map(|it| key(account, it)))
+                .flat_map(|account| account.assessment.keys.iter().map(move |key| (account, key)))
                 .collect(),
             pruned: audit.pruned().map(pruned).collect(),
         }
     }
+}
+
+/// A row is made when it is written: all of them take more room than what they are made of.
+fn finding_rows<S: Serializer>(findings: &[&Finding], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(findings.iter().map(|it| finding(it)))
+}
+
+fn key_rows<S: Serializer>(keys: &[(&AuditedAccount, &AuditedKey)], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(keys.iter().map(|(account, it)| key(account, it)))
 }
 
 fn pruned(pruned: &Pruned) -> PrunedRow<'_> {
@@ -118,7 +131,7 @@ fn pruned(pruned: &Pruned) -> PrunedRow<'_> {
 }
 
 fn finding(finding: &Finding) -> FindingRow<'_> {
-    let key = finding.key.as_ref();
+    let key = finding.key.as_deref();
     FindingRow {
         rule: finding.rule.id(),
         level: finding.level.word(),

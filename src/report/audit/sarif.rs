@@ -1,27 +1,31 @@
 //! The audit as SARIF 2.1.0, with what GitHub's code scanning asks for beyond the standard: a file and a line for each
 //! result, fingerprints that tell two findings at the same line apart, a severity for each rule.
 
+use std::io::{self, Write};
+
 use serde_json::{Value, json};
 
-use super::Cleaner;
 use super::text::sentence;
+use super::{Cleaner, FindingCleaner};
 use crate::audit::{Audit, Finding, Rule};
 use crate::secret::Redactor;
 
 /// Code scanning refuses a file with more results than this.
 const MAX_RESULTS: usize = 25_000;
+const NO_RESULTS: &str = "\"results\":[]";
 const SCHEMA: &str = "https://json.schemastore.org/sarif-2.1.0.json";
 const HOME: &str = "https://github.com/keyrotor/keyrotor";
 /// The page that explains every rule.
 const RULES: &str = "blob/main/docs/audit.md#the-audit";
 
-/// The findings as a SARIF file. `file` is the address from the repository's root that they are shown beside, and
+/// Writes the findings as a SARIF file, one by one. `file` is the address from the repository's root that they are shown beside, and
 /// `has_lines` whether a rotation's line is one of that file.
-#[must_use]
-pub fn sarif(audit: &Audit, redactor: &Redactor, file: &str, has_lines: bool) -> String {
-    let audit = Cleaner(redactor).audit(audit);
-    let results: Vec<_> =
-        audit.findings().into_iter().take(MAX_RESULTS).map(|finding| result(finding, file, has_lines)).collect();
+///
+/// # Errors
+/// Where it can't be written.
+pub fn sarif(audit: &Audit, redactor: &Redactor, file: &str, has_lines: bool, to: &mut dyn Write) -> io::Result<()> {
+    let cleaner = Cleaner(redactor);
+    let mut cleaner = FindingCleaner::new(&cleaner);
     let log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -35,10 +39,17 @@ pub fn sarif(audit: &Audit, redactor: &Redactor, file: &str, has_lines: bool) ->
             }},
             "automationDetails": { "id": "keyrotor-audit/" },
             "columnKind": "utf16CodeUnits",
-            "results": results,
+            "results": [],
         }],
     });
-    redactor.scrub(&log.to_string()) + "\n"
+    let log = redactor.scrub(&log.to_string());
+    let (begin, end) = log.split_once(NO_RESULTS).unwrap_or((&log, ""));
+    write!(to, "{begin}\"results\":[")?;
+    for (at, finding) in audit.findings().into_iter().take(MAX_RESULTS).enumerate() {
+        let result = result(&cleaner.clean(finding.clone()), file, has_lines).to_string();
+        write!(to, "{}{}", if at > 0 { "," } else { "" }, redactor.scrub(&result))?;
+    }
+    writeln!(to, "]{end}")
 }
 
 fn rule(rule: Rule) -> Value {
@@ -89,7 +100,7 @@ fn plain(text: &str) -> String {
 
 /// The same for a finding in every run, whatever becomes of the file: of the rule, and of the key's or rotation's name.
 fn fingerprint(finding: &Finding) -> String {
-    let key = finding.key.as_ref().map(|(id, _)| id.0.as_str()).unwrap_or_default();
+    let key = finding.key.as_ref().map(|key| key.0.0.as_str()).unwrap_or_default();
     let rotation = finding.rotation.as_ref().filter(|_| key.is_empty()).map(|(name, _)| name.as_str());
     let parts = [finding.rule.id(), key, rotation.unwrap_or_default()];
     format!("{:016x}:1", fnv(parts.join("\n").as_bytes()))

@@ -11,13 +11,12 @@ use crate::rotation::model::KeyKind;
 /// The ending in lines, without mark-up.
 pub(in crate::report) fn text(audit: &Audit) -> Vec<String> {
     let mut lines = vec![format!("Audit of {}: {}.", key_count(audit), counts(audit))];
-    extend(&mut lines, audit.all_problems().map(|problem| format!("  error: {}", problem.what)));
+    extend(&mut lines, audit.all_problems(), |problem| format!("  error: {}", problem.what));
     lines.extend(not_judged(audit).map(|notice| format!("  note: {notice}")));
-    let pruned = audit.pruned().map(|it| format!("  prune {} {}: {}", it.id, it.name, fate(&it.fate)));
-    extend(&mut lines, pruned);
-    extend(&mut lines, audit.findings().into_iter().map(finding));
+    extend(&mut lines, audit.pruned(), |it| format!("  prune {} {}: {}", it.id, it.name, fate(&it.fate)));
+    extend(&mut lines, audit.findings(), finding);
     let keys = audit.accounts.iter().flat_map(|account| &account.assessment.keys);
-    extend(&mut lines, keys.map(key));
+    extend(&mut lines, keys, key);
     if audit.fails() {
         lines.push(format!("  it fails: fail-on is {}", audit.fail_on.word()));
     }
@@ -41,7 +40,7 @@ fn finding(finding: &Finding) -> String {
 
 /// `old-key: production (key_1): it is … What to do: …`.
 pub(in crate::report) fn sentence(finding: &Finding) -> String {
-    let about = match (&finding.key, &finding.rotation) {
+    let about = match (finding.key.as_deref(), &finding.rotation) {
         (Some((id, name)), _) => format!("{name} ({id}): "),
         (None, Some((name, _))) => format!("{name}: "),
         (None, None) => String::new(),

@@ -483,13 +483,13 @@ impl Issuer {
     /// One page of the list.
     #[must_use]
     pub fn page(&self, query: &ListQuery) -> Page {
-        let workspace = |key: &Key| match key.extra.get("workspace_id").and_then(Value::as_str) {
-            Some(id) => id.to_owned(),
-            None => DEFAULT_WORKSPACE.to_owned(),
-        };
         let asked = query.workspace.as_deref().unwrap_or(DEFAULT_WORKSPACE);
+        let is_asked = |key: &Key| {
+            let id = key.extra.get("workspace_id").and_then(Value::as_str).unwrap_or(DEFAULT_WORKSPACE);
+            id == asked
+        };
         let mut keys = self.list();
-        keys.retain(|key| (query.include_disabled || !key.disabled) && workspace(key) == asked);
+        keys.retain(|key| (query.include_disabled || !key.disabled) && is_asked(key));
         let token = query.page_token.as_deref().and_then(|token| token.strip_prefix("after-"));
         let from = match token.and_then(|token| token.parse().ok()) {
             Some(from) => from,

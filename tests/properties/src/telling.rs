@@ -199,7 +199,7 @@ fn ending(u: &mut Unstructured<'_>) -> Result<Ending> {
         return Ok(Ending::invalid(&several(u, 6, echoing)?, &redactor));
     }
     if u.ratio(1, 4)? {
-        return Ok(Ending::audited(&audit(u)?, &redactor));
+        return Ok(Ending::audited(audit(u)?, &redactor));
     }
     let first = outcome(u)?;
     let more: Vec<Outcome> = if u.ratio(1, 4)? { several(u, 2, outcome)? } else { Vec::new() };
