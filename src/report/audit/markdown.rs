@@ -3,7 +3,7 @@
 use super::rows::{reset, role, state};
 use super::{counts, fate, key_count, next, not_judged};
 use crate::audit::prune::{Fate, Pruned};
-use crate::audit::{Audit, AuditStatus, AuditedKey, Finding, LastUse, Level, State};
+use crate::audit::{Audit, AuditStatus, AuditedAccount, AuditedKey, Finding, LastUse, Level, State};
 use crate::humanize::{day, moment, whole_span};
 use crate::report::escape::{code, escape, prose};
 use crate::report::page::Page;
@@ -136,15 +136,25 @@ fn found(findings: &[&Finding]) -> String {
             None => reasons.push((&finding.reason, vec![about(finding)])),
         }
     }
-    let told = reasons.into_iter().map(|(reason, names)| match names.as_slice() {
-        [name] => format!("{name}: {}", prose(reason)),
-        names => format!("{}: {}", prose(reason), names.join(", ")),
+    let end = common_end(&reasons);
+    let told = reasons.into_iter().map(|(reason, names)| {
+        let reason = prose(end.and_then(|end| reason.strip_suffix(end)).unwrap_or(reason));
+        match names.as_slice() {
+            [name] => format!("{name}: {reason}"),
+            names => format!("{reason}: {}", names.join(", ")),
+        }
     });
-    let shown: Vec<_> = told.collect();
-    match findings.len().saturating_sub(MAX_FOUND) {
-        0 => shown.join("; "),
-        more => format!("{}; and {more} more", shown.join("; ")),
-    }
+    let more = findings.len().saturating_sub(MAX_FOUND);
+    let more = (more > 0).then(|| format!("and {more} more"));
+    let end = end.map(|end| format!("({})", prose(end.trim_start_matches("; "))));
+    told.chain(more).chain(end).collect::<Vec<_>>().join("<br>")
+}
+
+/// What several reasons have in common behind their last semicolon, which is told once: `; \`old-after\` is 90 days`.
+fn common_end<'a>(reasons: &[(&'a str, Vec<String>)]) -> Option<&'a str> {
+    let end = |(reason, _): &(&'a str, Vec<String>)| reason.rfind("; ").and_then(|at| reason.get(at..));
+    let first = end(reasons.first()?)?;
+    (reasons.len() > 1 && reasons.iter().all(|reason| end(reason) == Some(first))).then_some(first)
 }
 
 fn about(finding: &Finding) -> String {
@@ -166,19 +176,55 @@ fn level(level: Level) -> &'static str {
 fn keys(page: &mut Page, audit: &Audit) {
     let several = audit.accounts.len() > 1;
     let all = audit.accounts.iter().flat_map(|account| account.assessment.keys.iter().map(move |key| (account, key)));
-    let row = |(account, key): (&crate::audit::AuditedAccount, &AuditedKey)| {
-        let issuer = if several { format!(" {} |", escape(&account.issuer)) } else { String::new() };
-        format!("|{issuer}{}\n", key_cells(key))
+    let columns = Columns::of(audit);
+    let row = |(account, key): (&AuditedAccount, &AuditedKey)| {
+        let issuer = several.then(|| escape(&account.issuer));
+        format!("|{}\n", cells(issuer.into_iter().chain(columns.cells(key))))
     };
-    let (column, line) = if several { (" Issuer |", "---|") } else { ("", "") };
-    let head = format!(
-        "### Keys\n\n|{column} Name | Key | State | Age | Last used | Limit | May use | Expires | Family | Targets |\n\
-         |{line}---|---|---|---|---|---|---|---|---|---|\n"
-    );
+    let heads: Vec<_> = several.then_some("Issuer").into_iter().chain(columns.heads()).collect();
+    let empty = " |".repeat(heads.len() - 1);
+    let lines = "---|".repeat(heads.len());
+    let head = format!("### Keys\n\n|{}\n|{lines}\n", cells(heads.into_iter().map(str::to_owned)));
     let count = audit.accounts.iter().map(|account| account.assessment.keys.len()).sum();
-    let empty = if several { " |" } else { "" };
-    page.list(&head, count, all.map(row), |count| format!("| … and {count} more |{empty} | | | | | | | | |\n"));
+    page.list(&head, count, all.map(row), |count| format!("| … and {count} more |{empty}\n"));
     ids_in_full(page, audit);
+}
+
+fn cells(all: impl Iterator<Item = String>) -> String {
+    all.map(|cell| format!(" {cell} |")).collect()
+}
+
+/// The columns of the table of keys. One that says nothing of any key is left out, since the page is narrow.
+struct Columns {
+    expires: bool,
+    family: bool,
+    targets: bool,
+}
+
+impl Columns {
+    fn of(audit: &Audit) -> Self {
+        let any = |says: fn(&AuditedKey) -> bool| {
+            audit.accounts.iter().flat_map(|account| &account.assessment.keys).any(says)
+        };
+        Self {
+            expires: any(|key| matches!(key.row.rights.expires_at, Some(Some(_)))),
+            family: any(|key| key.family.is_some()),
+            targets: any(|key| !key.targets.is_empty()),
+        }
+    }
+
+    fn heads(&self) -> impl Iterator<Item = &'static str> {
+        self.shown(["Key", "State", "Age", "Last used", "Limit", "May use", "Expires", "Family", "Targets"])
+    }
+
+    fn cells(&self, key: &AuditedKey) -> impl Iterator<Item = String> {
+        self.shown(key_cells(key))
+    }
+
+    fn shown<T>(&self, all: [T; 9]) -> impl Iterator<Item = T> {
+        let is_shown = [true, true, true, true, true, true, self.expires, self.family, self.targets];
+        all.into_iter().zip(is_shown).filter_map(|(one, is_shown)| is_shown.then_some(one))
+    }
 }
 
 fn ids_in_full(page: &mut Page, audit: &Audit) {
@@ -196,24 +242,41 @@ fn ids_in_full(page: &mut Page, audit: &Audit) {
     }
 }
 
-fn key_cells(key: &AuditedKey) -> String {
+fn key_cells(key: &AuditedKey) -> [String; 9] {
     let row = &key.row;
     let management = row.kind == KeyKind::Management;
-    let state = if management { format!("{}, management key", state(key)) } else { state(key).to_owned() };
+    let state = if management { format!("{}, management", state(key)) } else { state(key).to_owned() };
     let family = key.family.as_ref().map(|it| format!("{}, {}", it.family, role(it.role))).unwrap_or_default();
-    let cells = [
-        escape(&row.name),
-        code(&short_id(&row.id.0)),
+    let id = code(&short_id(&row.id.0));
+    [
+        if row.name.is_empty() { id } else { format!("{}<br>{id}", escape(&row.name)) },
         state,
         key.age.map_or_else(|| NOT_SHOWN.to_owned(), whole_span),
-        last_use(key.last_use),
+        match key.last_use {
+            LastUse::At(at) => day(at),
+            other => last_use(other),
+        },
         if management { String::new() } else { escape(&limit(row)) },
-        if management { String::new() } else { escape(&may_use(row)) },
+        if management { String::new() } else { escape(&what_it_may_use(row)) },
         expires(row),
         escape(&family),
         escape(&names(key.targets.iter().map(String::as_str))),
-    ];
-    cells.map(|cell| format!(" {cell} |")).concat()
+    ]
+}
+
+/// [`may_use`] without the list that restricts nothing.
+fn what_it_may_use(row: &KeyRow) -> String {
+    let all = |list: &Option<AllowList>| list.as_ref().is_none_or(|list| *list == AllowList::All);
+    let mut row = row.clone();
+    match (all(&row.rights.providers), all(&row.rights.models)) {
+        (true, true) if row.rights.providers.is_some() && row.rights.models.is_some() => {
+            return "everything".to_owned();
+        }
+        (true, false) => row.rights.providers = None,
+        (false, true) => row.rights.models = None,
+        _ => {}
+    }
+    may_use(&row)
 }
 
 const NOT_SHOWN: &str = "not shown";
@@ -253,7 +316,7 @@ fn expires(row: &KeyRow) -> String {
     match row.rights.expires_at {
         None => NOT_SHOWN.to_owned(),
         Some(None) => "never".to_owned(),
-        Some(Some(end)) => moment(end),
+        Some(Some(end)) => day(end),
     }
 }
 

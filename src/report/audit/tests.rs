@@ -82,12 +82,12 @@ xychart-beta
 
 ### Keys
 
-| Name | Key | State | Age | Last used | Limit | May use | Expires | Family | Targets |
-|---|---|---|---|---|---|---|---|---|---|
-| by&#124;hand | <code>by&#124;hand</code> | disabled | 138 days | never | none | all providers; all models | never |  |  |
-| production-2026-12-01-7f3a9c | `production-2…` | live | 16 days | 2026-12-17 08:30 UTC | 500 USD monthly, \
-120.50 left | providers anthropic, openai; all models | never | production, current | repo:acme/app AROUTER&#95;API&#95;KEY |
-| root | `root` | live, management key | 24 hours | never |  |  | never |  |  |
+| Key | State | Age | Last used | Limit | May use | Family | Targets |
+|---|---|---|---|---|---|---|---|
+| by&#124;hand<br><code>by&#124;hand</code> | disabled | 138 days | never | none | everything |  |  |
+| production-2026-12-01-7f3a9c<br>`production-2…` | live | 16 days | 2026-12-17 | 500 USD monthly, \
+120.50 left | providers anthropic, openai | production, current | repo:acme/app AROUTER&#95;API&#95;KEY |
+| root<br>`root` | live, management | 24 hours | never |  |  |  |  |
 
 <details><summary>Ids in full</summary>
 
@@ -154,12 +154,28 @@ fn keys_that_could_not_be_judged_are_counted() {
 }
 
 #[test]
+fn what_many_findings_have_in_common_is_told_once_and_each_has_a_line_of_its_own() {
+    let old = |name: &str, made: &str| {
+        let mut key = row(name, made);
+        key.rights.expires_at = "2026-12-25T08:30:00Z".parse().ok().map(Some);
+        (key.last_used_at, key.rights.limit) = ("2026-12-17T08:30:00Z".parse().ok(), Some(Some(5.0)));
+        key
+    };
+    let keys = vec![old("a", "2026-08-01T00:00:00Z"), old("b", "2026-08-02T00:00:00Z")];
+    let page = markdown(&ending(&audit(keys, FailOn::Never)), 100_000);
+    let found = "a: it is 138 days old<br>b: it is 137 days old<br>(`old-after` is 90 days)";
+    assert!(page.contains(found), "{page}");
+    let head = "| Key | State | Age | Last used | Limit | May use | Expires |\n";
+    assert!(page.contains(head) && page.contains("| 2026-12-25 |"), "no column is there for nothing\n{page}");
+}
+
+#[test]
 fn several_accounts_name_their_issuer() {
     let mut audit = audit(keys(), FailOn::Never);
     let other = AuditedAccount { issuer: "https://gw.corp/".into(), ..audit.accounts.first().cloned().unwrap() };
     audit.accounts.push(other);
     let text = markdown(&ending(&audit), 100_000);
-    assert!(text.contains("| Issuer | Name |") && text.contains("| https&#58;//gw.corp/ | root | `root` |"), "{text}");
+    assert!(text.contains("| Issuer | Key |") && text.contains("| https&#58;//gw.corp/ | root<br>`root` |"), "{text}");
 }
 
 fn in_sarif(audit: &Audit, redactor: &Redactor, has_lines: bool) -> String {

@@ -4,7 +4,8 @@ use comrak::nodes::{AstNode, NodeValue};
 use comrak::{Arena, Options, parse_document};
 
 /// The tags that summaries are made with.
-const TAGS: [&str; 8] = [
+const TAGS: [&str; 9] = [
+    "<br>",
     "<code>",
     "</code>",
     "<span>",
