@@ -35,6 +35,9 @@ use crate::rotation::step::Step;
 /// An issuer that can't rename, found out late, and then two other spellings of a limit: more is not in the dialects.
 const MAX_BEGINNINGS: usize = 4;
 
+/// So often a run with `leaked` begins again after it gave way.
+const MAX_GIVEN_WAY: u32 = 6;
+
 /// Rotates: makes true what the policy asks, and is safe to repeat. Never fails: what went wrong is in the outcome.
 pub async fn rotate(
     issuer: &dyn KeyIssuer,
@@ -81,9 +84,9 @@ pub async fn dry_run(
 
 impl Run<'_> {
     async fn to_its_end(&self) -> (End, Option<Observation>) {
-        let mut fixed = false;
+        let (mut fixed, mut gave_way, mut beginnings) = (false, 0, 0);
         let mut last_seen = None;
-        for _ in 0..MAX_BEGINNINGS {
+        while beginnings < MAX_BEGINNINGS {
             let observed = tokio::select! {
                 biased;
                 observed = self.step(Step::Observe, self.observe(fixed)) => observed,
@@ -100,15 +103,49 @@ impl Run<'_> {
                 Ok(end) => return (end, Some(seen)),
                 Err(Restart::WithoutRenames) => {
                     self.note("this issuer does not rename keys: beginning again without");
-                    fixed = true;
+                    (fixed, beginnings) = (true, beginnings + 1);
                 }
-                Err(Restart::WithOtherSpelling) => self.note("the spending limit was not taken: trying its other name"),
+                Err(Restart::WithOtherSpelling) => {
+                    self.note("the spending limit was not taken: trying its other name");
+                    beginnings += 1;
+                }
+                Err(Restart::BehindAnother(problem)) => {
+                    gave_way += 1;
+                    if let Some(end) = self.wait_behind_another(problem, gave_way).await {
+                        return (end, Some(seen));
+                    }
+                }
             }
             self.begin_again();
             last_seen = Some(seen);
         }
         self.trouble(Problem::new("the issuer behaves differently each time", "run it again later"));
         (End::Undone(Undone::Nothing), last_seen)
+    }
+
+    /// Runs that begin at the same moment all give way, and a leaked key would live on. So a run with `leaked` begins again,
+    /// each after a time of its own and later each time: sooner or later one of them is alone.
+    async fn wait_behind_another(&self, problem: Problem, nth: u32) -> Option<End> {
+        if nth > MAX_GIVEN_WAY {
+            self.trouble(problem);
+            return Some(End::Undone(Undone::Back));
+        }
+        self.note(format!("{}: beginning again, since `leaked` is set", problem.what));
+        let longest = self.policy.request_timeout / 4 * nth;
+        let apart = longest.mul_f64(self.ctx.rng.borrow_mut().f64());
+        match self.pause(apart).await {
+            Ok(()) => None,
+            Err(abort) => {
+                self.trouble_of(abort);
+                Some(End::Undone(Undone::Back))
+            }
+        }
+    }
+
+    /// A run that gives way has no say any more; but nothing that it wrote keeps a run with `leaked` from beginning again.
+    fn may_begin_again(&self) -> bool {
+        let wrote = !self.memory.borrow().ledger.targets_touched().is_empty();
+        self.policy.leaked && !wrote && !self.ctx.interrupt.requested()
     }
 
     fn blind(&self, abort: Abort) -> End {
@@ -179,6 +216,9 @@ impl Run<'_> {
                 Ok(End::Rotated { reason: rotate.due.clone() })
             }
             Err(Abort::BeginAgain(again)) => self.undo_to_begin_again(again).await,
+            Err(Abort::GiveWay(problem)) if self.may_begin_again() => {
+                self.undo_to_begin_again(Restart::BehindAnother(problem)).await
+            }
             Err(abort) => Ok(End::Undone(self.undo_in_time(abort, seen, &rotate).await)),
         }
     }
@@ -251,6 +291,12 @@ impl Run<'_> {
         self.in_time(self.revoke()).await;
         self.unstoppable.set(false);
         let gone = self.new_key().is_none_or(|new| self.memory.borrow().fate(&new.id) == Some(&KeyFate::NewRevoked));
-        if gone { Err(again) } else { Ok(End::Undone(Undone::Held)) }
+        if gone {
+            return Err(again);
+        }
+        if let Restart::BehindAnother(problem) = again {
+            self.trouble(problem);
+        }
+        Ok(End::Undone(Undone::Held))
     }
 }

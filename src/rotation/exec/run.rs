@@ -51,6 +51,8 @@ pub(super) enum Abort {
 pub(super) enum Restart {
     WithoutRenames,
     WithOtherSpelling,
+    /// Once another run, which this one gave way to for this reason, has had its turn.
+    BehindAnother(Problem),
 }
 
 /// How a write that was repeated as often as is sensible ended.

@@ -335,3 +335,28 @@ fn a_wait_that_never_ends_is_not_begun() {
         stage.check_no_outage().unwrap();
     }
 }
+
+/// All of them see each other's keys and give way. The one that is told of a leak begins again until it is alone.
+#[test]
+fn of_ten_programs_at_once_the_one_with_leaked_rotates() {
+    let stage = Setting::new(Dialect::Mgmt).repos(&["acme/app", "acme/api"]).stage();
+    // Long enough that all of them have looked before the first has made a key.
+    stage.world.fault("issuer:POST:1x10:delay=1500ms");
+    let old = stage.held()[0].clone().unwrap();
+    let status = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..10)
+            .map(|nth| {
+                let stage = &stage;
+                scope.spawn(move || {
+                    let ran = stage.action().input("leaked", if nth == 0 { "true" } else { "" }).run();
+                    (ran.status(), ran.rotated(), ran.log())
+                })
+            })
+            .collect();
+        let ended: Vec<_> = runs.into_iter().map(|run| run.join().unwrap()).collect();
+        ended.into_iter().next().unwrap()
+    });
+    assert_eq!((status.0, status.1), (0, true), "{}", status.2);
+    assert!(stage.world.live_keys(FAMILY).iter().all(|key| key.value != old), "{}", status.2);
+    stage.check_no_outage().unwrap();
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keyrotor::rotation::model::AllowList;
 use keyrotor::rotation::outcome::{RunStatus, TargetState};
 use keyrotor::rotation::policy::{Retire, Wish};
@@ -11,6 +12,7 @@ use keyrotor_sim::play::play;
 use keyrotor_sim::scene::{FAMILY, SECRET};
 use keyrotor_sim::schedule::{Act, RunPlan, Schedule};
 use keyrotor_sim::{Call, Fault, Scene, Script};
+use tokio::time::Instant;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -36,6 +38,31 @@ async fn two_runs_that_waited_for_the_same_dead_one_wait_for_each_other() {
         scene.assert_no_outage();
         tokio::time::sleep(LONG_AFTER).await;
         assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated, "{apart:?}");
+        scene.assert_healed();
+    }
+}
+
+/// Runs that begin at once see each other's keys and give way. The one with `leaked` gave way too, and for good: the key that
+/// a thief had lived on until somebody started another run.
+#[tokio::test(start_paused = true)]
+async fn of_ten_runs_at_once_one_with_leaked_wins_within_three_minutes() {
+    for (seed, leaked) in (0..25).flat_map(|seed| [(seed, 1), (seed, 3), (seed, 10)]) {
+        let scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+        let (old, began) = (scene.deployed(), Instant::now());
+        let runs = (0..10).map(|nth| {
+            let mut one = Scene { seed: 100 * seed + nth, ..scene.clone() };
+            one.policy.leaked = nth < leaked;
+            async move {
+                let ended = one.clean_run().await;
+                (one.policy.leaked && ended.outcome().verdict == RunStatus::Rotated).then(|| began.elapsed())
+            }
+        });
+        let won = join_all(runs).await.into_iter().flatten().min();
+        assert!(won.is_some_and(|took| took < 180 * SECOND), "seed {seed}, {leaked} with `leaked`: {won:?}");
+        assert!(scene.world.live_keys(FAMILY).iter().all(|key| Some(&key.value) != old.as_ref()), "seed {seed}");
+        scene.assert_no_outage();
+        tokio::time::sleep(LONG_AFTER).await;
+        assert_eq!(scene.clean_run().await.outcome().verdict, RunStatus::Rotated, "seed {seed}");
         scene.assert_healed();
     }
 }

@@ -467,6 +467,9 @@ impl<'a> Play<'a> {
                     if plan.side == Side::Neighbour && outcome.rotated && alive {
                         self.broke(Promise::Lie, format!("a family that was never there was rotated\n{outcome:#?}"));
                     }
+                    if plan.leaked && plan.faults.is_empty() && self.schedule.broken.is_none() && gave_way(&outcome) {
+                        self.broke(Promise::Leaked, format!("a run gave way although the key leaked\n{outcome:#?}"));
+                    }
                     self.came(plan, scene, &mut outcome, before.as_ref());
                 }
             }
@@ -726,6 +729,11 @@ fn given_up(scene: &Scene, script: &Script, ended: Option<&Ended>) -> Option<(BT
     let places = scene.targets.iter().enumerate().filter(|(nth, _)| scene.secret_of(*nth) == SECRET);
     let places = places.map(|(_, place)| place.clone()).collect();
     (scene.policy.leaked && tells).then_some((keys, places))
+}
+
+/// Whether a run ended because another one had begun beside it.
+fn gave_way(outcome: &Outcome) -> bool {
+    outcome.problems.iter().any(|problem| problem.what.starts_with("another run made the key"))
 }
 
 /// An issuer that can't rename leaves no time for more.

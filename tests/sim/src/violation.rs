@@ -31,6 +31,8 @@ pub enum Promise {
     Stops,
     /// A run ends.
     Ends,
+    /// A run that is told that the key leaked does not give way for good to runs that begin beside it.
+    Leaked,
     /// A panic.
     Panic,
 }
