@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -66,7 +66,14 @@ pub(crate) async fn run(settings: &InitSettings, interrupt: &Interrupt, runner: 
         }
         return WRONG_INPUTS;
     };
-    let seen = look(settings, &plan, interrupt, runner).await;
+    let seen = tokio::select! {
+        biased;
+        () = interrupt.wait() => {
+            runner.complain("\nNothing was written.\n");
+            return UNCHANGED;
+        }
+        seen = look(settings, &plan, runner) => seen,
+    };
     if settings.print {
         runner.verbatim(&plan.workflow().into());
         runner.complain(&left(&plan, &seen, None));
@@ -178,17 +185,12 @@ enum Seen {
 }
 
 /// Looks whether each secret that the workflow reads is there, by its name.
-async fn look(
-    settings: &InitSettings,
-    plan: &Plan,
-    interrupt: &Interrupt,
-    runner: &Rc<Console>,
-) -> BTreeMap<String, Seen> {
+async fn look(settings: &InitSettings, plan: &Plan, runner: &Rc<Console>) -> BTreeMap<String, Seen> {
     let names: Vec<_> = plan.secrets().into_iter().map(|it| it.name).chain(plan.own_secret()).collect();
     let all = |seen: Seen| names.iter().map(|name| (name.clone(), seen.clone())).collect();
     let token = match &settings.token {
         Some(token) => Some(token.clone()),
-        None => token_of_gh(interrupt).await,
+        None => token_said_by(&mut gh()).await,
     };
     let Some(token) = token else {
         return all(Seen::Unknown(
@@ -247,25 +249,36 @@ fn stores(settings: &InitSettings, token: Secret, runner: &Rc<Console>) -> anyho
     Ok(Stores::new(Some(Rc::new(github.paced(Rc::new(pace)))), around))
 }
 
-/// The token with which `gh` is signed in. A program of that name that says too much or nothing at all is ended.
-async fn token_of_gh(interrupt: &Interrupt) -> Option<Secret> {
+/// Says the token with which it is signed in.
+fn gh() -> Command {
     let mut command = Command::new("gh");
-    command.args(["auth", "token"]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut child = command.process_group(0).spawn().ok()?;
-    let said = child.stdout.take()?;
+    command.args(["auth", "token"]);
+    command
+}
+
+/// A program and those that it has started in turn, which end with the use of it.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
+            kill_process_group(group, Signal::KILL).ok();
+        }
+        self.0.wait().ok();
+    }
+}
+
+/// The token that a program says. One that says too much or nothing at all is ended.
+async fn token_said_by(command: &mut Command) -> Option<Secret> {
+    let streams = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut program = Group(streams.process_group(0).spawn().ok()?);
+    let said = program.0.stdout.take()?;
     let read = tokio::task::spawn_blocking(move || {
         let mut text = String::new();
         said.take(MAX_TOKEN).read_to_string(&mut text).ok().map(|_| Secret::new(text.trim().to_owned()))
     });
-    let token = tokio::select! {
-        biased;
-        () = interrupt.wait() => None,
-        read = tokio::time::timeout(PATIENCE, read) => read.ok().and_then(Result::ok).flatten(),
-    };
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        kill_process_group(group, Signal::KILL).ok();
-    }
-    child.wait().ok()?;
+    let token = tokio::time::timeout(PATIENCE, read).await.ok().and_then(Result::ok).flatten();
+    drop(program);
     let is_token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
     token.filter(|token| is_token(token.expose()))
 }
@@ -352,6 +365,20 @@ fn shell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_says_nothing_is_ended_after_half_a_minute_with_what_it_started() {
+        let (mut silent, began) = (Command::new("sh"), std::time::Instant::now());
+        silent.args(["-c", "sleep 300 & sleep 300"]);
+        let waited = async {
+            tokio::time::advance(PATIENCE).await;
+            tokio::task::yield_now().await;
+        };
+        let (token, ()) = tokio::join!(token_said_by(&mut silent), waited);
+        // The pipe is read to its end, which comes when nobody holds it any more.
+        assert!(token.is_none() && began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
+    }
 
     #[test]
     fn a_word_survives_the_shell() {

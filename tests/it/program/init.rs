@@ -5,7 +5,7 @@ use std::fs;
 use keyrotor_fake::Dialect;
 
 use crate::docs::examples::check_made;
-use crate::harness::{Invocation, Setting, Stage};
+use crate::harness::{Invocation, Ran, Setting, Stage};
 use crate::peers::programs;
 use crate::traffic;
 
@@ -158,19 +158,37 @@ fn nobody_is_asked_where_nobody_is() {
 }
 
 /// What is called `gh` may be anything.
-#[test]
-fn a_gh_that_never_stops_talking_is_ended() {
+fn with_gh(stage: &Stage, script: &str) -> Ran {
     use std::os::unix::fs::PermissionsExt as _;
-    let stage = Setting::new(Dialect::Mgmt).stage();
-    stage.put("gh", "#!/bin/sh\nexec /bin/cat /dev/zero\n");
+    stage.put("gh", script);
     fs::set_permissions(stage.path("gh"), fs::Permissions::from_mode(0o755)).unwrap();
     let path = stage.path("gh").parent().unwrap().display().to_string();
-    let ran = init(&stage)
-        .arg("--key-name=other")
-        .arg("--repository=acme/app")
-        .secret("github-token", "")
-        .variable("PATH", &path)
-        .run();
+    let init = init(stage).arg("--key-name=other").arg("--repository=acme/app").secret("github-token", "");
+    init.variable("PATH", &path).run()
+}
+
+#[test]
+fn a_gh_that_never_stops_talking_is_ended() {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    let ran = with_gh(&stage, "#!/bin/sh\nexec /bin/cat /dev/zero\n");
     assert_eq!(ran.status(), 0, "{}", ran.log());
     assert!(ran.stdout.contains("there is no token to look with"), "{}", ran.log());
+}
+
+/// The signal comes while `gh` is asked: it ends with the run, and nothing is written.
+#[test]
+fn a_signal_ends_a_gh_that_says_nothing_and_what_it_started() {
+    let stage = Setting::new(Dialect::Mgmt).stage();
+    let script = "#!/bin/sh\necho $$ >pid\n/bin/sleep 300 &\n/bin/kill -TERM $PPID\nwait\n";
+    let ran = with_gh(&stage, script);
+    assert_eq!(ran.status(), 1, "{}", ran.log());
+    ran.check_stopped_in_time(std::time::Duration::ZERO).unwrap();
+    assert!(ran.stderr.contains("Nothing was written") && !stage.path(".github").exists(), "{}", ran.log());
+    let pid = fs::read_to_string(stage.path("pid")).unwrap();
+    let of_its_group = |entry: fs::DirEntry| {
+        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+        let group = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(2).map(str::to_owned));
+        group.as_deref() == Some(pid.trim()) && !stat.contains(") Z ")
+    };
+    assert!(!fs::read_dir("/proc").unwrap().flatten().any(of_its_group), "something of gh lives on");
 }
