@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
@@ -366,7 +366,6 @@ fn shell(text: &str) -> String {
 mod tests {
     use super::*;
 
-    #[test]
     #[tokio::test(start_paused = true)]
     async fn a_program_that_says_nothing_is_ended_after_half_a_minute_with_what_it_started() {
         let (mut silent, began) = (Command::new("sh"), std::time::Instant::now());

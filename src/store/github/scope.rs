@@ -140,7 +140,7 @@ fn partly_seen(total: usize, seen: usize) -> Failure {
     Failure::Refused(Refusal {
         status: None,
         message: format!(
-            "the secret is shown to {total} selected repositories, of which the token sees {seen}; writing it would \
+            "the secret is shown to {total} selected repositories, and the token sees {seen} of them; writing it would \
              take it from the others"
         ),
         hint: Some("Use a token that sees all of them, or state them in the target with `repos=`.".to_owned()),

@@ -86,7 +86,7 @@ fn a_repository_that_the_token_cannot_see_stops_the_run_before_anything_is_made(
     nothing_left(&stage, &ran, &["acme/api", "404", "cannot see"]);
     assert_eq!(traffic::writes(&ran), [""; 0]);
     let ran = stage.action().secret("github-token", "ghp_0123456789abcdefghijklmnopqrstuvwxyz").run();
-    nothing_left(&stage, &ran, &["401", "wrong, revoked or expired"]);
+    nothing_left(&stage, &ran, &["401", "Make a new token and set it"]);
 }
 
 #[test]

@@ -88,6 +88,7 @@ fn the_key_is_taken_however_it_was_pasted_and_the_app_by_id_or_number() {
         (app.number.to_string(), pem.to_owned()),
         (app.client_id.clone(), app.pkcs8.trim_end().to_owned()),
         (app.client_id.clone(), pem.replace('\n', "\\n")),
+        (app.client_id.clone(), pem.replace('\n', "\\\\n")),
         (app.client_id.clone(), pem.replace('\n', "\r\n")),
         (app.client_id, STANDARD.encode(&app.pem)),
     ] {

@@ -186,6 +186,7 @@ fn one_that_fails_does_not_stop_the_others() {
     assert_eq!(row(&ran, "b")["exit-code"], 1);
     assert_eq!(row(&ran, "c")["outcome"], "rotated");
     assert_eq!((ran.output("targets-written"), ran.output("targets-failed")), ("2", "1"));
+    assert!(ran.summary.starts_with("## ❌ 3 rotations: 2 rotated, 1 failed\n"), "{}", ran.summary);
     // What failed comes first, the exit status is the worst.
     let (failed, fine) = (ran.summary.find("### Failed").unwrap(), ran.summary.find("### Rotated").unwrap());
     assert!(failed < fine, "{}", ran.summary);

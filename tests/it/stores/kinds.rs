@@ -61,6 +61,39 @@ fn rotated(stage: &Stage, ran: &Ran) {
     traffic::check_github(ran);
 }
 
+/// What GitHub says where no permission of a token helps, and words of the remedy.
+const REASONS: [(&str, &str); 5] = [
+    (
+        "Although you appear to have the correct authorization credentials, the `acme` organization has an IP allow list \
+         enabled, and your IP address is not permitted to access this resource.",
+        "the runner's address",
+    ),
+    ("Repository was archived so is read-only.", "Unarchive the repository"),
+    ("Resource protected by organization SAML enforcement.", "single sign-on"),
+    ("This organization is locked because of a billing issue.", "unlock it"),
+    ("Repository access blocked", "GitHub's support"),
+];
+
+#[test]
+fn a_reason_of_githubs_own_has_its_own_remedy_at_every_kind_of_place() {
+    for (nth, place) in ALL.into_iter().enumerate() {
+        for (method, further) in [("GET", 0), ("PUT", 2)] {
+            let (said, remedy) = REASONS[(nth + further) % REASONS.len()];
+            let stage = Setting::new(Dialect::Mgmt).places(&[place]).with_current_key().stage();
+            let body = serde_json::json!({ "message": said });
+            stage.world.fault(&format!("github:{method}:1x99:status=403,body={body}"));
+            let ran = stage.run();
+            assert_eq!(ran.status(), 1, "{}", ran.log());
+            let words = said.split('`').next().unwrap();
+            assert!(ran.tells(words) && ran.tells(remedy), "{method} {place}: {remedy}\n{}", ran.log());
+            for permissions in ["GITHUB_TOKEN can never", "needs the permission"] {
+                assert!(!ran.log().contains(permissions), "{method} {place}\n{}", ran.log());
+            }
+            stage.check_healed().unwrap();
+        }
+    }
+}
+
 #[test]
 fn all_kinds_are_rotated_in_one_run_and_organisations_secrets_stay_shown_to_whom_they_were() {
     let stage = setting().stage();
@@ -198,7 +231,7 @@ fn a_list_that_the_token_sees_in_part_is_not_sent_back() {
     });
     let ran = stage.run();
     assert_eq!(ran.status(), 1, "{}", ran.log());
-    assert!(ran.tells("2 selected repositories, of which the token sees 1"), "{}", ran.log());
+    assert!(ran.tells("2 selected repositories, and the token sees 1 of them"), "{}", ran.log());
     assert_eq!(traffic::writes(&ran), [""; 0]);
 
     // What the target states need not be known, but then it can't be put back either.
