@@ -144,12 +144,15 @@ fn listed(row: KeyRow, clean: &mut FindingCleaner<'_>) -> KeyRow {
     KeyRow { id, name, label: None, rights, unknown: BTreeMap::new(), ..row }
 }
 
+/// A key's id and name, which many findings share.
+type NamedKey = Rc<(KeyId, String)>;
+
 /// Cleans the texts of many findings, each of them once.
 pub(super) struct FindingCleaner<'a> {
     cleaner: &'a Cleaner<'a>,
     sentences: HashMap<Rc<str>, Rc<str>>,
     names: HashMap<String, String>,
-    keys: HashMap<Rc<(KeyId, String)>, Rc<(KeyId, String)>>,
+    keys: HashMap<NamedKey, NamedKey>,
 }
 
 impl<'a> FindingCleaner<'a> {
@@ -167,7 +170,7 @@ impl<'a> FindingCleaner<'a> {
         }
     }
 
-    fn key(&mut self, key: Rc<(KeyId, String)>) -> Rc<(KeyId, String)> {
+    fn key(&mut self, key: NamedKey) -> NamedKey {
         if let Some(clean) = self.keys.get(&key) {
             return Rc::clone(clean);
         }

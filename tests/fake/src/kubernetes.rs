@@ -111,17 +111,7 @@ impl Kubernetes {
     #[must_use]
     pub fn new(clock: Clock) -> Self {
         let (namespaces, secrets, workloads, accounts, admission, takes_certificates, goes_by) = Default::default();
-        Self {
-            clock,
-            namespaces,
-            secrets,
-            workloads,
-            accounts,
-            admission,
-            takes_certificates,
-            goes_by,
-            next: 1000,
-        }
+        Self { clock, namespaces, secrets, workloads, accounts, admission, takes_certificates, goes_by, next: 1000 }
     }
 
     /// An account that may do everything but these verbs on these resources.

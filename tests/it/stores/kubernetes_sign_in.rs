@@ -283,10 +283,9 @@ fn what_a_program_says_is_read_as_kubectl_reads_it() {
 
 /// Each time it is asked the program says another token; how often it was is the number of lines in a file.
 fn with_tokens(stage: &Stage, first: &str, then: &str) -> String {
-    let script = format!(
-        "cd \"$(dirname \"$0\")\"; echo >>asked; if [ $(wc -l <asked) = 1 ]; then cat first; else cat then; fi"
-    );
-    let path = with_program(stage, &script);
+    let script =
+        "cd \"$(dirname \"$0\")\"; echo >>asked; if [ $(wc -l <asked) = 1 ]; then cat first; else cat then; fi";
+    let path = with_program(stage, script);
     stage.put("kube/first", said(json!({ "token": first })));
     stage.put("kube/then", said(json!({ "token": then })));
     path

@@ -85,7 +85,7 @@ fn a_limit_that_names_no_time_is_waited_for() {
             stage.world.fault(&format!("vault:PATCH:1x999:{quota}"));
         } else {
             // Nobody reads for a while what was written.
-            stage.world.fault(&format!("vault:PATCH:1:status=500,body={{\"errors\":[\"no leader\"]}}"));
+            stage.world.fault("vault:PATCH:1:status=500,body={\"errors\":[\"no leader\"]}");
         }
         let ran = run_and_meanwhile(&stage, writes_to_vault, |stage| {
             if method == "GET" {
