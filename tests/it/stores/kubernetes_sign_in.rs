@@ -309,7 +309,7 @@ fn a_token_that_is_refused_is_asked_for_once_more() {
     let stage = fresh();
     stage.world.by_hand(|state| state.kubernetes.add_account(NEXT_TOKEN, "ci:next", &[]));
     let path = with_tokens(&stage, CLUSTER_TOKEN, NEXT_TOKEN);
-    stage.world.fault("kubernetes:PATCH:1:status=401");
+    stage.world.fault("kubernetes:PATCH:2:status=401");
     let ran = stage.action().variable("KUBECONFIG", &path).run();
     assert_eq!((ran.status(), ran.rotated(), times_asked(&stage)), (0, true, 2), "{}", ran.log());
     let writes: Vec<_> = asked(&ran, "PATCH", "/secrets/").map(|at| ran.requests[at].role.as_str()).collect();
@@ -325,13 +325,13 @@ fn a_token_that_is_refused_is_asked_for_once_more() {
     let stage = fresh();
     stage.put("token", CLUSTER_TOKEN);
     let path = stage.put("k.yaml", stage.kubeconfig("x").replace("token: x", "tokenFile: token"));
-    stage.world.fault("kubernetes:PATCH:1:status=401");
+    stage.world.fault("kubernetes:PATCH:2:status=401");
     let ran = stage.action().variable("KUBECONFIG", &path).run();
     assert_eq!((ran.status(), ran.rotated()), (0, true), "{}", ran.log());
     stage.check_healed().unwrap();
     // What stands in the kubeconfig itself stays what it is.
     let stage = fresh();
-    stage.world.fault("kubernetes:PATCH:1x9:status=401");
+    stage.world.fault("kubernetes:PATCH:2x9:status=401");
     let snapshot = stage.snapshot();
     let ran = stage.run();
     assert_eq!((ran.status(), asked(&ran, "PATCH", "/secrets/").count()), (1, 1), "{}", ran.log());
