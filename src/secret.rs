@@ -391,6 +391,14 @@ mod tests {
             each(&|b| format!("{b:02X}:")),
             each(&|b| format!("0x{b:02x}, ")),
             format!("{:?}", body.as_bytes()),
+            // Wrapped, so that breaks stand within numbers.
+            format!("{:?}", body.as_bytes())
+                .split("")
+                .collect::<Vec<_>>()
+                .chunks(10)
+                .map(<[_]>::concat)
+                .collect::<Vec<_>>()
+                .join("\n"),
             STANDARD.encode(STANDARD.encode(format!("user:{body}"))),
             STANDARD.encode(&hex),
             STANDARD.encode(format!("{{\"key\":\"{cut}\"}}")),

@@ -55,7 +55,9 @@ fn any(text: &str, depth: usize, budget: &mut usize, is_it: &dyn Fn(&str) -> boo
 
 /// The same of what the text is an encoding of. What is no text there holds nothing of a secret.
 fn inside(text: &str, seen: &str, depth: usize, budget: &mut usize, is_it: &dyn Fn(&str) -> bool) -> bool {
-    let found = hexadecimal(seen).into_iter().chain(decimal(text)).chain(base64(seen));
+    // Where a list is wrapped the break may stand within a number.
+    let lists = [text, seen].into_iter().filter_map(decimal);
+    let found = hexadecimal(seen).into_iter().chain(lists).chain(base64(seen));
     found.into_iter().any(|bytes| printed(&bytes).any(|text| any(text, depth - 1, budget, is_it)))
 }
 

@@ -110,6 +110,7 @@ fn text<'a>(node: &'a AstNode<'a>) -> String {
             // What is shown as code mentions nobody.
             NodeValue::Code(code) => shown.push_str(&code.literal.replace('@', "@\u{200b}")),
             NodeValue::SoftBreak | NodeValue::LineBreak => shown.push('\n'),
+            NodeValue::HtmlInline(tag) if tag == "<br>" => shown.push('\n'),
             _ => {}
         }
     }
