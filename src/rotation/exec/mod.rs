@@ -38,6 +38,9 @@ const MAX_BEGINNINGS: usize = 4;
 /// So often a run with `leaked` begins again after it gave way.
 const MAX_GIVEN_WAY: u32 = 6;
 
+/// And no more once so many request timeouts have passed: a machine that stands still again and again is not another run.
+const GIVES_WAY_WITHIN: u32 = 20;
+
 /// Rotates: makes true what the policy asks, and is safe to repeat. Never fails: what went wrong is in the outcome.
 pub async fn rotate(
     issuer: &dyn KeyIssuer,
@@ -145,7 +148,8 @@ impl Run<'_> {
     /// A run that gives way has no say any more; but nothing that it wrote keeps a run with `leaked` from beginning again.
     fn may_begin_again(&self) -> bool {
         let wrote = !self.memory.borrow().ledger.targets_touched().is_empty();
-        self.policy.leaked && !wrote && !self.ctx.interrupt.requested()
+        let in_time = self.clock().elapsed() <= self.policy.request_timeout * GIVES_WAY_WITHIN;
+        self.policy.leaked && in_time && !wrote && !self.ctx.interrupt.requested()
     }
 
     fn blind(&self, abort: Abort) -> End {

@@ -553,3 +553,15 @@ async fn what_a_dead_runs_key_has_beyond_its_rights_is_not_inherited() {
     let told = &ended.outcome().problems;
     assert!(told.iter().any(|problem| problem.what.contains("may_delegate")), "{told:#?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_with_leaked_whose_machine_stands_still_again_and_again_ends() {
+    let mut scene = Scene::rotated_before(&["acme/app"]);
+    scene.policy.leaked = true;
+    let frozen = Script::default().at(Call::List, 0, Fault::Freeze(Duration::from_secs(300)));
+    // Five times in each beginning, at each list.
+    let ended = tokio::time::timeout(Duration::from_secs(3600), scene.run(frozen)).await;
+    assert!(ended.is_ok(), "it goes on and on");
+    scene.clean_run().await;
+    scene.assert_healed();
+}
