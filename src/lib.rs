@@ -8,7 +8,8 @@
 //!   HTTP nor GitHub, only [`rotation::model`].
 //! * `fleet`: those of one run, beside each other.
 //! * `doctor`: whether everything is there that a rotation needs.
-//! * `init`: writes the workflow that rotates a key. `checkout`: the checkout that this runs in.
+//! * `init`: writes the workflow that rotates a key. `checkout`: the checkout that this runs in. `child`: a program that is
+//!   asked for a credential.
 //! * [`audit`]: a key list to findings; `audit::execute` reads the lists.
 //! * [`issuer`]: who makes keys; `issuer::open` knows which there are. [`store`]: where they are kept.
 //! * [`http`], [`secret`], [`duration`], [`humanize`]: how a call can fail; the one type that holds a secret; spans of time,
@@ -18,6 +19,7 @@
 
 pub mod audit;
 mod checkout;
+mod child;
 pub mod cli;
 pub mod config;
 pub mod console;

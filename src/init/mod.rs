@@ -5,19 +5,19 @@ mod workflow;
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::os::unix::process::CommandExt as _;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use self::workflow::{A_COMMIT, ENVIRONMENT, GRACE_PERIOD, NONE, Needed, Plan, ROTATE_AFTER};
 use self::workflow::{default_schedule, default_secret, default_target};
 use crate::checkout;
+use crate::child;
 use crate::config;
 use crate::config::init::{Answers, InitSettings};
 use crate::console::Console;
@@ -256,29 +256,10 @@ fn gh() -> Command {
     command
 }
 
-/// A program and those that it has started in turn, which end with the use of it.
-struct Group(Child);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw) {
-            kill_process_group(group, Signal::KILL).ok();
-        }
-        self.0.wait().ok();
-    }
-}
-
 /// The token that a program says. One that says too much or nothing at all is ended.
 async fn token_said_by(command: &mut Command) -> Option<Secret> {
-    let streams = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut program = Group(streams.process_group(0).spawn().ok()?);
-    let said = program.0.stdout.take()?;
-    let read = tokio::task::spawn_blocking(move || {
-        let mut text = String::new();
-        said.take(MAX_TOKEN).read_to_string(&mut text).ok().map(|_| Secret::new(text.trim().to_owned()))
-    });
-    let token = tokio::time::timeout(PATIENCE, read).await.ok().and_then(Result::ok).flatten();
-    drop(program);
+    let said = timeout(PATIENCE, child::ask(command, MAX_TOKEN)).await.ok()?.ok()?;
+    let token = Some(Secret::new(str::from_utf8(&said).ok()?.trim().to_owned()));
     let is_token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
     token.filter(|token| is_token(token.expose()))
 }
@@ -369,14 +350,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_program_that_says_nothing_is_ended_after_half_a_minute_with_what_it_started() {
         let (mut silent, began) = (Command::new("sh"), std::time::Instant::now());
-        silent.args(["-c", "sleep 300 & sleep 300"]);
-        let waited = async {
-            tokio::time::advance(PATIENCE).await;
-            tokio::task::yield_now().await;
-        };
-        let (token, ()) = tokio::join!(token_said_by(&mut silent), waited);
-        // The pipe is read to its end, which comes when nobody holds it any more.
+        let asleep = "sleep 300.27182";
+        silent.arg("-c").arg(format!("{asleep} & {asleep}"));
+        let token = token_said_by(&mut silent).await;
         assert!(token.is_none() && began.elapsed() < PATIENCE / 2, "{:?}", began.elapsed());
+        let left = std::process::Command::new("pgrep").args(["-f", &format!("^{asleep}")]).output();
+        assert!(left.is_ok_and(|left| left.stdout.is_empty()), "a program outlived its use");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::rc::Rc;
 
+use aws_config::identity::IdentityCache;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::retry::RetryConfig;
@@ -18,6 +19,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use super::fault::{self, Fault};
+use super::process;
 use super::watch::{Learning, Watch};
 use super::wire::Wire;
 use crate::http::{Call, Failure, server_date};
@@ -89,6 +91,8 @@ impl Aws {
         let loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(Wire::open(self.ctx.client.clone()))
             .timeout_config(timeouts)
+            // Its own patience of five seconds ends programs that ask a person.
+            .identity_cache(IdentityCache::lazy().load_timeout(self.ctx.request_timeout).build())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         let loader = match region {
             Some(region) => loader.region(Region::new(region.to_owned())),
@@ -102,7 +106,10 @@ impl Aws {
                 "Set AWS_REGION, or write the secret's ARN in the target.",
             ));
         };
-        let Some(chain) = config.credentials_provider() else { return Err(fault::no_credentials()) };
+        let program = process::provider(&config, &self.ctx).await;
+        let Some(chain) = program.or_else(|| config.credentials_provider()) else {
+            return Err(fault::no_credentials());
+        };
         let learning = Learning::of(chain);
         let service = Builder::from(&config)
             .http_client(Wire::guarded(self.ctx.client.clone()))

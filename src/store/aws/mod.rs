@@ -5,6 +5,7 @@
 
 mod client;
 mod fault;
+mod process;
 mod secret;
 mod text;
 mod watch;

@@ -3,24 +3,22 @@
 
 use std::cell::Cell;
 use std::path::Path;
-use std::process::Stdio;
 use std::rc::Rc;
 use std::time::Duration;
 
 use ::http::HeaderValue;
 use jiff::Timestamp;
 use kube::config::{AuthInfo, ExecConfig, Kubeconfig};
-use rustix::process::{Pid, Signal, kill_process_group};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::io::AsyncReadExt as _;
 use tokio::process::Command;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use zeroize::Zeroizing;
 
 use super::config::{LARGEST_FILE, unusable_credential};
+use crate::child::{self, Unsaid};
 use crate::http::{self, Client, Failure, Identity, Peer};
 use crate::regular;
 use crate::secret::Secret;
@@ -182,11 +180,7 @@ fn read(program: &ExecConfig, text: &[u8]) -> Option<Said> {
     serde_json::from_value(said.other.remove("status")?).ok().filter(|_| is_it)
 }
 
-/// What concerns keyrotor alone, its credentials above all, is not handed on.
-const OURS: [&str; 2] = ["INPUT_", "KEYROTOR_"];
-
 async fn run(program: &ExecConfig, name: &str, ctx: &StoreContext) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    let failed = |_| unusable_credential();
     let mut spec = json!({ "interactive": false });
     if let (true, Some(cluster), Some(fields)) = (program.provide_cluster_info, &program.cluster, spec.as_object_mut())
     {
@@ -194,43 +188,14 @@ async fn run(program: &ExecConfig, name: &str, ctx: &StoreContext) -> Result<Zer
     }
     let told = json!({ "apiVersion": program.api_version, "kind": "ExecCredential", "spec": spec });
     let variables = program.env.iter().flatten().filter_map(|it| Some((it.get("name")?, it.get("value")?)));
-    let ours = ctx.variables.keys().filter(|name| OURS.iter().any(|begin| name.starts_with(begin)));
     let mut command = Command::new(name);
-    ours.for_each(|name| _ = command.env_remove(name));
-    // It has nobody to talk to.
-    let mut child = command
-        .args(program.args.iter().flatten())
-        .process_group(0)
-        .envs(variables)
-        .env("KUBERNETES_EXEC_INFO", told.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(failed)?;
-    let _group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
-    let mut text = Zeroizing::new(Vec::new());
-    if let Some(said) = child.stdout.take() {
-        said.take(LONGEST_SAID + 1).read_to_end(&mut text).await.map_err(failed)?;
-    }
-    if u64::try_from(text.len()).is_ok_and(|length| length > LONGEST_SAID) {
-        return Err(Failure::advised(
+    ctx.variables.keys().filter(|name| child::is_ours(name)).for_each(|name| _ = command.env_remove(name));
+    command.args(program.args.iter().flatten()).envs(variables).env("KUBERNETES_EXEC_INFO", told.to_string());
+    child::ask(&mut command, LONGEST_SAID).await.map_err(|unsaid| match unsaid {
+        Unsaid::Failed => unusable_credential(),
+        Unsaid::TooMuch => Failure::advised(
             format!("the program `{name}` says more than {LONGEST_SAID} bytes"),
             "it is to say an ExecCredential",
-        ));
-    }
-    let ended = child.wait().await.map_err(failed)?;
-    if ended.success() { Ok(text) } else { Err(unusable_credential()) }
-}
-
-/// A program and those that it has started in turn, which end with the use of it.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            kill_process_group(group, Signal::KILL).ok();
-        }
-    }
+        ),
+    })
 }

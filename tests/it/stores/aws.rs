@@ -5,7 +5,7 @@ use std::time::Duration;
 use keyrotor_fake::{Dialect, Server};
 use serde_json::{Value, json};
 
-use crate::harness::{FAMILY, Ran, Setting, Stage};
+use crate::harness::{AWS_SECRET, FAMILY, Ran, Setting, Stage};
 
 const ID: &str = "prod/arouter";
 const FIELD: &str = "aws-secretsmanager:prod/arouter#api-key";
@@ -259,4 +259,56 @@ fn an_arn_states_the_region_and_a_session_is_hidden() {
     rotated(&stage, &ran);
     assert!(ran.stdout.contains("::add-mask::FwoGZXIvYXdzEBYaDHqa0AP1RpTvSessionToken"));
     assert!(ran.log().contains("x-amzn-requestid"), "{}", ran.log());
+}
+
+/// A run whose profile takes its credentials from a program.
+fn signed_by(stage: &Stage, script: &str) -> Ran {
+    stage.put("plug.sh", format!("{script}\n"));
+    let plug = stage.path("plug.sh");
+    stage.put("aws-config", format!("[default]\ncredential_process = exec sh '{}'\n", plug.display()));
+    let run = stage.action().variable("AWS_ACCESS_KEY_ID", "").variable("AWS_SECRET_ACCESS_KEY", "");
+    run.variable("AWS_CONFIG_FILE", &stage.path("aws-config").display().to_string()).run()
+}
+
+fn nothing_sleeps(asleep: &str) {
+    let left = std::process::Command::new("pgrep").args(["-f", &format!("^{asleep}")]).output().unwrap();
+    assert!(left.stdout.is_empty(), "a program outlived its use");
+}
+
+#[test]
+fn a_credential_process_signs_in_and_is_told_nothing() {
+    let stage = stage(&[FIELD]);
+    let said = json!({ "Version": 1, "AccessKeyId": "AKIAIOSFODNN7EXAMPLE", "SecretAccessKey": AWS_SECRET });
+    let ran = signed_by(&stage, &format!("env >seen\necho '{said}'"));
+    rotated(&stage, &ran);
+    assert!(ran.stdout.contains(&format!("::add-mask::{AWS_SECRET}")), "it is not masked");
+    let seen = std::fs::read_to_string(stage.path("seen")).unwrap();
+    assert!(seen.contains("AWS_CONFIG_FILE") && !seen.contains("INPUT_"), "{seen}");
+}
+
+#[test]
+fn a_credential_process_is_bounded_and_ends_with_its_use() {
+    let asleep = "sleep 60.57721";
+    for (script, says) in [
+        (&*format!("{asleep} & {asleep}"), "no AWS credentials came in time"),
+        ("exec cat /dev/zero", "no AWS credentials came"),
+        ("echo '{\"Version\": 1}'", "no AWS credentials came"),
+        ("echo oops-0123456789 >&2; exit 3", "no AWS credentials came"),
+    ] {
+        let stage = setting(&[FIELD]).input("request-timeout", "2s").stage();
+        let ran = signed_by(&stage, script);
+        refused(&stage, &ran, &[says]);
+        assert!(writes(&ran).is_empty() && !ran.log().contains("oops"), "{}", ran.log());
+    }
+    nothing_sleeps(asleep);
+}
+
+#[test]
+fn a_signal_ends_a_credential_process_that_says_nothing() {
+    let (stage, asleep) = (stage(&[FIELD]), "sleep 60.14142");
+    let ran = signed_by(&stage, &format!("{asleep} &\nkill -TERM $PPID\nwait"));
+    assert_eq!(ran.status(), 1, "{}", ran.log());
+    ran.check_stopped_in_time(Duration::ZERO).unwrap();
+    stage.check_healed().unwrap();
+    nothing_sleeps(asleep);
 }
