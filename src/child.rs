@@ -34,6 +34,7 @@ pub(crate) async fn ask(command: &mut Command, most: u64) -> Result<Zeroizing<Ve
 }
 
 /// What concerns keyrotor alone, its credentials above all, is not handed on.
+#[cfg(any(feature = "aws", feature = "kubernetes"))]
 pub(crate) fn is_ours(variable: &str) -> bool {
     ["INPUT_", "KEYROTOR_"].iter().any(|begin| variable.starts_with(begin))
 }

@@ -14,7 +14,7 @@ use crate::rotation::outcome::{Check, Finding};
 
 /// GitHub takes no larger one.
 const LARGEST: usize = 512 * 1024;
-/// In a folder with more of them, nobody looks for one.
+/// A folder with more files is not searched.
 const MAX_FILES: usize = 200;
 
 /// Its name in the table.
@@ -118,7 +118,7 @@ async fn of_secrets(patient: &Patient<'_>, context: &Context<'_>, workflow: &Wor
     }
     let named = workflow.secrets.keys().cloned().collect::<Vec<_>>().join(", ");
     let Some((owner, repo)) = repository(patient) else {
-        return vec![open("secrets", format!("{named}: it is not known of which repository"), None)];
+        return vec![open("secrets", format!("{named}: the repository is unknown"), None)];
     };
     let environment = workflow.environment.as_deref();
     let held = match patient.github {

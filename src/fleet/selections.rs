@@ -230,8 +230,8 @@ impl Selected {
                 }
                 if unseen > 0 {
                     came.notices.push(format!(
-                        "{selection}: {unseen} of the repositories that it does not stand for can't be looked at with this \
-                         credential, so that nobody knows whether they hold the key too"
+                        "{selection}: this credential can't read the secrets of {unseen} of the repositories that it leaves \
+                         out; they may hold the key too"
                     ));
                 }
             }

@@ -80,7 +80,7 @@ impl Peer {
     }
 }
 
-/// Finds one server, whatever it is called.
+/// Resolves every name to one server.
 struct At(Arc<str>);
 
 impl Resolve for At {

@@ -19,6 +19,8 @@ mod rollout;
 pub(super) mod run;
 mod undo;
 
+use std::time::Duration;
+
 use crate::rotation::exec::outcome_builder::End;
 use crate::rotation::exec::run::{Abort, Context, Restart, Run};
 use crate::rotation::exec::undo::Undone;
@@ -39,7 +41,7 @@ const MAX_BEGINNINGS: usize = 4;
 const MAX_GIVEN_WAY: u32 = 6;
 
 /// And no more once so many request timeouts have passed: a machine that stands still again and again is not another run.
-const GIVES_WAY_WITHIN: u32 = 20;
+const GIVES_WAY_WITHIN: u32 = 30;
 
 /// Rotates: makes true what the policy asks, and is safe to repeat. Never fails: what went wrong is in the outcome.
 pub async fn rotate(
@@ -90,6 +92,7 @@ impl Run<'_> {
         let (mut fixed, mut gave_way, mut beginnings) = (false, 0, 0);
         let mut last_seen = None;
         while beginnings < MAX_BEGINNINGS {
+            let began = self.clock().elapsed();
             let observed = tokio::select! {
                 biased;
                 observed = self.step(Step::Observe, self.observe(fixed)) => observed,
@@ -114,7 +117,8 @@ impl Run<'_> {
                 }
                 Err(Restart::BehindAnother(problem)) => {
                     gave_way += 1;
-                    if let Some(end) = self.wait_behind_another(problem, gave_way).await {
+                    let took = self.clock().elapsed().saturating_sub(began);
+                    if let Some(end) = self.wait_behind_another(problem, (gave_way, took)).await {
                         return (end, Some(seen));
                     }
                 }
@@ -127,14 +131,15 @@ impl Run<'_> {
     }
 
     /// Runs that begin at the same moment all give way, and a leaked key would live on. So a run with `leaked` begins again,
-    /// each after a time of its own and later each time: sooner or later one of them is alone.
-    async fn wait_behind_another(&self, problem: Problem, nth: u32) -> Option<End> {
+    /// each after a time of its own and later each time: sooner or later one of them is alone. Where servers are slow, runs
+    /// that begin further apart meet too: the longer the last beginning took, the longer the wait.
+    async fn wait_behind_another(&self, problem: Problem, (nth, took): (u32, Duration)) -> Option<End> {
         if nth > MAX_GIVEN_WAY {
             self.trouble(problem);
             return Some(End::Undone(Undone::Back));
         }
         self.note(format!("{}: beginning again, since `leaked` is set", problem.what));
-        let longest = self.policy.request_timeout / 4 * nth;
+        let longest = took.max(self.policy.request_timeout / 4) * nth;
         let apart = longest.mul_f64(self.ctx.rng.borrow_mut().f64());
         match self.pause(apart).await {
             Ok(()) => None,

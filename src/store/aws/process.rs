@@ -1,7 +1,7 @@
 //! `credential_process` of a profile. The SDK would start it without bounds and let it outlive the run.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
@@ -162,7 +162,7 @@ fn read(text: &[u8]) -> Option<Credentials> {
     }
     let text = |name: &str| field(name)?.as_str().map(ToOwned::to_owned);
     let expires = match text("Expiration") {
-        Some(end) => Some(SystemTime::from(end.parse::<Timestamp>().ok()?)),
+        Some(end) => Some(end.parse::<Timestamp>().ok()?.into()),
         None => None,
     };
     let (id, secret) = (text("AccessKeyId")?, text("SecretAccessKey")?);

@@ -239,7 +239,7 @@ fn what_the_token_may_not_look_at_is_told() {
     });
     let ran = run(&stage, "repo:acme/* topic=llm");
     rotated(&stage, &ran);
-    assert!(ran.tells("1 of the repositories that it does not stand for can't be looked at"), "{}", ran.log());
+    assert!(ran.tells("can't read the secrets of 1 of the repositories that it leaves out"), "{}", ran.log());
 }
 
 #[test]

@@ -565,3 +565,22 @@ async fn a_run_with_leaked_whose_machine_stands_still_again_and_again_ends() {
     scene.clean_run().await;
     scene.assert_healed();
 }
+
+/// Lists that take 25 s let runs meet that begin minutes apart: a wait of seconds between beginnings brought two with
+/// `leaked` together until both gave up.
+#[test]
+fn of_runs_with_leaked_one_wins_although_the_servers_are_slow() {
+    let run = |after, leaked| RunPlan { after, leaked, ..RunPlan::plain() };
+    let runs = vec![run(Duration::ZERO, true), run(Duration::ZERO, false), run(Duration::from_millis(600), true)];
+    for seed in 1..=500 {
+        let schedule = Schedule {
+            readable: true,
+            slow_lists: Some(25 * SECOND),
+            latency: 3 * SECOND,
+            acts: vec![Act::Runs { runs: runs.clone(), deeds: Vec::new(), settle: false }],
+            ..Schedule::plain(seed)
+        };
+        let played = play(&schedule);
+        assert!(played.broke.is_empty(), "{seed}: {:?}", played.first());
+    }
+}
