@@ -5,9 +5,9 @@ use clap::{Arg, Command, ValueEnum as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-use super::inputs::Task;
+use super::arg;
+use super::inputs::{FLAGS, INPUTS, Task};
 use super::surroundings::Surroundings;
-use super::{OF_INIT, command, doc_of};
 
 const NAME: &str = "keyrotor";
 const COMPLETIONS: &str = "completions";
@@ -146,7 +146,7 @@ const EXAMPLES: [Example; 14] = [
 #[must_use]
 pub fn commands() -> Command {
     let essential = |arg: Arg| {
-        let hide = !doc_of(&arg).is_none_or(|doc| ESSENTIAL.contains(&doc.name));
+        let hide = !ESSENTIAL.contains(&arg.get_id().as_str());
         arg.hide_short_help(hide)
     };
     let root = Command::new(NAME)
@@ -170,15 +170,8 @@ fn described(task: Task) -> Command {
 }
 
 fn options(task: Task) -> impl Iterator<Item = Arg> {
-    let has_meaning = move |arg: &Arg| match (doc_of(arg), arg.get_id().as_str()) {
-        (Some(doc), _) => doc.tasks.contains(&task) && doc.name != "command",
-        (None, "key_id") => task == Task::Reenable,
-        (None, "format") => task != Task::Init,
-        (None, id) if OF_INIT.contains(&id) => task == Task::Init,
-        (None, _) => true,
-    };
-    let all: Vec<_> = command().get_arguments().cloned().collect();
-    all.into_iter().filter(has_meaning)
+    let on_command_line = INPUTS.iter().chain(FLAGS).filter(|row| !row.is_secret() && row.name != "command");
+    on_command_line.filter(move |row| row.tasks.contains(&task)).map(arg)
 }
 
 fn examples(tasks: &[Task]) -> String {

@@ -13,7 +13,7 @@ fn surroundings(args: &[&str], vars: &[(&str, &str)]) -> Surroundings {
 }
 
 #[test]
-fn the_struct_is_well_formed() {
+fn the_table_is_well_formed() {
     command().debug_assert();
     commands().debug_assert();
 }
@@ -22,9 +22,9 @@ fn the_struct_is_well_formed() {
 fn a_flag_wins_over_its_variable() {
     let vars = [("INPUT_KEY-NAME", "from-variable"), ("INPUT_PARALLEL", "3"), ("INPUT_RETIRE", "")];
     let inputs = parse(&surroundings(&["--key-name", "from-flag"], &vars)).unwrap();
-    assert_eq!(inputs.key_name.as_deref(), Some("from-flag"));
-    assert_eq!(inputs.parallel.as_deref(), Some("3"));
-    assert_eq!(inputs.retire, None);
+    assert_eq!(inputs.text("key-name"), Some("from-flag"));
+    assert_eq!(inputs.text("parallel"), Some("3"));
+    assert_eq!(inputs.text("retire"), None);
 }
 
 #[test]
@@ -36,21 +36,21 @@ fn booleans_need_no_value() {
         (&[], &[("INPUT_DRY-RUN", "true")], Some("true")),
         (&[], &[], None),
     ] {
-        assert_eq!(parse(&surroundings(args, vars)).unwrap().dry_run.as_deref(), expected, "{args:?}");
+        assert_eq!(parse(&surroundings(args, vars)).unwrap().text("dry-run"), expected, "{args:?}");
     }
 }
 
 #[test]
 fn the_command_is_a_word_or_a_variable() {
-    assert_eq!(parse(&surroundings(&[], &[("INPUT_COMMAND", "audit")])).unwrap().command.as_deref(), Some("audit"));
+    assert_eq!(parse(&surroundings(&[], &[("INPUT_COMMAND", "audit")])).unwrap().text("command"), Some("audit"));
     let inputs = parse(&surroundings(&["reenable", "key_1"], &[("INPUT_COMMAND", "audit")])).unwrap();
-    assert_eq!((inputs.command.as_deref(), inputs.key_id.as_deref()), (Some("reenable"), Some("key_1")));
+    assert_eq!((inputs.text("command"), inputs.text("key-id")), (Some("reenable"), Some("key_1")));
 }
 
 #[test]
 fn targets_can_be_repeated() {
     let inputs = parse(&surroundings(&["--targets", "repo:a/b", "--targets", "repo:a/c"], &[])).unwrap();
-    assert_eq!(inputs.targets, ["repo:a/b", "repo:a/c"]);
+    assert_eq!(inputs.text("targets"), Some("repo:a/b\nrepo:a/c"));
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn completions_and_the_manual_know_every_flag() {
     let told = |args: &[&str]| about_itself(&surroundings(args, &[])).unwrap().unwrap().to_string();
     for shell in ["bash", "zsh", "fish", "powershell"] {
         let script = told(&["completions", shell]);
-        for doc in INPUTS.iter().filter(|doc| !doc.secret && doc.name != "command") {
+        for doc in INPUTS.iter().filter(|doc| !doc.is_secret() && doc.name != "command") {
             assert!(script.contains(doc.name), "{shell}: {}", doc.name);
         }
     }

@@ -16,9 +16,8 @@ pub(crate) fn read(
     secrets: &Secrets,
     problems: &mut Problems,
 ) -> Option<AppKey> {
-    let id = inputs.app_client_id.as_deref().filter(|id| !id.trim().is_empty());
     let has_key = Secrets::was_named(&secrets.app_private_key, "app-private-key", surroundings);
-    match (id.is_some(), has_key) {
+    match (inputs.has("app-client-id"), has_key) {
         (false, false) => return None,
         (true, false) => problems.note("app-private-key", "is required beside `app-client-id`: the App's private key"),
         (false, true) => {
@@ -30,7 +29,7 @@ pub(crate) fn read(
         problems
             .note("github-token", "is given beside `app-client-id` or `app-private-key`: give the token or the App");
     }
-    let id = problems.read("app-client-id", id, client_id);
+    let id = problems.read(inputs, "app-client-id", client_id);
     // Whatever the id: what is wrong with the key is worth knowing too.
     let key = AppKey::read(id.as_deref().unwrap_or_default(), secrets.app_private_key.as_ref()?);
     key.map_err(|message| problems.note("app-private-key", message)).ok().filter(|_| id.is_some())

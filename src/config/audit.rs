@@ -72,14 +72,13 @@ pub fn read(
     is_dry: bool,
     problems: &mut Problems,
 ) -> Option<AuditSettings> {
-    let old_after = problems.read("old-after", inputs.old_after.as_deref(), duration);
-    let unused_after = problems.read("unused-after", inputs.unused_after.as_deref(), duration);
-    let fail_on = problems.read("fail-on", inputs.fail_on.as_deref(), fail_on);
-    let sarif_file = problems.read("sarif-file", inputs.sarif_file.as_deref(), path);
-    let prune = problems.read("prune", inputs.prune.as_deref(), prune);
-    let names = problems.read("names", inputs.names.as_deref(), patterns);
-    let names_given = inputs.names.as_deref().is_some_and(|text| !text.trim().is_empty());
-    if !names_given && matches!(prune, Some(Prune::Disable | Prune::Delete)) {
+    let old_after = problems.read(inputs, "old-after", duration);
+    let unused_after = problems.read(inputs, "unused-after", duration);
+    let fail_on = problems.read(inputs, "fail-on", fail_on);
+    let sarif_file = problems.read(inputs, "sarif-file", path);
+    let prune = problems.read(inputs, "prune", prune);
+    let names = problems.read(inputs, "names", patterns);
+    if !inputs.has("names") && matches!(prune, Some(Prune::Disable | Prune::Delete)) {
         problems.note("names", "is required with `prune`: the names (globs) of the keys that it may touch");
         return None;
     }
@@ -87,7 +86,7 @@ pub fn read(
     if event.starts_with("pull_request") && matches!(prune, Some(Prune::Disable | Prune::Delete)) && !is_dry {
         problems.wrong("GITHUB_EVENT_NAME", event, "on this event keys are pruned only with `dry-run: true`");
     }
-    let names = if names_given { names? } else { BTreeSet::new() };
+    let names = if inputs.has("names") { names? } else { BTreeSet::new() };
     Some(AuditSettings {
         old_after: old_after?,
         unused_after: unused_after?,
@@ -105,7 +104,7 @@ const WORKFLOWS: &str = ".github/workflows";
 
 /// The config file, else the workflow's own: `octo/app/.github/workflows/audit.yml@refs/heads/main`.
 fn beside(inputs: &Inputs, surroundings: &Surroundings) -> Beside {
-    if let Some(path) = inputs.config.as_deref().map(str::trim).filter(|_| inputs.given.contains("config")) {
+    if let Some(path) = inputs.text("config") {
         let root = surroundings.var("GITHUB_WORKSPACE").unwrap_or_default();
         return Beside { uri: uri(path.strip_prefix(root).unwrap_or(path)), is_config: true };
     }
@@ -147,7 +146,7 @@ mod tests {
 
     fn read_with(prune: &str, names: &str) -> (Option<AuditSettings>, usize) {
         let mut problems = Problems::default();
-        let inputs = Inputs { prune: Some(prune.to_owned()), names: Some(names.to_owned()), ..Inputs::default() };
+        let inputs = Inputs::from_iter([("prune", prune.to_owned()), ("names", names.to_owned())]);
         let settings = read(&inputs, Vec::new(), &Surroundings::default(), false, &mut problems);
         (settings, problems.into_vec().len())
     }
@@ -180,10 +179,7 @@ mod tests {
     #[test]
     fn findings_stand_beside_the_config_file_else_beside_the_workflow() {
         let beside = |config: &str, vars: &[(&str, &str)]| {
-            let mut inputs = Inputs::default();
-            if !config.is_empty() {
-                (inputs.config, inputs.given) = (Some(config.to_owned()), ["config"].into());
-            }
+            let inputs = Inputs::from_iter([("config", config.to_owned())]);
             let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
             let beside = beside(&inputs, &Surroundings { vars, ..Surroundings::default() });
             (beside.uri, beside.is_config)

@@ -1,8 +1,8 @@
 //! Checks that concern no single value: variables nobody knows, inputs that the command does not have, the event.
 
-use crate::cli::{self, INPUTS, Inputs, Surroundings, Task};
+use crate::cli::{FLAGS, INPUTS, Input, Inputs, KEY_ID, Surroundings, Task};
 use crate::config::file::Config;
-use crate::config::problem::{Problem, Problems};
+use crate::config::problem::Problems;
 use crate::nearest::nearest;
 use crate::store::target::Target;
 
@@ -13,7 +13,7 @@ const OF_THE_RUNNER: [&str; 2] = ["INPUT_ARGS", "INPUT_ENTRYPOINT"];
 /// Notes `INPUT_*` variables that are not known, variables that would be a secret's if the input were one, and variables
 /// of ours that are not text.
 pub(crate) fn check_variables(surroundings: &Surroundings, problems: &mut Problems) {
-    let known: Vec<String> = INPUTS.iter().map(cli::InputDoc::variable).collect();
+    let known: Vec<String> = INPUTS.iter().map(Input::variable).collect();
     for (name, value) in &surroundings.vars {
         let is_ours = name.starts_with(PREFIX) && !OF_THE_RUNNER.contains(&name.as_str());
         if is_ours && !value.trim().is_empty() && !known.contains(name) {
@@ -21,7 +21,7 @@ pub(crate) fn check_variables(surroundings: &Surroundings, problems: &mut Proble
             problems.note(name, format!("is not an input of keyrotor{}", hint.unwrap_or_default()));
         }
     }
-    for doc in INPUTS.iter().filter(|doc| !doc.secret) {
+    for doc in INPUTS.iter().filter(|doc| !doc.is_secret()) {
         let own = doc.own_variable();
         if surroundings.var(&own).is_some() {
             let instead = match doc.name {
@@ -41,14 +41,10 @@ pub(crate) fn check_variables(surroundings: &Surroundings, problems: &mut Proble
 
 /// Notes inputs that the command does not have.
 pub(crate) fn check_task(task: Task, inputs: &Inputs, problems: &mut Problems) {
-    for doc in INPUTS.iter().filter(|doc| inputs.given.contains(doc.name)) {
-        if !doc.tasks.contains(&task) {
-            let tasks: Vec<String> = doc.tasks.iter().map(|task| format!("`{task}`")).collect();
-            problems.note(doc.name, format!("has no meaning for `{task}`, only for {}", tasks.join(" and ")));
-        }
-    }
-    for name in inputs.given_to_init().filter(|_| task != Task::Init) {
-        problems.note(name, format!("has no meaning for `{task}`, only for `{}`", Task::Init));
+    let given = INPUTS.iter().chain(FLAGS).filter(|row| row.name != KEY_ID && inputs.has(row.name));
+    for row in given.filter(|row| !row.tasks.contains(&task)) {
+        let tasks: Vec<String> = row.tasks.iter().map(|task| format!("`{task}`")).collect();
+        problems.note(row.name, format!("has no meaning for `{task}`, only for {}", tasks.join(" and ")));
     }
 }
 
@@ -66,16 +62,13 @@ pub(crate) fn check_event(
         problems.wrong("GITHUB_EVENT_NAME", event, "on this event only `audit` and `dry-run: true` run");
     }
     let Some(config) = config.filter(|_| for_strangers(surroundings, inputs).is_some()) else { return };
-    let entries = config.rotations.iter().map(|entry| &entry.settings);
-    for settings in std::iter::once(&config.settings).chain(entries) {
-        let issuer = settings.issuer.as_ref().map(|given| ("issuer", given.at));
-        let url = settings.issuer_url.as_ref().map(|given| ("issuer-url", given.at));
-        for (name, at) in issuer.into_iter().chain(url) {
+    for inputs in config.every() {
+        for name in ["issuer", "issuer-url"].into_iter().filter(|name| inputs.has(name)) {
             let message = format!(
                 "on `{event}` the file may be a stranger's, who would get the keys: give it as an input, or set \
                  `trust-config` if only you decide what is checked out"
             );
-            problems.push(Problem::new(name, message).at(&config.path, at));
+            problems.note(inputs.at(name), message);
         }
     }
 }
@@ -87,7 +80,7 @@ const FOR_STRANGERS: [&str; 4] = ["issue_comment", "workflow_run", "pull_request
 #[must_use]
 pub(super) fn for_strangers<'a>(surroundings: &'a Surroundings, inputs: &Inputs) -> Option<&'a str> {
     let event = surroundings.var("GITHUB_EVENT_NAME")?;
-    let is_trusted = inputs.trust_config.as_deref().is_some_and(|given| given.trim() == "true");
+    let is_trusted = inputs.text("trust-config") == Some("true");
     let is_one = FOR_STRANGERS.iter().any(|begin| event.starts_with(begin));
     (is_one && !is_trusted).then_some(event)
 }

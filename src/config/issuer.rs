@@ -16,21 +16,21 @@ pub(super) fn issuer(
     current_key: Option<Secret>,
     problems: &mut Problems,
 ) -> Option<IssuerSettings> {
-    let kind = problems.read("issuer", inputs.issuer.as_deref(), issuer_kind);
-    let is_openrouter = kind.is_some_and(|is_openrouter| is_openrouter);
-    let given = inputs.issuer_url.as_deref().filter(|text| !text.trim().is_empty());
-    let url = problems.read("issuer-url", given.or(is_openrouter.then_some(openrouter::URL)), issuer_url);
-    if is_openrouter {
-        openrouter::check(inputs, management_key.as_ref(), current_key.as_ref(), problems);
-    }
-    let kind = match kind? {
-        true => IssuerKind::OpenRouter { workspace: None, include_byok: None },
+    let is_openrouter = problems.read(inputs, "issuer", is_openrouter);
+    let url = match is_openrouter {
+        Some(true) if !inputs.has("issuer-url") => issuer_url(openrouter::URL).ok(),
+        _ => problems.read(inputs, "issuer-url", issuer_url),
+    };
+    let kind = match is_openrouter? {
+        true => {
+            openrouter::check(inputs, management_key.as_ref(), current_key.as_ref(), problems);
+            openrouter::kind(inputs, problems)
+        }
         false => IssuerKind::Arouter,
     };
     Some(IssuerSettings { kind, url: url?, management_key, current_key })
 }
 
-/// Whether it is OpenRouter.
-fn issuer_kind(text: &str) -> Result<bool, String> {
+fn is_openrouter(text: &str) -> Result<bool, String> {
     choice(text, &[("arouter", false), (openrouter::WORD, true)])
 }

@@ -3,6 +3,7 @@
 mod app;
 pub mod audit;
 mod base_url;
+mod conflicts;
 mod context;
 mod fields;
 mod file;
@@ -19,12 +20,11 @@ mod scalar;
 #[cfg(test)]
 mod schema;
 mod secrets;
-mod shape;
 mod targets;
-mod together;
 mod variable;
 pub(crate) mod workflow;
 mod yaml;
+mod yaml_kinds;
 
 use std::fmt;
 use std::time::Duration;
@@ -41,10 +41,10 @@ use audit::AuditSettings;
 use init::InitSettings;
 
 pub use crate::console::Format;
+pub(crate) use conflicts::environments;
 pub use problem::{Problem, hide_credentials};
 pub use request::read;
 pub(crate) use rotations::tell_of_others;
-pub(crate) use together::environments;
 
 /// What is to be done.
 #[derive(Clone, Debug)]

@@ -23,23 +23,23 @@ const REQUEST_TIMEOUT: RangeInclusive<Duration> = Duration::from_secs(1)..=Durat
 /// Reads the policy; `None` once a problem was noted that leaves it incomplete.
 #[must_use]
 pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut Problems) -> Option<Policy> {
-    let family = read_key_name(inputs.key_name.as_deref(), problems);
-    let replace_key_id = problems.read("replace-key-id", inputs.replace_key_id.as_deref(), key_id);
-    let providers = problems.read("allowed-providers", inputs.allowed_providers.as_deref(), allow_list);
-    let models = problems.read("allowed-models", inputs.allowed_models.as_deref(), allow_list);
-    let limit = problems.read("spending-limit", inputs.spending_limit.as_deref(), spending_limit);
-    let reset = problems.read("limit-reset", inputs.limit_reset.as_deref(), limit_reset);
-    let expires_after = problems.read("expires-after", inputs.expires_after.as_deref(), expires_after);
-    let rotate_after = problems.read("rotate-after", inputs.rotate_after.as_deref(), duration);
-    let rotate_now = problems.read("rotate-now", inputs.rotate_now.as_deref(), boolean);
-    let grace = problems.read("grace-period", inputs.grace_period.as_deref(), grace_period);
-    let retire = problems.read("retire", inputs.retire.as_deref(), retire);
-    let leaked = problems.read("leaked", inputs.leaked.as_deref(), boolean);
-    let verify_chat = problems.read("verify-chat", inputs.verify_chat.as_deref(), verify_chat);
-    let verify_timeout = problems.read("verify-timeout", inputs.verify_timeout.as_deref(), verify_timeout);
-    let accepted = problems.read("accept-unconfirmed", inputs.accept_unconfirmed.as_deref(), list);
+    let family = read_key_name(inputs, problems);
+    let replace_key_id = problems.read(inputs, "replace-key-id", key_id);
+    let providers = problems.read(inputs, "allowed-providers", allow_list);
+    let models = problems.read(inputs, "allowed-models", allow_list);
+    let limit = problems.read(inputs, "spending-limit", spending_limit);
+    let reset = problems.read(inputs, "limit-reset", limit_reset);
+    let expires_after = problems.read(inputs, "expires-after", expires_after);
+    let rotate_after = problems.read(inputs, "rotate-after", duration);
+    let rotate_now = problems.read(inputs, "rotate-now", boolean);
+    let grace = problems.read(inputs, "grace-period", grace_period);
+    let retire = problems.read(inputs, "retire", retire);
+    let leaked = problems.read(inputs, "leaked", boolean);
+    let verify_chat = problems.read(inputs, "verify-chat", verify_chat);
+    let verify_timeout = problems.read(inputs, "verify-timeout", verify_timeout);
+    let accepted = problems.read(inputs, "accept-unconfirmed", list);
     let request_timeout = request_timeout(inputs, problems);
-    let parallel = problems.read("parallel", inputs.parallel.as_deref(), |text| count(text, PARALLEL));
+    let parallel = problems.read(inputs, "parallel", |text| count(text, PARALLEL));
     Some(Policy {
         key_name: family?,
         current_key,
@@ -51,7 +51,7 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
         expires_after: expires_after?,
         rotate_after: if rotate_now? { Duration::ZERO } else { rotate_after? },
         grace: grace?.0,
-        grace_is_stated: inputs.grace_period.as_deref().is_some_and(|text| !text.trim().is_empty()),
+        grace_is_stated: inputs.has("grace-period"),
         drain: grace?.1,
         retire: retire?,
         accept_unconfirmed: accepted.unwrap_or_default(),
@@ -68,9 +68,7 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
 /// Reads `request-timeout`, which every command has.
 #[must_use]
 pub(crate) fn request_timeout(inputs: &Inputs, problems: &mut Problems) -> Option<Duration> {
-    problems.read("request-timeout", inputs.request_timeout.as_deref(), |text| {
-        duration_within(text, &REQUEST_TIMEOUT, "1s to 10m")
-    })
+    problems.read(inputs, "request-timeout", |text| duration_within(text, &REQUEST_TIMEOUT, "1s to 10m"))
 }
 
 /// What in a policy is contradictory although it can be carried out.
@@ -92,13 +90,14 @@ pub(crate) fn doubts(policy: &Policy) -> Vec<String> {
 }
 
 /// Unlike other values the name is not trimmed: a stray space would make another family.
-fn read_key_name(given: Option<&str>, problems: &mut Problems) -> Option<String> {
-    let Some(text) = given.filter(|text| !text.trim().is_empty()) else {
-        problems.note("key-name", "is required: the name of the family of keys to rotate, such as production");
+fn read_key_name(inputs: &Inputs, problems: &mut Problems) -> Option<String> {
+    let Some(given) = inputs.get("key-name") else {
+        problems
+            .note(inputs.at("key-name"), "is required: the name of the family of keys to rotate, such as production");
         return None;
     };
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    key_name(text).map_err(|message| problems.wrong("key-name", text, message)).ok()
+    let text = given.text.strip_suffix('\n').unwrap_or(&given.text);
+    key_name(text).map_err(|message| problems.wrong(inputs.at("key-name"), text, message)).ok()
 }
 
 fn or_accepted<T>(read: Result<T, String>, words: &str) -> Result<T, String> {
@@ -166,8 +165,8 @@ mod tests {
     use super::*;
     use crate::rotation::model::AllowList;
 
-    fn inputs() -> Inputs {
-        Inputs { key_name: Some("production".to_owned()), ..Inputs::default() }
+    fn inputs(more: &[(&'static str, &str)]) -> Inputs {
+        [("key-name", "production")].iter().chain(more).map(|(name, text)| (*name, (*text).to_owned())).collect()
     }
 
     fn read_ok(inputs: &Inputs) -> Policy {
@@ -179,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_the_documented_ones() {
-        let policy = read_ok(&inputs());
+        let policy = read_ok(&inputs(&[]));
         assert_eq!(policy.key_name, "production");
         assert_eq!((&policy.providers, &policy.models), (&Wish::Inherit, &Wish::Inherit));
         assert_eq!(
@@ -216,8 +215,7 @@ mod tests {
     #[test]
     fn a_grace_that_is_given_is_stated_whatever_it_says() {
         for (given, stated) in [("0s", true), ("24h", true), ("drain", true), ("", false), (" ", false)] {
-            let inputs = Inputs { grace_period: Some(given.to_owned()), ..inputs() };
-            assert_eq!(read_ok(&inputs).grace_is_stated, stated, "{given:?}");
+            assert_eq!(read_ok(&inputs(&[("grace-period", given)])).grace_is_stated, stated, "{given:?}");
         }
     }
 
@@ -230,14 +228,14 @@ mod tests {
 
     #[test]
     fn contradictions_are_doubts() {
-        let mut inputs = inputs();
-        inputs.leaked = Some("true".to_owned());
-        inputs.grace_period = Some("1h".to_owned());
-        inputs.retire = Some("keep".to_owned());
-        inputs.spending_limit = Some("none".to_owned());
-        inputs.limit_reset = Some("daily".to_owned());
-        inputs.allowed_models = Some("all".to_owned());
-        let policy = read_ok(&inputs);
+        let policy = read_ok(&inputs(&[
+            ("leaked", "true"),
+            ("grace-period", "1h"),
+            ("retire", "keep"),
+            ("spending-limit", "none"),
+            ("limit-reset", "daily"),
+            ("allowed-models", "all"),
+        ]));
         assert_eq!(policy.models, Wish::Stated(AllowList::All));
         assert_eq!(doubts(&policy).len(), 3);
     }
@@ -245,7 +243,7 @@ mod tests {
     #[test]
     fn a_space_around_the_name_is_not_passed_over() {
         let mut problems = Problems::default();
-        let with = |name: &str| Inputs { key_name: Some(name.to_owned()), ..Inputs::default() };
+        let with = |name: &'static str| inputs(&[("key-name", name)]);
         assert!(read(&with(" production"), None, &mut problems).is_none());
         assert!(read(&with("  "), None, &mut problems).is_none());
         assert_eq!(problems.into_vec().len(), 2);

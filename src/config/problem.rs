@@ -1,29 +1,15 @@
 //! A wrong input, and the collection of all of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::cli;
-use crate::config::yaml::Place;
+use crate::cli::{self, Inputs, Spot, Subject};
 use crate::secret::prefix;
 
 /// Shorter words are words, not credentials.
 const SHORTEST_CREDENTIAL: usize = 12;
 /// Longer values are cut where they are shown.
 const LONGEST_SHOWN: usize = 80;
-
-/// A place in a file: `keyrotor.yml:12:5`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Spot {
-    path: String,
-    place: Place,
-}
-
-impl fmt::Display for Spot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path, self.place)
-    }
-}
 
 /// One wrong input.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,15 +27,10 @@ pub struct Problem {
 impl Problem {
     /// A problem with an input whose value can't or shouldn't be shown. The message may repeat a part of it; what looks
     /// like a credential there or in the name is not shown.
-    pub fn new(input: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { place: None, input: shown(&input.into()), value: None, message: hide_credentials(&message.into()) }
-    }
-
-    /// The same with its place in a file.
-    #[must_use]
-    pub(super) fn at(mut self, path: &str, place: Place) -> Self {
-        self.place = Some(Spot { path: shown(path), place });
-        self
+    pub fn new<'a>(about: impl Into<Subject<'a>>, message: impl Into<String>) -> Self {
+        let Subject { name, spot } = about.into();
+        let place = spot.map(|spot| Spot { path: shown(&spot.path), place: spot.place });
+        Self { place, input: shown(name), value: None, message: hide_credentials(&message.into()) }
     }
 
     /// The same with the value, cut to one short line; what looks like a credential is not shown.
@@ -144,95 +125,35 @@ pub(super) fn shown(value: &str) -> String {
     }
 }
 
-/// Where the values come from that are read for one rotation of a file.
-#[derive(Clone, Debug)]
-pub(super) struct Places {
-    /// The file.
-    pub(super) path: String,
-    /// The fields that the file states.
-    pub(super) stated: BTreeMap<&'static str, Place>,
-    /// Inputs beside the file, which have no place in it.
-    pub(super) inputs: BTreeSet<&'static str>,
-    /// Where the rotation begins: what is missing is missing there.
-    pub(super) begin: Place,
-}
-
-impl Places {
-    fn of(&self, input: &str) -> Option<Place> {
-        let missing = || (!self.inputs.contains(input)).then_some(self.begin);
-        self.stated.get(input).copied().or_else(missing)
-    }
-}
-
 /// Every problem found so far, each once. Whatever could not be read is `None` here, and its problem is noted.
 #[derive(Debug, Default)]
 pub struct Problems {
     found: Vec<Problem>,
     known: BTreeSet<Problem>,
-    places: Option<Places>,
 }
 
 impl Problems {
     /// Notes one.
-    pub fn push(&mut self, mut problem: Problem) {
-        if problem.place.is_none()
-            && let Some(places) = &self.places
-            && let Some(place) = places.of(&problem.input)
-        {
-            problem = problem.at(&places.path, place);
-        }
+    pub fn push(&mut self, problem: Problem) {
         if self.known.insert(problem.clone()) {
             self.found.push(problem);
         }
     }
 
-    /// Does the reading of values that come from these places, so that problems tell where.
-    pub(super) fn placed<T>(&mut self, places: Places, read: impl FnOnce(&mut Self) -> T) -> T {
-        let before = self.places.replace(places);
-        let done = read(self);
-        self.places = before;
-        done
-    }
-
     /// Notes an input with the value that was given.
-    pub fn wrong(&mut self, input: &str, value: &str, message: impl Into<String>) {
-        self.push(Problem::new(input, message).with_value(value));
+    pub fn wrong<'a>(&mut self, about: impl Into<Subject<'a>>, value: &str, message: impl Into<String>) {
+        self.push(Problem::new(about, message).with_value(value));
     }
 
     /// Notes an input without its value.
-    pub fn note(&mut self, input: &str, message: impl Into<String>) {
-        self.push(Problem::new(input, message));
-    }
-
-    /// The same for one value that has a place of its own.
-    pub(super) fn placed_at<T>(&mut self, input: &'static str, at: Place, read: impl FnOnce(&mut Self) -> T) -> T {
-        let Some(mut places) = self.places.clone() else { return read(self) };
-        places.stated.insert(input, at);
-        self.placed(places, read)
-    }
-
-    /// Whether values of a file are being read.
-    #[must_use]
-    pub(super) fn in_file(&self) -> bool {
-        self.places.is_some()
+    pub fn note<'a>(&mut self, about: impl Into<Subject<'a>>, message: impl Into<String>) {
+        self.push(Problem::new(about, message));
     }
 
     /// Reads an input's value, or its documented default where none is given.
-    pub fn read<T>(
-        &mut self,
-        input: &str,
-        given: Option<&str>,
-        parse: impl FnOnce(&str) -> Result<T, String>,
-    ) -> Option<T> {
-        let text = given.map(str::trim).filter(|text| !text.is_empty());
-        let text = text.or_else(|| cli::input(input).and_then(|doc| doc.default))?;
-        match parse(text) {
-            Ok(value) => Some(value),
-            Err(message) => {
-                self.wrong(input, text, message);
-                None
-            }
-        }
+    pub fn read<T>(&mut self, inputs: &Inputs, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        let text = inputs.text(name).or_else(|| cli::rows().find(|row| row.name == name)?.default)?;
+        parse(text).map_err(|message| self.wrong(inputs.at(name), text, message)).ok()
     }
 
     /// Whether none was noted.
@@ -297,12 +218,15 @@ mod tests {
     #[test]
     fn an_absent_value_takes_the_documented_default() {
         let mut problems = Problems::default();
-        let echo = |text: &str| Ok(text.to_owned());
-        assert_eq!(problems.read("parallel", None, echo).as_deref(), Some("16"));
-        assert_eq!(problems.read("parallel", Some(" 3\n"), echo).as_deref(), Some("3"));
-        assert_eq!(problems.read("replace-key-id", Some(" "), echo), None);
+        let mut read = |name: &'static str, text: &str| {
+            let inputs = Inputs::from_iter([(name, text.to_owned())]);
+            problems.read(&inputs, name, |text| Ok::<_, String>(text.to_owned()))
+        };
+        assert_eq!(read("parallel", "").as_deref(), Some("16"));
+        assert_eq!(read("parallel", " 3\n").as_deref(), Some("3"));
+        assert_eq!(read("replace-key-id", " "), None);
         assert!(problems.is_empty());
-        assert_eq!(problems.read("parallel", Some("x"), |_| Err::<(), _>("no".into())), None);
+        assert_eq!(problems.read(&Inputs::default(), "parallel", |_| Err::<(), _>("no".into())), None);
         assert!(!problems.is_empty());
     }
 }

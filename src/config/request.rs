@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use url::Url;
 
-use crate::cli::{self, INPUTS, InputDoc, Inputs, Surroundings, Task};
+use crate::cli::{self, INPUTS, Input, Inputs, KEY_ID, Surroundings, Task};
 use crate::config::app;
 use crate::config::audit::{self, Listed};
 use crate::config::base_url::{base_url, github_url};
@@ -39,7 +39,7 @@ pub fn read(surroundings: &Surroundings) -> Reading {
         return Reading { secrets: all, format: Format::Text, asked: told.map_or_else(not_told, Asked::Text) };
     }
     match cli::parse(surroundings) {
-        Ok(inputs) if inputs.command.as_deref().map(str::trim) == Some(Task::Init.word()) => {
+        Ok(inputs) if inputs.text("command") == Some(Task::Init.word()) => {
             all.extend(init::tokens(surroundings));
             Reading {
                 secrets: all,
@@ -48,9 +48,8 @@ pub fn read(surroundings: &Surroundings) -> Reading {
             }
         }
         Ok(inputs) => {
-            let format = problems.read("format", inputs.format.as_deref(), format).unwrap_or_default();
-            let given = inputs.config.as_deref().filter(|_| inputs.given.contains("config"));
-            let config = given.and_then(|path| file::read(path, &mut problems));
+            let format = problems.read(&inputs, "format", format).unwrap_or_default();
+            let config = file::read(&inputs, &mut problems);
             all.extend(config.iter().flat_map(|config| secrets_of(config, surroundings)));
             let mut asked = request(&inputs, config.as_ref(), surroundings, secrets, problems);
             let others = secrets_of_others(&asked, surroundings);
@@ -75,7 +74,7 @@ fn not_told(message: String) -> Asked {
 
 /// What a config file leads to, and what was put into it by mistake.
 fn secrets_of(config: &Config, surroundings: &Surroundings) -> Vec<Secret> {
-    let named = config.rotations.iter().filter_map(|entry| variable::value(&entry.own, surroundings));
+    let named = config.rotations.iter().filter_map(|entry| variable::value(&entry.inputs, surroundings));
     let named = named.filter(|value| !value.is_words());
     named.chain(config.misplaced.iter().cloned()).collect()
 }
@@ -93,7 +92,7 @@ fn secrets_of_others(asked: &Asked, surroundings: &Surroundings) -> Vec<(&'stati
 fn without_short(asked: Asked, others: &[(&'static str, Secret)]) -> Asked {
     let mut problems = Problems::default();
     for (name, _) in others.iter().filter(|(_, secret)| secret.expose().len() < SHORTEST_REDACTED) {
-        problems.note(name, "is shorter than 6 characters, and could not be hidden in a log");
+        problems.note(*name, "is shorter than 6 characters, and could not be hidden in a log");
     }
     if problems.is_empty() { asked } else { Asked::Wrong(problems.into_vec()) }
 }
@@ -129,22 +128,22 @@ fn assemble(
     problems: &mut Problems,
 ) -> Option<Request> {
     let mut warnings: Vec<Warning> = secrets.doubts(surroundings).into_iter().map(Warning::from).collect();
-    let said = problems.read("dry-run", inputs.dry_run.as_deref(), boolean);
-    let task = problems.read("command", inputs.command.as_deref(), task);
+    let said = problems.read(inputs, "dry-run", boolean);
+    let task = problems.read(inputs, "command", task);
     let is_dry = task == Some(Task::Doctor) || config.is_some_and(rotations::is_dry);
     let dry_run = said.map(|said| said || is_dry);
     // A misspelt command is most likely `rotate` where a family is named: its other problems are worth knowing too.
-    let task = task.or_else(|| inputs.given.contains("key-name").then_some(Task::Rotate));
+    let task = task.or_else(|| inputs.has("key-name").then_some(Task::Rotate));
     if let Some(task) = task {
         context::check_task(task, inputs, problems);
         let is_dry = dry_run == Some(true) || config.is_some_and(rotations::all_dry);
         context::check_event(task, surroundings, inputs, is_dry, config, problems);
-        let _ = problems.read("trust-config", inputs.trust_config.as_deref(), boolean);
+        let _ = problems.read(inputs, "trust-config", boolean);
     }
     let beside = Beside { inputs, surroundings, secrets: &secrets, dry_run: dry_run == Some(true) };
     let rotations = match (task, config) {
         (Some(Task::Rotate | Task::Doctor), Some(config)) => rotations::read(config, &beside, problems, &mut warnings),
-        (Some(Task::Rotate | Task::Doctor), None) if !inputs.given.contains("config") => {
+        (Some(Task::Rotate | Task::Doctor), None) if !inputs.has("config") => {
             let rotation = rotation(&beside, dry_run, problems);
             warnings.extend(rotation.iter().flat_map(|rotation| policy::doubts(&rotation.policy)).map(Warning::from));
             Vec::from_iter(rotation)
@@ -156,7 +155,7 @@ fn assemble(
         _ => Vec::new(),
     };
     let has_own_key = listed.iter().any(|listed| listed.request.issuer.current_key.is_some());
-    if !has_own_key && (task == Some(Task::Audit) || !inputs.given.contains("config")) {
+    if !has_own_key && (task == Some(Task::Audit) || !inputs.has("config")) {
         secrets.check_presence(surroundings, problems);
     }
     let command = task.and_then(|task| command(task, &beside, listed, problems));
@@ -193,10 +192,7 @@ fn for_all(
     };
     match config {
         None => read(beside.inputs, problems),
-        Some(config) => {
-            let (inputs, places) = rotations::for_all(config, beside.inputs);
-            problems.placed(places, |problems| read(&inputs, problems))
-        }
+        Some(config) => read(&rotations::for_all(config, beside.inputs), problems),
     }
 }
 
@@ -204,17 +200,19 @@ fn rotation(beside: &Beside<'_>, dry_run: Option<bool>, problems: &mut Problems)
     let (inputs, secrets) = (beside.inputs, beside.secrets);
     let policy = policy::read(inputs, secrets.current_key.clone(), problems);
     let targets = targets::read(inputs, beside.surroundings, problems);
-    targets::check_drain(policy.as_ref(), &targets, problems);
-    beside.check_token(&targets, &inputs.targets.join("\n"), problems);
+    targets::check_drain(inputs, policy.as_ref(), &targets, problems);
+    beside.check_token(&targets, inputs.text("targets"), problems);
     let issuer = issuer(inputs, secrets.management_key.clone(), secrets.current_key.clone(), problems);
     Some(RotationRequest { policy: policy?, targets, issuer: issuer?, dry_run: dry_run? })
 }
 
 fn command(task: Task, beside: &Beside<'_>, listed: Vec<Listed>, problems: &mut Problems) -> Option<Command> {
     let inputs = beside.inputs;
-    match (task, inputs.key_id.as_deref()) {
+    match (task, inputs.text(KEY_ID)) {
         (Task::Reenable, None) => problems.note("KEY-ID", "is required: `keyrotor reenable KEY-ID`"),
-        (Task::Reenable, Some(id)) => return problems.read("KEY-ID", Some(id), key_id).map(Command::Reenable),
+        (Task::Reenable, Some(id)) => {
+            return key_id(id).map_err(|message| problems.wrong("KEY-ID", id, message)).ok().map(Command::Reenable);
+        }
         (_, Some(id)) => problems.wrong("KEY-ID", id, format!("has no meaning for `{task}`, only for `reenable`")),
         (Task::Audit, None) => {
             let settings = audit::read(inputs, listed, beside.surroundings, beside.dry_run, problems);
@@ -267,11 +265,11 @@ fn guess_format(surroundings: &Surroundings) -> Format {
 }
 
 /// A flag that is meant for a secret, which has none that could be offered.
-fn misspelt_secret(error: &clap::Error) -> Option<(&str, &'static InputDoc)> {
+fn misspelt_secret(error: &clap::Error) -> Option<(&str, &'static Input)> {
     let flag = error.get(ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument);
     let Some(ContextValue::String(flag)) = flag else { return None };
     let near = nearest(flag.trim_start_matches('-'), INPUTS.iter().map(|doc| doc.name))?;
-    cli::input(near).filter(|doc| doc.secret).map(|doc| (flag.as_str(), doc))
+    cli::input(near).filter(|doc| doc.is_secret()).map(|doc| (flag.as_str(), doc))
 }
 
 fn not_parsed(error: &clap::Error, surroundings: &Surroundings, mut problems: Problems) -> Asked {

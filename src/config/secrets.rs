@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::{self, InputDoc, Surroundings};
+use crate::cli::{self, Input, Surroundings};
 use crate::config::problem::{Problems, looks_like_credential};
 use crate::regular;
 use crate::secret::prefix;
@@ -103,7 +103,7 @@ impl Secrets {
     #[must_use]
     pub(crate) fn how(name: &str, surroundings: &Surroundings) -> String {
         let in_workflow = surroundings.var("GITHUB_ACTIONS") == Some("true");
-        let own = cli::input(name).filter(|_| !in_workflow).map(InputDoc::own_variable);
+        let own = cli::input(name).filter(|_| !in_workflow).map(Input::own_variable);
         own.map(|own| format!(" (set {own} or {own}_FILE)")).unwrap_or_default()
     }
 
@@ -153,7 +153,7 @@ pub(crate) const TOKEN_NEEDED: &str = "The GITHUB_TOKEN of a workflow can't writ
      access token or App token with the permission that the targets' kinds need, for `repo` the repository permission \
      \"Secrets\" (read and write)";
 
-fn read_one(doc: &InputDoc, surroundings: &Surroundings, problems: &mut Problems) -> Option<Secret> {
+fn read_one(doc: &Input, surroundings: &Surroundings, problems: &mut Problems) -> Option<Secret> {
     let own = doc.own_variable();
     let file = format!("{own}_FILE");
     if let Some(value) = surroundings.var(&doc.variable()).or_else(|| surroundings.var(&own)) {

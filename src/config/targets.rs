@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cli::{self, Inputs, Surroundings};
+use crate::cli::{self, Inputs, Spot, Subject, Surroundings};
 use crate::config::context;
 use crate::config::file::{self, Entry};
 use crate::config::openrouter;
 use crate::config::problem::Problems;
 use crate::config::scalar::path;
-use crate::config::yaml;
 use crate::regular;
 use crate::rotation::policy::Policy;
 use crate::store::target::{self, Canary, Kind, SecretName, Target, TargetProblem};
@@ -16,23 +15,31 @@ use crate::store::target::{self, Canary, Kind, SecretName, Target, TargetProblem
 /// What stands for the repository in the documented default.
 const REPOSITORY: &str = "GITHUB_REPOSITORY";
 
+/// A target of a config file, and where it stands there.
+pub(super) struct Placed {
+    pub(super) target: Target,
+    pub(super) spot: Spot,
+    /// Nothing in its line is wrong: what was meant with it is certain.
+    pub(super) sound: bool,
+}
+
 /// Reads the targets; empty once a problem was noted that leaves none.
 #[must_use]
 pub(crate) fn read(inputs: &Inputs, surroundings: &Surroundings, problems: &mut Problems) -> Vec<Target> {
     let Some(secret) = secret_name(inputs, problems) else { return Vec::new() };
-    let text = inputs.targets.join("\n");
+    let text = inputs.get("targets").map(|given| given.text.as_str());
     let listed = listed(inputs, problems);
-    let mut targets = match (text.trim().is_empty(), inputs.given.contains("targets-file")) {
-        (true, false) => of_this_repository(surroundings, &secret, problems),
-        (true, true) => Vec::new(),
-        (false, _) => of_text("targets", &text, &secret, problems),
+    let mut targets = match text {
+        Some(text) => of_text(inputs.at("targets"), text, &secret, problems),
+        None if inputs.has("targets-file") => Vec::new(),
+        None => of_this_repository(inputs, surroundings, &secret, problems),
     };
     if let Some(listed) = &listed {
-        let more = of_text("targets-file", listed, &secret, problems);
+        let more = of_text(inputs.at("targets-file"), listed, &secret, problems);
         check_own(&more, inputs, surroundings, problems);
         targets.extend(more);
     }
-    let lines = text.lines().chain(listed.as_deref().unwrap_or_default().lines());
+    let lines = text.into_iter().chain(listed.as_deref()).flat_map(str::lines);
     let sound = lines.filter(|line| is_sound(line, &secret)).flat_map(|line| target::parse(line, &secret).0);
     check_repeated(&sound.collect::<Vec<_>>(), problems);
     set_canaries(inputs, &mut targets, problems);
@@ -41,8 +48,7 @@ pub(crate) fn read(inputs: &Inputs, surroundings: &Surroundings, problems: &mut 
 
 /// What the file of `targets-file` says; `None` also once a problem with it was noted.
 fn listed(inputs: &Inputs, problems: &mut Problems) -> Option<String> {
-    let given = inputs.targets_file.as_deref().filter(|_| inputs.given.contains("targets-file"));
-    let path = problems.read("targets-file", Some(given?), path)?;
+    let path = problems.read(inputs, "targets-file", path)?;
     file::read_file(&path).map_err(|message| problems.wrong("targets-file", &regular::shown(&path), message)).ok()
 }
 
@@ -60,18 +66,11 @@ fn check_own(targets: &[Target], inputs: &Inputs, surroundings: &Surroundings, p
 /// their problems are reported too.
 #[must_use]
 pub(super) fn secret_name(inputs: &Inputs, problems: &mut Problems) -> Option<SecretName> {
-    let given = inputs.secret_name.as_deref().filter(|text| !text.trim().is_empty());
-    let given = given.or(openrouter::is_asked(inputs).then_some(openrouter::SECRET_NAME));
-    let given = problems.read("secret-name", given, SecretName::parse);
+    let given = match openrouter::is_asked(inputs) && !inputs.has("secret-name") {
+        true => SecretName::parse(openrouter::SECRET_NAME).ok(),
+        false => problems.read(inputs, "secret-name", SecretName::parse),
+    };
     given.or_else(|| SecretName::parse(cli::input("secret-name")?.default?).ok())
-}
-
-/// A target of a config file, and where it stands there.
-pub(super) struct Placed {
-    pub(super) target: Target,
-    pub(super) at: yaml::Place,
-    /// Nothing in its line is wrong: what was meant with it is certain.
-    pub(super) sound: bool,
 }
 
 /// Reads the targets of one of a config file's rotations. Which of them stand there twice is told elsewhere, together
@@ -84,45 +83,51 @@ pub(super) fn of_file(
     problems: &mut Problems,
 ) -> Vec<Placed> {
     let Some(secret) = secret_name(inputs, problems) else { return Vec::new() };
-    let Some(given) = &entry.targets else {
-        let mut targets = of_this_repository(surroundings, &secret, problems);
-        set_canaries(inputs, &mut targets, problems);
-        return targets.into_iter().map(|target| Placed { target, at: entry.at, sound: true }).collect();
-    };
     let mut placed = Vec::new();
-    for (text, at) in &given.lines {
-        let targets = problems.placed_at("targets", *at, |problems| of_text("targets", text, &secret, problems));
-        let sound = is_sound(text, &secret);
-        placed.extend(targets.into_iter().map(|target| Placed { target, at: *at, sound }));
+    let mut add = |targets: Vec<Target>, spot: &Spot, sound| {
+        placed.extend(targets.into_iter().map(|target| Placed { target, spot: spot.clone(), sound }));
+    };
+    match &entry.targets {
+        None => add(of_this_repository(inputs, surroundings, &secret, problems), &entry.spot, true),
+        Some(given) => {
+            for (text, spot) in given {
+                add(of_text(spot.of("targets"), text, &secret, problems), spot, is_sound(text, &secret));
+            }
+        }
     }
     set_canaries(inputs, placed.iter_mut().map(|placed| &mut placed.target), problems);
     placed
 }
 
-fn of_text(input: &'static str, text: &str, secret: &SecretName, problems: &mut Problems) -> Vec<Target> {
+fn of_text(about: Subject<'_>, text: &str, secret: &SecretName, problems: &mut Problems) -> Vec<Target> {
     let (targets, wrong) = target::parse(text, secret);
     if targets.is_empty() && wrong.is_empty() {
-        problems.note(input, "names no target: every line is blank or a comment");
+        problems.note(about, "names no target: every line is blank or a comment");
     }
-    let is_one = text.trim().lines().count() == 1 && problems.in_file();
+    let is_one = text.trim().lines().count() == 1 && about.spot.is_some();
     for TargetProblem { line, text, message } in wrong {
         let line = if is_one { String::new() } else { format!("line {line}: ") };
-        problems.wrong(input, &text, format!("{line}{message}"));
+        problems.wrong(about, &text, format!("{line}{message}"));
     }
     targets
 }
 
-fn of_this_repository(surroundings: &Surroundings, secret: &SecretName, problems: &mut Problems) -> Vec<Target> {
+fn of_this_repository(
+    inputs: &Inputs,
+    surroundings: &Surroundings,
+    secret: &SecretName,
+    problems: &mut Problems,
+) -> Vec<Target> {
     let Some(repository) = surroundings.var(REPOSITORY) else {
         let message =
             format!("is required where {REPOSITORY} is not set: where to write the key, such as repo:acme/app");
-        problems.note("targets", message);
+        problems.note(inputs.at("targets"), message);
         return Vec::new();
     };
     let default = cli::input("targets").and_then(|doc| doc.default).unwrap_or_default();
     let (targets, wrong) = target::parse(&default.replace(&format!("${REPOSITORY}"), repository), secret);
     for problem in wrong {
-        problems.wrong(REPOSITORY, repository, problem.message);
+        problems.wrong(Subject { name: REPOSITORY, ..inputs.at("targets") }, repository, problem.message);
     }
     targets
 }
@@ -134,7 +139,7 @@ pub(super) fn set_canaries<'a>(
     targets: impl IntoIterator<Item = &'a mut Target>,
     problems: &mut Problems,
 ) {
-    let asked = problems.read("canary", inputs.canary.as_deref(), Canary::parse);
+    let asked = problems.read(inputs, "canary", Canary::parse);
     let (mut any, mut none) = (false, true);
     let mut dispatched = BTreeSet::new();
     for target in targets {
@@ -149,12 +154,13 @@ pub(super) fn set_canaries<'a>(
         target.canary.take_if(|canary| !dispatched.insert((repository.clone(), canary.workflow.clone())));
     }
     if let (Some(_), false, false) = (&asked, any, none) {
-        problems.note("canary", "needs a target of kind `repo` or `env`, whose workflows read the secret");
+        problems.note(inputs.at("canary"), "needs a target of kind `repo` or `env`, whose workflows read the secret");
     }
 }
 
 /// Only what runs in a repository can be waited for.
 pub(super) fn check_drain<'a>(
+    inputs: &Inputs,
     policy: Option<&Policy>,
     targets: impl IntoIterator<Item = &'a Target>,
     problems: &mut Problems,
@@ -168,7 +174,7 @@ pub(super) fn check_drain<'a>(
              expected a duration such as 24h",
             target.label()
         );
-        problems.wrong("grace-period", "drain", message);
+        problems.wrong(inputs.at("grace-period"), "drain", message);
     }
 }
 

@@ -1,8 +1,7 @@
 //! `current-key-env`: the variable that holds a rotation's current key. Its name is never repeated, since it may be the
 //! key itself, put there by mistake.
 
-use crate::cli::{self, Surroundings};
-use crate::config::file::Own;
+use crate::cli::{INPUTS, Input, Inputs, Surroundings};
 use crate::config::problem::{Problems, looks_like_key};
 use crate::config::secrets::{Secrets, check_token};
 use crate::nearest::nearest;
@@ -25,30 +24,29 @@ pub(super) struct Current {
 
 /// The value, right or wrong: it must be hidden before anything is printed. That of a variable of others is never used.
 #[must_use]
-pub(super) fn value(own: &Own, surroundings: &Surroundings) -> Option<Secret> {
-    let name = own.current_key_env.as_ref()?.text.trim();
+pub(super) fn value(inputs: &Inputs, surroundings: &Surroundings) -> Option<Secret> {
+    let name = inputs.text(FIELD)?;
     surroundings.var(name).filter(|_| !is_of_others(name)).map(|value| Secret::new(value.to_owned()))
 }
 
 /// The rotation's current key. A variable that is set but empty holds none, as with the inputs: a workflow hands over a
 /// secret that does not exist so.
 #[must_use]
-pub(super) fn current_key(own: &Own, surroundings: &Surroundings, problems: &mut Problems) -> Current {
-    let Some(given) = &own.current_key_env else { return Current::default() };
-    let name = given.text.trim();
+pub(super) fn current_key(inputs: &Inputs, surroundings: &Surroundings, problems: &mut Problems) -> Current {
+    let Some(name) = inputs.text(FIELD) else { return Current::default() };
     let mut current = Current { was_named: true, ..Current::default() };
     if let Err(message) = check(name, surroundings) {
-        problems.note(FIELD, message);
+        problems.note(inputs.at(FIELD), message);
         return current;
     }
-    match value(own, surroundings) {
+    match value(inputs, surroundings) {
         Some(value) => match check_token(value.expose()) {
             Ok(()) => {
                 let alone = Secrets { current_key: Some(value.clone()), ..Secrets::default() };
                 current.doubts = alone.doubts(surroundings);
                 current.value = Some(value);
             }
-            Err(message) => problems.note(FIELD, format!("the variable's value {message}")),
+            Err(message) => problems.note(inputs.at(FIELD), format!("the variable's value {message}")),
         },
         None => {
             current.was_named = false;
@@ -60,13 +58,13 @@ pub(super) fn current_key(own: &Own, surroundings: &Surroundings, problems: &mut
 
 /// The same where the variable need not be set: an audit may do without the key.
 #[must_use]
-pub(super) fn if_set(own: &Own, surroundings: &Surroundings, problems: &mut Problems) -> Current {
-    let Some(name) = own.current_key_env.as_ref().map(|given| given.text.trim()) else { return Current::default() };
+pub(super) fn if_set(inputs: &Inputs, surroundings: &Surroundings, problems: &mut Problems) -> Current {
+    let Some(name) = inputs.text(FIELD) else { return Current::default() };
     if surroundings.vars.contains_key(name) {
-        return current_key(own, surroundings, problems);
+        return current_key(inputs, surroundings, problems);
     }
     if let Err(message) = check_name(name, surroundings) {
-        problems.note(FIELD, message);
+        problems.note(inputs.at(FIELD), message);
     }
     Current::default()
 }
@@ -99,7 +97,7 @@ fn check_name(name: &str, surroundings: &Surroundings) -> Result<(), String> {
 }
 
 fn is_of_others(name: &str) -> bool {
-    let secrets = cli::INPUTS.iter().filter(|doc| doc.secret && doc.name != "current-key");
+    let secrets = INPUTS.iter().filter(|doc| doc.is_secret() && doc.name != "current-key");
     OF_OTHERS.iter().any(|prefix| name.starts_with(prefix))
-        || secrets.map(cli::InputDoc::own_variable).any(|own| name == own || name == format!("{own}_FILE"))
+        || secrets.map(Input::own_variable).any(|own| name == own || name == format!("{own}_FILE"))
 }

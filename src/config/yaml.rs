@@ -4,25 +4,13 @@
 //! The parser is the one below `serde-saphyr`; serde itself stops at the first mistake, and here all are told.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError};
 
+use crate::cli::Place;
+
 /// Deeper than any file that means something; it bounds the recursion over the tree.
 const DEEPEST: usize = 16;
-
-/// A place in a text, counted from 1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
-    }
-}
 
 /// Something that makes the text as a whole unreadable, or one part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,8 +18,9 @@ use self::workflow::{A_COMMIT, ENVIRONMENT, GRACE_PERIOD, NONE, Needed, Plan, RO
 use self::workflow::{default_schedule, default_secret, default_target};
 use crate::checkout;
 use crate::child;
+use crate::cli::Inputs;
 use crate::config;
-use crate::config::init::{Answers, InitSettings};
+use crate::config::init::{InitSettings, problems};
 use crate::console::Console;
 use crate::http::{self, Failure, Retry, Trace};
 use crate::regular;
@@ -43,123 +44,115 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const MAX_TOKEN: u64 = 4096;
 
 /// Does what `init` was asked, and returns the exit status.
-pub(crate) async fn run(settings: &InitSettings, interrupt: &Interrupt, runner: &Rc<Console>) -> u8 {
+pub(crate) async fn run(settings: &InitSettings, interrupt: &Interrupt, console: &Rc<Console>) -> u8 {
     let root = checkout::root();
     let mut answers = settings.answers.clone();
-    answers.repository = answers.repository.or_else(|| checkout::origin(&root));
-    if runner.is_a_conversation() && io::stdin().is_terminal() {
-        match ask_for_the_rest(answers, interrupt, runner).await {
+    if let (false, Some(origin)) = (answers.has("repository"), checkout::origin(&root)) {
+        answers.set("repository", origin, None);
+    }
+    if console.is_a_conversation() && io::stdin().is_terminal() {
+        match ask_for_the_rest(answers, interrupt, console).await {
             Some(answered) => answers = answered,
             None => {
-                runner.complain("\nNothing was written.\n");
+                console.complain("\nNothing was written.\n");
                 return UNCHANGED;
             }
         }
     }
     let Some(plan) = Plan::new(&answers) else {
-        for (flag, is_missing) in
-            [("repository", answers.repository.is_none()), ("key-name", answers.key_name.is_none())]
-        {
-            if is_missing {
-                runner.complain(&format!("{flag}: is required where nobody can be asked: give --{flag}\n"));
-            }
+        for flag in ["repository", "key-name"].into_iter().filter(|flag| !answers.has(flag)) {
+            console.complain(&format!("{flag}: is required where nobody can be asked: give --{flag}\n"));
         }
         return WRONG_INPUTS;
     };
     let seen = tokio::select! {
         biased;
         () = interrupt.wait() => {
-            runner.complain("\nNothing was written.\n");
+            console.complain("\nNothing was written.\n");
             return UNCHANGED;
         }
-        seen = look(settings, &plan, runner) => seen,
+        seen = look(settings, &plan, console) => seen,
     };
     if settings.print {
-        runner.verbatim(&plan.workflow().into());
-        runner.complain(&left(&plan, &seen, None));
+        console.verbatim(&plan.workflow().into());
+        console.complain(&left(&plan, &seen, None));
         return DONE;
     }
     let file = root.join(checkout::WORKFLOWS).join(plan.file());
     match write(&file, &plan.workflow(), settings.force) {
         Ok(()) => {
-            runner.say(&format!("Wrote {}", file.display()));
-            runner.say_lines(&left(&plan, &seen, Some(&file)));
+            console.say(&format!("Wrote {}", file.display()));
+            console.say_lines(&left(&plan, &seen, Some(&file)));
             DONE
         }
         Err(why) => {
-            runner.complain(&format!("{}: {why}. Nothing was written.\n", file.display()));
+            console.complain(&format!("{}: {why}. Nothing was written.\n", file.display()));
             UNCHANGED
         }
     }
 }
 
-/// One question, and where its answer goes.
+/// One question.
 struct Question {
     text: &'static str,
     default: Option<String>,
-    /// The input of which a wrong answer is told.
+    /// The input that it asks for.
     input: &'static str,
-    slot: fn(&mut Answers) -> &mut Option<String>,
 }
 
 /// Asks what no flag says. `None` where the answers end, or the run is told to stop.
-async fn ask_for_the_rest(mut answers: Answers, interrupt: &Interrupt, runner: &Console) -> Option<Answers> {
-    runner.say(
+async fn ask_for_the_rest(mut answers: Inputs, interrupt: &Interrupt, console: &Console) -> Option<Inputs> {
+    console.say(
         "This writes a workflow that rotates a key. Enter takes what stands in brackets; nothing secret is asked for.",
     );
     for nth in 0.. {
         let Some(question) = question(nth, &answers) else { break };
-        if (question.slot)(&mut answers).is_some() {
+        if answers.has(question.input) {
             continue;
         }
         loop {
             let shown = question.default.as_ref().map(|default| format!(" [{default}]")).unwrap_or_default();
-            runner.prompt(&format!("{}{shown}: ", question.text));
+            console.prompt(&format!("{}{shown}: ", question.text));
             let line = line(interrupt).await?;
             let line =
                 Some(line.trim().to_owned()).filter(|line| !line.is_empty()).or_else(|| question.default.clone());
-            if line.is_none() {
-                continue;
-            }
-            *(question.slot)(&mut answers) = line;
-            let wrong: Vec<_> =
-                answers.problems(config::read).into_iter().filter(|it| it.input == question.input).collect();
+            let Some(line) = line else { continue };
+            answers.set(question.input, line, None);
+            let wrong = problems(&answers, config::read).into_iter().filter(|it| it.input == question.input);
+            let wrong: Vec<_> = wrong.collect();
             if wrong.is_empty() {
                 break;
             }
-            wrong.iter().for_each(|problem| runner.say(&format!("  {problem}")));
-            *(question.slot)(&mut answers) = None;
+            wrong.iter().for_each(|problem| console.say(&format!("  {problem}")));
+            answers = answers.without(&[question.input]);
         }
     }
     // No App.
-    answers.app_client_id.take_if(|id| id == NONE);
+    if answers.text("app-client-id") == Some(NONE) {
+        answers = answers.without(&["app-client-id"]);
+    }
     Some(answers)
 }
 
-fn question(nth: usize, answers: &Answers) -> Option<Question> {
-    let repository = answers.repository.clone().unwrap_or_default();
-    let openrouter = answers.issuer.as_deref() == Some("openrouter");
-    let key_name = answers.key_name.clone().unwrap_or_default();
-    let ask = |text, default: Option<&str>, input, slot| {
-        Some(Question { text, default: default.map(str::to_owned), input, slot })
+fn question(nth: usize, answers: &Inputs) -> Option<Question> {
+    let answer = |name| answers.text(name).unwrap_or_default();
+    let target = default_target(answer("repository"));
+    let secret = default_secret(answer("issuer") == "openrouter");
+    let schedule = default_schedule(answer("key-name"));
+    let (input, text, default) = match nth {
+        0 => ("repository", "Repository that gets the workflow", None),
+        1 => ("issuer", "Issuer of the keys, arouter or openrouter", Some("arouter")),
+        2 => ("key-name", "Name of the family of keys", Some("production")),
+        3 => ("targets", "Where to write the key", Some(target.as_str())),
+        4 => ("secret-name", "Name of the secret", Some(secret)),
+        5 => ("rotate-after", "Rotate when it is older than", Some(ROTATE_AFTER)),
+        6 => ("grace-period", "Keep the old key alive for", Some(GRACE_PERIOD)),
+        7 => ("app-client-id", "Client id of a GitHub App that writes, none for a token", Some(NONE)),
+        8 => ("environment", "Environment that holds the secrets, or none", Some(ENVIRONMENT)),
+        9 => ("schedule", "Schedule, as cron in UTC", Some(schedule.as_str())),
+        _ => return None,
     };
-    match nth {
-        0 => ask("Repository that gets the workflow", None, "repository", |it| &mut it.repository),
-        1 => ask("Issuer of the keys, arouter or openrouter", Some("arouter"), "issuer", |it| &mut it.issuer),
-        2 => ask("Name of the family of keys", Some("production"), "key-name", |it| &mut it.key_name),
-        3 => ask("Where to write the key", Some(&default_target(&repository)), "targets", |it| &mut it.targets),
-        4 => ask("Name of the secret", Some(default_secret(openrouter)), "secret-name", |it| &mut it.secret_name),
-        5 => ask("Rotate when it is older than", Some(ROTATE_AFTER), "rotate-after", |it| &mut it.rotate_after),
-        6 => ask("Keep the old key alive for", Some(GRACE_PERIOD), "grace-period", |it| &mut it.grace_period),
-        7 => ask("Client id of a GitHub App that writes, none for a token", Some(NONE), "app-client-id", |it| {
-            &mut it.app_client_id
-        }),
-        8 => ask("Environment that holds the secrets, or none", Some(ENVIRONMENT), "environment", |it| {
-            &mut it.environment
-        }),
-        9 => ask("Schedule, as cron in UTC", Some(&default_schedule(&key_name)), "schedule", |it| &mut it.schedule),
-        _ => None,
-    }
+    Some(Question { text, default: default.map(str::to_owned), input })
 }
 
 /// One line of what a person types, read on a thread of its own, so that a signal is heard meanwhile.
@@ -185,7 +178,7 @@ enum Seen {
 }
 
 /// Looks whether each secret that the workflow reads is there, by its name.
-async fn look(settings: &InitSettings, plan: &Plan, runner: &Rc<Console>) -> BTreeMap<String, Seen> {
+async fn look(settings: &InitSettings, plan: &Plan, console: &Rc<Console>) -> BTreeMap<String, Seen> {
     let names: Vec<_> = plan.secrets().into_iter().map(|it| it.name).chain(plan.own_secret()).collect();
     let all = |seen: Seen| names.iter().map(|name| (name.clone(), seen.clone())).collect();
     let token = match &settings.token {
@@ -197,8 +190,8 @@ async fn look(settings: &InitSettings, plan: &Plan, runner: &Rc<Console>) -> BTr
             "there is no token to look with: `gh auth login`, or set KEYROTOR_GITHUB_TOKEN".to_owned(),
         ));
     };
-    runner.mask(&token);
-    let stores = match stores(settings, token, runner) {
+    console.mask(&token);
+    let stores = match stores(settings, token, console) {
         Ok(stores) => stores,
         Err(error) => return all(Seen::Unknown(format!("{error:#}"))),
     };
@@ -231,13 +224,13 @@ async fn is_there(stores: &Stores, place: &str, name: &str) -> Result<bool, Fail
     Ok(false)
 }
 
-fn stores(settings: &InitSettings, token: Secret, runner: &Rc<Console>) -> anyhow::Result<Stores> {
+fn stores(settings: &InitSettings, token: Secret, console: &Rc<Console>) -> anyhow::Result<Stores> {
     let client = http::client(PATIENCE)?;
-    let (clock, hider) = (Clock::system(), Rc::clone(runner));
-    let redactor = runner.redactor().clone();
+    let (clock, hider) = (Clock::system(), Rc::clone(console));
+    let redactor = console.redactor().clone();
     let github = GitHub::new(client.clone(), settings.api_url.clone(), Credential::Token(token), redactor.clone())?;
-    let pace = RateLimits::new(&settings.api_url, Retry::default().longest_retry_after);
-    let around = StoreContext {
+    let limits = RateLimits::new(&settings.api_url, Retry::default().longest_retry_after);
+    let ctx = StoreContext {
         client,
         request_timeout: PATIENCE,
         variables: Rc::default(),
@@ -246,7 +239,7 @@ fn stores(settings: &InitSettings, token: Secret, runner: &Rc<Console>) -> anyho
         redactor,
         trace: Trace::default(),
     };
-    Ok(Stores::new(Some(Rc::new(github.paced(Rc::new(pace)))), around))
+    Ok(Stores::new(Some(Rc::new(github.paced(Rc::new(limits)))), ctx))
 }
 
 /// Says the token with which it is signed in.

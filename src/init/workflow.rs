@@ -1,6 +1,6 @@
 //! The workflow that `init` writes, and the secrets that it needs.
 
-use crate::config::init::Answers;
+use crate::cli::Inputs;
 use crate::store::target::{self, SecretName, Target};
 
 /// Everything that the workflow says.
@@ -32,21 +32,22 @@ pub(super) struct Needed {
 
 impl Plan {
     /// What was answered, with defaults for the rest; `None` while the family or the repository is not known.
-    pub(super) fn new(answers: &Answers) -> Option<Self> {
-        let (repository, key_name) = (answers.repository.clone()?, answers.key_name.clone()?);
-        let or = |answer: &Option<String>, default: &str| answer.clone().unwrap_or_else(|| default.to_owned());
-        let openrouter = answers.issuer.as_deref() == Some("openrouter");
-        let targets = or(&answers.targets, &default_target(&repository));
+    pub(super) fn new(answers: &Inputs) -> Option<Self> {
+        let answer = |name| answers.text(name).map(str::to_owned);
+        let or = |name, default: &str| answer(name).unwrap_or_else(|| default.to_owned());
+        let (repository, key_name) = (answer("repository")?, answer("key-name")?);
+        let openrouter = answers.text("issuer") == Some("openrouter");
+        let targets = or("targets", &default_target(&repository));
         let targets = targets.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
         Some(Self {
             targets,
-            secret_name: or(&answers.secret_name, default_secret(openrouter)),
-            rotate_after: or(&answers.rotate_after, ROTATE_AFTER),
-            grace_period: or(&answers.grace_period, GRACE_PERIOD),
-            schedule: or(&answers.schedule, &default_schedule(&key_name)),
-            environment: Some(or(&answers.environment, ENVIRONMENT)).filter(|name| name != NONE),
-            app_client_id: answers.app_client_id.clone(),
-            replace_key_id: answers.replace_key_id.clone(),
+            secret_name: or("secret-name", default_secret(openrouter)),
+            rotate_after: or("rotate-after", ROTATE_AFTER),
+            grace_period: or("grace-period", GRACE_PERIOD),
+            schedule: or("schedule", &default_schedule(&key_name)),
+            environment: Some(or("environment", ENVIRONMENT)).filter(|name| name != NONE),
+            app_client_id: answer("app-client-id"),
+            replace_key_id: answer("replace-key-id"),
             openrouter,
             repository,
             key_name,
@@ -254,17 +255,16 @@ const TAIL: &str = "          # The button's. Both are empty on schedule, and th
 mod tests {
     use super::*;
 
-    fn plan(change: impl FnOnce(&mut Answers)) -> Plan {
-        let some = |text: &str| Some(text.to_owned());
-        let mut answers = Answers { repository: some("acme/app"), key_name: some("production"), ..Answers::default() };
-        change(&mut answers);
+    fn plan(answers: &[(&'static str, &str)]) -> Plan {
+        let known = [("repository", "acme/app"), ("key-name", "production")];
+        let answers = known.iter().chain(answers).map(|(name, text)| (*name, (*text).to_owned())).collect();
         Plan::new(&answers).unwrap_or_else(|| unreachable!("both are known"))
     }
 
     #[test]
     fn the_key_in_use_is_read_where_this_repository_has_it() {
-        assert_eq!(plan(|_| {}).own_secret().as_deref(), Some("AROUTER_API_KEY"));
-        let to = |line: &str| plan(|answers| answers.targets = Some(line.to_owned())).own_secret();
+        assert_eq!(plan(&[]).own_secret().as_deref(), Some("AROUTER_API_KEY"));
+        let to = |line: &str| plan(&[("targets", line)]).own_secret();
         assert_eq!(to("repo:acme/api,app secret=LLM_KEY").as_deref(), Some("LLM_KEY"));
         assert_eq!(to("env:acme/app/rotation").as_deref(), Some("AROUTER_API_KEY"));
         assert_eq!((to("repo:acme/api"), to("env:acme/app/production"), to("org:acme")), (None, None, None));
@@ -281,14 +281,14 @@ mod tests {
 
     #[test]
     fn a_file_has_a_name_that_any_system_takes() {
-        let named = |name: &str| plan(|answers| answers.key_name = Some(name.to_owned())).file();
+        let named = |name: &str| plan(&[("key-name", name)]).file();
         assert_eq!(named("production"), "rotate-production.yml");
         assert_eq!(named("Team A/../x"), "rotate-team-a----x.yml");
     }
 
     #[test]
     fn an_app_takes_the_place_of_the_token() {
-        let app = plan(|answers| answers.app_client_id = Some("Iv23liAbCdEf01234567".to_owned()));
+        let app = plan(&[("app-client-id", "Iv23liAbCdEf01234567")]);
         let text = app.workflow();
         assert!(text.contains("app-private-key: ${{ secrets.ROTATION_APP_KEY }}") && !text.contains("github-token"));
         let names: Vec<_> = app.secrets().into_iter().map(|it| (it.name, it.is_file)).collect();
@@ -297,9 +297,7 @@ mod tests {
 
     #[test]
     fn secrets_of_the_repository_need_no_environment() {
-        let without = plan(|answers| answers.environment = Some(NONE.to_owned()));
-        assert!(
-            !without.workflow().contains("environment:") && plan(|_| {}).workflow().contains("environment: rotation")
-        );
+        let without = plan(&[("environment", NONE)]);
+        assert!(!without.workflow().contains("environment:") && plan(&[]).workflow().contains("environment: rotation"));
     }
 }

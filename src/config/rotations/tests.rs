@@ -209,6 +209,17 @@ rotations:
 }
 
 #[test]
+fn what_only_the_file_can_say_is_told_with_its_place() {
+    let text =
+        "issuer: openrouter\nworkspace-id: a b\nrotations:\n  - key-name: a\n    include-byok-in-limit: \"no\"\n";
+    let expected = [
+        "F:2:15: workspace-id: expected one word without spaces (got \"a b\")",
+        "F:5:28: include-byok-in-limit: expected `true` or `false` (got \"no\")",
+    ];
+    assert_eq!(wrong(text, &[]), expected);
+}
+
+#[test]
 fn a_wrong_default_is_told_once_and_where_nobody_uses_it_too() {
     let one = "  - {key-name: a, targets: [\"repo:a/a\"], grace-period: 1h}\n";
     let text =
@@ -437,13 +448,4 @@ fn one_management_key_goes_to_one_issuer() {
         run(&format!("issuer: openrouter\n{}", text.replace("    issuer: openrouter\n", "")), &[]).rotations.len(),
         2
     );
-}
-
-#[test]
-fn every_setting_reaches_the_inputs() {
-    let mut inputs = Inputs::default();
-    for name in Settings::NAMES {
-        assert!(slot(&mut inputs, name).is_some(), "{name}");
-        assert!(crate::cli::input(name).is_some_and(|doc| !doc.secret), "{name}");
-    }
 }

@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use keyrotor::audit::FailOn;
-use keyrotor::cli::Surroundings;
+use keyrotor::cli::{Inputs, Surroundings};
 use keyrotor::config::audit::{AuditSettings, Beside, Listed, Prune};
-use keyrotor::config::init::{Answers, InitSettings};
+use keyrotor::config::init::InitSettings;
 use keyrotor::config::{self, Asked, Command, GitHubSettings, IssuerSettings, Reading, Request};
 use keyrotor::console::{self, Console, Format, Sink};
 use keyrotor::http;
@@ -111,7 +111,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         beside: Beside { uri: String::new(), is_config: false },
     };
     let init = InitSettings {
-        answers: Answers::default(),
+        answers: Inputs::default(),
         print: false,
         force: false,
         token: Some(Secret::new(TOKEN.into())),

@@ -36,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("duration", &[]),
     ("humanize", &[]),
     ("http", &["regular", "secret"]),
-    ("init", &["checkout", "child", "config", "http", "regular", "rotation", "console", "secret", "store"]),
+    ("init", &["checkout", "child", "cli", "config", "http", "regular", "rotation", "console", "secret", "store"]),
     ("issuer", &["http", "rotation::model", "rotation::ports", "secret"]),
     ("issuer::open", &["config", "http", "issuer", "rotation::model", "rotation::ports", "secret"]),
     ("nearest", &[]),

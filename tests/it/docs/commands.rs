@@ -67,7 +67,7 @@ impl Shell {
 
     fn export(&mut self, place: &str, assignment: &str) {
         let (name, _) = assignment.split_once('=').unwrap_or_else(|| panic!("{place}: {assignment}"));
-        let secrets = INPUTS.iter().filter(|doc| doc.secret);
+        let secrets = INPUTS.iter().filter(|doc| doc.is_secret());
         for doc in secrets {
             if name == doc.own_variable() {
                 self.vars.insert(name.to_owned(), secret(doc.name));

@@ -72,7 +72,7 @@ fn the_manual_has_every_input_with_its_default() {
             (false, None) => String::new(),
         };
         assert_eq!(row[1], expected, "{}", doc.name);
-        assert_eq!(row[2].starts_with("Secret. "), doc.secret, "{}", doc.name);
+        assert_eq!(row[2].starts_with("Secret. "), doc.is_secret(), "{}", doc.name);
         assert_eq!(row[2].starts_with("For `audit`"), doc.tasks == [Task::Audit], "{}", doc.name);
     }
 }
@@ -86,7 +86,7 @@ fn the_manual_has_the_variables_of_every_secret() {
         .collect();
     let expected: Vec<_> = INPUTS
         .iter()
-        .filter(|doc| doc.secret)
+        .filter(|doc| doc.is_secret())
         .map(|doc| {
             let own = doc.own_variable();
             (doc.name.to_owned(), vec![doc.variable(), own.clone(), format!("{own}_FILE")])

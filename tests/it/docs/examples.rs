@@ -142,7 +142,7 @@ fn fields(value: Option<&Value>, evaluate: &dyn Fn(&str) -> String) -> Fields {
 /// A secret comes from a secret, and nothing else does.
 fn check_secrets(place: &str, with: Option<&Value>) {
     for (name, value) in with.and_then(Value::as_object).into_iter().flatten() {
-        let is_secret = input(name).is_some_and(|doc| doc.secret);
+        let is_secret = input(name).is_some_and(|doc| doc.is_secret());
         assert_eq!(value.to_string().contains("secrets."), is_secret, "{place}: {name}: {value}");
     }
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Command;
-use keyrotor::cli::{self, INPUTS, Task};
+use keyrotor::cli::{self, FLAGS, INPUTS, Task};
 use serde::Deserialize;
 
 const OUTPUTS: [&str; 10] = [
@@ -75,17 +75,15 @@ fn the_same_inputs_everywhere() {
     assert_eq!(table.len(), INPUTS.len(), "an input stands twice in the table");
     let action = action();
     assert_eq!(action.inputs.keys().map(String::as_str).collect::<BTreeSet<_>>(), table);
-    let flags: BTreeSet<String> =
-        cli::command().get_arguments().map(|arg| arg.get_id().as_str().replace('_', "-")).collect();
-    let without_input = ["key-id", "format"].into_iter().chain(cli::OF_INIT);
-    let expected = INPUTS.iter().filter(|doc| !doc.secret).map(|doc| doc.name).chain(without_input);
-    assert_eq!(flags, expected.map(str::to_owned).collect());
+    let names: BTreeSet<&str> = cli::rows().map(|row| row.name).collect();
+    assert_eq!(names.len(), cli::rows().count(), "a name stands twice in the table");
+    assert!(FLAGS.iter().all(|row| row.tasks != Task::ALL && row.in_file == cli::InFile::No));
 }
 
 #[test]
 fn every_flag_is_named_as_its_input() {
     let command = cli::command();
-    for doc in INPUTS.iter().filter(|doc| !doc.secret && doc.name != "command") {
+    for doc in INPUTS.iter().filter(|doc| !doc.is_secret() && doc.name != "command") {
         assert!(command.get_arguments().any(|arg| arg.get_long() == Some(doc.name)), "{}", doc.name);
     }
 }
@@ -97,14 +95,14 @@ fn the_descriptions_state_the_defaults_that_apply() {
         let stated = input.description.split_once("Default: `").map(|(_, rest)| rest.trim_end_matches('`'));
         assert_eq!(stated, doc.default, "{name}");
         assert_eq!(input.required, doc.required, "{name}");
-        assert_eq!(input.description.starts_with("Secret. "), doc.secret, "{name}");
+        assert_eq!(input.description.starts_with("Secret. "), doc.is_secret(), "{name}");
         assert_eq!(input.description.starts_with("For `audit`: "), doc.tasks == [Task::Audit], "{name}");
     }
 }
 
 #[test]
 fn the_help_states_the_defaults_that_apply() {
-    for doc in INPUTS.iter().filter(|doc| !doc.secret && doc.name != "command") {
+    for doc in INPUTS.iter().filter(|doc| !doc.is_secret() && doc.name != "command") {
         let help = help_of(doc.name);
         let stated = help.split_once("[default: ").and_then(|(_, rest)| rest.split_once(']')).map(|(text, _)| text);
         assert_eq!(stated, doc.default, "{}: {help}", doc.name);
@@ -115,7 +113,7 @@ fn the_help_states_the_defaults_that_apply() {
 #[test]
 fn the_help_explains_secrets_and_the_exit_status() {
     let help = cli::commands().render_long_help().to_string();
-    for doc in INPUTS.iter().filter(|doc| doc.secret) {
+    for doc in INPUTS.iter().filter(|doc| doc.is_secret()) {
         for variable in [doc.variable(), doc.own_variable(), format!("{}_FILE", doc.own_variable())] {
             assert!(help.contains(&variable), "{variable}");
         }

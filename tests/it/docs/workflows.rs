@@ -34,7 +34,7 @@ fn keys(value: &Value) -> BTreeSet<&str> {
 fn the_called_workflow_takes_and_hands_on_every_input_and_output() {
     let workflow = parsed(".github/workflows/rotate.yml");
     let call = &workflow["on"]["workflow_call"];
-    let plain = INPUTS.iter().filter(|doc| !doc.secret).map(|doc| doc.name);
+    let plain = INPUTS.iter().filter(|doc| !doc.is_secret()).map(|doc| doc.name);
     assert_eq!(keys(&call["inputs"]), plain.chain(OF_THE_JOB).collect());
     let job = &workflow["jobs"]["rotate"];
     let step = job["steps"].as_array().unwrap().last().unwrap();
@@ -42,7 +42,7 @@ fn the_called_workflow_takes_and_hands_on_every_input_and_output() {
     assert_eq!(keys(&step["with"]), INPUTS.iter().map(|doc| doc.name).collect());
     let secrets = BTreeMap::from(SECRETS);
     for doc in INPUTS {
-        let source = if doc.secret { secrets[doc.name].to_owned() } else { format!("inputs.{}", doc.name) };
+        let source = if doc.is_secret() { secrets[doc.name].to_owned() } else { format!("inputs.{}", doc.name) };
         assert_eq!(with[doc.name], format!("${{{{ {source} }}}}"), "{}", doc.name);
         // The program applies the defaults, as in action.yml.
         assert!(call["inputs"][doc.name].get("default").is_none(), "{}", doc.name);

@@ -168,7 +168,7 @@ impl Invocation<'_> {
             Way::Action => {
                 // The runner sets every declared input, given or not.
                 for doc in INPUTS {
-                    let value = if doc.secret { self.secrets.get(doc.name) } else { given(doc.name) };
+                    let value = if doc.is_secret() { self.secrets.get(doc.name) } else { given(doc.name) };
                     command.env(doc.variable(), value.map_or("", String::as_str));
                 }
                 let repository = self.stage.places.first().and_then(Place::repository).unwrap_or("acme/none");
@@ -182,7 +182,7 @@ impl Invocation<'_> {
             }
             Way::Cli => {
                 for doc in INPUTS.iter().filter(|doc| doc.name != "command") {
-                    if doc.secret {
+                    if doc.is_secret() {
                         let value = self.secrets.get(doc.name).filter(|value| !value.is_empty());
                         value.map(|value| command.env(doc.own_variable(), value));
                     } else if let Some(value) = given(doc.name) {

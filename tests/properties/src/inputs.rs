@@ -173,7 +173,7 @@ pub(crate) fn judge(vars: &BTreeMap<String, String>, args: &[OsString], twice: b
         assert_eq!(format!("{:?}", reading.asked), format!("{:?}", again.asked), "it depends on more than its inputs");
     }
     match &reading.asked {
-        Asked::Init(settings) => assert!(settings.answers.problems(config::read).is_empty()),
+        Asked::Init(settings) => assert!(config::init::problems(&settings.answers, config::read).is_empty()),
         Asked::Text(text) => assert!(text.to_string().contains("keyrotor")),
         Asked::Wrong(problems) => {
             assert!(!problems.is_empty());

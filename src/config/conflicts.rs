@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
+use crate::cli::{Raw, Spot};
 use crate::config::file::Entry;
-use crate::config::problem::{Problem, Problems};
+use crate::config::problem::Problems;
 use crate::config::secrets::Secrets;
 use crate::config::targets::Placed;
-use crate::config::yaml::Place;
-use crate::config::{RotationRequest, Warning};
+use crate::config::{IssuerSettings, RotationRequest, Warning};
 use crate::secret::Secret;
 
 /// One rotation on its way to a request, as far as it could be read.
@@ -20,100 +20,92 @@ pub(super) struct Draft<'a> {
     pub(super) request: Option<RotationRequest>,
 }
 
+impl Draft<'_> {
+    /// Where the rotation states an input, else where it is named.
+    fn stated(&self, name: &str) -> &Spot {
+        let inputs = &self.entry.inputs;
+        let spot = inputs.get(name).or(inputs.get("key-name")).and_then(|raw| raw.spot.as_ref());
+        spot.unwrap_or(&self.entry.spot)
+    }
+}
+
 /// Notes whatever belongs to one rotation and stands in two.
-pub(super) fn check_together(path: &str, drafts: &[Draft<'_>], secrets: &Secrets, problems: &mut Problems) {
-    let mut together = Together { path, problems, seen: BTreeMap::new(), files: BTreeMap::new() };
+pub(super) fn check_conflicts(drafts: &[Draft<'_>], secrets: &Secrets, problems: &mut Problems) {
+    let mut conflicts = Conflicts { problems, seen: BTreeMap::new(), files: BTreeMap::new() };
     for draft in drafts {
-        let own = &draft.entry.own;
-        if let Some(name) = &own.key_name {
-            together.check(("key-name", name.text.clone()), &name.text, name.at, "is the family of the rotation");
-        }
-        if let Some(id) = &own.replace_key_id {
-            together.check(
-                ("replace-key-id", id.text.clone()),
-                &id.text,
-                id.at,
-                "is the key to replace of the rotation",
-            );
+        for (name, is) in
+            [("key-name", "is the family of the rotation"), ("replace-key-id", "is the key to replace of the rotation")]
+        {
+            if let Some(Raw { text, spot: Some(spot) }) = draft.entry.inputs.get(name) {
+                conflicts.check((name, text.clone()), text, spot, is);
+            }
         }
         for placed in draft.targets.iter().filter(|placed| placed.sound) {
             if let Some((file, path)) = placed.target.file_here() {
-                together.check_spelling(file, path, placed.at);
+                conflicts.check_spelling(file, path, &placed.spot);
             }
             let what = ("targets", placed.target.identity());
-            together.check(what, &placed.target.label(), placed.at, "is a target of the rotation");
+            conflicts.check(what, &placed.target.label(), &placed.spot, "is a target of the rotation");
         }
     }
-    let problems = together.problems;
+    let problems = conflicts.problems;
     if secrets.management_key.is_some()
-        && let Some(at) = of_another_issuer(drafts)
+        && let Some(other) = unlike_the_first(drafts, |issuer| discriminant(&issuer.kind))
     {
         let message = "the one `management-key` would be sent to two issuers: expected the rotations of each in a file of \
                        their own";
-        problems.push(Problem::new("issuer", message).at(path, at));
+        problems.note(other.stated("issuer").of("issuer"), message);
     } else if secrets.management_key.is_some()
-        && let Some(at) = of_another_address(drafts)
+        && let Some(other) = unlike_the_first(drafts, |issuer| issuer.url.clone())
     {
         let message = "the one `management-key` would be sent to two addresses: expected the rotations of each in a file of \
                        their own";
-        problems.push(Problem::new("issuer-url", message).at(path, at));
+        problems.note(other.stated("issuer-url").of("issuer-url"), message);
     }
     for (at, draft) in drafts.iter().enumerate() {
         let before = drafts.get(..at).unwrap_or_default();
-        if let (Some(value), Some(variable)) = (&draft.current, &draft.entry.own.current_key_env) {
-            for message in shared(value, before, drafts.len(), secrets) {
-                problems.push(Problem::new("current-key-env", message).at(path, variable.at));
-            }
+        for message in draft.current.iter().flat_map(|value| shared(value, before, drafts.len(), secrets)) {
+            problems.note(draft.entry.inputs.at("current-key-env"), message);
         }
     }
 }
 
-/// Where the first rotation stands whose keys somebody else issues than the first one's.
-fn of_another_issuer(drafts: &[Draft<'_>]) -> Option<Place> {
-    let kind = |draft: &Draft<'_>| draft.request.as_ref().map(|request| discriminant(&request.issuer.kind));
-    let first = drafts.iter().find_map(kind)?;
-    let other = drafts.iter().find(|draft| kind(draft).is_some_and(|kind| kind != first))?;
-    let stated = other.entry.settings.issuer.as_ref().map(|issuer| issuer.at);
-    stated.or(other.entry.own.key_name.as_ref().map(|name| name.at))
+/// The first rotation that does not have the same issuer as the first one, in this respect.
+fn unlike_the_first<'a, T: PartialEq>(
+    drafts: &'a [Draft<'a>],
+    what: impl Fn(&IssuerSettings) -> T,
+) -> Option<&'a Draft<'a>> {
+    let of = |draft: &Draft<'_>| draft.request.as_ref().map(|request| what(&request.issuer));
+    let first = drafts.iter().find_map(of)?;
+    drafts.iter().find(|draft| of(draft).is_some_and(|other| other != first))
 }
 
-/// Where the first rotation stands whose keys are asked for at another address than the first one's.
-fn of_another_address(drafts: &[Draft<'_>]) -> Option<Place> {
-    let url = |draft: &Draft<'_>| draft.request.as_ref().map(|request| request.issuer.url.clone());
-    let first = drafts.iter().find_map(url)?;
-    let other = drafts.iter().find(|draft| url(draft).is_some_and(|url| url != first))?;
-    let stated = other.entry.settings.issuer_url.as_ref().map(|url| url.at);
-    stated.or(other.entry.own.key_name.as_ref().map(|name| name.at))
-}
-
-struct Together<'a> {
-    path: &'a str,
+struct Conflicts<'a> {
     problems: &'a mut Problems,
-    seen: BTreeMap<(&'static str, String), Place>,
+    seen: BTreeMap<(&'static str, String), Spot>,
     /// Where each file stands first, and how it is written there.
-    files: BTreeMap<String, (Place, String)>,
+    files: BTreeMap<String, (Spot, String)>,
 }
 
-impl Together<'_> {
-    fn check(&mut self, what: (&'static str, String), shown: &str, at: Place, is: &str) {
-        let field = what.0;
+impl Conflicts<'_> {
+    fn check(&mut self, what: (&'static str, String), shown: &str, spot: &Spot, is: &str) {
         if let Some(before) = self.seen.get(&what) {
-            let message = format!("{is} on line {} too: expected in one rotation alone", before.line);
-            self.problems.push(Problem::new(field, message).with_value(shown).at(self.path, at));
+            let message = format!("{is} on line {} too: expected in one rotation alone", before.place.line);
+            self.problems.wrong(spot.of(what.0), shown, message);
         } else {
-            self.seen.insert(what, at);
+            self.seen.insert(what, spot.clone());
         }
     }
 
     /// Every target in a file has to name it alike: what lies beside one of them may be another.
-    fn check_spelling(&mut self, file: String, path: &str, at: Place) {
-        let (before, written) = self.files.entry(file).or_insert_with(|| (at, path.to_owned()));
+    fn check_spelling(&mut self, file: String, path: &str, spot: &Spot) {
+        let (before, written) = self.files.entry(file).or_insert_with(|| (spot.clone(), path.to_owned()));
         if written != path {
             let message = format!(
                 "is the file `{written}` on line {}, and these are two spellings of one place: expected one",
-                before.line
+                before.place.line
             );
-            self.problems.push(Problem::new("targets", message).with_value(path).at(self.path, at));
+            self.problems.wrong(spot.of("targets"), path, message);
         }
     }
 }
@@ -122,8 +114,8 @@ impl Together<'_> {
 fn shared(value: &Secret, before: &[Draft<'_>], count: usize, secrets: &Secrets) -> Vec<String> {
     let mut shared = Vec::new();
     let same = before.iter().find(|draft| draft.current.as_ref() == Some(value));
-    if let Some(variable) = same.and_then(|draft| draft.entry.own.current_key_env.as_ref()) {
-        let line = variable.at.line;
+    if let Some(spot) = same.and_then(|draft| draft.entry.inputs.at("current-key-env").spot) {
+        let line = spot.place.line;
         shared.push(format!("the variable holds the same key as the one on line {line}, which that rotation replaces"));
     }
     if secrets.github_token.as_ref() == Some(value) {
@@ -143,7 +135,7 @@ pub(super) fn spans_environments(draft: &Draft<'_>) -> Option<Warning> {
     if environments.len() < 2 {
         return None;
     }
-    let name = &draft.entry.own.key_name.as_ref()?.text;
+    let name = &draft.entry.inputs.get("key-name")?.text;
     let all = environments.into_iter().collect::<Vec<_>>().join(", ");
     let text = format!("one key serves several environments ({all}); with a rotation for each, a leak stays in one");
     Some(Warning { rotation: Some(name.clone()), text })
