@@ -1,4 +1,5 @@
-//! Programs of others, as `./test` puts them into `.check`.
+//! Programs of others, as `./test` puts them into `.check`. A test that needs one is `#[ignore]`d, so that a fresh clone
+//! passes without them, and `./test` runs it with `--include-ignored`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may panic")]
 

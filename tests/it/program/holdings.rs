@@ -104,6 +104,7 @@ fn an_empty_target_beside_one_that_holds_the_key_is_filled_unless_a_similar_name
 }
 
 #[test]
+#[ignore = "needs what ./test prepares in .check"]
 fn what_is_no_key_is_not_replaced() {
     let places = [
         "kubernetes:prod/app#api-key",
@@ -149,6 +150,7 @@ fn a_placeholder_where_the_first_key_goes_is_told() {
 }
 
 #[test]
+#[ignore = "needs what ./test prepares in .check"]
 fn a_second_holder_of_the_old_key_in_the_same_container_stops_the_run() {
     for (place, other) in [
         ("kubernetes:prod/app#api-key", "kubernetes:prod/app#legacy-key"),

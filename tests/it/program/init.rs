@@ -78,6 +78,7 @@ fn a_person_goes_from_nothing_to_a_rotation() {
 }
 
 #[test]
+#[ignore = "needs what ./test prepares in .check"]
 fn whatever_is_written_satisfies_the_linters() {
     let stage = checkout();
     let choices: [&[&str]; 5] = [

@@ -39,6 +39,7 @@ fn stopped(stage: &Stage, ran: &Ran, words: &[&str]) {
 }
 
 #[test]
+#[ignore = "needs what ./test prepares in .check"]
 fn a_name_in_letters_of_another_case_is_another_name() {
     for (right, typed) in CASES {
         let alone = stage(&[right]);
@@ -88,6 +89,7 @@ fn the_old_key_is_not_put_back_where_another_value_was() {
 }
 
 #[test]
+#[ignore = "needs what ./test prepares in .check"]
 fn no_part_of_a_secret_is_listed_as_a_name() {
     let unknown = "lr_live_ffff0000ffff0000ffff0000ffff0000ffff0000ffff0000";
     let (line, last) = ("qW9eR8tY7uI6oP5aS4dF3gH2jK1lZ0xC9vB8nM7qW6eR5tY4uI3oP2", "qW9eR8tY7");
@@ -137,6 +139,7 @@ fn a_replaced_key_that_lies_inside_another_value_is_held() {
 }
 
 #[test]
+#[ignore = "needs what ./test prepares in .check"]
 fn the_advice_on_a_second_holder_can_be_followed() {
     let two_fields = ["aws-secretsmanager:app#key", "aws-secretsmanager:app#legacy"];
     let at_aws = stage(&two_fields);

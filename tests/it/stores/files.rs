@@ -397,6 +397,7 @@ async fn rewritten(folder: &std::path::Path, value: &str) -> Vec<(Vec<u8>, Vec<u
 }
 
 #[tokio::test]
+#[ignore = "needs what ./test prepares in .check"]
 async fn others_parsers_read_the_new_value_and_everything_else_as_before() {
     let folder = stage(&["repo:acme/app"]);
     for value in ["lr_live_0123456789abcdefABCDEF", "sk-or-v1-0a/b+c=d", "with space # and \"quotes\""] {

@@ -19,6 +19,7 @@ fn stage() -> Stage {
 }
 
 #[test]
+#[ignore = "needs what ./test prepares in .check"]
 fn places_of_every_kind_get_the_new_key() {
     let stage = stage();
     let before = stage.snapshot();
@@ -32,6 +33,7 @@ fn places_of_every_kind_get_the_new_key() {
 }
 
 #[test]
+#[ignore = "needs what ./test prepares in .check"]
 fn whichever_refuses_every_other_is_put_back_and_the_next_run_heals() {
     let denied = json!({ "__type": "AccessDeniedException", "Message": "not authorized" });
     let refusals: [(&str, &[String]); 5] = [
