@@ -109,6 +109,8 @@ fn by_hand(issuer: &mut Issuer, keys: usize, now: Timestamp) {
             key.disabled = n % 11 == 0;
         });
     }
+    // The stand-in sorts its keys for each page, which takes it 20 ms unless they are in order.
+    issuer.keys.sort_by_key(|key| key.created_at);
 }
 
 /// What a rotation leaves that never retires anything.
