@@ -1,7 +1,8 @@
 //! How long a rotation of many repositories takes, over what must be waited for anyhow: `cargo bench --bench fleet`.
 //!
 //! The real release program runs as a process of its own against the fakes, whose every answer takes 50 ms and which set no
-//! limits. Each target can't do with fewer than two requests, one that reads and one that writes, `parallel` at a time.
+//! limits. Each target can't do with fewer than two requests, one that reads and one that writes, `parallel` at a time. The
+//! issuer's creation, proof, rename and deletion come one after the other, before or after those.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
 
 use std::fs;
@@ -15,9 +16,11 @@ use keyrotor_fake::{Access, Fakes, World};
 const RUNS: usize = 5;
 const LATENCY: Duration = Duration::from_millis(50);
 const FLEET: u32 = 500;
+/// Creation, proof, rename and deletion.
+const ISSUERS_CALLS: u32 = 4;
 
 /// What the project wants to keep to.
-const MAX_TIMES_THE_FLOOR: f64 = 1.25;
+const MAX_TIMES_THE_FLOOR: f64 = 1.1;
 const MAX_TIMES_FOR_TEN_TIMES: f64 = 11.0;
 const MAX_KIB: u64 = 64 * 1024;
 
@@ -67,7 +70,7 @@ fn main() {
 
 /// The median.
 fn case(targets: u32, parallel: u32, runs: usize) -> Duration {
-    let floor = 2 * targets * LATENCY / parallel;
+    let floor = 2 * targets * LATENCY / parallel + ISSUERS_CALLS * LATENCY;
     let mut measured: Vec<_> = (0..runs).map(|_| run(targets, parallel)).collect();
     measured.sort_by_key(|run| run.took);
     let ms = |time: Duration| time.as_secs_f64() * 1000.0;
