@@ -14,6 +14,7 @@ mod surroundings;
 #[cfg(test)]
 pub(crate) mod tests;
 mod work;
+mod wrap;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -125,6 +126,7 @@ impl<O: Write, E: Write> Console<O, E> {
         for line in self.redactor.scrub_pieces(text).lines() {
             let (indent, rest) = line.split_at(line.len() - line.trim_start_matches(' ').len());
             let told = line::defuse(&format!("{indent}{}", self.clean(rest)));
+            let told = self.wrapped(told, self.surroundings.stderr);
             put(&mut self.state.borrow_mut().err, &format!("{told}\n"));
         }
     }
@@ -250,10 +252,19 @@ impl<O: Write, E: Write> Console<O, E> {
 
     /// One line of ours and theirs; on GitHub nothing in it is a command.
     fn line(&self, lead: &str, text: &str, tone: Tone) {
-        let told = line::defuse(&format!("{lead}{}", self.clean(text)));
+        let told = self.wrapped(line::defuse(&format!("{lead}{}", self.clean(text))), self.surroundings.story);
         match tone.colour() {
             Some(colour) if self.surroundings.colour => self.print(&format!("\u{1b}[{colour}m{told}\u{1b}[0m")),
             _ => self.print(&told),
+        }
+    }
+
+    /// Where a person reads it, a line as the terminal shows it.
+    fn wrapped(&self, line: String, stream: Sink) -> String {
+        match self.surroundings.width.filter(|_| self.surroundings.style == Style::Terminal && stream == Sink::Terminal)
+        {
+            Some(columns) => wrap::wrap(&line, columns),
+            None => line,
         }
     }
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
+use terminal_size::terminal_size;
+
 /// What stdout carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
@@ -52,8 +54,10 @@ pub struct Surroundings {
     pub colour: bool,
     /// A line may be redrawn on stderr.
     pub progress: bool,
-    /// How wide that line may be.
-    pub columns: usize,
+    /// The terminal's width in columns, where it is known.
+    pub width: Option<usize>,
+    /// What reads stderr.
+    pub stderr: Sink,
     /// `::debug::` lines are wanted.
     pub debug: bool,
     /// Where outputs are appended.
@@ -61,9 +65,6 @@ pub struct Surroundings {
     /// Where the step summary is appended.
     pub summary: Option<PathBuf>,
 }
-
-/// Narrower than nearly every terminal, for those that do not tell their width.
-const COLUMNS: usize = 72;
 
 impl Surroundings {
     /// Judges by the process's variables and by what reads its two streams.
@@ -86,7 +87,8 @@ impl Surroundings {
             masks: style == Style::GitHub && story == Sink::Pipe,
             colour: clever && story == Sink::Terminal && get("NO_COLOR").is_none(),
             progress: clever && stderr == Sink::Terminal,
-            columns: get("COLUMNS").and_then(|n| n.parse().ok()).unwrap_or(COLUMNS),
+            width: get("COLUMNS").and_then(|n| n.parse().ok()),
+            stderr,
             debug: style == Style::GitHub && get("RUNNER_DEBUG") == Some("1"),
             outputs: get("GITHUB_OUTPUT").map(PathBuf::from),
             summary: get("GITHUB_STEP_SUMMARY").map(PathBuf::from),
@@ -96,7 +98,9 @@ impl Surroundings {
     /// The surroundings of this very process.
     #[must_use]
     pub fn of_process(variables: &BTreeMap<String, String>, format: Format) -> Self {
-        Self::new(variables, format, sink(&io::stdout()), sink(&io::stderr()))
+        let surroundings = Self::new(variables, format, sink(&io::stdout()), sink(&io::stderr()));
+        let width = surroundings.width.or_else(|| Some(terminal_size()?.0.0.into()));
+        Self { width, ..surroundings }
     }
 }
 

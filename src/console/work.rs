@@ -22,6 +22,9 @@ const ON_A_TERMINAL: Duration = Duration::from_secs(1);
 /// GitHub lets a minute's worth through at once, so that less time says nothing of the speed.
 const TELLING: Duration = Duration::from_secs(60);
 
+/// Narrower than nearly every terminal, for those that do not tell their width.
+const COLUMNS: usize = 72;
+
 /// The bar's width between its brackets.
 const BAR: usize = 20;
 
@@ -105,7 +108,7 @@ impl<O: Write, E: Write> Console<O, E> {
         if self.surroundings.progress {
             let text = self.clean(&work.bar(held));
             let state = &mut *self.state.borrow_mut();
-            let drawn = state.progress.draw(&text, self.surroundings.columns);
+            let drawn = state.progress.draw(&text, self.surroundings.width.unwrap_or(COLUMNS));
             put(&mut state.err, &drawn);
         } else if work.of > FEW {
             self.line("  ", &work.text(held), Tone::Plain);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::humanize::span;
 use crate::rotation::lease::Naming;
 use crate::rotation::model::{AllowList, KeyId, Reset, Rights};
-use crate::rotation::plan::holdings::Holding;
+use crate::rotation::plan::holdings::{Holding, TargetHolding};
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::plan::pending::{Standing, links};
 use crate::rotation::plan::{Decision, Plan, Rotate};
@@ -37,10 +37,7 @@ impl Plan {
                 Standing::Held(reason) | Standing::InUse(reason) => format!("leave {} alive: {reason}", name(&key.id)),
             });
         }
-        // What needs a look comes first, the same beside the same.
-        let mut found: Vec<_> = self.found.iter().collect();
-        found.sort_by_key(|found| (urgency(found.holding), &found.target));
-        lines.extend(found.into_iter().map(|found| format!("found: {}", found.describe(seen))));
+        lines.extend(self.describe_found(seen));
         match &self.decision {
             Decision::Blocked(blocked, others) => {
                 let all = std::iter::once(blocked).chain(others);
@@ -53,6 +50,20 @@ impl Plan {
             Decision::Rotate(rotate) => lines.extend(rotate.describe(seen, policy, self.naming, name)),
         }
         lines
+    }
+
+    /// What the targets hold. What needs a look comes first; of many that hold what they should, the number is told.
+    fn describe_found(&self, seen: &Observation) -> Vec<String> {
+        let mut found: Vec<_> = self.found.iter().map(|found| (found, found.describe(seen))).collect();
+        found.sort_by_cached_key(|(found, what)| (urgency(found.holding), what.clone(), &found.target));
+        let told = |same: &[(&TargetHolding, String)]| match same {
+            [(first, what), _, _, ..] if first.is_ours() => vec![format!("found: {} targets hold {what}", same.len())],
+            _ => same.iter().map(|(found, what)| format!("found: {} holds {what}", found.target)).collect(),
+        };
+        found
+            .chunk_by(|(one, what), (other, same)| one.holding == other.holding && what == same)
+            .flat_map(told)
+            .collect()
     }
 
     /// What it means to retire the replaced key at once, where no input asks for that.

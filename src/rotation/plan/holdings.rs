@@ -101,7 +101,7 @@ impl TargetHolding {
 }
 
 impl TargetHolding {
-    /// The target, what it holds and how that is known, with the keys' names.
+    /// What it holds and how that is known, with the keys' names.
     #[must_use]
     pub fn describe(&self, seen: &Observation) -> String {
         let name = |id: &KeyId| seen.row(id).map_or_else(|| id.to_string(), |row| row.name.clone());
@@ -113,7 +113,7 @@ impl TargetHolding {
             Evidence::InHand => " (current-key is that key)".to_owned(),
             Evidence::Read | Evidence::Absent => String::new(),
         };
-        format!("{} holds {}{evidence}", self.target, self.holding)
+        format!("{}{evidence}", self.holding)
     }
 }
 

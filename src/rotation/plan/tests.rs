@@ -396,13 +396,29 @@ async fn a_second_holder_stops_whether_its_value_is_the_key_or_has_it_inside() {
 async fn what_a_target_holds_is_told_with_its_evidence() {
     let family = "a key of this family (last written when production-2026-11-01-aaaaaa was deployed)";
     let cases = [
-        (beside(Some(""), entry("X", None, SINCE)), format!("repo:acme/app0 AROUTER_API_KEY holds {family}")),
-        (beside(None, entry("X", None, SINCE)), "repo:acme/app0 AROUTER_API_KEY holds nothing".to_owned()),
-        (beside(Some("{}"), entry("X", None, SINCE)), "repo:acme/app0 AROUTER_API_KEY holds JSON".to_owned()),
+        (beside(Some(""), entry("X", None, SINCE)), family),
+        (beside(None, entry("X", None, SINCE)), "nothing"),
+        (beside(Some("{}"), entry("X", None, SINCE)), "JSON"),
     ];
     for (seen, expected) in cases {
-        assert_eq!(plan(&seen, &policy(), Naming::Renaming).found[0].describe(&seen), expected);
+        let lines = plan(&seen, &policy(), Naming::Renaming).describe(&seen, &policy());
+        assert_eq!(found(&lines)[0], format!("found: repo:acme/app0 AROUTER_API_KEY holds {expected}"), "{lines:#?}");
     }
+}
+
+fn found(lines: &[String]) -> Vec<&str> {
+    lines.iter().map(String::as_str).filter(|line| line.starts_with("found: ")).collect()
+}
+
+#[tokio::test]
+async fn of_many_targets_that_hold_what_they_should_the_number_is_told() {
+    let written = Some("2026-11-01T12:00:00Z");
+    let seen = seen(vec![row(CURRENT, "2026-11-01T12:00:00Z")], &[written, None, written, written]);
+    let lines = plan(&seen, &policy(), Naming::Renaming).describe(&seen, &policy());
+    let [nothing, many] = found(&lines)[..] else { panic!("{lines:#?}") };
+    assert_eq!(nothing, "found: repo:acme/app1 holds nothing");
+    assert!(many.starts_with("found: 3 targets hold a key of this family (last written"), "{many}");
+    assert_eq!(lines.iter().filter(|line| line.starts_with("write repo:acme/app")).count(), 4);
 }
 
 #[tokio::test]
