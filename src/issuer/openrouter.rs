@@ -122,7 +122,9 @@ impl OpenRouterIssuer {
             Cursor::Offset(rows) => rows.to_string(),
             Cursor::Token(_) => return Err(Failure::refused("issuer: OpenRouter's pages have no tokens")),
         };
-        let mut query = vec![("include_disabled", "true".into()), ("offset", Cow::Owned(offset))];
+        // Without these a family whose key has ended looks like one that never had a key.
+        let ended = ["include_disabled", "include_expired"].map(|name| (name, "true".into()));
+        let mut query = [ended.as_slice(), &[("offset", Cow::Owned(offset))]].concat();
         query.extend(self.extras.workspace.as_deref().map(|workspace| (WORKSPACE, Cow::Borrowed(workspace))));
         let ask = Ask { query: &query, ..Ask::get(KEYS) };
         let page = Page::of(&self.wire.read(ask, &self.signer()?, single_flight).await?, KEYS, "keys")?;

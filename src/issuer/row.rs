@@ -19,9 +19,9 @@ const RESET: &str = "limit_reset";
 const EXPIRY: &str = "expires_at";
 pub(super) use crate::rotation::model::INCLUDE_BYOK;
 
-/// Fields that grant nothing: what a key is and how it was used, in ARouter's documentation and SDKs and in OpenRouter's
-/// OpenAPI document.
-const NO_RIGHTS: [&str; 28] = [
+/// Fields that grant nothing: what a key is and how it was used, in ARouter's documentation and SDKs, in OpenRouter's
+/// OpenAPI document and in its SDK `@openrouter/sdk`.
+const NO_RIGHTS: [&str; 29] = [
     "hash",
     "id",
     "name",
@@ -44,6 +44,7 @@ const NO_RIGHTS: [&str; 28] = [
     "byok_usage_weekly",
     "byok_usage_monthly",
     "creator_user_id",
+    "external_user",
     "workspace_id",
     EXPIRY,
     RESET,

@@ -144,6 +144,8 @@ pub struct Behaviour {
     pub next_page_token: bool,
     /// Whether the list honours `offset`; otherwise every request without a token brings the first page.
     pub honours_offset: bool,
+    /// The list shows keys that have expired only where `include_expired` asks for them.
+    pub hides_expired: bool,
     /// The order of the list.
     pub newest_first: bool,
     /// Whether rows show limits in whole cents and models without their provider.
@@ -223,6 +225,7 @@ impl Behaviour {
             page_cap: 100,
             next_page_token: false,
             honours_offset: true,
+            hides_expired: false,
             newest_first: true,
             rounds_and_shortens: false,
             omit_unset: false,
@@ -293,6 +296,7 @@ impl Behaviour {
             create_status: 201,
             delete_answer: DeleteAnswer::Flat,
             page_size: 100,
+            hides_expired: true,
             masked_labels: true,
             shows_allow_lists: false,
             shows_kind: false,

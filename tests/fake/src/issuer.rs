@@ -172,6 +172,8 @@ pub struct ListQuery {
     pub page_token: Option<String>,
     /// Whether disabled keys are wanted too.
     pub include_disabled: bool,
+    /// Whether keys that have expired are wanted too.
+    pub include_expired: bool,
     /// `workspace_id`, where keys have one: only keys of this workspace (`None`: of the default one) are listed.
     pub workspace: Option<String>,
 }
@@ -489,7 +491,10 @@ impl Issuer {
             id == asked
         };
         let mut keys = self.list();
-        keys.retain(|key| (query.include_disabled || !key.disabled) && is_asked(key));
+        let now = self.clock.now();
+        let has_expired = |key: &Key| key.rights.expires_at.is_some_and(|end| end <= now);
+        let is_shown = |key: &Key| query.include_expired || !self.behaviour.hides_expired || !has_expired(key);
+        keys.retain(|key| (query.include_disabled || !key.disabled) && is_shown(key) && is_asked(key));
         let token = query.page_token.as_deref().and_then(|token| token.strip_prefix("after-"));
         let from = match token.and_then(|token| token.parse().ok()) {
             Some(from) => from,

@@ -135,6 +135,37 @@ fn a_key_stays_its_members_and_in_its_workspace_and_ends_at_a_whole_second() {
     deaf.check_healed().unwrap();
 }
 
+/// Without the word for it, the list shows neither.
+#[test]
+fn a_family_whose_key_has_expired_gets_a_new_one_with_its_rights() {
+    let stage = Setting::new(Dialect::OpenRouter).stage();
+    stage.world.by_hand(|state| {
+        for key in state.issuer.keys.iter_mut().filter(|key| key.name == FIRST_NAME) {
+            key.rights.limit = Some(25.0);
+            key.rights.expires_at = Some(key.created_at + jiff::SignedDuration::from_hours(24));
+        }
+    });
+    assert!(stage.world.live_keys(FAMILY).is_empty());
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("outcome")), (0, "rotated"), "{}", ran.log());
+    let [new] = &stage.world.live_keys(FAMILY)[..] else { panic!("{}", ran.log()) };
+    assert_eq!(new.rights.limit, Some(25.0));
+    stage.check_healed().unwrap();
+}
+
+#[test]
+fn who_a_partners_key_is_for_is_no_right() {
+    let stage = stage();
+    stage.world.by_hand(|state| {
+        for key in &mut state.issuer.keys {
+            key.extra.insert("external_user".to_owned(), "customer-7".into());
+        }
+    });
+    let ran = stage.run();
+    assert_eq!((ran.status(), ran.output("outcome")), (0, "rotated"), "{}", ran.log());
+    stage.check_healed().unwrap();
+}
+
 #[test]
 fn many_keys_are_read_page_by_page() {
     let stage = stage();

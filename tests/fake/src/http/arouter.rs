@@ -79,6 +79,7 @@ fn list(issuer: &Issuer, request: &Inbound) -> Reply {
         // The guide's list has no word for "disabled", so it hides nothing.
         include_disabled: issuer.behaviour.dialect == Dialect::Guide
             || request.query("include_disabled") == Some("true"),
+        include_expired: request.query("include_expired") == Some("true"),
         workspace: request.query("workspace_id").map(str::to_owned),
     });
     let rows: Vec<Value> = page.keys.iter().map(|key| row(issuer, key)).collect();
