@@ -355,13 +355,31 @@ impl<'a> Run<'a> {
         self.pause(wait).await
     }
 
+    /// Once a target may hold the new key, giving up leaves two keys behind: a server that is down is waited for as long as
+    /// a new key may take to work.
     async fn persist<T>(
         &self,
         what: &str,
         ask: impl AsyncFn() -> Result<Result<T, Failure>, Abort>,
     ) -> Result<Result<T, Failure>, Abort> {
         let pause = async |failure: &Failure, wait| self.pause_after(what, failure, wait).await;
-        self.ctx.retry.persist(&self.ctx.rng, ask, pause).await
+        let until = self.clock().instant() + self.policy.verify_timeout;
+        loop {
+            match self.ctx.retry.persist(&self.ctx.rng, &ask, pause).await? {
+                Err(failure @ Failure::Transient { retry_after: None, .. }) if self.has_written() => {
+                    let left = until.saturating_duration_since(self.clock().instant());
+                    if left.is_zero() {
+                        return Ok(Err(failure));
+                    }
+                    self.pause_after(what, &failure, left.min(self.ctx.retry.cap)).await?;
+                }
+                answer => return Ok(answer),
+            }
+        }
+    }
+
+    fn has_written(&self) -> bool {
+        !self.memory.borrow().ledger.targets_touched().is_empty()
     }
 
     /// Asks until there is an answer.

@@ -584,3 +584,32 @@ fn of_runs_with_leaked_one_wins_although_the_servers_are_slow() {
         assert!(played.broke.is_empty(), "{seed}: {:?}", played.first());
     }
 }
+
+/// The server of a target restarts. Whoever gives up once the new key is in place leaves two keys behind.
+#[tokio::test(start_paused = true)]
+async fn a_target_that_is_down_for_seconds_is_waited_for_once_it_may_hold_the_new_key() {
+    for (call, rotates) in [(Call::LastWrite(0), true), (Call::Delete, true), (Call::Observe(0), false)] {
+        let scene = Scene::rotated_before(&["acme/app"]);
+        let down = (1..9).fold(Script::default(), |script, nth| script.at(call, nth, Fault::Transient));
+        let began = Instant::now();
+        let ended = scene.run(down).await;
+        assert_eq!(ended.status(), if rotates { 0 } else { 1 }, "{call:?}: {:#?}", ended.outcome());
+        assert!(began.elapsed() < 30 * SECOND, "{:?}", began.elapsed());
+        scene.assert_no_outage();
+        scene.clean_run().await;
+        scene.assert_healed();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_target_that_stays_down_is_not_waited_for_for_ever() {
+    let scene = Scene::rotated_before(&["acme/app"]);
+    let began = Instant::now();
+    let ended = scene.run(Script::default().always(Call::LastWrite(0), Fault::Transient)).await;
+    assert_eq!(ended.status(), 3, "{:#?}", ended.outcome());
+    assert!(began.elapsed() < 5 * scene.policy.verify_timeout, "{:?}", began.elapsed());
+    scene.assert_no_outage();
+    scene.world.advance(LONG_AFTER);
+    scene.clean_run().await;
+    scene.assert_healed();
+}
