@@ -7,6 +7,7 @@
 mod cluster;
 mod config;
 mod object;
+mod pods;
 mod response;
 mod rights;
 mod rollout;

@@ -4,8 +4,9 @@ use ::http::Method;
 use serde_json::{Value, json};
 
 use super::cluster::{Cluster, MANAGER, Restart};
+use super::pods::is_held_back;
 use super::rights::Right;
-use crate::http::Failure;
+use crate::http::{Failure, Refusal};
 use crate::store::target::{Workload, WorkloadKind};
 
 /// What `kubectl rollout restart` changes in the template of the pods, so that they are made anew.
@@ -53,6 +54,12 @@ impl Cluster {
             let message = format!("{workload} makes only some of its pods anew (`partition` in its update strategy)");
             return Err(Failure::refused(format!("{message}: set it to 0, or leave it out of `restart=`")));
         }
+        if is_held_back(workload.kind, &object) {
+            let (what, next) = self.held_back(namespace, workload, &object).await;
+            let message = format!("{workload} would not restart: {what}");
+            let hint = Some(format!("{next} Or leave {workload} out of `restart=`."));
+            return Err(Failure::Refused(Refusal { status: None, message, hint }));
+        }
         Ok(())
     }
 
@@ -83,6 +90,10 @@ impl Cluster {
         let object = self.workload(namespace, workload).await?;
         match progress(workload.kind, &object) {
             Progress::Done => Ok(None),
+            Progress::NotYet(_) if is_held_back(workload.kind, &object) => {
+                let (what, next) = self.held_back(namespace, workload, &object).await;
+                Ok(Some(format!("{workload}: {what}. {}", next.trim_end_matches('.'))))
+            }
             Progress::NotYet(what) => Ok(Some(format!("{workload}: {what}"))),
             Progress::Failed(why) => Err(Failure::refused(format!("{workload}: {why}"))),
         }

@@ -52,6 +52,10 @@ pub struct Workload {
     pub rolls_in: Duration,
     /// Its rollouts fail.
     pub is_stuck: bool,
+    /// From the next restart on its last pod is not ready, and holds back the others, until somebody deletes it.
+    pub breaks: bool,
+    /// It has such a pod.
+    pub is_held_back: bool,
     /// It does not roll.
     pub is_paused: bool,
     /// Its pods are made anew by hand alone.
@@ -130,6 +134,8 @@ impl Kubernetes {
             restarted: None,
             rolls_in: Duration::from_millis(300),
             is_stuck: false,
+            breaks: false,
+            is_held_back: false,
             is_paused: false,
             on_delete: false,
         })
@@ -291,6 +297,7 @@ impl Kubernetes {
             workload.stamp = Some(stamp.to_owned());
             workload.generation += 1;
             workload.restarted = Some(now);
+            workload.is_held_back |= std::mem::take(&mut workload.breaks);
         }
         Some(workload)
     }
@@ -301,6 +308,6 @@ impl Kubernetes {
         let Some(restarted) = workload.restarted else { return 1.0 };
         let passed = self.clock.now().duration_since(restarted).as_secs_f64();
         let share = (passed / signed(workload.rolls_in).as_secs_f64().max(0.001)).clamp(0.0, 1.0);
-        if workload.is_stuck { share.min(0.5) } else { share }
+        if workload.is_stuck || workload.is_held_back { share.min(0.5) } else { share }
     }
 }

@@ -13,7 +13,7 @@ use keyrotor::store::{StoreContext, Stores};
 use keyrotor_fake::kubernetes::{Admission, Workload};
 use keyrotor_fake::{Dialect, Server, State};
 
-use crate::harness::{CLUSTER_TOKEN, Ran, SECRET, Setting, Stage};
+use crate::harness::{CLUSTER_TOKEN, FAMILY, Ran, SECRET, Setting, Stage};
 
 pub(super) const KEY: &str = "kubernetes:prod/arouter-credentials#api-key";
 
@@ -303,6 +303,40 @@ fn a_rollout_that_fails_or_takes_too_long_puts_all_back_and_rolls_again() {
         stage.check_no_outage().unwrap();
         // Whoever was restarted with the new key is restarted with the old one before the new one may go.
         assert_eq!(asked(&ran, "PATCH", "/deployments/web").count(), 2, "{}", ran.log());
+    }
+}
+
+/// A StatefulSet replaces no pod behind one that is not ready, whatever its template says by then.
+#[test]
+fn a_pod_that_holds_back_the_others_is_named_and_no_further_key_is_made() {
+    for (denied, says) in [
+        (&[][..], "`kubectl delete pod --namespace prod queue-2`"),
+        (&[("list", "pods")][..], "`kubectl get pods --namespace prod`"),
+    ] {
+        let words = " restart=statefulset/queue rollout-timeout=1s";
+        let stage = setting(&[KEY]).input("targets", &format!("{KEY}{words}")).stage();
+        let held = stage.held();
+        let (queue, change) = (("prod".to_owned(), "statefulsets".to_owned(), "queue".to_owned()), |to: bool| {
+            move |queue: &mut Workload| (queue.breaks, queue.is_held_back) = (to, false)
+        });
+        stage.world.by_hand(|state| {
+            state.kubernetes.add_account(CLUSTER_TOKEN, "ci:keyrotor", denied);
+            change(true)(state.kubernetes.add_workload("prod", "statefulsets", "queue"));
+        });
+        let ran = stage.run();
+        assert_eq!(ran.status(), 3, "{}", ran.log());
+        assert!(ran.tells(says), "{says}: {}", ran.log());
+        assert_eq!(stage.held(), held, "{}", ran.log());
+        let keys = stage.world.live_keys(FAMILY).len();
+        let ran = stage.run();
+        assert_eq!((ran.status(), stage.world.live_keys(FAMILY).len()), (1, keys), "{}", ran.log());
+        assert!(ran.tells("would not restart") && ran.tells(says), "{}", ran.log());
+        stage.check_no_outage().unwrap();
+        stage.world.by_hand(|state| change(false)(state.kubernetes.workloads.get_mut(&queue).unwrap()));
+        stage.world.advance(Duration::from_secs(3600));
+        let ran = stage.run();
+        assert_eq!(ran.status(), 0, "{}", ran.log());
+        stage.check_healed().unwrap();
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) fn answer(cluster: &mut Kubernetes, request: &Inbound) -> Reply {
     let account = by_token.or_else(|| is_certified.then(|| ("system:certified".to_owned(), BTreeSet::new())));
     let Some((name, denied)) = account else { return status(401, "Unauthorized", "Unauthorized") };
     let verb = match request.method.as_str() {
-        "GET" if request.segments().last() == Some(&"secrets") => "list",
+        "GET" if ["secrets", "pods"].map(Some).contains(&request.segments().last().copied()) => "list",
         "GET" => "get",
         "POST" => "create",
         "PATCH" => "patch",
@@ -50,6 +50,10 @@ pub(super) fn answer(cluster: &mut Kubernetes, request: &Inbound) -> Reply {
         ["api", "v1", "namespaces", namespace, "secrets", object] => match may(verb, "secrets") {
             true => secret(cluster, request, namespace, object),
             false => forbidden(namespace, "secrets", object, ""),
+        },
+        ["api", "v1", "namespaces", namespace, "pods"] => match may(verb, "pods") {
+            true => pods(cluster, request, namespace),
+            false => forbidden(namespace, "pods", "", ""),
         },
         ["apis", "apps", "v1", "namespaces", namespace, plural, object] => match may(verb, plural) {
             true => workload(cluster, request, [namespace, plural, object]),
@@ -246,6 +250,30 @@ fn workload(cluster: &mut Kubernetes, request: &Inbound, [namespace, plural, nam
     Reply::json(200, rolling(kind, name, workload, cluster.rolled(workload)))
 }
 
+/// Those of the StatefulSet that the labels select.
+fn pods(cluster: &Kubernetes, request: &Inbound, namespace: &str) -> Reply {
+    let asked = request.query("labelSelector").unwrap_or_default();
+    let of_namespace =
+        cluster.workloads.iter().filter(|((of, plural, _), _)| of == namespace && plural == "statefulsets");
+    let selected = of_namespace.filter(|((_, _, name), _)| asked == format!("app%3D{name}"));
+    let pod = |name: &str, nth: i64, ready: bool| {
+        json!({
+            "metadata": {
+                "name": format!("{name}-{nth}"), "labels": { "app": name },
+                "ownerReferences": [{ "kind": "StatefulSet", "name": name, "controller": true }],
+            },
+            "status": { "conditions": [{ "type": "Ready", "status": if ready { "True" } else { "False" } }] },
+        })
+    };
+    let items: Vec<_> = selected
+        .flat_map(|((_, _, name), workload)| {
+            let last = workload.replicas - 1;
+            (0..=last).map(move |nth| pod(name, nth, nth < last || !workload.is_held_back))
+        })
+        .collect();
+    Reply::json(200, json!({ "kind": "PodList", "apiVersion": "v1", "items": items }))
+}
+
 fn rolling(kind: &str, name: &str, workload: &Workload, share: f64) -> Value {
     #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a share of a few pods")]
     let new = (share * workload.replicas as f64).floor() as i64;
@@ -257,12 +285,13 @@ fn rolling(kind: &str, name: &str, workload: &Workload, share: f64) -> Value {
         "kind": kind, "apiVersion": "apps/v1",
         "metadata": { "name": name, "generation": workload.generation },
         "spec": {
-            "replicas": all, "paused": workload.is_paused,
+            "replicas": all, "paused": workload.is_paused, "selector": { "matchLabels": { "app": name } },
             "updateStrategy": { "type": if workload.on_delete { "OnDelete" } else { "RollingUpdate" } },
         },
         "status": {
             "observedGeneration": observed, "replicas": if is_new { all } else { all + 1 },
-            "updatedReplicas": new, "availableReplicas": all, "readyReplicas": all,
+            "updatedReplicas": new, "availableReplicas": all,
+            "readyReplicas": all - i64::from(workload.is_held_back),
             "currentRevision": if is_new { "new" } else { "old" }, "updateRevision": "new",
             "desiredNumberScheduled": all, "updatedNumberScheduled": new, "numberAvailable": all,
             "conditions": [{ "type": "Progressing", "status": "True", "reason": reason }],
