@@ -38,11 +38,15 @@ pub(crate) struct Ended {
     stderr: String,
 }
 
+/// Whether root runs this.
+pub(crate) fn root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
 impl Engine {
     pub(crate) fn new(image: &str) -> Self {
         let runc = Command::new("runc").arg("--version").output().is_ok_and(|told| told.status.success());
-        let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
-        Self { image: image.to_owned(), runc, root }
+        Self { image: image.to_owned(), runc, root: root() }
     }
 
     /// Asks podman; its answer.

@@ -2,13 +2,18 @@
 //! masks, writes outputs and summary into mounted files, needs no capability and no file of its own, obeys signals as PID 1
 //! and finishes when whoever started it is killed.
 //!
+//! With `act` and an image that it takes for a runner's machine, the printed examples run instead: their workflows, the
+//! action, its image.
+//!
 //! ```sh
 //! cargo run -p keyrotor-image -- localhost/keyrotor:test
+//! cargo run -p keyrotor-image -- localhost/keyrotor:test .check/python/bin/act localhost/keyrotor-runner:test
 //! ```
 //!
 //! Needs podman, and runc where that is there.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "it talks to a person")]
 
+mod act;
 mod contents;
 mod engine;
 mod scene;
@@ -18,6 +23,7 @@ use std::time::Duration;
 
 use keyrotor_fake::Server;
 
+use crate::act::Act;
 use crate::engine::{Ended, Engine, Shape};
 use crate::scene::Scene;
 
@@ -28,19 +34,32 @@ const TIME_TO_STOP: Duration = Duration::from_secs(7);
 type Told = Result<String, String>;
 
 fn main() -> ExitCode {
-    let [image] = &std::env::args().skip(1).collect::<Vec<_>>()[..] else {
-        eprintln!("usage: keyrotor-image IMAGE");
-        return ExitCode::from(2);
-    };
-    let engine = Engine::new(image);
-    let checks: [&dyn Fn() -> Told; 6] = [
-        &|| contents::check(&engine),
-        &|| rotates(&engine),
-        &|| rotates_locked_down(&engine),
-        &|| stops(&engine, "int"),
-        &|| stops(&engine, "term"),
-        &|| outlives_its_client(&engine),
-    ];
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [image] => check_image(&Engine::new(image)),
+        [image, program, machine] => {
+            let act = Act { program: program.clone(), machine: machine.clone() };
+            tell(&[&|| act::check(&Engine::new(image), &act)])
+        }
+        _ => {
+            eprintln!("usage: keyrotor-image IMAGE [ACT MACHINE-IMAGE]");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn check_image(engine: &Engine) -> ExitCode {
+    tell(&[
+        &|| contents::check(engine),
+        &|| rotates(engine),
+        &|| rotates_locked_down(engine),
+        &|| stops(engine, "int"),
+        &|| stops(engine, "term"),
+        &|| outlives_its_client(engine),
+    ])
+}
+
+fn tell(checks: &[&dyn Fn() -> Told]) -> ExitCode {
     for check in checks {
         match check() {
             Ok(told) => println!("✓ {told}"),

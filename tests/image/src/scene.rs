@@ -122,6 +122,15 @@ impl Scene {
         variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
+    /// The secrets that the examples name, a line each.
+    pub(crate) fn named_secrets(&self) -> String {
+        let in_use = self.places.first().and_then(|place| self.world.value_at(place, SECRET)).unwrap_or_default();
+        let management = ["AROUTER_MANAGEMENT_KEY", "MANAGEMENT_KEY"].map(|name| (name, self.management.as_str()));
+        let current = ["AROUTER_API_KEY", "PRODUCTION_AROUTER_KEY"].map(|name| (name, in_use.as_str()));
+        let all = [&management[..], &current, &[("ROTATION_TOKEN", TOKEN)]].concat();
+        all.iter().map(|(name, value)| format!("{name}={value}\n")).collect()
+    }
+
     /// What the runner has to mask.
     pub(crate) fn secrets(&self) -> Vec<String> {
         let held = self.places.iter().filter_map(|place| self.world.value_at(place, SECRET));
