@@ -31,7 +31,15 @@ fn octokit_writes_a_secret_that_the_stand_in_opens() {
 #[test]
 #[ignore = "needs what ./test prepares in .check"]
 fn gh_writes_every_kind_of_secret_over_tls_and_the_stand_in_opens_them() {
-    let places = ["repo:acme/app", "env:acme/app/production", "org:acme", "dependabot:acme/app", "codespaces-org:acme"];
+    let places = [
+        "repo:acme/app",
+        "env:acme/app/production",
+        "org:acme",
+        "dependabot:acme/app",
+        "codespaces-org:acme",
+        "agents:acme/app",
+        "agents-org:acme",
+    ];
     let stage = Setting::new(Dialect::Mgmt).places(&places).over_tls(&[Server::GitHub]).stage();
     let host = stage.fakes.github_url.strip_prefix("https://").unwrap();
     let run = |args: &[&str]| {
@@ -50,6 +58,8 @@ fn gh_writes_every_kind_of_secret_over_tls_and_the_stand_in_opens_them() {
         (1, &["--repo", &repository, "--env", "production"]),
         (2, &["--org", "acme", "--visibility", "all"]),
         (3, &["--repo", &repository, "--app", "dependabot"]),
+        (5, &["--repo", &repository, "--app", "agents"]),
+        (6, &["--org", "acme", "--app", "agents", "--visibility", "all"]),
     ] {
         let value = format!("{VALUE} {nth}");
         run(&[&["secret", "set", SECRET, "--body", &value], place].concat());

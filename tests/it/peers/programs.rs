@@ -39,7 +39,7 @@ fn node_folder() -> PathBuf {
 
 /// GitHub's command line client.
 pub(crate) fn gh() -> Command {
-    Command::new(prepared("KEYROTOR_TEST_GH", "gh/usr/bin/gh", &["gh"], "GitHub's client gh"))
+    Command::new(python_path().with_file_name("gh"))
 }
 
 /// A script of `tests/peers`, for the Python with the packages it needs.
