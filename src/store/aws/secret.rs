@@ -271,7 +271,12 @@ impl AwsSecretStore {
     async fn make_current(&self, from: &str, to: &str) -> Result<Written, Failure> {
         match self.label(CURRENT, from, Some(to)).await {
             Ok(date) => Ok(Written { date }),
-            Err(fault) if fault.is("InvalidParameterException") => Err(transient(fault.failure.message())),
+            // AWS names the first; what plays AWS also the second.
+            Err(fault)
+                if ["InvalidParameterException", "InvalidRequestException"].iter().any(|name| fault.is(name)) =>
+            {
+                Err(transient(fault.failure.message()))
+            }
             Err(fault) => Err(fault.failure),
         }
     }

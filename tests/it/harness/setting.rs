@@ -12,6 +12,7 @@ pub(crate) struct Setting {
     pub(super) tls: Vec<Server>,
     pub(super) laid_out: Vec<(String, String)>,
     pub(super) app: bool,
+    pub(super) roto: bool,
     pub(super) inputs: BTreeMap<String, String>,
 }
 
@@ -40,6 +41,7 @@ impl Setting {
             tls: Vec::new(),
             laid_out: Vec::new(),
             app: false,
+            roto: false,
             inputs,
         }
     }
@@ -81,6 +83,12 @@ impl Setting {
         self
     }
 
+    /// roto plays AWS in the place of moto.
+    pub(crate) fn at_roto(mut self) -> Self {
+        self.roto = true;
+        self
+    }
+
     /// Each run is given the credentials of a GitHub App in place of a token. It is installed on every owner.
     pub(crate) fn with_app(mut self) -> Self {
         self.app = true;
@@ -104,8 +112,10 @@ impl Setting {
         world.by_hand(|state| state.issuer.behaviour = Behaviour::of(self.dialect));
         let scratch = Scratch::new();
         world.by_hand(|state| state.files.root.clone_from(&scratch.0));
+        let roto = self.roto.then(programs::Roto::start);
         if self.places.iter().any(|place| place.starts_with("aws-secretsmanager:")) {
-            world.by_hand(|state| state.aws.upstream = Some(programs::moto()));
+            let upstream = roto.as_ref().map_or_else(programs::moto, |roto| roto.address.clone());
+            world.by_hand(|state| state.aws.upstream = Some(upstream));
         }
         let add = |place: &String| world.by_hand(|state| state.add_place(place));
         let places: Vec<Place> = self.places.iter().map(add).collect();
@@ -131,7 +141,7 @@ impl Setting {
             [] => Fakes::spawn_thread(world.clone()).unwrap(),
             servers => Fakes::spawn_thread_with_tls(world.clone(), servers).unwrap(),
         };
-        let stage = Stage { world, fakes, places, management, app, setting: self, scratch };
+        let stage = Stage { world, fakes, places, management, app, setting: self, scratch, _roto: roto };
         if let Some(name) = &stage.setting.deployed {
             let (_, value) = stage.world.by_hand(|state| {
                 state.issuer.seed_key(name, |key| {

@@ -17,6 +17,8 @@ pub(crate) struct Stage {
     pub(crate) app: Option<AppCredentials>,
     pub(super) setting: Setting,
     pub(super) scratch: Scratch,
+    /// It ends with the stage.
+    pub(super) _roto: Option<programs::Roto>,
 }
 
 /// What was so before a run.

@@ -94,6 +94,47 @@ pub(crate) fn moto() -> String {
     MOTO.get_or_init(start).0.clone()
 }
 
+/// roto, another that plays AWS: a server of its own for each stage, whose labels and errors are its own reading of AWS's
+/// documentation.
+#[derive(Debug)]
+pub(crate) struct Roto {
+    /// Where it listens.
+    pub(crate) address: String,
+    process: Child,
+}
+
+impl Roto {
+    /// It tells no port that the system chose, so one is looked for that is free; where somebody else takes it first, another
+    /// one.
+    pub(crate) fn start() -> Self {
+        let mut started = (0..PORTS_TRIED).map(|_| Self::start_at(free_port()));
+        started.find_map(Result::ok).expect("a port stays free until roto has taken it")
+    }
+
+    /// What it said, where the port is taken.
+    fn start_at(port: u16) -> Result<Self, String> {
+        let mut roto = Command::new(python_path().with_file_name("roto-server"));
+        roto.args(["--ephemeral", "--port", &port.to_string()]).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut process = roto.spawn().expect("roto starts");
+        let (mut log, mut told) = (BufReader::new(process.stderr.take().unwrap()), String::new());
+        log.read_line(&mut told).unwrap();
+        if told.contains("listening") {
+            // It stops answering where nobody reads its log.
+            std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(drop));
+            return Ok(Self { address: format!("127.0.0.1:{port}"), process });
+        }
+        let _ = process.wait();
+        Err(told)
+    }
+}
+
+impl Drop for Roto {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
 /// A server of OpenBao, or a cluster of three, which ends with its user or at the latest with the process.
 pub(crate) struct Bao {
     /// Where they are, the active one first.

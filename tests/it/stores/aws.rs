@@ -1,4 +1,4 @@
-//! Secrets at AWS as targets: the real program against moto, which plays AWS.
+//! Secrets at AWS as targets: the real program against moto and roto, which play AWS.
 
 use std::time::Duration;
 
@@ -25,6 +25,11 @@ fn stage(places: &[&str]) -> Stage {
     let stage = Setting::new(Dialect::Mgmt).places(places).with_current_key().laid_out(ID, TEXT).stage();
     assert!(stage.held().iter().all(Option::is_some));
     stage
+}
+
+/// The same, at roto.
+fn stage_at_roto(places: &[&str]) -> Stage {
+    Setting::new(Dialect::Mgmt).places(places).with_current_key().laid_out(ID, TEXT).at_roto().stage()
 }
 
 fn text(stage: &Stage) -> String {
@@ -66,15 +71,16 @@ fn failed(code: &str, message: &str) -> String {
 #[test]
 #[ignore = "needs what ./test prepares in .check"]
 fn a_field_is_staged_and_made_current_and_all_else_stays_as_it_was_written() {
-    let stage = stage(&[FIELD, BESIDE]);
-    let before = labelled(&stage, "AWSCURRENT");
-    let ran = stage.run();
-    rotated(&stage, &ran);
-    assert_eq!(writes(&ran), ["/PutSecretValue", "/UpdateSecretVersionStage"]);
-    assert_eq!(text(&stage), TEXT.replace("KEY", stage.held()[0].as_deref().unwrap()));
-    assert_eq!(labelled(&stage, "AWSPREVIOUS"), before);
-    assert_eq!(labelled(&stage, "AWSPENDING"), labelled(&stage, "AWSCURRENT"));
-    assert!(ran.summary_text().contains(&format!("version {} →", before.unwrap())), "{}", ran.log());
+    for stage in [stage(&[FIELD, BESIDE]), stage_at_roto(&[FIELD, BESIDE])] {
+        let before = labelled(&stage, "AWSCURRENT");
+        let ran = stage.run();
+        rotated(&stage, &ran);
+        assert_eq!(writes(&ran), ["/PutSecretValue", "/UpdateSecretVersionStage"]);
+        assert_eq!(text(&stage), TEXT.replace("KEY", stage.held()[0].as_deref().unwrap()));
+        assert_eq!(labelled(&stage, "AWSPREVIOUS"), before);
+        assert_eq!(labelled(&stage, "AWSPENDING"), labelled(&stage, "AWSCURRENT"));
+        assert!(ran.summary_text().contains(&format!("version {} →", before.unwrap())), "{}", ran.log());
+    }
 }
 
 #[test]
@@ -126,8 +132,10 @@ fn a_secret_without_a_value_takes_its_first_and_one_that_is_missing_is_not_made(
 #[test]
 #[ignore = "needs what ./test prepares in .check"]
 fn putting_back_moves_the_label_back() {
-    for target in [FIELD, WHOLE] {
-        let stage = if target == FIELD { stage(&[FIELD, BESIDE]) } else { setting(&[WHOLE, BESIDE]).stage() };
+    let whole = setting(&[WHOLE, BESIDE]);
+    for stage in
+        [stage(&[FIELD, BESIDE]), stage_at_roto(&[FIELD, BESIDE]), whole.clone().stage(), whole.at_roto().stage()]
+    {
         let (current, before, told) = (labelled(&stage, "AWSCURRENT"), stage.snapshot(), text(&stage));
         stage.world.fault(REFUSAL);
         let ran = stage.run();
@@ -171,11 +179,12 @@ fn interrupted(stage: &Stage, operation: &'static str) -> Ran {
 #[ignore = "needs what ./test prepares in .check"]
 fn a_version_that_someone_made_in_between_is_read_anew() {
     for operation in ["/PutSecretValue", "/UpdateSecretVersionStage"] {
-        let stage = stage(&[FIELD, BESIDE]);
-        let ran = interrupted(&stage, operation);
-        rotated(&stage, &ran);
-        let held: Value = serde_json::from_str(&text(&stage)).unwrap();
-        assert_eq!(held["user"], "new", "{}", ran.log());
+        for stage in [stage(&[FIELD, BESIDE]), stage_at_roto(&[FIELD, BESIDE])] {
+            let ran = interrupted(&stage, operation);
+            rotated(&stage, &ran);
+            let held: Value = serde_json::from_str(&text(&stage)).unwrap();
+            assert_eq!(held["user"], "new", "{}", ran.log());
+        }
     }
 }
 
