@@ -644,10 +644,12 @@ async fn a_key_that_was_left_alone_is_not_held_where_the_run_wrote_its_own() {
 /// would lie under a name that the run after it does not write.
 #[tokio::test(start_paused = true)]
 async fn a_slip_beside_the_place_of_a_dead_key_stops_the_run() {
-    let scene = Scene::rotated_before(&["acme/app"]);
-    let id = scene.world.live_keys(FAMILY)[0].id.clone();
-    scene.world.by_hand(|state| state.issuer.key_mut(&id).unwrap().disabled = true);
-    assert_stops(&scene.clone().misspelt(Slip::All), SECRET).await;
-    assert_eq!(scene.clean_run().await.status(), 0, "the right name heals it");
-    scene.assert_healed();
+    for slip in [Slip::All, Slip::Last] {
+        let scene = Scene::rotated_before(&["acme/app", "acme/api"]);
+        let id = scene.world.live_keys(FAMILY)[0].id.clone();
+        scene.world.by_hand(|state| state.issuer.key_mut(&id).unwrap().disabled = true);
+        assert_stops(&scene.clone().misspelt(slip), SECRET).await;
+        assert_eq!(scene.clean_run().await.status(), 0, "the right name heals it");
+        scene.assert_healed();
+    }
 }
