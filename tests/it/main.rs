@@ -93,6 +93,7 @@ mod peers {
     mod github_clients;
     pub(crate) mod openapi;
     mod openbao;
+    mod openrouter_sdk;
     mod pictures;
     pub(crate) mod programs;
     mod sealed_box;

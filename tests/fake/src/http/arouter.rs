@@ -143,6 +143,11 @@ fn own_key(issuer: &Issuer, request: &Inbound) -> Result<Reply, Refused> {
         let more = data.as_object_mut().expect("an object");
         more.extend(openrouter(issuer, key));
         let management = key.kind == Kind::Management;
+        // Of the key's own row, and not of the list's.
+        more.remove("external_user");
+        more.insert("allowed_data_regions".into(), json!(["global"]));
+        more.insert("free_model_daily_requests".into(), json!({ "limit": 1000, "remaining": 1000, "used": 0 }));
+        more.insert("organization_id".into(), Value::Null);
         more.insert("is_free_tier".into(), false.into());
         more.insert("is_provisioning_key".into(), management.into());
         // It says itself that this is out of use.
@@ -282,6 +287,7 @@ fn openrouter(issuer: &Issuer, key: &Key) -> Map<String, Value> {
     fields.insert("usage_monthly".into(), issuer.used_this_month(key).into());
     fields.insert("include_byok_in_limit".into(), false.into());
     fields.insert("creator_user_id".into(), "user_2dHFtVWx2n56w6HkM0000000000".into());
+    fields.insert("external_user".into(), Value::Null);
     fields.insert("workspace_id".into(), DEFAULT_WORKSPACE.into());
     fields
 }
