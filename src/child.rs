@@ -1,5 +1,5 @@
-//! A program that is asked for a credential. It has nobody to talk to, its answer is bounded, and it ends with the asking,
-//! together with what it has started in turn.
+//! A program that supplies a credential. It gets no input, its output and its time are bounded, and it ends with the run,
+//! as does whatever it started.
 
 use std::process::Stdio;
 

@@ -284,8 +284,8 @@ pub const INPUTS: &[Input] = &[
         .more("A model's name, or `auto`."),
     Input::setting("verify-timeout", Duration(&[]), PROOF, "How long a new key may take to work, 1s to 1h")
         .default("60s"),
-    Input::setting("accept-unconfirmed", List, PROOF, "Fields of the new key that nobody has to confirm").more(
-        "A comma or newline list of fields, such as `scopes`, that may hold what nobody asked for or confirms. \
+    Input::setting("accept-unconfirmed", List, PROOF, "Fields of the new key to accept unconfirmed").more(
+        "A comma or newline list of fields, such as `scopes`, whose values may differ from what was asked. \
          `guardrails`: those of OpenRouter.",
     ),
     Input::setting("canary", Text("WORKFLOW", r"\S.*"), PROOF, "Workflow that has to succeed before a key is retired")

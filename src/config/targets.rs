@@ -15,7 +15,7 @@ use crate::store::target::{self, Canary, Kind, SecretName, Target, TargetProblem
 /// What stands for the repository in the documented default.
 const REPOSITORY: &str = "GITHUB_REPOSITORY";
 
-/// A target of a config file, and where it stands there.
+/// A target and its place in the config file.
 pub(super) struct Placed {
     pub(super) target: Target,
     pub(super) spot: Spot,

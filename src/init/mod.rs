@@ -61,7 +61,7 @@ pub(crate) async fn run(settings: &InitSettings, interrupt: &Interrupt, console:
     }
     let Some(plan) = Plan::new(&answers) else {
         for flag in ["repository", "key-name"].into_iter().filter(|flag| !answers.has(flag)) {
-            console.complain(&format!("{flag}: is required where nobody can be asked: give --{flag}\n"));
+            console.complain(&format!("{flag}: is required without a terminal: give --{flag}\n"));
         }
         return WRONG_INPUTS;
     };

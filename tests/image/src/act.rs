@@ -184,7 +184,7 @@ fn rotates(engine: &Engine, act: &Act, (example, event, inputs): Example) -> Res
     let tells = |error: String| format!("{example} on {event}: {error}");
     checkout.with(example, &engine.image)?;
     if event == "workflow_dispatch" {
-        // The button as it stands there changes nothing.
+        // The button's default is a dry run.
         let before = scene.secrets();
         checkout.run(event, &["dry-run=true"])?.came_to("unchanged", &scene).map_err(tells)?;
         if scene.secrets() != before {

@@ -119,7 +119,7 @@ impl Roto {
         let (mut log, mut told) = (BufReader::new(process.stderr.take().unwrap()), String::new());
         log.read_line(&mut told).unwrap();
         if told.contains("listening") {
-            // It stops answering where nobody reads its log.
+            // It blocks once the pipe of its log is full.
             std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(drop));
             return Ok(Self { address: format!("127.0.0.1:{port}"), process });
         }

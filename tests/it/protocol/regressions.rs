@@ -561,7 +561,7 @@ async fn a_run_with_leaked_whose_machine_stands_still_again_and_again_ends() {
     let frozen = Script::default().at(Call::List, 0, Fault::Freeze(Duration::from_secs(300)));
     // Five times in each beginning, at each list.
     let ended = tokio::time::timeout(Duration::from_secs(3600), scene.run(frozen)).await;
-    assert!(ended.is_ok(), "it goes on and on");
+    assert!(ended.is_ok(), "the run does not end");
     scene.clean_run().await;
     scene.assert_healed();
 }
