@@ -54,7 +54,8 @@ impl Cluster {
             let message = format!("{workload} makes only some of its pods anew (`partition` in its update strategy)");
             return Err(Failure::refused(format!("{message}: set it to 0, or leave it out of `restart=`")));
         }
-        if is_held_back(workload.kind, &object) {
+        // A pod that is not ready for a moment is waited for behind the restart.
+        if is_held_back(workload.kind, &object) && is_rolling(&object) {
             let (what, next) = self.held_back(namespace, workload, &object).await;
             let message = format!("{workload} would not restart: {what}");
             let hint = Some(format!("{next} Or leave {workload} out of `restart=`."));
@@ -125,10 +126,9 @@ fn progress(kind: WorkloadKind, object: &Value) -> Progress {
             if kept(object) > 0 {
                 return Progress::Failed("only some of its pods are made anew (`partition`)".to_owned());
             }
-            let revision = |name: &str| object.pointer(&format!("/status/{name}Revision"));
-            let is_new = revision("update") == revision("current");
             let new = || format!("{} of {wanted} pods are new", status("updatedReplicas"));
-            of(status("readyReplicas"), wanted, "are ready").or_else(|| (!is_new).then(|| Progress::NotYet(new())))
+            let rolling = || is_rolling(object).then(|| Progress::NotYet(new()));
+            of(status("readyReplicas"), wanted, "are ready").or_else(rolling)
         }
         WorkloadKind::DaemonSet => {
             let all = status("desiredNumberScheduled");
@@ -137,6 +137,12 @@ fn progress(kind: WorkloadKind, object: &Value) -> Progress {
         }
     };
     waiting.unwrap_or(Progress::Done)
+}
+
+/// Whether pods of a StatefulSet are still those of an earlier template.
+fn is_rolling(object: &Value) -> bool {
+    let revision = |name: &str| object.pointer(&format!("/status/{name}Revision"));
+    revision("update") != revision("current")
 }
 
 /// The pods of a StatefulSet, by their number from 0, that stay as they are.

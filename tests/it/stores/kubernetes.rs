@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a test may panic, and tells")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use keyrotor::http::Trace;
 use keyrotor::rotation::model::Held;
@@ -338,6 +338,26 @@ fn a_pod_that_holds_back_the_others_is_named_and_no_further_key_is_made() {
         assert_eq!(ran.status(), 0, "{}", ran.log());
         stage.check_healed().unwrap();
     }
+}
+
+/// Such as while its node is drained.
+#[test]
+fn a_pod_that_is_not_ready_for_a_moment_stops_no_rotation() {
+    let stage = setting(&[KEY]).input("targets", &format!("{KEY} restart=statefulset/queue")).stage();
+    stage.world.by_hand(|state| state.kubernetes.add_workload("prod", "statefulsets", "queue").is_held_back = true);
+    let world = stage.world.clone();
+    let recovers = std::thread::spawn(move || {
+        let restarts = || world.requests().iter().any(|it| it.method == "PATCH" && it.path.contains("/queue"));
+        let began = Instant::now();
+        while !restarts() && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        world.by_hand(|state| state.kubernetes.workloads.values_mut().for_each(|queue| queue.is_held_back = false));
+    });
+    let ran = stage.run();
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    recovers.join().unwrap();
+    stage.check_healed().unwrap();
 }
 
 #[test]
