@@ -19,6 +19,8 @@ use crate::scene::Scene;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Above what a job takes.
 const LONGEST_JOB: &str = "120";
+/// The volume that act mounts into the machine of every job.
+const TOOL_CACHE: &str = "act-toolcache";
 /// Longer than the grace of the examples, and shorter than their `rotate-after`.
 const A_DAY_LATER: Duration = Duration::from_secs(25 * 3600);
 
@@ -168,6 +170,8 @@ const EXAMPLES: [Example; 4] = [
 
 /// All examples, beside each other: mostly they wait.
 pub(crate) fn check(engine: &Engine, act: &Act) -> Told {
+    // act makes it where it is missing, and runs that begin together fail at that.
+    Engine::ask(&["volume", "exists", TOOL_CACHE]).or_else(|_| Engine::ask(&["volume", "create", TOOL_CACHE]))?;
     thread::scope(|scope| {
         let runs = EXAMPLES.map(|example| scope.spawn(move || rotates(engine, act, example)));
         runs.into_iter().try_for_each(|run| run.join().unwrap_or_else(|_| Err("a check panicked".to_owned())))
