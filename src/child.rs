@@ -1,5 +1,5 @@
-//! A program that supplies a credential. It gets no input, its output and its time are bounded, and it ends with the run,
-//! as does whatever it started.
+//! A program that supplies a credential. It gets no input, its output and its time are bounded. It and the processes that
+//! it started end with the run.
 
 use std::process::Stdio;
 

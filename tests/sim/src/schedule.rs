@@ -158,6 +158,13 @@ pub enum HumanAction {
     SetClock(i64),
 }
 
+impl HumanAction {
+    /// Whether people do it while runs are at work.
+    pub fn fits_beside_runs(self) -> bool {
+        matches!(self, Self::Write { .. } | Self::Use { .. } | Self::UseReplaced { .. } | Self::Job { .. })
+    }
+}
+
 /// What no run may replace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Foreign {

@@ -153,7 +153,7 @@ impl Play<'_> {
         lost || all_ended || misled || !self.schedule.records_commits() || self.schedule.ends_keys_by_hand()
     }
 
-    /// The values of this repository's keys that nobody has switched off.
+    /// The values of this repository's enabled keys.
     fn own_values(&self) -> BTreeSet<String> {
         let own = |key: &&Key| !people::is_anothers(key) && !key.disabled;
         let listed = |state: &keyrotor_fake::world::State| {

@@ -8,7 +8,7 @@ impl Play<'_> {
         self.told.clear();
         // Durations show no key's value, and are what takes longest to write.
         let steps = std::mem::take(&mut outcome.steps);
-        // A `String` takes whatever is written to it.
+        // Writing to a `String` can't fail.
         let _ = write!(self.told, "{outcome:?}");
         outcome.steps = steps;
         let told = &self.told;
@@ -78,7 +78,7 @@ pub(super) fn given_up(
     (scene.policy.leaked && tells).then_some((keys, places))
 }
 
-/// Whether a run ended because another one had begun beside it.
+/// Whether a run gave way to another one.
 pub(super) fn gave_way(outcome: &Outcome) -> bool {
     outcome.problems.iter().any(|problem| problem.what.starts_with("another run made the key"))
 }

@@ -47,13 +47,7 @@ impl Play<'_> {
                     (When::Made(time), Some(first)) if first.makes_one().await => main.time.sleep(*time).await,
                     (When::Behind(_) | When::Made(_), _) => continue,
                 }
-                if matches!(
-                    deed,
-                    HumanAction::Write { .. }
-                        | HumanAction::Use { .. }
-                        | HumanAction::UseReplaced { .. }
-                        | HumanAction::Job { .. }
-                ) {
+                if deed.fits_beside_runs() {
                     written.extend(by_hand(main, schedule, known, *deed).map(|id| (id, *deed, main.time.now())));
                 }
             }

@@ -243,13 +243,7 @@ fn wait(dice: &mut Dice) -> Duration {
 fn deed_beside_runs(dice: &mut Dice, world: &Schedule) -> HumanAction {
     loop {
         let deed = deed(dice, world);
-        if matches!(
-            deed,
-            HumanAction::Write { .. }
-                | HumanAction::Use { .. }
-                | HumanAction::UseReplaced { .. }
-                | HumanAction::Job { .. }
-        ) {
+        if deed.fits_beside_runs() {
             return deed;
         }
     }
