@@ -11,6 +11,7 @@
 //! * `init`: writes the workflow that rotates a key. `checkout`: the checkout that this runs in. `child`: a program that is
 //!   asked for a credential.
 //! * [`audit`]: a key list to findings; `audit::execute` reads the lists.
+//! * [`leaks`]: alerts of secret scanning to rotations.
 //! * [`issuer`]: who makes keys; `issuer::open` knows which there are. [`store`]: where they are kept.
 //! * [`http`], [`secret`], [`duration`], [`humanize`]: how a call can fail; the one type that holds a secret; spans of time,
 //!   read and told.
@@ -30,6 +31,7 @@ pub mod http;
 pub mod humanize;
 mod init;
 pub mod issuer;
+pub mod leaks;
 pub mod nearest;
 mod notices;
 pub mod regular;
@@ -80,6 +82,10 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
                 Command::Reenable(id) => {
                     Ending::ran(&[fleet::reenable(&request, id, &interrupt, &console).await], &redactor)
                 }
+                Command::WatchLeaks(settings) => Ending::watched(
+                    leaks::execute::run(&request, settings, variables, &interrupt, &console).await,
+                    &redactor,
+                ),
                 Command::Rotate | Command::Doctor => {
                     Ending::ran(&fleet::run_all(&request, variables, &interrupt, &console).await, &redactor)
                 }

@@ -14,13 +14,15 @@ pub enum Task {
     Init,
     /// Reads and judges.
     Audit,
+    /// Looks for leaked keys among GitHub's alerts.
+    WatchLeaks,
     /// Takes back a `retire: disable`.
     Reenable,
 }
 
 impl Task {
     /// Every command.
-    pub const ALL: [Self; 5] = [Self::Rotate, Self::Doctor, Self::Init, Self::Audit, Self::Reenable];
+    pub const ALL: [Self; 6] = [Self::Rotate, Self::Doctor, Self::Init, Self::Audit, Self::WatchLeaks, Self::Reenable];
 
     /// As it is written.
     #[must_use]
@@ -30,6 +32,7 @@ impl Task {
             Self::Doctor => "doctor",
             Self::Init => "init",
             Self::Audit => "audit",
+            Self::WatchLeaks => "watch-leaks",
             Self::Reenable => "reenable",
         }
     }
@@ -42,6 +45,7 @@ impl Task {
             Self::Doctor => "Check everything that a rotation needs, change nothing",
             Self::Init => "Write the workflow that rotates a key; asks what it has to say",
             Self::Audit => "Read and judge every key of the account",
+            Self::WatchLeaks => "Rotate keys that GitHub's secret scanning has found",
             Self::Reenable => "Enable a key again that `retire: disable` switched off",
         }
     }
@@ -54,12 +58,15 @@ impl fmt::Display for Task {
 }
 
 const ALL: &[Task] = &Task::ALL;
-const EVERY: &[Task] = &[Task::Rotate, Task::Doctor, Task::Audit, Task::Reenable];
-const ROTATE_AND_INIT: &[Task] = &[Task::Rotate, Task::Doctor, Task::Init];
-const ROTATE: &[Task] = &[Task::Rotate, Task::Doctor];
+const EVERY: &[Task] = &[Task::Rotate, Task::Doctor, Task::Audit, Task::WatchLeaks, Task::Reenable];
+const ROTATE_AND_INIT: &[Task] = &[Task::Rotate, Task::Doctor, Task::Init, Task::WatchLeaks];
+const ROTATE: &[Task] = &[Task::Rotate, Task::Doctor, Task::WatchLeaks];
+/// What has no meaning where every rotation is one of a leaked key.
+const ROTATE_ALONE: &[Task] = &[Task::Rotate, Task::Doctor];
+const WATCH: &[Task] = &[Task::WatchLeaks];
 const AUDIT: &[Task] = &[Task::Audit];
 const INIT: &[Task] = &[Task::Init];
-const ROTATE_AND_AUDIT: &[Task] = &[Task::Rotate, Task::Doctor, Task::Audit];
+const ROTATE_AND_AUDIT: &[Task] = &[Task::Rotate, Task::Doctor, Task::Audit, Task::WatchLeaks];
 
 const TARGETS: &str = "Where the key is written";
 const RIGHTS: &str = "Rights of the new key";
@@ -69,6 +76,7 @@ const ISSUER: &str = "The issuer";
 const RUN: &str = "The run";
 const WORKFLOW: &str = "The workflow";
 const FINDINGS: &str = "What the audit looks for";
+const LEAKS: &str = "Where leaks are looked for, and what becomes of them";
 
 /// How a value is written: it decides what the flag takes, what YAML has to take a field for, and the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -262,7 +270,7 @@ pub const INPUTS: &[Input] = &[
     Input::setting("rotate-after", Duration(&[]), WHEN, "Rotate only when the current key is older")
         .default("0s")
         .tasks(ROTATE_AND_INIT),
-    Input::new("rotate-now", Boolean, ROTATE, "Rotate whatever the key's age")
+    Input::new("rotate-now", Boolean, ROTATE_ALONE, "Rotate whatever the key's age")
         .more("As if `rotate-after` were 0s, in every rotation of `config` too. For a button beside a schedule.")
         .default("false")
         .below(WHEN),
@@ -279,7 +287,8 @@ pub const INPUTS: &[Input] = &[
         .default("delete"),
     Input::setting("leaked", Boolean, WHEN, "The key has leaked")
         .more("Rotate whatever its age, without grace, and delete it even if it is in use.")
-        .default("false"),
+        .default("false")
+        .tasks(ROTATE_ALONE),
     Input::setting("verify-chat", Text("MODEL", r"\S+"), PROOF, "Also try the new key with one chat completion")
         .more("A model's name, or `auto`."),
     Input::setting("verify-timeout", Duration(&[]), PROOF, "How long a new key may take to work, 1s to 1h")
@@ -341,6 +350,24 @@ pub const INPUTS: &[Input] = &[
     Input::new("names", List, AUDIT, "Names of the keys that `prune` may touch")
         .more("A comma or newline list; `*` stands for any text, `?` for one character.")
         .below(FINDINGS),
+    Input::new("alerts-of", List, WATCH, "Repositories and organisations whose secret scanning alerts are read")
+        .more(
+            "A comma or newline list of `OWNER/NAME` and `ORG`. Without it: those of the targets. Needs the permission              \"Secret scanning alerts\".",
+        )
+        .below(LEAKS),
+    Input::new(
+        "on-leak",
+        Choice("HOW", &["report", "disable"]),
+        WATCH,
+        "What becomes of a leaked key that works and is of no rotation",
+    )
+    .more("`report` it and exit 3, or `disable` it.")
+    .default("report")
+    .below(LEAKS),
+    Input::new("close-dead-alerts", Boolean, WATCH, "Close alerts whose key was dead before")
+        .more("Those whose key this run retires are closed anyway.")
+        .default("false")
+        .below(LEAKS),
 ];
 
 /// What the command line alone has: behind `reenable`, and flags that no workflow needs.

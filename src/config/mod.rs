@@ -9,6 +9,7 @@ mod fields;
 mod file;
 pub mod init;
 mod issuer;
+pub mod leaks;
 mod list;
 mod names;
 mod openrouter;
@@ -39,6 +40,7 @@ use crate::store::github::AppKey;
 use crate::store::target::Target;
 use audit::AuditSettings;
 use init::InitSettings;
+use leaks::WatchSettings;
 
 pub use crate::console::Format;
 pub(crate) use conflicts::environments;
@@ -55,6 +57,8 @@ pub enum Command {
     Doctor,
     /// Read and judge.
     Audit(AuditSettings),
+    /// Look for leaked keys, and rotate those.
+    WatchLeaks(WatchSettings),
     /// Take back a `retire: disable`.
     Reenable(KeyId),
 }
@@ -118,7 +122,7 @@ pub struct GitHubSettings {
 pub struct Request {
     /// What is to be done.
     pub command: Command,
-    /// For `rotate` and `doctor`: each of them, independently; never empty there.
+    /// For `rotate`, `doctor` and `watch-leaks`: each of them, independently; never empty there.
     pub rotations: Vec<RotationRequest>,
     /// How to reach the issuer.
     pub issuer: IssuerSettings,

@@ -1,5 +1,6 @@
 //! The inputs of one rotation -> its [`Policy`].
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ pub(crate) fn read(inputs: &Inputs, current_key: Option<Secret>, problems: &mut 
         targets_of_others: Default::default(),
         credentials: Vec::new(),
         leaked: leaked?,
+        exposed: BTreeMap::new(),
         verify_chat,
         verify_timeout: verify_timeout?,
         request_timeout: request_timeout?,

@@ -14,6 +14,7 @@ use crate::config::context;
 use crate::config::file::{self, Config};
 use crate::config::init;
 use crate::config::issuer::issuer;
+use crate::config::leaks;
 use crate::config::names::key_id;
 use crate::config::policy;
 use crate::config::problem::{Problems, hide_credentials};
@@ -142,8 +143,10 @@ fn assemble(
     }
     let beside = Beside { inputs, surroundings, secrets: &secrets, dry_run: dry_run == Some(true) };
     let rotations = match (task, config) {
-        (Some(Task::Rotate | Task::Doctor), Some(config)) => rotations::read(config, &beside, problems, &mut warnings),
-        (Some(Task::Rotate | Task::Doctor), None) if !inputs.has("config") => {
+        (Some(Task::Rotate | Task::Doctor | Task::WatchLeaks), Some(config)) => {
+            rotations::read(config, &beside, problems, &mut warnings)
+        }
+        (Some(Task::Rotate | Task::Doctor | Task::WatchLeaks), None) if !inputs.has("config") => {
             let rotation = rotation(&beside, dry_run, problems);
             warnings.extend(rotation.iter().flat_map(|rotation| policy::doubts(&rotation.policy)).map(Warning::from));
             Vec::from_iter(rotation)
@@ -158,7 +161,7 @@ fn assemble(
     if !has_own_key && (task == Some(Task::Audit) || !inputs.has("config")) {
         secrets.check_presence(surroundings, problems);
     }
-    let command = task.and_then(|task| command(task, &beside, listed, problems));
+    let command = task.and_then(|task| command(task, &beside, listed, &rotations, problems));
     let app = app::read(inputs, surroundings, &secrets, problems);
     let api_url = github_url(surroundings, problems);
     warnings.extend(api_url.as_ref().and_then(without_api_path).map(Warning::from));
@@ -206,7 +209,13 @@ fn rotation(beside: &Beside<'_>, dry_run: Option<bool>, problems: &mut Problems)
     Some(RotationRequest { policy: policy?, targets, issuer: issuer?, dry_run: dry_run? })
 }
 
-fn command(task: Task, beside: &Beside<'_>, listed: Vec<Listed>, problems: &mut Problems) -> Option<Command> {
+fn command(
+    task: Task,
+    beside: &Beside<'_>,
+    listed: Vec<Listed>,
+    rotations: &[RotationRequest],
+    problems: &mut Problems,
+) -> Option<Command> {
     let inputs = beside.inputs;
     match (task, inputs.text(KEY_ID)) {
         (Task::Reenable, None) => problems.note("KEY-ID", "is required: `keyrotor reenable KEY-ID`"),
@@ -218,12 +227,24 @@ fn command(task: Task, beside: &Beside<'_>, listed: Vec<Listed>, problems: &mut 
             let settings = audit::read(inputs, listed, beside.surroundings, beside.dry_run, problems);
             return settings.map(Command::Audit);
         }
+        (Task::WatchLeaks, None) => {
+            beside.check_alerts(rotations, problems);
+            let settings = leaks::read(inputs, rotations, run_page(beside.surroundings), problems);
+            return settings.map(Command::WatchLeaks);
+        }
         (Task::Rotate, None) => return Some(Command::Rotate),
         (Task::Doctor, None) => return Some(Command::Doctor),
         // It is read before anything else.
         (Task::Init, None) => {}
     }
     None
+}
+
+/// The page of the workflow run that this is.
+fn run_page(surroundings: &Surroundings) -> Option<String> {
+    let server = surroundings.var("GITHUB_SERVER_URL").and_then(|text| base_url(text).ok())?;
+    let (repository, id) = (surroundings.var("GITHUB_REPOSITORY")?, surroundings.var("GITHUB_RUN_ID")?);
+    Some(format!("{server}{repository}/actions/runs/{id}"))
 }
 
 /// An enterprise server's API has a path of its own; only `api.github.com` and `api.NAME.ghe.com` have none.

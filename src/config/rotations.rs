@@ -82,12 +82,24 @@ impl Beside<'_> {
         if !is_at_github && !texts.into_iter().flat_map(str::lines).any(targets::is_for_github) {
             return;
         }
+        self.check_signs("write to repositories", problems);
+    }
+
+    /// Notes that nothing was given that reads alerts, where no target lies at GitHub.
+    pub(super) fn check_alerts(&self, rotations: &[RotationRequest], problems: &mut Problems) {
+        let mut targets = rotations.iter().flat_map(|rotation| &rotation.targets);
+        if targets.all(|target| target.at_github_or_like().is_none()) {
+            self.check_signs("read secret scanning alerts", problems);
+        }
+    }
+
+    fn check_signs(&self, to: &str, problems: &mut Problems) {
         let has_app = Secrets::was_named(&self.secrets.app_private_key, "app-private-key", self.surroundings)
             || self.inputs.has("app-client-id");
         if !has_app && !Secrets::was_named(&self.secrets.github_token, "github-token", self.surroundings) {
             let how = Secrets::how("github-token", self.surroundings);
             let empty = Secrets::empty("github-token", self.surroundings);
-            let message = format!("is required to write to repositories, or a GitHub App{how}{empty}. {TOKEN_NEEDED}");
+            let message = format!("is required to {to}, or a GitHub App{how}{empty}. {TOKEN_NEEDED}");
             problems.note("github-token", message);
         }
     }

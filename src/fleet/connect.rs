@@ -52,6 +52,28 @@ pub(super) fn to_look<'a>(
     github.app.as_ref().map(app).or_else(|| github.token.clone().map(Credential::Token))
 }
 
+/// A connection to the secret scanning alerts of these accounts: a GitHub App's tokens may do nothing else.
+///
+/// # Errors
+/// Nothing was given that signs in, or it can't stand in a header.
+pub(crate) fn to_alerts<'a>(
+    request: &Request,
+    (accounts, level): (impl Iterator<Item = &'a str>, Level),
+    client: Client,
+    console: &Rc<Console>,
+) -> anyhow::Result<GitHub> {
+    let github = &request.github;
+    let credential = match (&github.app, &github.token) {
+        (Some(key), _) => Credential::App(Rc::new(App::for_alerts(key.clone(), accounts, level, context(console)))),
+        (None, Some(token)) => Credential::Token(token.clone()),
+        (None, None) => anyhow::bail!("nothing was given that signs in to GitHub"),
+    };
+    let debugger = Rc::clone(console);
+    let trace = Trace::to(move |line| debugger.debug(line));
+    let connected = GitHub::new(client, github.api_url.clone(), credential, console.redactor().clone())?;
+    Ok(connected.traced(trace).paced(pace(request)))
+}
+
 fn app(key: &AppKey, request: &Request, console: &Rc<Console>) -> App {
     let needs: Vec<_> = request.rotations.iter().flat_map(needs).collect();
     App::new(key.clone(), &needs, context(console))

@@ -9,13 +9,14 @@ mod selections;
 mod turns;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 
+pub(crate) use self::connect::to_alerts;
 use self::connect::{Access, Connected, access, connect, pace};
 use self::selections::{Asking, Came, select};
 use self::turns::{InTurn, Turns};
@@ -48,6 +49,17 @@ pub(crate) async fn run_all(
     interrupt: &Interrupt,
     console: &Rc<Console>,
 ) -> Vec<Outcome> {
+    run_some(request, None, variables, interrupt, console).await
+}
+
+/// Runs the rotations of these families, or all. What the others say of their targets is known all the same.
+pub(crate) async fn run_some(
+    request: &Request,
+    families: Option<&BTreeSet<String>>,
+    variables: Rc<BTreeMap<String, String>>,
+    interrupt: &Interrupt,
+    console: &Rc<Console>,
+) -> Vec<Outcome> {
     for warning in &request.warnings {
         console.about(warning.rotation.as_deref().filter(|_| request.rotations.len() > 1));
         console.event(&Event::Warning(warning.to_string()));
@@ -61,7 +73,12 @@ pub(crate) async fn run_all(
     if selected.as_ref().is_some_and(|it| it.interrupted) {
         return tell_left(request.rotations.iter().map(not_begun).collect(), left, console);
     }
-    let request = selected.as_ref().map_or(request, |selected| &selected.request);
+    let whole = selected.as_ref().map_or(request, |selected| &selected.request);
+    let some = families.map(|families| {
+        let is_one = |rotation: &&RotationRequest| families.contains(&rotation.policy.key_name);
+        Request { rotations: whole.rotations.iter().filter(is_one).cloned().collect(), ..whole.clone() }
+    });
+    let request = some.as_ref().unwrap_or(whole);
     let access = access(request, &pace, console);
     let (single_flight, connections) = Default::default();
     let fleet = Fleet { request, came, variables, interrupt, console, trace, access, single_flight, connections };

@@ -8,7 +8,7 @@ use super::response::object;
 use super::row;
 use super::transport::{Answer, Ask, Signer, Wire};
 use crate::http::{Failure, server_text};
-use crate::rotation::model::{About, ChatProbe, KeyProbe};
+use crate::rotation::model::{About, ChatProbe, KeyKind, KeyProbe};
 use crate::secret::{Redactor, Secret};
 
 /// Where a key may chat.
@@ -97,7 +97,12 @@ pub(super) fn models(body: &Value) -> Option<About> {
 pub(super) fn about(body: &Value) -> Option<About> {
     body.get("data")?.as_object()?;
     let fields = object(body)?;
-    Some(About { id: row::id(fields), name: row::text(fields, "name"), label: row::text(fields, "label") })
+    Some(About {
+        id: row::id(fields),
+        name: row::text(fields, "name"),
+        label: row::text(fields, "label"),
+        manages: row::kind(fields) == KeyKind::Management,
+    })
 }
 
 fn completion(answer: &Answer, said: &Value, asked: &str, redactor: &Redactor) -> ChatProbe {

@@ -180,7 +180,7 @@ pub(super) fn text(fields: &Fields, name: &str) -> Option<String> {
     fields.get(name).and_then(Value::as_str).filter(|text| !text.is_empty()).map(ToOwned::to_owned)
 }
 
-fn kind(fields: &Fields) -> KeyKind {
+pub(super) fn kind(fields: &Fields) -> KeyKind {
     let said = text(fields, "key_type").unwrap_or_default().to_ascii_lowercase();
     let flagged = ["is_management_key", "is_provisioning_key"].iter().any(|name| truthy(fields.get(*name)));
     if flagged || ["management", "provisioning", "admin"].contains(&said.as_str()) {

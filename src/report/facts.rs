@@ -16,12 +16,9 @@ pub(super) struct Single {
 impl Single {
     /// Of the only rotation.
     pub(super) fn of(ending: &Ending) -> Self {
-        match ending {
-            Ending::Ran(outcomes) => match outcomes.as_slice() {
-                [only] => Self::from(only),
-                _ => Self::default(),
-            },
-            Ending::Invalid(_) | Ending::Audited(_) => Self::default(),
+        match ending.outcomes() {
+            [only] => Self::from(only),
+            _ => Self::default(),
         }
     }
 }
@@ -39,13 +36,12 @@ impl From<&Outcome> for Single {
 
 /// Whether every target holds the new key: of several rotations, all that were due.
 pub(super) fn rotated(ending: &Ending) -> bool {
-    let Ending::Ran(outcomes) = ending else { return false };
+    let outcomes = ending.outcomes();
     outcomes.iter().any(|outcome| outcome.rotated) && outcomes.iter().all(|outcome| outcome.rotated || outcome.not_due)
 }
 
 /// Targets that hold the new key for certain, and those where that was tried in vain.
 pub(super) fn counts(ending: &Ending) -> (usize, usize) {
-    let Ending::Ran(outcomes) = ending else { return (0, 0) };
-    let each = outcomes.iter().map(|outcome| phrases::counts(&outcome.targets));
+    let each = ending.outcomes().iter().map(|outcome| phrases::counts(&outcome.targets));
     each.fold((0, 0), |all, one| (all.0 + one.0, all.1 + one.1))
 }

@@ -10,10 +10,12 @@ use serde::Serialize;
 
 use super::audit::AuditRows;
 use super::facts::{Single, counts, rotated};
+use super::leaks::{AlertRow, alert};
 use super::rows::{CheckRow, KeyRow, ProblemRow, RotationRow, StepRow, TargetRow, TextRow};
 use super::rows::{audit_problem, check, input_problem, key, problems, rotation, steps, target, texts};
 use super::{Ending, phrases};
 use crate::audit::Audit;
+use crate::leaks::WatchOutcome;
 use crate::rotation::outcome::Outcome;
 
 /// Outputs of a job may have 1 MiB together, counted at two bytes a character; an environment variable that is to pass
@@ -50,6 +52,8 @@ pub struct Report<'a> {
     checks: Vec<CheckRow<'a>>,
     /// What an audit found; `null` for everything else.
     audit: Option<AuditRows<'a>>,
+    /// The open alerts of secret scanning that hold a key of the account; empty for everything but `watch-leaks`.
+    alerts: Vec<AlertRow<'a>>,
     /// Rows that were left out of the lists above, because an output may not be longer.
     omitted: usize,
 }
@@ -62,6 +66,7 @@ impl<'a> Report<'a> {
             Ending::Ran(outcomes) => (outcomes.iter().collect(), &[]),
             Ending::Invalid(problems) => (Vec::new(), problems),
             Ending::Audited(audit) => return Self::audited(ending, audit),
+            Ending::Watched(watch) => return Self::watched(ending, watch, &watch.rotations.iter().collect::<Vec<_>>()),
         };
         Self::of(ending, &outcomes, inputs)
     }
@@ -70,6 +75,7 @@ impl<'a> Report<'a> {
     fn worst_first(ending: &'a Ending) -> Self {
         match ending {
             Ending::Ran(outcomes) => Self::of(ending, &super::worst_first(outcomes), &[]),
+            Ending::Watched(watch) => Self::watched(ending, watch, &super::worst_first(&watch.rotations)),
             Ending::Invalid(_) | Ending::Audited(_) => Self::new(ending),
         }
     }
@@ -77,6 +83,13 @@ impl<'a> Report<'a> {
     fn audited(ending: &'a Ending, audit: &'a Audit) -> Self {
         let problems = audit.all_problems().map(audit_problem).collect();
         Self { problems, audit: Some(AuditRows::new(audit)), ..Self::of(ending, &[], &[]) }
+    }
+
+    fn watched(ending: &'a Ending, watch: &'a WatchOutcome, outcomes: &[&'a Outcome]) -> Self {
+        let mut report = Self::of(ending, outcomes, &[]);
+        report.problems.splice(0..0, watch.problems.iter().map(audit_problem));
+        report.alerts = watch.alerts.iter().map(alert).collect();
+        report
     }
 
     fn of(ending: &'a Ending, outcomes: &[&'a Outcome], inputs: &'a [String]) -> Self {
@@ -106,6 +119,7 @@ impl<'a> Report<'a> {
             plan: rows(outcomes, |o, name| texts(name, &o.plan)),
             checks: rows(outcomes, |o, name| o.checks.iter().map(|one| check(name, one)).collect()),
             audit: None,
+            alerts: Vec::new(),
             omitted: 0,
         }
     }
@@ -121,6 +135,7 @@ impl<'a> Report<'a> {
         self.steps.truncate(most);
         self.plan.truncate(most);
         self.checks.truncate(most);
+        self.alerts.truncate(most);
         if let Some(audit) = &mut self.audit {
             audit.findings.truncate(most);
             audit.keys.truncate(most);
@@ -129,7 +144,7 @@ impl<'a> Report<'a> {
         self.omitted += before - self.lengths().iter().sum::<usize>();
     }
 
-    fn lengths(&self) -> [usize; 11] {
+    fn lengths(&self) -> [usize; 12] {
         let of_audit = |it: &AuditRows<'_>| (it.findings.len(), it.keys.len(), it.pruned.len());
         let (findings, keys, pruned) = self.audit.as_ref().map(of_audit).unwrap_or_default();
         [
@@ -141,6 +156,7 @@ impl<'a> Report<'a> {
             self.steps.len(),
             self.plan.len(),
             self.checks.len(),
+            self.alerts.len(),
             findings,
             keys,
             pruned,

@@ -14,12 +14,22 @@ pub fn markdown(ending: &Ending, limit: usize) -> String {
     match ending {
         Ending::Invalid(problems) => invalid(&mut page, problems),
         Ending::Audited(audit) => super::audit::markdown(&mut page, audit),
-        Ending::Ran(outcomes) => match outcomes.as_slice() {
-            [only] => section(&mut page, only, Level::Only),
-            several => many(&mut page, several),
-        },
+        Ending::Watched(watch) => {
+            super::leaks::markdown(&mut page, watch);
+            if !watch.rotations.is_empty() {
+                rotations(&mut page, &watch.rotations);
+            }
+        }
+        Ending::Ran(outcomes) => rotations(&mut page, outcomes),
     }
     page.finish()
+}
+
+fn rotations(page: &mut Page, outcomes: &[Outcome]) {
+    match outcomes {
+        [only] => section(page, only, Level::Only),
+        several => many(page, several),
+    }
 }
 
 fn invalid(page: &mut Page, problems: &[String]) {

@@ -7,6 +7,7 @@ mod audit;
 mod escape;
 mod facts;
 mod json;
+mod leaks;
 mod markdown;
 mod outputs;
 mod page;
@@ -32,6 +33,7 @@ pub use self::text::text;
 use crate::audit::{Audit, Level};
 use crate::console::phrases::problem_text;
 use crate::console::{Console, Kind, line};
+use crate::leaks::WatchOutcome;
 use crate::rotation::model::KeyId;
 use crate::rotation::outcome::{
     Check, KeyFate, KeyReport, Needed, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
@@ -54,6 +56,8 @@ pub enum Ending {
     Ran(Vec<Outcome>),
     /// Keys were audited.
     Audited(Box<Audit>),
+    /// Alerts were looked at.
+    Watched(Box<WatchOutcome>),
     /// The inputs are wrong, and nothing was contacted.
     Invalid(Vec<String>),
 }
@@ -71,6 +75,12 @@ impl Ending {
         Self::Audited(Box::new(Cleaner(redactor).audit(audit)))
     }
 
+    /// The ending of a watch.
+    #[must_use]
+    pub fn watched(watch: WatchOutcome, redactor: &Redactor) -> Self {
+        Self::Watched(Box::new(Cleaner(redactor).watch(watch)))
+    }
+
     /// The ending of a run whose inputs are wrong.
     #[must_use]
     pub fn invalid(problems: &[String], redactor: &Redactor) -> Self {
@@ -84,6 +94,7 @@ impl Ending {
             Self::Invalid(_) => WRONG_INPUTS,
             Self::Ran(outcomes) => worst(outcomes).exit_code(),
             Self::Audited(audit) => audit.verdict().exit_code(),
+            Self::Watched(watch) => leaks::verdict(watch).exit_code(),
         }
     }
 
@@ -94,6 +105,16 @@ impl Ending {
             Self::Invalid(_) => "invalid",
             Self::Ran(outcomes) => worst(outcomes).word(),
             Self::Audited(audit) => audit.verdict().word(),
+            Self::Watched(watch) => leaks::verdict(watch).word(),
+        }
+    }
+
+    /// The rotations of the run.
+    fn outcomes(&self) -> &[Outcome] {
+        match self {
+            Self::Ran(outcomes) => outcomes,
+            Self::Watched(watch) => &watch.rotations,
+            Self::Invalid(_) | Self::Audited(_) => &[],
         }
     }
 }
@@ -120,14 +141,20 @@ fn annotate<O: Write, E: Write>(ending: &Ending, console: &Console<O, E>) {
     match ending {
         Ending::Invalid(problems) => problems.iter().for_each(|problem| console.annotate(Kind::Error, problem)),
         Ending::Audited(audit) => annotate_audit(audit, console),
-        Ending::Ran(outcomes) => {
-            for outcome in outcomes {
-                console.about((outcomes.len() > 1).then_some(outcome.key_name.as_str()));
-                annotate_one(outcome, console);
-            }
-            console.about(None);
+        Ending::Ran(outcomes) => annotate_rotations(outcomes, console),
+        Ending::Watched(watch) => {
+            leaks::annotate(watch, console);
+            annotate_rotations(&watch.rotations, console);
         }
     }
+}
+
+fn annotate_rotations<O: Write, E: Write>(outcomes: &[Outcome], console: &Console<O, E>) {
+    for outcome in outcomes {
+        console.about((outcomes.len() > 1).then_some(outcome.key_name.as_str()));
+        annotate_one(outcome, console);
+    }
+    console.about(None);
 }
 
 /// Notes are in the summary: an annotation is for what should be changed.

@@ -13,13 +13,15 @@ const ADDRESS: &str = "https://raw.githubusercontent.com/keyrotor/keyrotor/v1/re
 
 /// Fields that are one word of a few, by where they stand.
 fn words() -> Vec<(&'static str, Value)> {
-    let outcomes = ["rotated", "not-due", "reenabled", "unchanged", "rolled-back", "attention", "audited", "invalid"];
+    let outcomes =
+        ["rotated", "not-due", "reenabled", "unchanged", "rolled-back", "attention", "audited", "watched", "invalid"];
     let old_key = json!(["deleted", "disabled", "pending", "kept", "alive", "none", null]);
     vec![
         ("/properties/outcome", json!(outcomes)),
         ("/properties/old-key-status", old_key),
         ("/$defs/RotationRow/properties/outcome", json!(outcomes)),
         ("/$defs/TargetRow/properties/state", json!(["untouched", "new", "old", "either"])),
+        ("/$defs/AlertRow/properties/fate", json!(["closed", "open", "alive", "planned"])),
         ("/$defs/FindingRow/properties/level", json!(["error", "warning", "note"])),
         ("/$defs/PrunedRow/properties/fate", json!(["planned", "disabled", "deleted", "spared", "failed"])),
         ("/$defs/KeyRow2/properties/limit-reset", json!(["daily", "weekly", "monthly", "none", null])),

@@ -14,15 +14,18 @@ pub fn text(ending: &Ending) -> String {
     let lines = match ending {
         Ending::Invalid(problems) => invalid(problems),
         Ending::Audited(audit) => super::audit::text(audit),
-        Ending::Ran(outcomes) => {
-            let parts = outcomes.iter().flat_map(rotation);
-            match outcomes.as_slice() {
-                [_] => parts.collect(),
-                many => parts.chain([phrases::headline_of_many(many)]).collect(),
-            }
-        }
+        Ending::Watched(watch) => super::leaks::text(watch).into_iter().chain(rotations(&watch.rotations)).collect(),
+        Ending::Ran(outcomes) => rotations(outcomes),
     };
     lines.into_iter().map(|line| line + "\n").collect()
+}
+
+fn rotations(outcomes: &[Outcome]) -> Vec<String> {
+    let parts = outcomes.iter().flat_map(rotation);
+    match outcomes {
+        [] | [_] => parts.collect(),
+        many => parts.chain([phrases::headline_of_many(many)]).collect(),
+    }
 }
 
 fn invalid(problems: &[String]) -> Vec<String> {

@@ -208,6 +208,8 @@ pub struct About {
     pub name: Option<String>,
     /// Its label: free text or the masked key.
     pub label: Option<String>,
+    /// It manages keys, as the answer says.
+    pub manages: bool,
 }
 
 /// The outcome of trying a key at an endpoint.

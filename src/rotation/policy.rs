@@ -1,6 +1,6 @@
 //! What the user asked of one rotation, validated.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::rotation::model::{AllowList, KeyId, Reset};
@@ -85,6 +85,8 @@ pub struct Policy {
     pub credentials: Vec<Secret>,
     /// The key is known to others.
     pub leaked: bool,
+    /// Listed keys whose values were found where others see them: they are tried once they are retired.
+    pub exposed: BTreeMap<KeyId, Secret>,
     /// Also prove the new key with a chat completion.
     pub verify_chat: Option<Chat>,
     /// How long a new key may take to start working.
@@ -170,6 +172,7 @@ pub(crate) mod tests {
             targets_of_others: BTreeSet::new(),
             credentials: Vec::new(),
             leaked: false,
+            exposed: BTreeMap::new(),
             verify_chat: None,
             verify_timeout: Duration::from_secs(60),
             request_timeout: Duration::from_secs(30),

@@ -24,7 +24,7 @@ pub(crate) use grammar::spaced;
 pub use grammar::{TargetProblem, parse};
 pub use kind::Kind;
 pub use kubernetes::{KubernetesKey, Workload, WorkloadKind};
-pub(crate) use locator::is_repository;
+pub(crate) use locator::{is_owner, is_repository};
 pub use place::{Place, PlaceKind, Reach, Row};
 pub use selection::{Selection, Visibility};
 pub use vault::VaultField;

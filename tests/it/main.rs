@@ -49,6 +49,7 @@ mod program {
     mod signals;
     mod slips;
     mod tokens;
+    mod watch;
     mod which_key;
 }
 

@@ -102,7 +102,11 @@ fn every_problem_is_reported_in_one_run() {
 fn each_value_that_can_be_wrong_is_reported_under_its_own_name() {
     let free = ["command", "canary", "config", "sarif-file"];
     for doc in INPUTS.iter().filter(|doc| !doc.is_secret() && !free.contains(&doc.name)) {
-        let command = if doc.tasks.contains(&Task::Rotate) { "rotate" } else { "audit" };
+        let command = match doc.tasks {
+            tasks if tasks.contains(&Task::Rotate) => "rotate",
+            [task, ..] => task.word(),
+            [] => "",
+        };
         let bad = if doc.name == "allowed-models" { "a b" } else { "-,, \u{202e}\t," };
         let problems = wrong(&[command], &[(&doc.variable(), bad)]);
         assert!(
@@ -216,7 +220,7 @@ fn an_empty_argument_is_none() {
 
 #[test]
 fn an_input_of_another_command_is_refused() {
-    let format = "format: has no meaning for `init`, only for `rotate` and `doctor` and `audit` and `reenable`";
+    let format = "format: has no meaning for `init`, only for `rotate` and `doctor` and `audit` and `watch-leaks` and `reenable`";
     assert!(wrong(&["init", "--format=json"], &[]).iter().any(|problem| problem.to_string() == format));
     assert!(only(&["--prune", "none"], &[]).starts_with("prune: has no meaning for `rotate`, only for `audit`"));
     assert!(only(&["rotate", "key_1"], &[]).starts_with("KEY-ID: has no meaning for `rotate`"));

@@ -14,9 +14,9 @@ use crate::rotation::policy::{Policy, Retire};
 use crate::secret::Secret;
 
 /// One refusal may come from the one server that has heard of it.
-const REFUSALS: usize = 3;
+pub(super) const REFUSALS: usize = 3;
 
-/// The listed keys whose values are in hand: `current-key`, and what readable targets hold.
+/// The listed keys whose values are in hand: `current-key`, what readable targets hold, and what was found elsewhere.
 pub(super) fn values_in_hand(seen: &Observation, policy: &Policy, found: &[TargetHolding]) -> BTreeMap<KeyId, Secret> {
     let in_targets =
         seen.targets.iter().zip(found).filter_map(|(target, found)| match (&found.evidence, &target.contents.value) {
@@ -24,7 +24,8 @@ pub(super) fn values_in_hand(seen: &Observation, policy: &Policy, found: &[Targe
             _ => None,
         });
     let held = seen.held.as_ref().and_then(|held| held.is.clone().or_else(|| held.perhaps.clone()));
-    in_targets.chain(held.zip(policy.current_key.clone())).collect()
+    let exposed = policy.exposed.iter().map(|(id, value)| (id.clone(), value.clone()));
+    exposed.chain(in_targets).chain(held.zip(policy.current_key.clone())).collect()
 }
 
 impl Run<'_> {

@@ -6,6 +6,7 @@ mod create;
 mod death;
 mod distribute;
 mod doubt;
+pub(super) mod found;
 mod guardrails;
 mod never_issued;
 mod observe;

@@ -29,7 +29,13 @@ pub fn provably(rows: &[KeyRow], live: &[&KeyRow], value: &Secret, about: &About
         _ => return None,
     }
     match live {
-        [sole] if alive && sole.kind == KeyKind::Regular && sole.label.as_deref().is_none_or(|l| !is_masked(l)) => {
+        // That one calls models.
+        [sole]
+            if alive
+                && !about.manages
+                && sole.kind == KeyKind::Regular
+                && sole.label.as_deref().is_none_or(|l| !is_masked(l)) =>
+        {
             Some(sole.id.clone())
         }
         _ => None,
@@ -121,6 +127,12 @@ mod tests {
         assert_eq!(found(&rows, &About::default(), false), None);
         let rows = [row("a", "2026-11-01T00:00:00Z"), row("b", "2026-11-01T00:00:00Z")];
         assert_eq!(found(&rows, &About::default(), true), None);
+    }
+
+    #[test]
+    fn a_key_that_manages_others_is_not_the_only_live_one() {
+        let rows = [row("a", "2026-11-01T00:00:00Z")];
+        assert_eq!(found(&rows, &About { manages: true, ..About::default() }, true), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::app_key::AppKey;
-use super::grant::{Grant, Need};
+use super::grant::{Grant, Level, Need};
 use super::transport::Wire;
 use crate::http::{Failure, Refusal};
 use crate::secret::Secret;
@@ -84,6 +84,19 @@ impl App {
     #[must_use]
     pub fn to_look<'a>(key: AppKey, accounts: impl IntoIterator<Item = &'a str>, ctx: AppContext) -> Self {
         let grants = accounts.into_iter().map(|account| (account.to_ascii_lowercase(), Grant::to_look(account)));
+        Self::with_grants(key, grants.collect(), ctx)
+    }
+
+    /// The App with this key, for the secret scanning alerts of these accounts.
+    #[must_use]
+    pub fn for_alerts<'a>(
+        key: AppKey,
+        accounts: impl IntoIterator<Item = &'a str>,
+        level: Level,
+        ctx: AppContext,
+    ) -> Self {
+        let grants =
+            accounts.into_iter().map(|account| (account.to_ascii_lowercase(), Grant::for_alerts(account, level)));
         Self::with_grants(key, grants.collect(), ctx)
     }
 

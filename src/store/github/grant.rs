@@ -77,7 +77,16 @@ impl Grant {
 
     /// The grant to see every repository of an account and the names of their secrets.
     pub(super) fn to_look(account: &str) -> Self {
-        let permissions = BTreeMap::from([("secrets", Level::Read)]);
+        Self::of_account(account, "secrets", Level::Read)
+    }
+
+    /// The grant to read the secret scanning alerts of an account, or to close them too.
+    pub(super) fn for_alerts(account: &str, level: Level) -> Self {
+        Self::of_account(account, "secret_scanning_alerts", level)
+    }
+
+    fn of_account(account: &str, permission: &'static str, level: Level) -> Self {
+        let permissions = BTreeMap::from([(permission, level)]);
         Self { account: account.to_owned(), permissions, whole: true, of_anybody: true, ..Self::default() }
     }
 

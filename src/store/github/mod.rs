@@ -1,6 +1,7 @@
 //! Secrets at GitHub: one client for the REST API, and one store for every kind of place that takes a sealed value.
 
 mod access_errors;
+pub mod alerts;
 mod app;
 mod app_key;
 mod calls;

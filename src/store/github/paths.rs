@@ -45,6 +45,18 @@ pub(super) fn variables<'a>(owner: &'a str, repo: &'a str) -> [&'a str; 5] {
     ["repos", owner, repo, "actions", "variables"]
 }
 
+pub(super) fn alerts<'a>(owner: &'a str, repo: &'a str) -> [&'a str; 5] {
+    ["repos", owner, repo, "secret-scanning", "alerts"]
+}
+
+pub(super) fn alert<'a>(owner: &'a str, repo: &'a str, number: &'a str) -> [&'a str; 6] {
+    ["repos", owner, repo, "secret-scanning", "alerts", number]
+}
+
+pub(super) fn alerts_of(org: &str) -> [&str; 4] {
+    ["orgs", org, "secret-scanning", "alerts"]
+}
+
 pub(super) const REPOSITORIES_OF_INSTALLATION: [&str; 2] = ["installation", "repositories"];
 
 pub(super) const REPOSITORIES_OF_ACCOUNT: [&str; 2] = ["user", "repos"];

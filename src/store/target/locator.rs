@@ -69,10 +69,14 @@ fn repositories(kind: PlaceKind, locator: &str, problems: &mut Vec<String>) -> V
 }
 
 /// GitHub's rule for user and organisation names; `_` stands in those of managed users.
-fn check_owner(owner: &str) -> Result<&str, String> {
+pub(crate) fn is_owner(owner: &str) -> bool {
     let letters = !owner.is_empty() && owner.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     let hyphens = !owner.starts_with('-') && !owner.ends_with('-') && !owner.contains("--");
-    if letters && hyphens && owner.len() <= LONGEST_OWNER {
+    letters && hyphens && owner.len() <= LONGEST_OWNER
+}
+
+fn check_owner(owner: &str) -> Result<&str, String> {
+    if is_owner(owner) {
         Ok(owner)
     } else {
         Err(format!("`{owner}` is not an owner: letters, digits and single hyphens, at most {LONGEST_OWNER}"))

@@ -1,5 +1,6 @@
 //! GitHub's state: repositories, environments and organisations with their secrets, and tokens with what they may do.
 
+mod alert;
 mod place;
 mod run;
 mod token;
@@ -18,6 +19,7 @@ use crate::app::App;
 use crate::clock::{Clock, signed};
 use crate::outage::Slot;
 
+pub use alert::Alert;
 pub use place::{Permission, Place};
 pub use run::{Workflow, WorkflowRun};
 pub use token::{Access, Token, TokenKind};
@@ -177,6 +179,10 @@ pub struct GitHub {
     pub variables: BTreeMap<Place, BTreeMap<String, String>>,
     /// Files of repositories, by path.
     pub files: BTreeMap<(Place, String), String>,
+    /// Alerts of secret scanning, oldest first.
+    pub alerts: Vec<Alert>,
+    /// Repositories in which secret scanning is off.
+    pub scans_not: BTreeSet<Place>,
     /// Runs of workflows.
     pub runs: Vec<WorkflowRun>,
     /// Workflows that can be dispatched, by repository and file.
@@ -208,6 +214,8 @@ impl GitHub {
             is_enterprise_server: false,
             variables: BTreeMap::new(),
             files: BTreeMap::new(),
+            alerts: Vec::new(),
+            scans_not: BTreeSet::new(),
             runs: Vec::new(),
             workflows: BTreeMap::new(),
             tells_of_dispatched_runs: true,

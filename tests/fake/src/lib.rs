@@ -69,7 +69,7 @@ pub use behaviour::{Behaviour, DeleteAnswer, Dialect, ErrorStyle, Narrower, Rena
 pub use clock::{Clock, Hand};
 pub use fault::{Action, Fault, Server, Signal};
 pub use files::Files;
-pub use github::{Access, GitHub, Permission, Place, Scope, Token, TokenKind, Traits, Workflow, WorkflowRun};
+pub use github::{Access, Alert, GitHub, Permission, Place, Scope, Token, TokenKind, Traits, Workflow, WorkflowRun};
 pub use guardrails::Guardrails;
 pub use http::Fakes;
 pub use issuer::{Issuer, Key, Kind, Refused, Rights};

@@ -27,6 +27,7 @@ use keyrotor::rotation::outcome::Observer as _;
 use keyrotor::rotation::plan::observation::{Observation, SeenTarget};
 use keyrotor::rotation::policy::Policy;
 use keyrotor::secret::{Redactor, Secret};
+use keyrotor::store::github::alerts::FoundSecret;
 use keyrotor::store::github::response::{Answer, SignedBy};
 use keyrotor::store::github::{App, AppKey, Credential, GitHub, GitHubSecret};
 use keyrotor_properties::leak::Searcher;
@@ -110,6 +111,14 @@ fn debugged() -> BTreeMap<&'static str, String> {
         rotations: vec![Listed { request: request.rotations[0].clone(), line: 1 }],
         beside: Beside { uri: String::new(), is_config: false },
     };
+    let alert = FoundSecret {
+        owner: "acme".into(),
+        repo: "app".into(),
+        number: 1,
+        page: String::new(),
+        found_at: None,
+        value: Some(current.clone()),
+    };
     let init = InitSettings {
         answers: Inputs::default(),
         print: false,
@@ -125,6 +134,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("rotation::model::Entry", shown(&observation.targets[0].contents.others[0])),
         ("rotation::plan::observation::SeenTarget", shown(&observation.targets[0])),
         ("rotation::plan::observation::Observation", shown(&observation)),
+        ("store::github::alerts::FoundSecret", shown(&alert)),
         ("rotation::policy::Policy", shown(&request.rotations[0].policy)),
         ("config::RotationRequest", shown(&request.rotations[0])),
         ("config::IssuerSettings", shown(&request.issuer)),

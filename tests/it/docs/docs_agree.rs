@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use keyrotor::audit::{self, Rule};
 use keyrotor::cli::{INPUTS, Task};
+use keyrotor::leaks;
 use keyrotor::report::{Ending, json, outputs};
 use keyrotor::rotation::outcome::RunStatus;
 use keyrotor::store::target::{Kind, PlaceKind};
@@ -125,6 +126,7 @@ fn the_manual_has_every_exit_status_with_its_outcomes() {
     let ends = verdicts.iter().map(|verdict| (verdict.exit_code(), verdict.word()));
     let audits = [audit::AuditStatus::Audited, audit::AuditStatus::Unchanged, audit::AuditStatus::Attention];
     let ends = ends.chain(audits.iter().map(|verdict| (verdict.exit_code(), verdict.word())));
+    let ends = ends.chain([(leaks::WatchStatus::Watched.exit_code(), leaks::WatchStatus::Watched.word())]);
     for (code, word) in ends.chain([(wrong.exit_code(), wrong.word())]) {
         expected.entry(code).or_default().insert(word.to_owned());
     }

@@ -25,6 +25,7 @@ pub mod peer;
 pub mod targets;
 pub mod telling;
 pub mod text;
+mod watches;
 
 pub use arbitrary;
 use arbitrary::{Result, Unstructured};

@@ -137,7 +137,8 @@ pub fn labels(u: &mut Unstructured<'_>) -> Result<()> {
     let rows: Vec<KeyRow> = labels.into_iter().enumerate().map(|(id, label)| row(id, label)).collect();
     let live: Vec<&KeyRow> = rows.iter().collect();
     let secret = Secret::new(in_hand.clone());
-    let about = About { id: None, name: None, label: u.arbitrary::<bool>()?.then(|| hostile(u)).transpose()? };
+    let label = u.arbitrary::<bool>()?.then(|| hostile(u)).transpose()?;
+    let about = About { label, manages: u.arbitrary()?, ..About::default() };
     let Some(found) = provably(&rows, &live, &secret, &about, u.arbitrary()?) else { return Ok(()) };
     let agreeing: Vec<&KeyRow> =
         rows.iter().filter(|row| row.label.as_deref().is_some_and(|label| agrees(label, &in_hand))).collect();

@@ -49,7 +49,7 @@ pub(crate) fn problem(u: &mut Unstructured<'_>) -> Result<Problem> {
     Ok(Problem { next: maybe(u, echoing)?, ..Problem::bare(echoing(u)?) })
 }
 
-fn named(u: &mut Unstructured<'_>) -> Result<(KeyId, String)> {
+pub(crate) fn named(u: &mut Unstructured<'_>) -> Result<(KeyId, String)> {
     Ok((KeyId(echoing(u)?), echoing(u)?))
 }
 

@@ -23,6 +23,7 @@ use crate::audits::audit;
 use crate::echo::{SECRETS, echoing, searcher};
 use crate::outcomes::outcome;
 use crate::text::several;
+use crate::watches::watch;
 
 /// A stream that can be read while the runner holds it.
 #[derive(Clone, Debug, Default)]
@@ -201,6 +202,9 @@ fn ending(u: &mut Unstructured<'_>) -> Result<Ending> {
     if u.ratio(1, 4)? {
         return Ok(Ending::audited(audit(u)?, &redactor));
     }
+    if u.ratio(1, 4)? {
+        return Ok(Ending::watched(watch(u)?, &redactor));
+    }
     let first = outcome(u)?;
     let more: Vec<Outcome> = if u.ratio(1, 4)? { several(u, 2, outcome)? } else { Vec::new() };
     Ok(Ending::ran(&[vec![first], more].concat(), &redactor))
@@ -275,6 +279,14 @@ fn check_summary(ending: &Ending, summary: &str) {
                     seen.rows.iter().flatten().any(|cell| plain(cell).rsplit('\n').next() == Some(&key.row.id.0));
                 assert!(told, "{:?} is not told as it is in {summary:?}", key.row.id);
             }
+        }
+        Ending::Watched(watch) => {
+            let of_rotations = match watch.rotations.len() {
+                0 => 0,
+                1 => 1,
+                many => 1 + many,
+            };
+            assert_eq!(seen.headings.len(), 1 + of_rotations, "{summary:?}");
         }
         Ending::Ran(outcomes) => {
             let parts = if outcomes.len() > 1 { outcomes.len() } else { 0 };

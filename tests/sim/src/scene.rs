@@ -1,7 +1,7 @@
 //! A world with targets and a policy, and runs in it.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -444,6 +444,7 @@ pub fn policy() -> Policy {
         targets_of_others: BTreeSet::new(),
         credentials: Vec::new(),
         leaked: false,
+        exposed: BTreeMap::new(),
         verify_chat: None,
         verify_timeout: Duration::from_secs(60),
         request_timeout: Duration::from_secs(30),

@@ -84,13 +84,15 @@ pub enum Permission {
     Variables,
     /// Files of repositories.
     Contents,
+    /// Alerts of secret scanning.
+    SecretScanningAlerts,
     /// Seeing that a repository exists.
     Metadata,
 }
 
 impl Permission {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Secrets,
         Self::Environments,
         Self::OrganizationSecrets,
@@ -103,6 +105,7 @@ impl Permission {
         Self::Actions,
         Self::Variables,
         Self::Contents,
+        Self::SecretScanningAlerts,
         Self::Metadata,
     ];
 
@@ -123,6 +126,7 @@ impl Permission {
             Self::Actions => "actions",
             Self::Variables => "actions_variables",
             Self::Contents => "contents",
+            Self::SecretScanningAlerts => "secret_scanning_alerts",
             Self::Metadata => "metadata",
         }
     }

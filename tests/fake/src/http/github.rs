@@ -1,6 +1,7 @@
 //! GitHub's routes: secrets of repositories, environments and organisations, and what leads to them.
 
 mod actions;
+mod alerts;
 mod refusal;
 mod repository;
 mod secrets;
@@ -69,6 +70,9 @@ fn dispatch(github: &mut GitHub, request: &Inbound) -> Reply {
             listed(github, &asked, &login, |_| true)
         }
         ["installation", "repositories"] if asked.request.method == "GET" => of_installation(github, &asked),
+        ["orgs", org, "secret-scanning", "alerts"] if asked.request.method == "GET" => {
+            alerts::of_organisation(github, &asked, org)
+        }
         ["orgs", org, service, "secrets", rest @ ..] => {
             let org = org.to_ascii_lowercase();
             match *service {
@@ -92,6 +96,7 @@ fn of_repository(github: &mut GitHub, asked: &Asked<'_>, full_name: &str, rest: 
         ["environments", name, "secrets", rest @ ..] => {
             secrets::answer(github, asked, &Place::environment(full_name, name), rest)
         }
+        ["secret-scanning", "alerts", rest @ ..] => alerts::of_repository(github, asked, full_name, rest),
         ["actions", "secrets", rest @ ..] => secrets::answer(github, asked, &Place::Repo(lower), rest),
         ["actions", what @ ("runs" | "workflows"), rest @ ..] => {
             if let (true, "runs", [id]) = (asked.request.method == "GET", *what, rest) {

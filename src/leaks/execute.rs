@@ -1,0 +1,596 @@
+//! A watch carried out: open alerts read, each value's key found at the issuer, the families that have leaked rotated, and
+//! alerts closed whose keys are dead.
+//!
+//! A value is held in memory alone, and shown to no issuer whose keys do not look like it.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+
+use crate::config::leaks::{OnLeak, WatchSettings};
+use crate::config::{IssuerSettings, Request, RotationRequest};
+use crate::console::Console;
+use crate::fleet;
+use crate::http::{self, Client, Failure, Retry, Trace};
+use crate::humanize::moment;
+use crate::issuer;
+use crate::issuer::SingleFlight;
+use crate::leaks::{Alert, Fate, WatchOutcome};
+use crate::rotation::interrupt::Interrupt;
+use crate::rotation::model::{KeyId, KeyKind, KeyProbe, KeyRow, Listing};
+use crate::rotation::name::FamilyName;
+use crate::rotation::outcome::{Death, Event, KeyFate, KeyReport, Observer as _, Outcome, Problem, RunStatus};
+use crate::rotation::ports::KeyIssuer;
+use crate::rotation::{Found, FoundKey, identify_found};
+use crate::secret::{SHORTEST_REDACTED, Secret};
+use crate::store::github::alerts::FoundSecret;
+use crate::store::github::{GitHub, Level};
+
+/// So many values are shown to issuers in one run.
+const MAX_TRIED: usize = 100;
+
+/// A key that was disabled is tried this often until it is refused.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+
+const STOPPED: &str = "the watch was told to stop";
+
+/// Reads the alerts and does what they ask for.
+pub(crate) async fn run(
+    request: &Request,
+    settings: &WatchSettings,
+    variables: Rc<BTreeMap<String, String>>,
+    interrupt: &Interrupt,
+    console: &Rc<Console>,
+) -> WatchOutcome {
+    for warning in &request.warnings {
+        console.event(&Event::Warning(warning.to_string()));
+    }
+    let watcher = Watcher { request, settings, interrupt, console };
+    let mut watch = WatchOutcome {
+        sources: settings.sources.iter().map(ToString::to_string).collect(),
+        others: 0,
+        alerts: Vec::new(),
+        rotations: Vec::new(),
+        problems: Vec::new(),
+        notices: Vec::new(),
+    };
+    let looked = tokio::select! {
+        biased;
+        () = interrupt.wait() => None,
+        looked = watcher.look(&mut watch) => Some(looked),
+    };
+    let Some((accounts, leaks)) = looked else {
+        watcher.note(&mut watch, Problem::new(STOPPED, "Run it again."));
+        return watch;
+    };
+    let families = watcher.families(&leaks);
+    if !families.is_empty() {
+        watch.rotations = watcher.rotate(&families, variables).await;
+    }
+    watcher.settle(&accounts, leaks, &mut watch).await;
+    watch
+}
+
+struct Watcher<'a> {
+    request: &'a Request,
+    settings: &'a WatchSettings,
+    interrupt: &'a Interrupt,
+    console: &'a Rc<Console>,
+}
+
+/// An account at an issuer.
+struct Account<'a> {
+    settings: &'a IssuerSettings,
+    issuer: Box<dyn KeyIssuer>,
+    rotations: Vec<&'a RotationRequest>,
+    /// What is given for it and should work there.
+    working: Vec<Secret>,
+}
+
+/// A key that leaked, and the alerts that hold it.
+struct Leak {
+    value: Secret,
+    alerts: Vec<FoundSecret>,
+    whose: Whose,
+}
+
+impl Leak {
+    /// The key as it is listed.
+    fn row(&self) -> Option<&KeyRow> {
+        match &self.whose {
+            Whose::Alive { key, .. } => key.as_deref(),
+            _ => None,
+        }
+    }
+}
+
+/// A value with the time of the first alert that holds it.
+fn found<'a>(value: &'a Secret, alerts: &[FoundSecret]) -> Found<'a> {
+    Found { value, at: alerts.iter().filter_map(|alert| alert.found_at).min() }
+}
+
+/// Whose key it is.
+enum Whose {
+    /// A key of an account that works; of a rotation's family, or of none.
+    Alive { key: Option<Box<KeyRow>>, account: usize, family: Option<String> },
+    /// It manages keys or signs the calls of this run.
+    Manages,
+    /// It works, and nobody can say whose it is.
+    Nameless,
+    /// It is dead; `None`: the issuer does not list it.
+    Dead(Option<(KeyId, String)>),
+    /// It is refused where nothing shows that a working key is not.
+    PerhapsDead,
+}
+
+impl Account<'_> {
+    async fn identify(&self, listing: &Listing, found: Found<'_>) -> FoundKey {
+        identify_found(self.issuer.as_ref(), listing, found, &self.working, &RefCell::default()).await
+    }
+
+    /// The family of the rotation that was given this value as its current key.
+    fn family_given(&self, value: &Secret) -> Option<String> {
+        let rotation = self.rotations.iter().find(|it| it.policy.current_key.as_ref() == Some(value));
+        rotation.map(|it| it.policy.key_name.clone())
+    }
+
+    /// The family that all of these keys belong to, where that is one.
+    fn family_of_all(&self, listing: &Listing, ids: &[KeyId], value: &Secret) -> Option<String> {
+        let rows = listing.keys.iter().filter(|row| ids.contains(&row.id));
+        let families: BTreeSet<_> = rows.map(|row| self.family(row, value)).collect();
+        if families.len() == 1 { families.into_iter().next().flatten() } else { None }
+    }
+
+    /// The family of the rotation that a key belongs to. A key that manages others is of none.
+    fn family(&self, row: &KeyRow, value: &Secret) -> Option<String> {
+        let is_of = |rotation: &&&RotationRequest| {
+            let policy = &rotation.policy;
+            FamilyName::parse(&policy.key_name, &row.name).is_some() || policy.replace_key_id.as_ref() == Some(&row.id)
+        };
+        let rotation = self.rotations.iter().find(is_of).map(|it| it.policy.key_name.clone());
+        rotation.or_else(|| self.family_given(value)).filter(|_| row.kind == KeyKind::Regular)
+    }
+}
+
+impl<'a> Watcher<'a> {
+    fn note(&self, watch: &mut WatchOutcome, problem: Problem) {
+        self.console.event(&Event::Failed(&problem));
+        watch.problems.push(problem);
+    }
+
+    /// Reads every source, then asks each account about the values that look like its keys.
+    async fn look(&self, watch: &mut WatchOutcome) -> (Vec<Account<'a>>, Vec<Leak>) {
+        let Some((client, github)) = self.connected(watch, Level::Read) else { return Default::default() };
+        let open = self.alerts(&github, watch).await;
+        watch.notices.extend(github.leave().await);
+        let accounts = self.accounts(&client);
+        let (mut by_value, mut others): (BTreeMap<String, (Secret, Vec<FoundSecret>)>, usize) = Default::default();
+        for alert in open {
+            let readings = alert.value.iter().flat_map(readings).collect::<Vec<_>>();
+            let looks_like_key = |value: &&Secret| accounts.iter().any(|account| account.issuer.may_have_made(value));
+            match readings.iter().find(looks_like_key) {
+                Some(value) => {
+                    let new = || (value.clone(), Vec::new());
+                    by_value.entry(value.expose().to_owned()).or_insert_with(new).1.push(alert);
+                }
+                None => others += 1,
+            }
+        }
+        watch.others = others;
+        if by_value.len() > MAX_TRIED {
+            let what = format!("{} different keys stand in open alerts: {MAX_TRIED} are looked at", by_value.len());
+            self.note(watch, Problem::new(what, "Close those that are dead, then run it again."));
+        }
+        let values: Vec<_> = by_value.into_values().take(MAX_TRIED).collect();
+        let mut leaks = Vec::new();
+        let lists = self.lists(&accounts, &values, watch).await;
+        for (value, alerts) in values {
+            self.console.mask(&value);
+            match self.whose(found(&value, &alerts), &accounts, &lists, watch).await {
+                Some(whose) => leaks.push(Leak { value, alerts, whose }),
+                None => watch.others += alerts.len(),
+            }
+        }
+        (accounts, leaks)
+    }
+
+    fn connected(&self, watch: &mut WatchOutcome, level: Level) -> Option<(Client, GitHub)> {
+        let owners = self.settings.sources.iter().map(|source| source.owner());
+        let connected = http::client(self.request.request_timeout).map_err(anyhow::Error::from).and_then(|client| {
+            let github = fleet::to_alerts(self.request, (owners, level), client.clone(), self.console)?;
+            Ok((client, github))
+        });
+        match connected {
+            Ok(connected) => Some(connected),
+            Err(error) => {
+                self.note(watch, Problem::bare(format!("{error:#}")));
+                None
+            }
+        }
+    }
+
+    /// The open alerts of all sources, each once.
+    async fn alerts(&self, github: &GitHub, watch: &mut WatchOutcome) -> Vec<FoundSecret> {
+        let hide = |value: &Secret| {
+            if value.expose().len() >= SHORTEST_REDACTED && !value.is_words() {
+                self.console.redactor().learn(value);
+            }
+        };
+        let mut found = BTreeMap::new();
+        for source in &self.settings.sources {
+            let what = format!("read the secret scanning alerts of {source}");
+            match self.again(&what, async || github.open_alerts(source, &hide).await).await {
+                Ok(alerts) => {
+                    let count = match alerts.len() {
+                        1 => "1 open alert".to_owned(),
+                        many => format!("{many} open alerts"),
+                    };
+                    self.console.event(&Event::Note(format!("{source}: {count}")));
+                    found.extend(alerts.into_iter().map(|alert| (alert.name().to_lowercase(), alert)));
+                }
+                Err(failure) => {
+                    let next = failure.hint().map(str::to_owned);
+                    self.note(watch, Problem::about(&source.to_string(), failure.message(), next));
+                }
+            }
+        }
+        found.into_values().collect()
+    }
+
+    async fn again<T>(&self, what: &str, ask: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+        let pause = async |failure: &Failure, wait: Duration| {
+            let why = failure.message().to_owned();
+            self.console.event(&Event::Retrying { what: what.to_owned(), why, wait });
+            tokio::time::sleep(wait).await;
+            Ok::<_, Failure>(())
+        };
+        Retry::default().persist(&RefCell::default(), async || Ok(ask().await), pause).await?
+    }
+
+    /// Rotations at one address that share a credential share an account.
+    fn accounts(&self, client: &Client) -> Vec<Account<'a>> {
+        let mut accounts: Vec<Account<'_>> = Vec::new();
+        for rotation in &self.request.rotations {
+            let settings = &rotation.issuer;
+            let signs = |it: &IssuerSettings| it.management_key.clone().or_else(|| it.current_key.clone());
+            let same = |it: &&mut Account<'_>| {
+                (&it.settings.url, &it.settings.kind) == (&settings.url, &settings.kind)
+                    && signs(it.settings) == signs(settings)
+            };
+            let working = settings.management_key.iter().chain(&rotation.policy.current_key).cloned();
+            match accounts.iter_mut().find(same) {
+                Some(account) => {
+                    account.rotations.push(rotation);
+                    account.working.extend(working);
+                }
+                None => accounts.push(Account {
+                    settings,
+                    issuer: self.issuer(settings, client),
+                    rotations: vec![rotation],
+                    working: working.collect(),
+                }),
+            }
+        }
+        accounts
+    }
+
+    fn issuer(&self, settings: &IssuerSettings, client: &Client) -> Box<dyn KeyIssuer> {
+        let (debugger, redactor) = (Rc::clone(self.console), self.console.redactor().clone());
+        let trace = Trace::to(move |line| debugger.debug(line));
+        issuer::open(settings, client.clone(), redactor, &SingleFlight::default(), trace)
+    }
+
+    /// The key list of every account that is asked about a value.
+    async fn lists(
+        &self,
+        accounts: &[Account<'_>],
+        values: &[(Secret, Vec<FoundSecret>)],
+        watch: &mut WatchOutcome,
+    ) -> Vec<Option<Listing>> {
+        let mut lists = Vec::new();
+        for Account { issuer, .. } in accounts {
+            if !values.iter().any(|(value, _)| issuer.may_have_made(value)) {
+                lists.push(None);
+                continue;
+            }
+            match self.again("list the keys", async || issuer.list().await).await {
+                Ok(listing) => lists.push(Some(listing)),
+                Err(failure) => {
+                    let next = failure.hint().map(str::to_owned);
+                    let what = format!("the issuer's key list could not be read: {failure}");
+                    self.note(watch, Problem { next, ..Problem::bare(what) });
+                    lists.push(None);
+                }
+            }
+        }
+        lists
+    }
+
+    /// Whose key a value is; `None` where it is nobody's here, or could not be told, which is a problem then.
+    async fn whose(
+        &self,
+        found: Found<'_>,
+        accounts: &[Account<'_>],
+        lists: &[Option<Listing>],
+        watch: &mut WatchOutcome,
+    ) -> Option<Whose> {
+        let (value, mut best, mut undecided) = (found.value, None, Vec::new());
+        if accounts.iter().any(|account| account.settings.management_key.as_ref() == Some(value)) {
+            return Some(Whose::Manages);
+        }
+        for (nth, (account, listing)) in accounts.iter().zip(lists).enumerate() {
+            let Some(listing) = listing.as_ref().filter(|_| account.issuer.may_have_made(value)) else { continue };
+            match account.identify(listing, found).await {
+                FoundKey::Alive(id) => {
+                    let row = listing.keys.iter().find(|row| row.id == id)?.clone();
+                    let family = account.family(&row, value);
+                    return Some(Whose::Alive { key: Some(Box::new(row)), account: nth, family });
+                }
+                FoundKey::Manages => return Some(Whose::Manages),
+                FoundKey::Nameless(_) | FoundKey::Undecided(_) if account.family_given(value).is_some() => {
+                    return Some(Whose::Alive { key: None, account: nth, family: account.family_given(value) });
+                }
+                FoundKey::Nameless(ids) => match account.family_of_all(listing, &ids, value) {
+                    None => best = Some(Whose::Nameless),
+                    family => return Some(Whose::Alive { key: None, account: nth, family }),
+                },
+                FoundKey::Ended(id) => {
+                    let row = listing.keys.iter().find(|row| row.id == id);
+                    return Some(Whose::Dead(row.map(|row| (row.id.clone(), row.name.clone()))));
+                }
+                FoundKey::Refused { others_accepted: true } if best.is_none() => best = Some(Whose::Dead(None)),
+                FoundKey::Refused { .. } if best.is_none() => best = Some(Whose::PerhapsDead),
+                FoundKey::Refused { .. } | FoundKey::Strangers => {}
+                FoundKey::Undecided(why) => undecided.push(why),
+            }
+        }
+        match undecided.first() {
+            Some(why) if !matches!(best, Some(Whose::Nameless)) => {
+                let what = format!("the issuer did not say whose key it is that an open alert holds: {why}");
+                self.note(watch, Problem::new(what, "Run it again."));
+                None
+            }
+            _ => best,
+        }
+    }
+
+    /// The families that leaked, each with the keys and values that did.
+    fn families(&self, leaks: &[Leak]) -> BTreeMap<String, BTreeMap<KeyId, Secret>> {
+        let mut families: BTreeMap<String, BTreeMap<KeyId, Secret>> = BTreeMap::new();
+        for Leak { value, whose, alerts } in leaks {
+            if let Whose::Alive { key, family: Some(family), .. } = whose {
+                let names: Vec<_> = alerts.iter().map(FoundSecret::name).collect();
+                let which = key.as_ref().map_or_else(|| "A key".to_owned(), |row| format!("{} ({})", row.name, row.id));
+                self.console.event(&Event::Warning(format!("{which} of {family} has leaked: {}", names.join(", "))));
+                let exposed = families.entry(family.clone()).or_default();
+                exposed.extend(key.iter().map(|row| (row.id.clone(), value.clone())));
+            }
+        }
+        families
+    }
+
+    /// Rotates these families as `leaked` does.
+    async fn rotate(
+        &self,
+        families: &BTreeMap<String, BTreeMap<KeyId, Secret>>,
+        variables: Rc<BTreeMap<String, String>>,
+    ) -> Vec<Outcome> {
+        let mut request = Request { warnings: Vec::new(), ..self.request.clone() };
+        for rotation in &mut request.rotations {
+            let policy = &mut rotation.policy;
+            let Some(exposed) = families.get(&policy.key_name) else { continue };
+            policy.leaked = true;
+            policy.credentials.extend(exposed.values().cloned());
+            policy.exposed.clone_from(exposed);
+        }
+        let names: BTreeSet<_> = families.keys().cloned().collect();
+        fleet::run_some(&request, Some(&names), variables, self.interrupt, self.console).await
+    }
+
+    /// What becomes of each alert.
+    async fn settle(&self, accounts: &[Account<'_>], leaks: Vec<Leak>, watch: &mut WatchOutcome) {
+        let mut to_close = Vec::new();
+        for leak in leaks {
+            let (key, family) = match &leak.whose {
+                Whose::Alive { family, .. } => {
+                    (leak.row().map(|row| (row.id.clone(), row.name.clone())), family.clone())
+                }
+                Whose::Dead(key) => (key.clone(), None),
+                Whose::Manages | Whose::Nameless | Whose::PerhapsDead => (None, None),
+            };
+            let verdict = self.verdict(accounts, &leak, &watch.rotations).await;
+            for alert in leak.alerts {
+                let fate = match &verdict {
+                    Verdict::Left(fate) => fate.clone(),
+                    // Until it is closed.
+                    Verdict::Close(_) => Fate::Open(STOPPED.to_owned()),
+                };
+                let (name, page) = (alert.name(), alert.page.clone());
+                watch.alerts.push(Alert { name, page, key: key.clone(), family: family.clone(), fate });
+                if let Verdict::Close(comment) = &verdict {
+                    to_close.push((watch.alerts.len() - 1, alert, comment.clone()));
+                }
+            }
+        }
+        if to_close.is_empty() || self.interrupt.requested() {
+            return;
+        }
+        let Some((_, github)) = self.connected(watch, Level::Write) else { return };
+        for (at, alert, comment) in to_close {
+            let what = format!("close the alert {}", alert.name());
+            let closed = tokio::select! {
+                biased;
+                () = self.interrupt.wait() => break,
+                closed = self.again(&what, async || github.close_alert(&alert, &comment).await) => closed,
+            };
+            let fate = match closed {
+                Ok(()) => Fate::Closed,
+                Err(failure) => Fate::Open(format!(
+                    "the alert could not be closed ({failure}): give the token the permission \"Secret scanning alerts\" \
+                     (write), or close it as revoked at {}",
+                    alert.page
+                )),
+            };
+            if let Some(row) = watch.alerts.get_mut(at) {
+                row.fate = fate;
+            }
+        }
+        watch.notices.extend(github.leave().await);
+    }
+
+    async fn verdict(&self, accounts: &[Account<'_>], leak: &Leak, outcomes: &[Outcome]) -> Verdict {
+        match &leak.whose {
+            Whose::Alive { account, family: Some(family), .. } => {
+                let outcome = outcomes.iter().find(|outcome| outcome.key_name == *family);
+                self.after_rotation(accounts.get(*account), leak, outcome).await
+            }
+            Whose::Alive { key: Some(row), account, .. } => match accounts.get(*account) {
+                Some(account) if row.kind == KeyKind::Regular && !account.working.contains(&leak.value) => {
+                    self.stray(account.issuer.as_ref(), row, &leak.value).await
+                }
+                _ => manages(),
+            },
+            Whose::Manages => manages(),
+            // Without a row it is of a family.
+            Whose::Alive { key: None, .. } => manages(),
+            Whose::Nameless => Verdict::Left(Fate::Alive(Problem::new(
+                "the key works, and the issuer does not tell which of the listed keys it is",
+                "find the key in the issuer's dashboard; if it is of a rotation, run that with `leaked: true`",
+            ))),
+            Whose::Dead(_) if self.request.dry_run && self.settings.close_dead => {
+                Verdict::Left(Fate::Planned("the key is dead; the alert would be closed".to_owned()))
+            }
+            Whose::Dead(key) if self.settings.close_dead => {
+                let which = key.as_ref().map_or_else(|| "The key".to_owned(), |(id, name)| format!("{name} ({id})"));
+                Verdict::Close(self.comment(&format!("{which} was dead already.")))
+            }
+            Whose::Dead(_) => Verdict::Left(Fate::Open(
+                "the key is dead: close the alert as revoked, or set `close-dead-alerts`".to_owned(),
+            )),
+            Whose::PerhapsDead => Verdict::Left(Fate::Open(
+                "the issuer refuses the key, and no working key was at hand to show that it refuses no others: look at it, \
+                 then close the alert"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// The rotation tells what became of the key, or another run's did that ended meanwhile.
+    async fn after_rotation(&self, account: Option<&Account<'_>>, leak: &Leak, outcome: Option<&Outcome>) -> Verdict {
+        if outcome.is_some_and(|outcome| outcome.verdict == RunStatus::Planned) {
+            let what = "the family would be rotated as with `leaked`, and the alert closed";
+            return Verdict::Left(Fate::Planned(what.to_owned()));
+        }
+        let which = leak.row().map_or_else(|| "the key".to_owned(), |row| row.id.to_string());
+        let is_it = |key: &&KeyReport| leak.row().is_some_and(|row| row.id == key.id);
+        let reported = outcome.and_then(|outcome| outcome.keys.iter().find(is_it));
+        if let Some(Death::RefusedSince(at)) = reported.and_then(|key| key.death) {
+            let new = outcome.and_then(|outcome| outcome.new_key.as_ref());
+            let new = new.map(|(id, _)| format!(" {id} replaced it.")).unwrap_or_default();
+            let told = format!("{which} was retired, and is refused since {}.{new}", moment(at));
+            return Verdict::Close(self.comment(&told));
+        }
+        if !self.interrupt.requested() && self.is_dead(account, leak).await {
+            return Verdict::Close(self.comment(&format!("{which} is retired, and is refused.")));
+        }
+        let next = outcome.and_then(|outcome| outcome.problems.first()?.next.clone());
+        let next = next.unwrap_or_else(|| "see what became of its rotation, then run it again".to_owned());
+        let what = match reported.map(|key| &key.fate) {
+            Some(KeyFate::Deleted | KeyFate::Disabled) => "the leaked key was retired, and was not seen to be refused",
+            _ => "the leaked key still works",
+        };
+        Verdict::Left(Fate::Alive(Problem::new(what, next)))
+    }
+
+    async fn is_dead(&self, account: Option<&Account<'_>>, leak: &Leak) -> bool {
+        let Some(account) = account else { return false };
+        match self.again("list the keys", async || account.issuer.list().await).await {
+            Ok(listing) => matches!(
+                account.identify(&listing, found(&leak.value, &leak.alerts)).await,
+                FoundKey::Ended(_) | FoundKey::Refused { others_accepted: true }
+            ),
+            Err(_) => false,
+        }
+    }
+
+    /// A key that works and is of no rotation.
+    async fn stray(&self, issuer: &dyn KeyIssuer, row: &KeyRow, value: &Secret) -> Verdict {
+        let (id, name) = (&row.id, &row.name);
+        if self.settings.on_leak == OnLeak::Report {
+            let next = format!(
+                "rotate it with `replace-key-id: {id}` and `leaked: true`, or set `on-leak: disable`. {}",
+                issuer.manual(id)
+            );
+            let what = format!("{name} ({id}) works, and is of no rotation");
+            return Verdict::Left(Fate::Alive(Problem::new(what, next)));
+        }
+        if self.request.dry_run {
+            return Verdict::Left(Fate::Planned(format!("{name} ({id}) would be disabled, and the alert closed")));
+        }
+        match self.disable(id, issuer, value).await {
+            Ok(()) => Verdict::Close(self.comment(&format!("{name} ({id}) was disabled, and is refused."))),
+            Err(why) => {
+                let what = format!("{name} ({id}) could not be disabled: {why}");
+                Verdict::Left(Fate::Alive(Problem::new(what, issuer.manual(id))))
+            }
+        }
+    }
+
+    /// Disables a key, and looks whether that has come about.
+    async fn disable(&self, id: &KeyId, issuer: &dyn KeyIssuer, value: &Secret) -> Result<(), String> {
+        if self.interrupt.requested() {
+            return Err(STOPPED.to_owned());
+        }
+        let told = self.again("disable the key", async || issuer.set_disabled(id, true).await).await;
+        let listing = self.again("list the keys", async || issuer.list().await).await.map_err(|it| it.to_string())?;
+        let is_off = listing.keys.iter().all(|row| row.id != *id || row.disabled);
+        match told {
+            _ if is_off => {}
+            Err(failure) => return Err(failure.to_string()),
+            Ok(_) => return Err("the issuer's list shows it enabled".to_owned()),
+        }
+        let began = tokio::time::Instant::now();
+        let within = self.request.rotations.iter().map(|it| it.policy.verify_timeout).max().unwrap_or_default();
+        let Some(at) = issuer.endpoints().last() else { return Ok(()) };
+        while issuer.try_key(value, *at).await != KeyProbe::Refused {
+            if began.elapsed() > within || self.interrupt.requested() {
+                return Err("it is disabled, and was not seen to be refused".to_owned());
+            }
+            tokio::time::sleep(BETWEEN_TRIES).await;
+        }
+        Ok(())
+    }
+
+    fn comment(&self, what: &str) -> String {
+        let run = self.settings.run.as_ref().map(|run| format!(" {run}")).unwrap_or_default();
+        self.console.redactor().scrub(&format!("keyrotor: {what}{run}"))
+    }
+}
+
+/// Whatever manages keys stays as it is: without it nothing is rotated any more.
+fn manages() -> Verdict {
+    let what = "the key works, and it manages keys or signs the calls of this run";
+    let next = "make another key by hand, give it to the workflows that use this one, and then delete this one";
+    Verdict::Left(Fate::Alive(Problem::new(what, next)))
+}
+
+/// What is to become of the alerts of a leak.
+enum Verdict {
+    Left(Fate),
+    Close(String),
+}
+
+/// A value as it was found, and what it says in base64: GitHub finds keys that are encoded, too.
+fn readings(found: &Secret) -> Vec<Secret> {
+    let text = found.expose().trim();
+    let decoded = [STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD].iter().find_map(|engine| {
+        let bytes = engine.decode(text).ok()?;
+        String::from_utf8(bytes).ok()
+    });
+    let decoded = decoded.map(|text| Secret::new(text.trim().to_owned()));
+    [Secret::new(text.to_owned())].into_iter().chain(decoded).collect()
+}
