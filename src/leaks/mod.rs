@@ -59,7 +59,7 @@ pub enum WatchStatus {
     Rotations(RunStatus),
     /// Something could not be read, and nothing was changed. Exit 1.
     Unchanged,
-    /// A leaked key works. Exit 3.
+    /// A leaked key works, or something was changed and something else could not be read. Exit 3.
     Attention,
 }
 
@@ -91,13 +91,14 @@ impl WatchOutcome {
     /// How it ended, where its rotations ended like this.
     #[must_use]
     pub fn verdict(&self, rotations: Option<RunStatus>) -> WatchStatus {
-        if self.alerts.iter().any(|alert| matches!(alert.fate, Fate::Alive(_))) {
-            return WatchStatus::Attention;
-        }
+        let has = |is: fn(&Fate) -> bool| self.alerts.iter().any(|alert| is(&alert.fate));
         match rotations {
+            _ if has(|fate| matches!(fate, Fate::Alive(_))) => WatchStatus::Attention,
             Some(verdict) if verdict.exit_code() > 0 || self.problems.is_empty() => WatchStatus::Rotations(verdict),
-            _ if self.problems.is_empty() => WatchStatus::Watched,
-            _ => WatchStatus::Unchanged,
+            None if self.problems.is_empty() => WatchStatus::Watched,
+            None if !has(|fate| *fate == Fate::Closed) => WatchStatus::Unchanged,
+            // Something was changed, and not everything could be looked at.
+            _ => WatchStatus::Attention,
         }
     }
 }

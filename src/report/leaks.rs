@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::escape::{code, prose};
 use super::page::Page;
-use super::phrases::{advice_sentence, extend, full_stop};
+use super::phrases::{advice_sentence, extend, full_stop, short_id};
 use super::{Cleaner, worst};
 use crate::console::{Console, Kind};
 use crate::leaks::{Alert, Fate, WatchOutcome, WatchStatus};
@@ -71,12 +71,13 @@ fn told(alert: &Alert) -> String {
 /// `Secret scanning: 2 open alerts with keys of the account, 3 others.`
 fn headline(watch: &WatchOutcome) -> String {
     let (ours, others) = (watch.alerts.len(), watch.others);
-    match (verdict(watch), ours) {
-        (WatchStatus::Unchanged, _) => "Secret scanning: the alerts could not all be looked at".to_owned(),
-        (_, 0) => format!("Secret scanning: no open alert holds a key of the account ({} of other things)", others),
-        (WatchStatus::Attention, _) => "Secret scanning: a leaked key works".to_owned(),
-        (_, 1) => "Secret scanning: 1 open alert held a key of the account".to_owned(),
-        (_, many) => format!("Secret scanning: {many} open alerts held keys of the account"),
+    let is_alive = watch.alerts.iter().any(|alert| matches!(alert.fate, Fate::Alive(_)));
+    match ours {
+        _ if is_alive => "Secret scanning: a leaked key works".to_owned(),
+        _ if !watch.problems.is_empty() => "Secret scanning: the alerts could not all be looked at".to_owned(),
+        0 => format!("Secret scanning: no open alert holds a key of the account ({others} of other things)"),
+        1 => "Secret scanning: 1 open alert held a key of the account".to_owned(),
+        many => format!("Secret scanning: {many} open alerts held keys of the account"),
     }
 }
 
@@ -93,7 +94,7 @@ pub(super) fn text(watch: &WatchOutcome) -> Vec<String> {
 }
 
 fn key(alert: &Alert) -> String {
-    alert.key.as_ref().map_or_else(|| "a key".to_owned(), |(id, name)| format!("{name} ({id})"))
+    alert.key.as_ref().map_or_else(|| "a key".to_owned(), |(id, name)| format!("{name} ({})", short_id(&id.0)))
 }
 
 /// Writes the summary.

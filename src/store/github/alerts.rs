@@ -161,9 +161,15 @@ impl GitHub {
         let body = json!({ "state": "resolved", "resolution": "revoked", "resolution_comment": comment });
         let octo = async |octo: Octocrab| octo._patch(route.as_str(), Some(&body)).await.map(drop);
         let told = self.ask(None, (Call::Write, &alert.owner), octo).await?;
-        let is_closed =
-            told.answer.status == StatusCode::OK && told.answer.json::<State>().is_ok_and(|it| it.state == "resolved");
-        if is_closed { Ok(()) } else { Err(self.failure(&told.answer)) }
+        let answer = told.answer;
+        match answer.json::<State>() {
+            Ok(State { state }) if answer.status == StatusCode::OK && state == "resolved" => Ok(()),
+            // An organisation may want a reviewer to close alerts: then this was a request to one.
+            Ok(_) if answer.status == StatusCode::OK => {
+                Err(Failure::refused(format!("{}: it is open still, and may wait for a reviewer", answer.asked)))
+            }
+            _ => Err(self.failure(&answer)),
+        }
     }
 }
 

@@ -5,9 +5,11 @@ use keyrotor_fake::Fault;
 pub(crate) const HELP: &str = r#"Shows keyrotor at work, on this machine alone.
 
 Usage: cargo demo
+       cargo demo -- --leak
        cargo demo -- --fault FAULT
 
 Without options: one rotation of one repository's key, from beginning to end.
+With --leak: GitHub's secret scanning has found the key, and watch-leaks sees the alert.
 With --fault: two repositories, and one request goes wrong. Then what holds is shown, and the next run's work.
 
 FAULT  = SERVER ":" WHICH ":" NTH ":" ACTION
@@ -38,6 +40,7 @@ Colours are left out where stdout is not a terminal, or NO_COLOR is set.
 pub(crate) enum Asked {
     Help,
     Rotation,
+    Leak,
     Fault(Fault),
 }
 
@@ -46,6 +49,7 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Asked, Str
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         [] => Ok(Asked::Rotation),
         ["-h" | "--help"] => Ok(Asked::Help),
+        ["--leak"] => Ok(Asked::Leak),
         ["--fault"] => Err("--fault needs a fault".into()),
         ["--fault", text] => fault(text),
         [one] => match one.strip_prefix("--fault=") {

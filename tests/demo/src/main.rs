@@ -32,6 +32,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Asked::Rotation => rotation(),
+        Asked::Leak => leak(),
         Asked::Fault(fault) => faulty(&fault),
     };
     match told {
@@ -56,6 +57,20 @@ fn rotation() -> io::Result<bool> {
     show.heading("What is true now");
     show.after(&scene);
     Ok(show.verdict(&verdict::of_rotation(&scene, &run)))
+}
+
+fn leak() -> io::Result<bool> {
+    let program = Program::build()?;
+    let scene = Scene::leaked()?;
+    let show = Show::to_stdout();
+    show.intro("The key of acme/app was committed, and GitHub's secret scanning has found it.");
+    show.before(&scene);
+    show.heading("The run of watch-leaks, as its log reads on GitHub");
+    let run = program.run(&scene, &show)?;
+    show.summary(&run);
+    show.heading("What is true now");
+    show.after(&scene);
+    Ok(show.verdict(&verdict::of_leak(&scene, &run)))
 }
 
 fn faulty(fault: &keyrotor_fake::Fault) -> io::Result<bool> {

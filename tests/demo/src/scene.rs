@@ -34,6 +34,21 @@ impl Scene {
         Self::new(&["acme/api", "acme/web"])
     }
 
+    /// One repository, whose key stands in an open alert.
+    pub(crate) fn leaked() -> io::Result<Self> {
+        let mut scene = Self::one_repository()?;
+        let value = scene.old.value.clone();
+        scene.world.by_hand(|state| _ = state.github.leak("acme/app", &value));
+        let command = scene.variables.iter_mut().find(|(name, _)| *name == "INPUT_COMMAND");
+        command.into_iter().for_each(|(_, value)| "watch-leaks".clone_into(value));
+        Ok(scene)
+    }
+
+    /// Every alert: its number, and whether it is open.
+    pub(crate) fn alerts(&self) -> Vec<(u64, bool)> {
+        self.world.read(|state| state.github.alerts.iter().map(|alert| (alert.number, alert.open)).collect())
+    }
+
     fn new(repositories: &[&str]) -> io::Result<Self> {
         let now = Timestamp::now();
         let world = World::at(now);

@@ -56,6 +56,14 @@ impl Show {
             let (state, colour) = if scene.is_live(&key) { ("works", GREEN) } else { ("gone", RED) };
             println!("      {} {}", key.name, self.paint(colour, state));
         }
+        self.alerts(scene);
+    }
+
+    fn alerts(&self, scene: &Scene) {
+        for (number, open) in scene.alerts() {
+            let (state, colour) = if open { ("open", RED) } else { ("closed", GREEN) };
+            println!("  the alert acme/app#{number} is {}", self.paint(colour, state));
+        }
     }
 
     /// One line of the log, with GitHub's workflow commands as GitHub draws them.

@@ -23,6 +23,13 @@ pub(crate) fn of_rotation(scene: &Scene, run: &Run) -> Vec<Claim> {
     claims
 }
 
+/// After a watch that found the key in an alert.
+pub(crate) fn of_leak(scene: &Scene, run: &Run) -> Vec<Claim> {
+    let mut claims = of_rotation(scene, run);
+    claims.push(claim(scene.alerts() == [(1, false)], "the alert is closed"));
+    claims
+}
+
 /// After a run in which something went wrong: what its exit status says must be so.
 pub(crate) fn of_fault(scene: &Scene, run: &Run) -> Vec<Claim> {
     let missed = scene.world.unused_faults();

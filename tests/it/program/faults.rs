@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use keyrotor_fake::{Action, Answered, Dialect, Fault, Request, Server, Signal, State, Traits};
 
-use crate::harness::{Check, FAMILY, Ran, SECRET, Setting, Stage, ensure};
+use crate::harness::{Check, FAMILY, Invocation, Ran, SECRET, Setting, Stage, ensure};
 
 /// Cases at once: most of them wait. With more, timeouts of a second are too short.
 const AT_ONCE: usize = 64;
@@ -105,16 +105,27 @@ enum Course {
     GoBack,
     /// It is not due, and retires a key whose grace is over.
     Retire,
+    /// It finds the key in an alert of secret scanning, rotates, and closes the alert.
+    Watch,
 }
 
 impl Course {
-    const ALL: [Self; 3] = [Self::Rotate, Self::GoBack, Self::Retire];
+    const ALL: [Self; 4] = [Self::Rotate, Self::GoBack, Self::Retire, Self::Watch];
 
     fn word(self) -> &'static str {
         match self {
             Self::Rotate => "rotate",
             Self::GoBack => "go-back",
             Self::Retire => "retire",
+            Self::Watch => "watch",
+        }
+    }
+
+    /// A run that takes it.
+    fn run(self, stage: &Stage) -> Invocation<'_> {
+        match self {
+            Self::Watch => stage.action().input("command", "watch-leaks").input("close-dead-alerts", "true"),
+            Self::Rotate | Self::GoBack | Self::Retire => stage.action(),
         }
     }
 }
@@ -142,7 +153,14 @@ fn stage(home: Home, dialect: Dialect, current_key: bool, course: Course) -> Sta
     let setting = if current_key { setting.with_current_key() } else { setting };
     let setting = home.targets.into_iter().fold(setting, |setting, targets| setting.input("targets", targets));
     if course != Course::Retire {
-        return guarded(home, setting.stage());
+        let stage = guarded(home, setting.stage());
+        if course == Course::Watch {
+            stage.world.by_hand(|state| {
+                let value = state.value_at(&stage.places[0], SECRET).unwrap();
+                state.github.leak("acme/app", &value);
+            });
+        }
+        return stage;
     }
     let setting = setting.input("grace-period", "1h").input("rotate-after", "30d");
     loop {
@@ -154,6 +172,16 @@ fn stage(home: Home, dialect: Dialect, current_key: bool, course: Course) -> Sta
         }
         assert!(TOO_SLOW.iter().any(|sign| ran.log().contains(sign)), "{}", ran.log());
     }
+}
+
+/// The key that leaked is dead, and its alert closed.
+fn check_leak_is_over(stage: &Stage) -> Check {
+    let (open, alive) = stage.world.read(|state| {
+        let alert = state.github.alert("acme/app", 1);
+        let value = alert.value.as_deref().unwrap();
+        (alert.open, state.issuer.authorize_at(value, state.issuer.clock.now()).is_some())
+    });
+    ensure(!open && !alive, || format!("the alert is open: {open}, the key that leaked works: {alive}"))
 }
 
 /// The same stage, where its keys have a guardrail if they can; beside a selection with a repository that is not in it.
@@ -227,8 +255,17 @@ fn table() -> Vec<Case> {
         if course == Course::Retire && !matches!(dialect.1, Dialect::Mgmt | Dialect::OpenRouter) {
             continue;
         }
-        // What OpenRouter shares with ARouter is tried there: all of its rows only where they are asked for.
-        let few = matches!(dialect.1, Dialect::OpenRouter) && std::env::var_os("KEYROTOR_FAULT").is_none();
+        // Where a masked label tells whose key it is, and where it is tried.
+        if course == Course::Watch && !matches!(dialect.1, Dialect::Mgmt | Dialect::Overview) {
+            continue;
+        }
+        // What OpenRouter shares with ARouter, and a watch with a rotation, is tried there: all of these rows only where
+        // they are asked for.
+        let is_asked = std::env::var_os("KEYROTOR_FAULT").is_some();
+        if course == Course::Watch && dialect.1 == Dialect::Overview && !is_asked {
+            continue;
+        }
+        let few = (dialect.1 == Dialect::OpenRouter || course == Course::Watch) && !is_asked;
         let home = if few { Home { actions: few_actions, ..REPOSITORIES } } else { REPOSITORIES };
         for current_key in [true, false] {
             cases.extend(rows(home, dialect, current_key, course));
@@ -246,7 +283,7 @@ fn rows(home: Home, dialect: (&'static str, Dialect), current_key: bool, course:
         if course == Course::GoBack {
             stage.world.fault(REFUSAL);
         }
-        let ran = stage.run();
+        let ran = course.run(&stage).run();
         assert_eq!(ran.status() == 0, course != Course::GoBack, "{}", ran.log());
         ran.requests
     };
@@ -272,7 +309,7 @@ fn try_case(case: &Case) -> Came {
         stage.world.fault(REFUSAL);
     }
     let before = stage.snapshot();
-    let ran = match stage.action().try_run() {
+    let ran = match case.course.run(&stage).try_run() {
         Ok(ran) => ran,
         Err(wrong) => return Came { to: -1, befell: true, wrong: Err(wrong) },
     };
@@ -290,8 +327,14 @@ fn try_case(case: &Case) -> Came {
             // It may have seen a reason to rotate; what it replaced is in grace then.
             stage.world.advance(GRACE_OVER);
         }
-        let next = stage.action().try_run()?;
         let first = || format!("after a run that came to {}", ran.log());
+        if case.course == Course::Watch {
+            let next = case.course.run(&stage).try_run()?;
+            let told = || format!("{}\n{}", next.log(), first());
+            ensure(next.status() == 0, || format!("the next watch does not end well: {}", told()))?;
+            check_leak_is_over(&stage).map_err(|wrong| format!("{wrong}\n{}", told()))?;
+        }
+        let next = stage.action().try_run()?;
         ensure(next.status() == 0, || format!("the next run does not end well: {}\n{}", next.log(), first()))?;
         stage
             .check_healed()

@@ -289,7 +289,7 @@ fn a_leak_is_ended_although_another_source_can_not_be_read() {
     stage.world.by_hand(|state| _ = state.github.scans_not.insert(Place::repo("acme/api")));
     let value = leak_current(&stage, "acme/app");
     let ran = watch(&stage).run();
-    ended(&ran, 1, "unchanged");
+    ended(&ran, 3, "attention");
     assert!(is_dead(&stage, &value), "{}", ran.log());
     closed(&stage, "acme/app", 1);
 }
