@@ -520,6 +520,13 @@ impl<'a> Watcher<'a> {
     /// A key that works and is of no rotation.
     async fn stray(&self, issuer: &dyn KeyIssuer, row: &KeyRow, value: &Secret) -> Verdict {
         let (id, name) = (&row.id, &row.name);
+        // OpenRouter's list does not say which keys manage others.
+        if let Some(at) = issuer.endpoints().last()
+            && let KeyProbe::Accepted(about) = issuer.try_key(value, *at).await
+            && about.manages
+        {
+            return manages();
+        }
         if self.settings.on_leak == OnLeak::Report {
             let next = format!(
                 "rotate it with `replace-key-id: {id}` and `leaked: true`, or set `on-leak: disable`. {}",

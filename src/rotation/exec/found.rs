@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
-use crate::rotation::clock::{CLOCK_MARGIN, earlier, later};
+use crate::rotation::clock::{CLOCK_MARGIN, earlier};
 use crate::rotation::exec::death::REFUSALS;
 use crate::rotation::exec::never_issued::never_issued;
 use crate::rotation::model::{About, Endpoint, KeyId, KeyProbe, Listing};
@@ -59,7 +59,7 @@ pub async fn identify_found(
         let row = listing.keys.iter().find(|row| row.id == *id);
         let (made, changed) = row.map(|row| (row.created_at, row.created_at.max(row.updated_at))).unwrap_or_default();
         let settled = earlier(listing.date, CLOCK_MARGIN);
-        let made_before = made.is_some_and(|made| found_at.is_none_or(|found| made <= later(found, CLOCK_MARGIN)));
+        let made_before = made.is_some_and(|made| found_at.is_none_or(|found| made < found));
         made_before && changed.is_some_and(|at| at < settled)
     };
     let live = live(&listing.keys, listing.date);

@@ -417,3 +417,49 @@ fn inputs_are_checked() {
         assert!(ran.status() == 2 && ran.tells(told), "{name}\n{}", ran.log());
     }
 }
+
+/// An issuer that forgets late accepts the key that was replaced: that is not the new one, which is the only live key.
+#[test]
+fn a_retired_key_that_is_accepted_still_passes_for_no_other() {
+    for later in [0, 1800] {
+        let stage = stage();
+        stage.behaviour(|it| it.forgets_after = Duration::from_secs(3600));
+        leak_current(&stage, "acme/app");
+        stage.run();
+        stage.world.advance(Duration::from_secs(later));
+        let before = stage.held();
+        let ran = watch(&stage).input("verify-timeout", "1s").run();
+        ended(&ran, 3, "attention");
+        assert!(alert(&stage, "acme/app", 1).open, "{}", ran.log());
+        assert_eq!(stage.held(), before, "it was rotated for nothing\n{}", ran.log());
+    }
+}
+
+/// What the issuer says is deleted may work all the same.
+#[test]
+fn an_alert_stays_open_while_its_key_works() {
+    let stage = stage();
+    stage.behaviour(|it| it.forgets_after = Duration::from_secs(3600));
+    leak_current(&stage, "acme/app");
+    let ran = watch(&stage).input("verify-timeout", "1s").input("close-dead-alerts", "true").run();
+    ended(&ran, 3, "attention");
+    assert!(alert(&stage, "acme/app", 1).open, "{}", ran.log());
+    // Once it is forgotten.
+    stage.world.advance(Duration::from_secs(7200));
+    ended(&watch(&stage).input("close-dead-alerts", "true").run(), 0, "watched");
+    closed(&stage, "acme/app", 1);
+}
+
+/// Another one than the run's own, and the issuer's list shows whose its value is.
+#[test]
+fn a_listed_key_that_manages_others_is_not_disabled() {
+    let stage = Setting::new(Dialect::OpenRouter).stage();
+    let value = stage.world.by_hand(|state| {
+        let (_, value) = state.issuer.seed_management("colleague");
+        state.github.leak("acme/app", &value);
+        value
+    });
+    let ran = watch(&stage).input("on-leak", "disable").run();
+    ended(&ran, 3, "attention");
+    assert!(!is_dead(&stage, &value) && alert(&stage, "acme/app", 1).open, "{}", ran.log());
+}

@@ -1,5 +1,7 @@
 //! Alerts of secret scanning.
 
+use jiff::Timestamp;
+
 use super::{GitHub, Place};
 
 /// A secret that was found in a repository.
@@ -9,6 +11,8 @@ pub struct Alert {
     pub number: u64,
     /// The repository.
     pub repo: Place,
+    /// When, on GitHub's clock, whole seconds.
+    pub created_at: Timestamp,
     /// What was found; `None`: the answers do not show it.
     pub value: Option<String>,
     /// Whether it is open.
@@ -28,8 +32,8 @@ impl GitHub {
         let repo = Place::repo(full_name);
         assert!(self.places.contains_key(&repo), "the world has no {repo}");
         let number = 1 + u64::try_from(self.alerts.iter().filter(|it| it.repo == repo).count()).expect("a number");
-        let value = Some(value.to_owned());
-        self.alerts.push(Alert { number, repo, value, open: true, resolution: None, comment: None });
+        let (created_at, value) = (self.clock.now_in_seconds(), Some(value.to_owned()));
+        self.alerts.push(Alert { number, repo, created_at, value, open: true, resolution: None, comment: None });
         number
     }
 

@@ -89,7 +89,7 @@ fn row(github: &GitHub, alert: &Alert, with_repository: bool) -> Value {
     let url = format!("https://api.github.com/repos/{}/secret-scanning/alerts/{}", vault.shown, alert.number);
     let mut row = json!({
         "number": alert.number,
-        "created_at": at,
+        "created_at": alert.created_at.to_string(),
         "updated_at": at,
         "url": url,
         "html_url": format!("https://github.com/{}/security/secret-scanning/{}", vault.shown, alert.number),
