@@ -22,6 +22,8 @@ const USUAL_GRACE: Duration = DAY;
 const LONGEST_RUN: Duration = Duration::from_secs(60 * 60);
 /// A grace is over some time before the next scheduled run can retire the key.
 const BETWEEN_RUNS: Duration = DAY;
+/// A daily schedule has run by then, though some runs were dropped.
+const LATE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// This part of a limit left is little.
 const LITTLE: f64 = 0.1;
 
@@ -36,6 +38,7 @@ pub(super) fn check(rule: Rule, look: &Look<'_>, found: &mut dyn FnMut(Finding))
 
 fn of_key(rule: Rule, look: &Look<'_>, key: &AuditedKey, name: &Rc<(KeyId, String)>) -> Option<Finding> {
     let (level, reason, advice) = match rule {
+        Rule::Overdue => overdue(look, key)?,
         Rule::NearLimit => near_limit(key)?,
         Rule::ExpiresSoon => expires_soon(look, key)?,
         Rule::Old => old(look, key)?,
@@ -63,6 +66,21 @@ fn old(look: &Look<'_>, key: &AuditedKey) -> Found {
     let age = key.age.filter(|age| *age >= look.criteria.old_after && key.state == State::Live)?;
     let reason = format!("it is {} old; `old-after` is {}", whole_span(age), whole_span(look.criteria.old_after));
     Some((Level::Warning, reason, replace(look, key)))
+}
+
+/// A key that its rotation should have replaced days ago.
+fn overdue(look: &Look<'_>, key: &AuditedKey) -> Found {
+    let member = key.family.as_ref().filter(|member| member.role == Role::Current && key.state == State::Live)?;
+    let rotation = look.rotations.get(member.rotation?)?;
+    let after = rotation.rotate_after?;
+    let age = key.age.filter(|age| *age >= after.saturating_add(LATE))?;
+    let reason = format!("it is {} old; `rotate-after` is {}", whole_span(age), whole_span(after));
+    let advice = format!(
+        "See why the rotation `{}` does not run: its schedule (GitHub stops those of repositories without activity for 60 \
+         days), its token, its last run.",
+        rotation.key_name
+    );
+    Some((Level::Error, reason, advice))
 }
 
 /// How to get rid of a key that is in use.

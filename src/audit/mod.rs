@@ -41,6 +41,8 @@ pub struct Rotation {
     pub targets: Vec<String>,
     /// The deployment environments among them.
     pub environments: BTreeSet<String>,
+    /// The age at which its key is rotated; `None`: whenever it runs.
+    pub rotate_after: Option<Duration>,
     /// How long a replaced key may stay alive; `None`: as long as nobody deletes it.
     pub grace: Option<Duration>,
     /// The hand-made key that it is to replace.

@@ -31,6 +31,8 @@ impl Level {
 pub enum Rule {
     /// A rotation of the config file has no live key.
     NoKey,
+    /// A rotation of the config file should have rotated its key days ago.
+    Overdue,
     /// A key is near its spending limit, or beyond.
     NearLimit,
     /// A key expires soon.
@@ -70,8 +72,9 @@ pub struct About {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::NoKey,
+        Self::Overdue,
         Self::NearLimit,
         Self::ExpiresSoon,
         Self::Old,
@@ -100,6 +103,13 @@ impl Rule {
                 "Rotation without a live key",
                 "7.0",
                 "A rotation of the config file has no key that works: its targets hold none, or a dead one.",
+            ),
+            Self::Overdue => (
+                "overdue-rotation",
+                "Rotation that is overdue",
+                "6.0",
+                "A schedule that does not run warns nobody: GitHub stops those of repositories without activity, and a \
+                 token that has ended fails every run.",
             ),
             Self::NearLimit => (
                 "near-limit",

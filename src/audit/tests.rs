@@ -252,3 +252,23 @@ fn the_worst_comes_first() {
     let levels: Vec<_> = assessment.findings.iter().map(|finding| finding.level).collect();
     assert_eq!(levels, [Level::Error, Level::Warning, Level::Note]);
 }
+
+#[test]
+fn a_rotation_is_overdue_a_week_after_its_key_was_to_be_replaced() {
+    let with = |made: &str, after: Option<Duration>| {
+        let rotation = Rotation { rotate_after: after, ..rotation("production") };
+        let name = format!("production-{}-aaaaaa", made.get(..10).unwrap());
+        told(assessed(vec![fine(&name, made)], &[rotation]))
+    };
+    let month = Some(DAY * 30);
+    assert_eq!(with("2026-11-10T10:00:00Z", month), []);
+    let reason = "it is 37 days old; `rotate-after` is 30 days";
+    assert_eq!(with("2026-11-10T09:00:00Z", month), one("overdue-rotation", Level::Error, reason));
+    assert_eq!(with("2026-11-10T09:00:00Z", None), []);
+    // One that was replaced is told otherwise.
+    let keys = vec![
+        fine("production-2026-11-09-aaaaaa", "2026-11-09T09:00:00Z"),
+        fine("production-2026-12-16-bbbbbb", "2026-12-16T12:00:00Z"),
+    ];
+    assert_eq!(told(assessed(keys, &[Rotation { rotate_after: month, ..rotation("production") }])), []);
+}

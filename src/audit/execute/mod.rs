@@ -134,6 +134,7 @@ fn rotation(listed: &Listed) -> Rotation {
         key_name: policy.key_name.clone(),
         targets: targets.iter().map(|target| target.label()).collect(),
         environments: environments(targets.iter().filter_map(Target::at_github).map(|target| target.place.to_string())),
+        rotate_after: Some(policy.rotate_after).filter(|age| !age.is_zero()),
         grace: (policy.retire() != Retire::Keep).then(|| policy.grace()),
         replaces: policy.replace_key_id.clone(),
         line: listed.line,

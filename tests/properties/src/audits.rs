@@ -67,6 +67,7 @@ fn rotation(u: &mut Unstructured<'_>) -> Result<Rotation> {
         targets: several(u, 6, echoing)?,
         environments: several(u, 3, echoing)?.into_iter().collect(),
         grace: maybe(u, |u| Ok(Duration::from_secs(u.arbitrary()?)))?,
+        rotate_after: maybe(u, |u| Ok(Duration::from_secs(u.arbitrary()?)))?,
         replaces: maybe(u, |u| echoing(u).map(KeyId))?,
         line: u.arbitrary()?,
     })
