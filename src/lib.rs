@@ -16,7 +16,7 @@
 //! * [`http`], [`secret`], [`duration`], [`humanize`]: how a call can fail; the one type that holds a secret; spans of time,
 //!   read and told.
 //! * [`report`], [`console`]: what became of it, for people, workflows and programs. `notices`: what they should know
-//!   beside it.
+//!   beside it. `notify`: tells a server.
 
 pub mod audit;
 mod checkout;
@@ -34,6 +34,7 @@ pub mod issuer;
 pub mod leaks;
 pub mod nearest;
 mod notices;
+mod notify;
 pub mod regular;
 pub mod report;
 pub mod rotation;
@@ -58,6 +59,10 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
     for secret in &reading.secrets {
         console.mask(secret);
     }
+    let notify = match &reading.asked {
+        Asked::Run(request) => request.notify.clone().map(|settings| (settings, request.request_timeout)),
+        _ => None,
+    };
     let ending = match reading.asked {
         Asked::Text(text) => {
             console.verbatim(&text);
@@ -92,6 +97,9 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
             }
         }
     };
+    if let Some((settings, timeout)) = &notify {
+        notify::send(&ending, settings, *timeout, &interrupt, &console).await;
+    }
     let status = report::finish(&ending, &console);
     console.drain(&interrupt).await;
     status

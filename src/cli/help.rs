@@ -59,6 +59,12 @@ They have no flags, since other users can read the arguments of a process. Each 
                    base64, or with \\n for line breaks
                    INPUT_APP-PRIVATE-KEY, KEYROTOR_APP_PRIVATE_KEY,
                    KEYROTOR_APP_PRIVATE_KEY_FILE
+  notify-url       where the report is posted, signed with notify-secret
+                   INPUT_NOTIFY-URL, KEYROTOR_NOTIFY_URL,
+                   KEYROTOR_NOTIFY_URL_FILE
+  notify-secret    any secret that the receiver knows, too
+                   INPUT_NOTIFY-SECRET, KEYROTOR_NOTIFY_SECRET,
+                   KEYROTOR_NOTIFY_SECRET_FILE
 ";
 
 const STATUS: &str = "\

@@ -324,6 +324,12 @@ pub const INPUTS: &[Input] = &[
         )
         .default("false")
         .below(RUN),
+    Input::new("notify-url", Secret, EVERY, ""),
+    Input::new("notify-secret", Secret, EVERY, ""),
+    Input::new("notify-on", Choice("WHEN", &["problem", "always"]), EVERY, "When the report is posted to `notify-url`")
+        .more("`problem`: where the exit status is not 0, or `always`.")
+        .default("problem")
+        .below(RUN),
     Input::new("old-after", Duration(&[]), AUDIT, "Report keys older than this").default("90d").below(FINDINGS),
     Input::new("unused-after", Duration(&[]), AUDIT, "Report keys not used for this long")
         .default("30d")

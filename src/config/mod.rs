@@ -12,6 +12,7 @@ mod issuer;
 pub mod leaks;
 mod list;
 mod names;
+pub mod notify;
 mod openrouter;
 mod policy;
 mod problem;
@@ -41,6 +42,7 @@ use crate::store::target::Target;
 use audit::AuditSettings;
 use init::InitSettings;
 use leaks::WatchSettings;
+use notify::NotifySettings;
 
 pub use crate::console::Format;
 pub(crate) use conflicts::environments;
@@ -132,6 +134,8 @@ pub struct Request {
     pub request_timeout: Duration,
     /// Print the plan, change nothing. For `rotate` each rotation says it itself.
     pub dry_run: bool,
+    /// Whom to tell how the run ended.
+    pub notify: Option<NotifySettings>,
     /// What looks odd without being wrong.
     pub warnings: Vec<Warning>,
 }

@@ -16,6 +16,7 @@ use crate::config::init;
 use crate::config::issuer::issuer;
 use crate::config::leaks;
 use crate::config::names::key_id;
+use crate::config::notify;
 use crate::config::policy;
 use crate::config::problem::{Problems, hide_credentials};
 use crate::config::rotations::{self, Beside};
@@ -163,6 +164,7 @@ fn assemble(
     }
     let command = task.and_then(|task| command(task, &beside, listed, &rotations, problems));
     let app = app::read(inputs, surroundings, &secrets, problems);
+    let notify = notify::read(inputs, surroundings, &secrets, problems);
     let api_url = github_url(surroundings, problems);
     warnings.extend(api_url.as_ref().and_then(without_api_path).map(Warning::from));
     let (request_timeout, issuer) = for_all(config, &beside, problems);
@@ -178,6 +180,7 @@ fn assemble(
         },
         request_timeout: request_timeout?,
         dry_run: dry_run?,
+        notify,
         warnings,
     })
 }

@@ -23,6 +23,10 @@ pub(crate) struct Secrets {
     pub(crate) github_token: Option<Secret>,
     /// A GitHub App's private key.
     pub(crate) app_private_key: Option<Secret>,
+    /// Where the report is posted.
+    pub(crate) notify_url: Option<Secret>,
+    /// What signs it.
+    pub(crate) notify_secret: Option<Secret>,
 }
 
 impl Secrets {
@@ -35,13 +39,22 @@ impl Secrets {
             current_key: secret("current-key"),
             github_token: secret("github-token"),
             app_private_key: secret("app-private-key"),
+            notify_url: secret("notify-url"),
+            notify_secret: secret("notify-secret"),
         }
     }
 
     /// All that were given, without placeholders. A private key is listed twice: as pasted, and with its line breaks restored.
     #[must_use]
     pub(crate) fn all(&self) -> Vec<Secret> {
-        let all = [&self.management_key, &self.current_key, &self.github_token, &self.app_private_key];
+        let all = [
+            &self.management_key,
+            &self.current_key,
+            &self.github_token,
+            &self.app_private_key,
+            &self.notify_url,
+            &self.notify_secret,
+        ];
         let pem = self.app_private_key.as_ref().and_then(AppKey::pem_of);
         all.into_iter().flatten().filter(|secret| !secret.is_words()).cloned().chain(pem).collect()
     }
@@ -52,13 +65,16 @@ impl Secrets {
             ("management-key", &self.management_key),
             ("current-key", &self.current_key),
             ("github-token", &self.github_token),
+            ("notify-secret", &self.notify_secret),
         ] {
             if let Some(Err(message)) = secret.as_ref().map(|secret| check_token(secret.expose())) {
                 problems.note(name, message);
             }
         }
-        if let Some(Err(message)) = self.app_private_key.as_ref().map(|secret| check_evaluated(secret.expose())) {
-            problems.note("app-private-key", message);
+        for (name, secret) in [("app-private-key", &self.app_private_key), ("notify-url", &self.notify_url)] {
+            if let Some(Err(message)) = secret.as_ref().map(|secret| check_evaluated(secret.expose())) {
+                problems.note(name, message);
+            }
         }
         if let Some(token) = &self.github_token {
             for (name, key) in [("management-key", &self.management_key), ("current-key", &self.current_key)] {

@@ -36,6 +36,7 @@ mod program {
     mod issuers;
     mod leaks;
     mod messages;
+    mod notify;
     mod openrouter;
     mod proof;
     mod prune;

@@ -15,6 +15,7 @@ use keyrotor::audit::FailOn;
 use keyrotor::cli::{Inputs, Surroundings};
 use keyrotor::config::audit::{AuditSettings, Beside, Listed, Prune};
 use keyrotor::config::init::InitSettings;
+use keyrotor::config::notify::{NotifyOn, NotifySettings};
 use keyrotor::config::{self, Asked, Command, GitHubSettings, IssuerSettings, Reading, Request};
 use keyrotor::console::{self, Console, Format, Sink};
 use keyrotor::http;
@@ -119,6 +120,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         found_at: None,
         value: Some(current.clone()),
     };
+    let notify = NotifySettings { url: current.clone(), secret: current.clone(), on: NotifyOn::Always };
     let init = InitSettings {
         answers: Inputs::default(),
         print: false,
@@ -142,6 +144,7 @@ fn debugged() -> BTreeMap<&'static str, String> {
         ("config::Request", shown(request)),
         ("config::Command", shown(&Command::Audit(settings.clone()))),
         ("config::audit::AuditSettings", shown(&settings)),
+        ("config::notify::NotifySettings", shown(&notify)),
         ("config::audit::Listed", shown(&settings.rotations[0])),
         ("config::init::InitSettings", shown(&init)),
         ("config::Asked", shown(&reading.asked)),

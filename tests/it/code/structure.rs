@@ -47,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("issuer::open", &["config", "http", "issuer", "rotation::model", "rotation::ports", "secret"]),
     ("nearest", &[]),
     ("notices", &["rotation", "console", "store::github"]),
+    ("notify", &["config", "console", "http", "report", "rotation", "secret"]),
     ("regular", &[]),
     ("report", &["audit", "http", "humanize", "leaks", "rotation", "console", "secret"]),
     ("rotation", &["humanize", "http::Failure", "http::Refusal", "http::Retry", "secret"]),
@@ -279,7 +280,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("env::args", &["cli::surroundings"]),
     ("process::exit", &[]),
     ("governor", &["store::github::pace"]),
-    ("jsonwebtoken", &["store::github::app_key"]),
+    // An HMAC, and what an App signs.
+    ("jsonwebtoken", &["notify", "store::github::app_key"]),
     (
         "reqwest",
         &["http", "http::body", "http::client", "http::exchange", "store::aws::fault", "store::github::transport"],

@@ -100,6 +100,7 @@ fn secret(name: &str) -> String {
         "management-key" => "lr_mgmt_0123456789abcdef0123456789abcdef".to_owned(),
         "current-key" => "lr_live_0123456789abcdef0123456789abcdef".to_owned(),
         "app-private-key" => App::new(1).1.pem,
+        "notify-url" => "https://hooks.example.test/0123456789abcdef".to_owned(),
         _ => "github_pat_0123456789abcdef0123456789abcdef".to_owned(),
     }
 }

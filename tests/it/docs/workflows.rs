@@ -14,11 +14,13 @@ use crate::docs::documents::{ROOT, files, text};
 /// What the called workflows take beside the action's inputs.
 const OF_THE_JOB: [&str; 3] = ["environment", "runner", "timeout-minutes"];
 const OIDC_ONLY: [&str; 4] = ["aws-region", "aws-role", "vault-addr", "vault-namespace"];
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 6] = [
     ("app-private-key", "secrets.APP_PRIVATE_KEY"),
     ("current-key", "secrets.CURRENT_KEY || secrets.AROUTER_API_KEY"),
     ("github-token", "secrets.ROTATION_TOKEN"),
     ("management-key", "secrets.MANAGEMENT_KEY"),
+    ("notify-secret", "secrets.NOTIFY_SECRET"),
+    ("notify-url", "secrets.NOTIFY_URL"),
 ];
 
 /// A YAML file of the project.
