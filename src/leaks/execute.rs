@@ -20,10 +20,14 @@ use crate::humanize::moment;
 use crate::issuer;
 use crate::issuer::SingleFlight;
 use crate::leaks::{Alert, Fate, WatchOutcome};
+use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::model::{KeyId, KeyKind, KeyProbe, KeyRow, Listing};
 use crate::rotation::name::FamilyName;
-use crate::rotation::outcome::{Death, Event, KeyFate, KeyReport, Observer as _, Outcome, Problem, RunStatus};
+use crate::rotation::outcome::{
+    Death, Event, KeyFate, KeyReport, Observer as _, Outcome, Problem, RunStatus, TargetReport,
+};
+use crate::rotation::plan::holdings::Holding;
 use crate::rotation::ports::KeyIssuer;
 use crate::rotation::{Found, FoundKey, identify_found};
 use crate::secret::{SHORTEST_REDACTED, Secret};
@@ -49,7 +53,7 @@ pub(crate) async fn run(
     for warning in &request.warnings {
         console.event(&Event::Warning(warning.to_string()));
     }
-    let watcher = Watcher { request, settings, interrupt, console };
+    let watcher = Watcher { request, settings, variables, interrupt, console };
     let mut watch = WatchOutcome {
         sources: settings.sources.iter().map(ToString::to_string).collect(),
         others: 0,
@@ -58,18 +62,17 @@ pub(crate) async fn run(
         problems: Vec::new(),
         notices: Vec::new(),
     };
-    let looked = tokio::select! {
-        biased;
-        () = interrupt.wait() => None,
-        looked = watcher.look(&mut watch) => Some(looked),
-    };
+    let Some((client, github)) = watcher.connected(&mut watch, Level::Read) else { return watch };
+    let looked = watcher.unless_stopped(watcher.look(&client, &github, &mut watch)).await;
+    let left = watcher.leave(&github).await;
+    watch.notices.extend(left);
     let Some((accounts, leaks)) = looked else {
         watcher.note(&mut watch, Problem::new(STOPPED, "Run it again."));
         return watch;
     };
     let families = watcher.families(&leaks);
     if !families.is_empty() {
-        watch.rotations = watcher.rotate(&families, variables).await;
+        watch.rotations = watcher.rotate(&families).await;
     }
     watcher.settle(&accounts, leaks, &mut watch).await;
     watch
@@ -78,6 +81,7 @@ pub(crate) async fn run(
 struct Watcher<'a> {
     request: &'a Request,
     settings: &'a WatchSettings,
+    variables: Rc<BTreeMap<String, String>>,
     interrupt: &'a Interrupt,
     console: &'a Rc<Console>,
 }
@@ -162,12 +166,29 @@ impl<'a> Watcher<'a> {
         watch.problems.push(problem);
     }
 
+    /// What came of it; `None` where the run was told to stop before.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = self.interrupt.wait() => None,
+            came = work => Some(came),
+        }
+    }
+
+    /// Revokes what was minted, in the time that is left.
+    async fn leave(&self, github: &GitHub) -> Vec<String> {
+        let clock = Clock::system();
+        tokio::select! {
+            biased;
+            left = github.leave() => left,
+            () = self.interrupt.closing(&clock) => Vec::new(),
+        }
+    }
+
     /// Reads every source, then asks each account about the values that look like its keys.
-    async fn look(&self, watch: &mut WatchOutcome) -> (Vec<Account<'a>>, Vec<Leak>) {
-        let Some((client, github)) = self.connected(watch, Level::Read) else { return Default::default() };
-        let open = self.alerts(&github, watch).await;
-        watch.notices.extend(github.leave().await);
-        let accounts = self.accounts(&client);
+    async fn look(&self, client: &Client, github: &GitHub, watch: &mut WatchOutcome) -> (Vec<Account<'a>>, Vec<Leak>) {
+        let open = self.alerts(github, watch).await;
+        let accounts = self.accounts(client);
         let (mut by_value, mut others): (BTreeMap<String, (Secret, Vec<FoundSecret>)>, usize) = Default::default();
         for alert in open {
             let readings = alert.value.iter().flat_map(readings).collect::<Vec<_>>();
@@ -251,6 +272,10 @@ impl<'a> Watcher<'a> {
         Retry::default().persist(&RefCell::default(), async || Ok(ask().await), pause).await?
     }
 
+    async fn list(&self, issuer: &dyn KeyIssuer) -> Result<Listing, Failure> {
+        self.again("list the keys", async || issuer.list().await).await
+    }
+
     /// Rotations at one address that share a credential share an account.
     fn accounts(&self, client: &Client) -> Vec<Account<'a>> {
         let mut accounts: Vec<Account<'_>> = Vec::new();
@@ -297,7 +322,7 @@ impl<'a> Watcher<'a> {
                 lists.push(None);
                 continue;
             }
-            match self.again("list the keys", async || issuer.list().await).await {
+            match self.list(issuer.as_ref()).await {
                 Ok(listing) => lists.push(Some(listing)),
                 Err(failure) => {
                     let next = failure.hint().map(str::to_owned);
@@ -319,6 +344,7 @@ impl<'a> Watcher<'a> {
         watch: &mut WatchOutcome,
     ) -> Option<Whose> {
         let (value, mut best, mut undecided) = (found.value, None, Vec::new());
+        let asked = accounts.iter().filter(|account| account.issuer.may_have_made(value)).count();
         if accounts.iter().any(|account| account.settings.management_key.as_ref() == Some(value)) {
             return Some(Whose::Manages);
         }
@@ -334,7 +360,8 @@ impl<'a> Watcher<'a> {
                 FoundKey::Nameless(_) | FoundKey::Undecided(_) if account.family_given(value).is_some() => {
                     return Some(Whose::Alive { key: None, account: nth, family: account.family_given(value) });
                 }
-                FoundKey::Nameless(ids) => match account.family_of_all(listing, &ids, value) {
+                // Another account's keys may be accepted too.
+                FoundKey::Nameless(ids) => match account.family_of_all(listing, &ids, value).filter(|_| asked == 1) {
                     None => best = Some(Whose::Nameless),
                     family => return Some(Whose::Alive { key: None, account: nth, family }),
                 },
@@ -374,11 +401,7 @@ impl<'a> Watcher<'a> {
     }
 
     /// Rotates these families as `leaked` does.
-    async fn rotate(
-        &self,
-        families: &BTreeMap<String, BTreeMap<KeyId, Secret>>,
-        variables: Rc<BTreeMap<String, String>>,
-    ) -> Vec<Outcome> {
+    async fn rotate(&self, families: &BTreeMap<String, BTreeMap<KeyId, Secret>>) -> Vec<Outcome> {
         let mut request = Request { warnings: Vec::new(), ..self.request.clone() };
         for rotation in &mut request.rotations {
             let policy = &mut rotation.policy;
@@ -387,8 +410,27 @@ impl<'a> Watcher<'a> {
             policy.credentials.extend(exposed.values().cloned());
             policy.exposed.clone_from(exposed);
         }
-        let names: BTreeSet<_> = families.keys().cloned().collect();
-        fleet::run_some(&request, Some(&names), variables, self.interrupt, self.console).await
+        self.run(&request, families.keys().cloned().collect()).await
+    }
+
+    async fn run(&self, request: &Request, families: BTreeSet<String>) -> Vec<Outcome> {
+        fleet::run_some(request, Some(&families), Rc::clone(&self.variables), self.interrupt, self.console).await
+    }
+
+    /// Why a target of the account may hold a key that is of no rotation: nobody is to disable that.
+    async fn may_be_held(&self, account: &Account<'_>) -> Option<String> {
+        self.console.event(&Event::Note("looking at every target before a key of no rotation is disabled".to_owned()));
+        let mut request = Request { warnings: Vec::new(), ..self.request.clone() };
+        request.rotations.iter_mut().for_each(|rotation| rotation.dry_run = true);
+        let families = account.rotations.iter().map(|it| it.policy.key_name.clone()).collect();
+        let outcomes = self.run(&request, families).await;
+        let is_known =
+            |target: &TargetReport| matches!(target.before, Some(Holding::Current | Holding::Ours | Holding::Empty));
+        outcomes.iter().find_map(|outcome| match outcome.targets.iter().find(|target| !is_known(target)) {
+            Some(target) => Some(format!("{} may hold it", target.name)),
+            None if outcome.targets.is_empty() => Some(format!("the targets of {} may hold it", outcome.key_name)),
+            None => None,
+        })
     }
 
     /// What becomes of each alert.
@@ -422,11 +464,8 @@ impl<'a> Watcher<'a> {
         let Some((_, github)) = self.connected(watch, Level::Write) else { return };
         for (at, alert, comment) in to_close {
             let what = format!("close the alert {}", alert.name());
-            let closed = tokio::select! {
-                biased;
-                () = self.interrupt.wait() => break,
-                closed = self.again(&what, async || github.close_alert(&alert, &comment).await) => closed,
-            };
+            let closing = self.again(&what, async || github.close_alert(&alert, &comment).await);
+            let Some(closed) = self.unless_stopped(closing).await else { break };
             let fate = match closed {
                 Ok(()) => Fate::Closed,
                 Err(failure) => Fate::Open(format!(
@@ -439,7 +478,7 @@ impl<'a> Watcher<'a> {
                 row.fate = fate;
             }
         }
-        watch.notices.extend(github.leave().await);
+        watch.notices.extend(self.leave(&github).await);
     }
 
     async fn verdict(&self, accounts: &[Account<'_>], leak: &Leak, outcomes: &[Outcome]) -> Verdict {
@@ -450,7 +489,8 @@ impl<'a> Watcher<'a> {
             }
             Whose::Alive { key: Some(row), account, .. } => match accounts.get(*account) {
                 Some(account) if row.kind == KeyKind::Regular && !account.working.contains(&leak.value) => {
-                    self.stray(account.issuer.as_ref(), row, &leak.value).await
+                    let stopped = || Verdict::Left(Fate::Alive(Problem::new(STOPPED, "run it again")));
+                    self.unless_stopped(self.stray(account, row, &leak.value)).await.unwrap_or_else(stopped)
                 }
                 _ => manages(),
             },
@@ -494,21 +534,21 @@ impl<'a> Watcher<'a> {
             let told = format!("{which} was retired, and is refused since {}.{new}", moment(at));
             return Verdict::Close(self.comment(&told));
         }
-        if !self.interrupt.requested() && self.is_dead(account, leak).await {
+        if self.unless_stopped(self.is_dead(account, leak)).await == Some(true) {
             return Verdict::Close(self.comment(&format!("{which} is retired, and is refused.")));
         }
         let next = outcome.and_then(|outcome| outcome.problems.first()?.next.clone());
         let next = next.unwrap_or_else(|| "see what became of its rotation, then run it again".to_owned());
         let what = match reported.map(|key| &key.fate) {
             Some(KeyFate::Deleted | KeyFate::Disabled) => "the leaked key was retired, and was not seen to be refused",
-            _ => "the leaked key still works",
+            _ => "the leaked key was not seen to be dead",
         };
         Verdict::Left(Fate::Alive(Problem::new(what, next)))
     }
 
     async fn is_dead(&self, account: Option<&Account<'_>>, leak: &Leak) -> bool {
         let Some(account) = account else { return false };
-        match self.again("list the keys", async || account.issuer.list().await).await {
+        match self.list(account.issuer.as_ref()).await {
             Ok(listing) => matches!(
                 account.identify(&listing, found(&leak.value, &leak.alerts)).await,
                 FoundKey::Ended(_) | FoundKey::Refused { others_accepted: true }
@@ -518,8 +558,8 @@ impl<'a> Watcher<'a> {
     }
 
     /// A key that works and is of no rotation.
-    async fn stray(&self, issuer: &dyn KeyIssuer, row: &KeyRow, value: &Secret) -> Verdict {
-        let (id, name) = (&row.id, &row.name);
+    async fn stray(&self, account: &Account<'_>, row: &KeyRow, value: &Secret) -> Verdict {
+        let (id, name, issuer) = (&row.id, &row.name, account.issuer.as_ref());
         // OpenRouter's list does not say which keys manage others.
         if let Some(at) = issuer.endpoints().last()
             && let KeyProbe::Accepted(about) = issuer.try_key(value, *at).await
@@ -533,6 +573,11 @@ impl<'a> Watcher<'a> {
                 issuer.manual(id)
             );
             let what = format!("{name} ({id}) works, and is of no rotation");
+            return Verdict::Left(Fate::Alive(Problem::new(what, next)));
+        }
+        if let Some(why) = self.may_be_held(account).await {
+            let what = format!("{name} ({id}) works, is of no rotation, and is not disabled: {why}");
+            let next = format!("see what the target holds; if it is this key, set `replace-key-id: {id}`");
             return Verdict::Left(Fate::Alive(Problem::new(what, next)));
         }
         if self.request.dry_run {
@@ -553,7 +598,7 @@ impl<'a> Watcher<'a> {
             return Err(STOPPED.to_owned());
         }
         let told = self.again("disable the key", async || issuer.set_disabled(id, true).await).await;
-        let listing = self.again("list the keys", async || issuer.list().await).await.map_err(|it| it.to_string())?;
+        let listing = self.list(issuer).await.map_err(|it| it.to_string())?;
         let is_off = listing.keys.iter().all(|row| row.id != *id || row.disabled);
         match told {
             _ if is_off => {}

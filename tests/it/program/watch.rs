@@ -222,6 +222,20 @@ fn a_key_of_no_rotation_asks_for_a_person_or_is_disabled() {
     stage.check_no_outage().unwrap();
 }
 
+/// It was made by hand, and no rotation has begun: a target may hold it.
+#[test]
+fn a_key_that_a_target_may_hold_is_not_disabled() {
+    for name in ["somebodys", "production"] {
+        let stage = Setting::new(Dialect::OpenRouter).deployed(Some(name)).stage();
+        let value = leak_current(&stage, "acme/app");
+        let ran = watch(&stage).input("on-leak", "disable").run();
+        ended(&ran, 3, "attention");
+        assert!(ran.tells("is not disabled: ") && ran.tells("replace-key-id: "), "{}", ran.log());
+        assert!(!is_dead(&stage, &value) && alert(&stage, "acme/app", 1).open, "{}", ran.log());
+        stage.check_no_outage().unwrap();
+    }
+}
+
 /// To switch it off would end all rotations.
 #[test]
 fn a_management_key_is_left_to_a_person() {
@@ -292,6 +306,33 @@ fn a_leak_is_ended_although_another_source_can_not_be_read() {
     ended(&ran, 3, "attention");
     assert!(is_dead(&stage, &value), "{}", ran.log());
     closed(&stage, "acme/app", 1);
+}
+
+#[test]
+fn a_watch_that_is_stopped_revokes_its_token_and_tells_what_is_open() {
+    for fault in ["github:GET~/secret-scanning:1:int-after", "github:PATCH~/secret-scanning:1:int"] {
+        let stage = Setting::new(Dialect::Mgmt).with_app().stage();
+        stage.world.by_hand(|state| {
+            for installed in state.github.app.as_mut().unwrap().installations.values_mut() {
+                installed.permissions.insert("secret_scanning_alerts".to_owned(), "write".to_owned());
+            }
+        });
+        leak_current(&stage, "acme/app");
+        stage.world.fault(fault);
+        let ran = watch(&stage).run();
+        assert!(ran.tells("told to stop"), "{fault}\n{}", ran.log());
+        let alive = stage.world.read(|state| {
+            state.github.tokens.values().filter(|token| token.installation().is_some() && !token.revoked).count()
+        });
+        assert_eq!(alive, 0, "{fault}\n{}", ran.log());
+        stage.check_no_outage().unwrap();
+        ended(
+            &watch(&stage).input("close-dead-alerts", "true").run(),
+            0,
+            if fault.contains("GET") { "rotated" } else { "watched" },
+        );
+        closed(&stage, "acme/app", 1);
+    }
 }
 
 #[test]
