@@ -88,21 +88,17 @@ impl Cluster {
     async fn connect(&self) -> Result<Connection, Failure> {
         let Found { config, peer } = config::read(&self.ctx).await?;
         let sign_in = SignIn::new(config.auth_info.clone());
-        let unusable = |_| config::unusable_credential();
-        // Tokens are ours; the rest of what a kubeconfig may say of a user is kube's.
-        let rest = config::without_tokens(config);
-        let (auth, extra) = (rest.auth_layer().map_err(unusable)?, rest.extra_headers_layer().map_err(unusable)?);
+        let extra = config.extra_headers_layer().map_err(|_| config::unusable_credential())?;
         let service = service_fn(|mut request: Request<Body>| {
             let answer = request.extensions_mut().remove::<Hand>().and_then(|hand| hand.over(request));
             async move { answer.ok_or(NO_ANSWER)?.await.map_err(|_| NO_ANSWER) }
         });
         let service = ServiceBuilder::new()
-            .layer(rest.base_uri_layer())
-            .option_layer(auth)
+            .layer(config.base_uri_layer())
             .layer(extra)
             .map_err(Into::<tower::BoxError>::into)
             .service(service);
-        Ok(Connection { kube: Client::new(service, rest.default_namespace.clone()), sign_in, peer })
+        Ok(Connection { kube: Client::new(service, config.default_namespace.clone()), sign_in, peer })
     }
 
     /// Asks once. Answers with whatever status came.

@@ -78,13 +78,6 @@ fn check_named(user: &AuthInfo) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Without what signs by itself.
-pub(super) fn without_tokens(mut config: Config) -> Config {
-    let user = &mut config.auth_info;
-    (user.token, user.token_file, user.exec) = (None, None, None);
-    config
-}
-
 /// The client's certificate and its key, which stand in the kubeconfig or in files.
 fn identity(user: &AuthInfo) -> Result<Option<Identity>, Failure> {
     let part = |data: Option<&str>, file: Option<&String>| match (data, file) {

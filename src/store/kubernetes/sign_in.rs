@@ -1,5 +1,6 @@
-//! Who signs: a token, a file with one, or a program that the kubeconfig names. All three are ours and not kube's: as `kubectl`
-//! does, white space around a token is none of it, and what a program says is hidden, and bounded as any answer is.
+//! Who signs: a token, a file with one, a program that the kubeconfig names, or a user with a password. All are ours and not
+//! kube's: as `kubectl` does, white space around a token is none of it, and what a program says is hidden, and bounded as any
+//! answer is. kube's own way brings a regular-expression engine for providers that kubectl has dropped.
 
 use std::cell::Cell;
 use std::path::Path;
@@ -7,8 +8,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use ::http::HeaderValue;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use kube::config::{AuthInfo, ExecConfig, Kubeconfig};
+use kube::config::{AuthInfo, AuthProviderConfig, ExecConfig, Kubeconfig};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde_json::json;
@@ -107,7 +110,10 @@ impl SignIn {
             return Ok(Rc::clone(signed));
         }
         let (token, until, identity) = self.credential(ctx).await?;
-        let header = token.map(|token| header(&token, ctx)).transpose()?;
+        let header = match &token {
+            Some(token) => Some(header(token, ctx)?),
+            None => basic(&self.user, ctx)?,
+        };
         let client = match (identity, last.as_ref()) {
             (None, Some(before)) => before.client.clone(),
             (identity, _) => {
@@ -136,11 +142,33 @@ impl SignIn {
                 )),
             };
         }
-        match (given, &self.user.exec) {
-            (None, Some(program)) => said(program, ctx).await,
-            (given, _) => Ok((given, None, None)),
+        match (given, &self.user.exec, &self.user.auth_provider) {
+            (None, Some(program), _) => said(program, ctx).await,
+            (None, None, Some(provider)) => Ok((Some(provided(provider)?), None, None)),
+            (given, ..) => Ok((given, None, None)),
         }
     }
+}
+
+/// The token of a provider, which nobody renews here. kubectl 1.26 has dropped all but `oidc`.
+fn provided(provider: &AuthProviderConfig) -> Result<Secret, Failure> {
+    let token = provider.config.get("id-token").filter(|_| provider.name == "oidc");
+    token.map(|token| Secret::new(token.trim().to_owned())).ok_or_else(|| {
+        let message = format!("the kubeconfig signs in with the auth-provider `{}`", provider.name);
+        Failure::advised(message, "use a program (`exec`), such as gke-gcloud-auth-plugin or kubelogin, or a token")
+    })
+}
+
+/// A user's name and password.
+fn basic(user: &AuthInfo, ctx: &StoreContext) -> Result<Option<HeaderValue>, Failure> {
+    let (Some(name), Some(password)) = (&user.username, &user.password) else { return Ok(None) };
+    let both = Zeroizing::new(format!("{name}:{}", password.expose_secret()));
+    let encoded = Secret::new(STANDARD.encode(both.as_bytes()));
+    (ctx.hide)(&encoded);
+    let mut header =
+        HeaderValue::from_str(&format!("Basic {}", encoded.expose())).map_err(|_| unusable_credential())?;
+    header.set_sensitive(true);
+    Ok(Some(header))
 }
 
 fn header(token: &Secret, ctx: &StoreContext) -> Result<HeaderValue, Failure> {

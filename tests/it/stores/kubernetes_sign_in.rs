@@ -368,3 +368,34 @@ fn the_cluster_is_asked_for_by_the_name_that_the_kubeconfig_gives_it() {
         stage.check_healed().unwrap();
     }
 }
+
+/// kubectl takes `oidc` alone since 1.26: its token is sent, and nobody renews it here.
+#[test]
+fn a_provider_that_kubectl_dropped_is_named_with_what_took_its_place() {
+    let with = |stage: &Stage, provider: &str| {
+        let config = stage.kubeconfig("x").replace("token: x", &format!("auth-provider: {provider}"));
+        stage.action().variable("KUBECONFIG", &stage.put("k.yaml", config)).run()
+    };
+    let held = stage(&[KEY]);
+    let ran = with(&held, &format!("{{name: oidc, config: {{id-token: {CLUSTER_TOKEN}}}}}"));
+    assert_eq!((ran.status(), ran.rotated()), (0, true), "{}", ran.log());
+    for provider in ["{name: gcp, config: {cmd-path: /bin/true, access-token: 0123456789}}", "{name: oidc, config: {}}"]
+    {
+        let stage = stage(&[KEY]);
+        refused(&stage, &with(&stage, provider), &["signs in with the auth-provider", "gke-gcloud-auth-plugin"]);
+    }
+}
+
+/// In the form that RFC 7617 gives it.
+#[test]
+fn a_user_with_a_password_signs_in_with_both() {
+    let stage = stage(&[KEY]);
+    let cluster = Canned::serve(|_| reply(401, "", "{\"kind\":\"Status\",\"code\":401}"));
+    let config = stage.kubeconfig("x").replace("token: x", "username: ci, password: p4ss-w0rd-of-ci");
+    let config = config.replace(stage.fakes.url(Server::Kubernetes), cluster.url.as_str().trim_end_matches('/'));
+    let ran = stage.action().variable("KUBECONFIG", &stage.put("k.yaml", config)).run();
+    let sent = cluster.seen().first().map(|seen| seen.headers["authorization"].to_str().unwrap().to_owned());
+    let encoded = STANDARD.encode("ci:p4ss-w0rd-of-ci");
+    assert_eq!(sent, Some(format!("Basic {encoded}")), "{}", ran.log());
+    assert!(!ran.log().contains(&encoded) && !ran.log().contains("p4ss-w0rd"), "{}", ran.log());
+}
