@@ -31,6 +31,7 @@ pub(super) fn check(rule: Rule, look: &Look<'_>, found: &mut dyn FnMut(Finding))
     let rotations = look.rotations.iter().enumerate();
     match rule {
         Rule::NoKey => rotations.filter_map(|(at, one)| no_key(look, at, one)).for_each(found),
+        Rule::CouldBeKeyless => could_be_keyless(look).into_iter().for_each(found),
         Rule::SharedEnvironments => rotations.filter_map(|(at, one)| shared(look, at, one)).for_each(found),
         _ => look.keys.iter().zip(look.names).filter_map(|(key, name)| of_key(rule, look, key, name)).for_each(found),
     }
@@ -49,7 +50,7 @@ fn of_key(rule: Rule, look: &Look<'_>, key: &AuditedKey, name: &Rc<(KeyId, Strin
         Rule::NoAllowList => no_allow_list(key)?,
         Rule::LeftOver => left_over(look, key)?,
         Rule::UndatedName => undated_name(key)?,
-        Rule::NoKey | Rule::SharedEnvironments => return None,
+        Rule::NoKey | Rule::SharedEnvironments | Rule::CouldBeKeyless => return None,
     };
     let rotation = key.family.as_ref().and_then(|member| look.rotations.get(member.rotation?)).map(named);
     let (reason, advice) = (reason.into(), advice.into());
@@ -329,6 +330,19 @@ fn shared(look: &Look<'_>, at: usize, rotation: &Rotation) -> Option<Finding> {
         rotation: Some(named(rotation)),
         reason: format!("the key of the rotation `{}` serves several environments ({all})", rotation.key_name).into(),
         advice: "Give each environment a rotation of its own in the config file.".into(),
+    })
+}
+
+/// Once for an account that has a key at work.
+fn could_be_keyless(look: &Look<'_>) -> Option<Finding> {
+    let page = look.keyless.filter(|_| look.keys.iter().any(AuditedKey::is_live))?;
+    Some(Finding {
+        rule: Rule::CouldBeKeyless,
+        level: Level::Note,
+        key: None,
+        rotation: None,
+        reason: "this issuer takes GitHub's OIDC token for one of its own, which lives for minutes".into(),
+        advice: format!("See whether your jobs can sign in so and need no key: {page}").into(),
     })
 }
 

@@ -130,13 +130,18 @@ pub struct Assessment {
     pub not_judged: usize,
 }
 
-/// Judges one account's keys.
+/// Judges one account's keys. `keyless`: the page that says how jobs do without one at its issuer.
 #[must_use]
-pub fn assess(listing: Listing, rotations: &[Rotation], criteria: &Criteria) -> Assessment {
+pub fn assess(
+    listing: Listing,
+    rotations: &[Rotation],
+    criteria: &Criteria,
+    keyless: Option<&'static str>,
+) -> Assessment {
     let now = listing.date;
     let keys = describe(listing.keys, rotations, now);
     let names: Vec<_> = keys.iter().map(|key| Rc::new((key.row.id.clone(), key.row.name.clone()))).collect();
-    let look = Look { keys: &keys, names: &names, rotations, criteria, now };
+    let look = Look { keys: &keys, names: &names, rotations, criteria, keyless, now };
     let mut texts = Texts::default();
     let mut found = |finding: Finding| Finding {
         reason: texts.shared(finding.reason),
@@ -160,6 +165,8 @@ struct Look<'a> {
     names: &'a [Rc<(KeyId, String)>],
     rotations: &'a [Rotation],
     criteria: &'a Criteria,
+    /// The page that says how jobs do without a key.
+    keyless: Option<&'static str>,
     /// The issuer's own clock.
     now: Timestamp,
 }

@@ -182,7 +182,7 @@ mod tests {
         let takes = RightsTaken { providers: true, models: true, limit: true, reset: true, expiry: true };
         let date = at("2026-07-01T00:00:00Z").unwrap();
         let listing = Listing { keys, date, dated_within: Duration::ZERO, may_rename: true, takes };
-        let assessment = assess(listing.clone(), rotations, &Criteria { old_after: DAY, unused_after: DAY * 30 });
+        let assessment = assess(listing.clone(), rotations, &Criteria { old_after: DAY, unused_after: DAY * 30 }, None);
         let pruning = Pruning { how, names: ["ci-*".to_owned(), "app-2*".to_owned()].into(), unused_after: DAY * 30 };
         let signers: Vec<_> = signers.iter().map(|id| KeyId((*id).to_owned())).collect();
         let found = candidates(&assessment.keys, rotations, &pruning, &signers, &listing);

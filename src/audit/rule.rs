@@ -55,6 +55,8 @@ pub enum Rule {
     LeftOver,
     /// A key's name has neither a date nor a version.
     UndatedName,
+    /// Jobs of GitHub Actions could do without a key.
+    CouldBeKeyless,
 }
 
 /// What is said of a rule, whatever was found.
@@ -72,7 +74,7 @@ pub struct About {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::NoKey,
         Self::Overdue,
         Self::NearLimit,
@@ -86,6 +88,7 @@ impl Rule {
         Self::NoAllowList,
         Self::LeftOver,
         Self::UndatedName,
+        Self::CouldBeKeyless,
     ];
 
     /// The id.
@@ -173,6 +176,13 @@ impl Rule {
                 "Name without a date or version",
                 "1.0",
                 "A name that tells when a key was made, or which of several it is, makes an old key easy to see.",
+            ),
+            Self::CouldBeKeyless => (
+                "could-be-keyless",
+                "Jobs that could do without a key",
+                "1.0",
+                "A job that signs in with GitHub's OIDC token gets one of its own for minutes: there is nothing to rotate or to \
+                 leak.",
             ),
         };
         About { id, title, why, severity }

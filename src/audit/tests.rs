@@ -26,7 +26,7 @@ fn listing(keys: Vec<KeyRow>) -> Listing {
 
 fn assessed(keys: Vec<KeyRow>, rotations: &[Rotation]) -> Assessment {
     let criteria = Criteria { old_after: DAY * 90, unused_after: DAY * 30 };
-    assess(listing(keys), rotations, &criteria)
+    assess(listing(keys), rotations, &criteria, None)
 }
 
 /// Rule, level and reason of each finding about one key.
@@ -89,8 +89,8 @@ fn unused_keys() {
     (row.usage, row.usage_monthly) = (Some(3.0), Some(0.0));
     let reason = "nothing was spent with it for 16 days at least; `unused-after` is 10 days";
     let manager = KeyRow { kind: KeyKind::Management, ..row.clone() };
-    assert_eq!(told(assess(listing(vec![row]), &[], &criteria)), one("unused-key", Level::Warning, reason));
-    assert_eq!(told(assess(listing(vec![manager]), &[], &criteria)), [], "a management key spends nothing");
+    assert_eq!(told(assess(listing(vec![row]), &[], &criteria, None)), one("unused-key", Level::Warning, reason));
+    assert_eq!(told(assess(listing(vec![manager]), &[], &criteria, None)), [], "a management key spends nothing");
 }
 
 #[test]
@@ -271,4 +271,14 @@ fn a_rotation_is_overdue_a_week_after_its_key_was_to_be_replaced() {
         fine("production-2026-12-16-bbbbbb", "2026-12-16T12:00:00Z"),
     ];
     assert_eq!(told(assessed(keys, &[Rotation { rotate_after: month, ..rotation("production") }])), []);
+}
+
+#[test]
+fn an_account_whose_jobs_could_do_without_a_key_is_told_so_once() {
+    let criteria = Criteria { old_after: DAY * 90, unused_after: DAY * 30 };
+    let keys = || vec![fine("billing-v2", "2026-12-10T09:00:00Z"), fine("search-v1", "2026-12-10T09:00:00Z")];
+    let with = |keys: Vec<KeyRow>, page| told(assess(listing(keys), &[], &criteria, page));
+    let reason = "this issuer takes GitHub's OIDC token for one of its own, which lives for minutes";
+    assert_eq!(with(keys(), Some("https://x.dev")), one("could-be-keyless", Level::Note, reason));
+    assert_eq!((with(keys(), None), with(Vec::new(), Some("https://x.dev"))), (vec![], vec![]));
 }

@@ -207,6 +207,10 @@ impl KeyIssuer for OpenRouterIssuer {
         value.expose().starts_with(prefix::OPENROUTER)
     }
 
+    fn keyless(&self) -> Option<&'static str> {
+        Some("https://openrouter.ai/docs/guides/overview/auth/workload-identity-federation")
+    }
+
     fn endpoints(&self) -> &'static [Endpoint] {
         &ENDPOINTS
     }

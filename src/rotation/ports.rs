@@ -93,6 +93,12 @@ pub trait KeyIssuer {
     /// The limit of a new key was not taken: spell it another way from now on, if there is one.
     fn respell_limit(&self) -> Respell;
 
+    /// The page that says how a job of GitHub Actions calls this issuer without any key, signed in by GitHub's OIDC token,
+    /// where it can.
+    fn keyless(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Where a person deletes a key by hand, as one sentence for the report.
     fn manual(&self, id: &KeyId) -> String;
 }

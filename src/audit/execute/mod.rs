@@ -42,6 +42,10 @@ struct Reached {
 }
 
 impl Reached {
+    fn keyless(&self) -> Option<&'static str> {
+        self.issuers.iter().find_map(|issuer| issuer.keyless())
+    }
+
     /// Another workspace has keys of its own.
     fn is_at(&self, issuer: &IssuerSettings) -> bool {
         let workspace = |kind: &IssuerKind| match kind {
@@ -189,7 +193,7 @@ async fn account(
     }
     if let Some(listing) = merged {
         let to_prune = pruner.filter(|_| account.problems.is_empty()).map(|pruner| (pruner, listing.clone()));
-        account.assessment = assess(listing, &reached.rotations, criteria);
+        account.assessment = assess(listing, &reached.rotations, criteria, reached.keyless());
         if let Some((pruner, listing)) = to_prune {
             pruner.prune(reached, listing, &mut account).await;
         }

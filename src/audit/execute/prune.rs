@@ -78,7 +78,7 @@ impl Pruner<'_> {
     }
 
     fn judged(&self, reached: &Reached, listing: &Listing, signers: &[KeyId]) -> Vec<Candidate> {
-        let keys = assess(listing.clone(), &reached.rotations, self.criteria).keys;
+        let keys = assess(listing.clone(), &reached.rotations, self.criteria, None).keys;
         candidates(&keys, &reached.rotations, self.pruning, signers, listing)
     }
 
@@ -185,7 +185,7 @@ impl Pruner<'_> {
             };
             pruned.fate = Fate::Failed(wrong.to_owned());
         }
-        account.assessment = assess(listing, &reached.rotations, self.criteria);
+        account.assessment = assess(listing, &reached.rotations, self.criteria, reached.keyless());
     }
 
     fn complain(&self, issuer: &dyn KeyIssuer, account: &mut AuditedAccount) {

@@ -23,7 +23,7 @@ fn audit(keys: Vec<KeyRow>, fail_on: FailOn) -> Audit {
         line: 2,
         ..Rotation::default()
     };
-    let assessment = assess(listing, &[rotation], &criteria);
+    let assessment = assess(listing, &[rotation], &criteria, None);
     let account = AuditedAccount {
         issuer: "https://api.arouter.ai/".into(),
         assessment,

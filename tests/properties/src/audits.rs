@@ -96,7 +96,7 @@ pub fn audit(u: &mut Unstructured<'_>) -> Result<Audit> {
         let (keys, date) = (several(u, 5, row)?, time(u)?);
         let listing = Listing { keys, date, dated_within: Duration::ZERO, may_rename: true, takes };
         let rotations = several(u, 2, rotation)?;
-        let assessment = assess(listing, &rotations, &criteria);
+        let assessment = assess(listing, &rotations, &criteria, u.arbitrary::<bool>()?.then_some("https://x.dev"));
         let pruned = several(u, 2, pruned)?;
         Ok(AuditedAccount { issuer: echoing(u)?, assessment, problems: several(u, 2, problem)?, pruned })
     };
