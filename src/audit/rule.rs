@@ -111,8 +111,8 @@ impl Rule {
                 "overdue-rotation",
                 "Rotation that is overdue",
                 "6.0",
-                "A schedule that does not run warns nobody: GitHub stops those of repositories without activity, and a \
-                 token that has ended fails every run.",
+                "A schedule that has stopped can't warn by itself: GitHub stops schedules of inactive repositories, and with an \
+                 expired token every run fails.",
             ),
             Self::NearLimit => (
                 "near-limit",

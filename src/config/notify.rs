@@ -18,7 +18,7 @@ pub enum NotifyOn {
     Always,
 }
 
-/// Whom to tell. The address is a secret too: who knows that of a chat may write there.
+/// Whom to tell. The address is a secret too: anyone who knows a chat's address can post there.
 #[derive(Clone, Debug)]
 pub struct NotifySettings {
     /// Where the report is posted.
@@ -29,7 +29,7 @@ pub struct NotifySettings {
     pub on: NotifyOn,
 }
 
-/// Reads the settings; `None` where nobody is to be told, or once a problem was noted.
+/// Reads the settings; `None` without `notify-url`, or once a problem was noted.
 #[must_use]
 pub(crate) fn read(
     inputs: &Inputs,

@@ -123,7 +123,7 @@ enum Whose {
     Alive { key: Option<Box<KeyRow>>, account: usize, family: Option<String> },
     /// It manages keys or signs the calls of this run.
     Manages,
-    /// It works, and nobody can say whose it is.
+    /// It works, and the issuer does not tell which key it is.
     Nameless,
     /// It is dead; `None`: the issuer does not list it.
     Dead(Option<(KeyId, String)>),
@@ -335,7 +335,7 @@ impl<'a> Watcher<'a> {
         lists
     }
 
-    /// Whose key a value is; `None` where it is nobody's here, or could not be told, which is a problem then.
+    /// Whose key a value is. `None`: of no account here, or not known, which is noted as a problem.
     async fn whose(
         &self,
         found: Found<'_>,
@@ -417,7 +417,7 @@ impl<'a> Watcher<'a> {
         fleet::run_some(request, Some(&families), Rc::clone(&self.variables), self.interrupt, self.console).await
     }
 
-    /// Why a target of the account may hold a key that is of no rotation: nobody is to disable that.
+    /// Why a target of the account may hold a key of no rotation, which must then stay enabled.
     async fn may_be_held(&self, account: &Account<'_>) -> Option<String> {
         self.console.event(&Event::Note("looking at every target before a key of no rotation is disabled".to_owned()));
         let mut request = Request { warnings: Vec::new(), ..self.request.clone() };
