@@ -16,7 +16,7 @@
 //! * [`http`], [`secret`], [`duration`], [`humanize`]: how a call can fail; the one type that holds a secret; spans of time,
 //!   read and told.
 //! * [`report`], [`console`]: what became of it, for people, workflows and programs. `notices`: what they should know
-//!   beside it. `notify`: tells a server.
+//!   beside it. `notify`: posts the report to a server.
 
 pub mod audit;
 mod checkout;

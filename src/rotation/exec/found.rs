@@ -23,7 +23,7 @@ pub enum FoundKey {
     Ended(KeyId),
     /// It is refused, and the list does not say whose it was. Whether a key that works was accepted at the same endpoint.
     Refused {
-        /// Otherwise the endpoint may refuse whatever it is shown.
+        /// Otherwise the endpoint may refuse every key.
         others_accepted: bool,
     },
     /// It works, and the issuer says that it is none of the listed keys.
@@ -41,7 +41,7 @@ pub enum FoundKey {
 pub struct Found<'a> {
     /// The value.
     pub value: &'a Secret,
-    /// On the clock of whoever found it.
+    /// On the finder's clock.
     pub at: Option<Timestamp>,
 }
 
@@ -91,7 +91,7 @@ pub async fn identify_found(
                     let bogus = never_issued(value, &mut rng.borrow_mut());
                     match issuer.try_key(&bogus, *at).await {
                         KeyProbe::Refused => return FoundKey::Alive(only),
-                        // It accepts whatever it is shown: the next one may tell.
+                        // This endpoint accepts every key: try the next one.
                         _ => last = format!("{}: it accepts keys that were never issued", at.0),
                     }
                     continue;

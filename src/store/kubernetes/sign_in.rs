@@ -150,7 +150,7 @@ impl SignIn {
     }
 }
 
-/// The token of a provider, which nobody renews here. kubectl 1.26 has dropped all but `oidc`.
+/// The token of a provider. It is not renewed. kubectl 1.26 dropped every provider but `oidc`.
 fn provided(provider: &AuthProviderConfig) -> Result<Secret, Failure> {
     let token = provider.config.get("id-token").filter(|_| provider.name == "oidc");
     token.map(|token| Secret::new(token.trim().to_owned())).ok_or_else(|| {

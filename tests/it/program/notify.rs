@@ -1,4 +1,4 @@
-//! `notify-url`: when the report is posted, what is posted, and what becomes of a post that nobody takes.
+//! `notify-url`: when the report is posted, what is posted, and what happens if the post fails.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 

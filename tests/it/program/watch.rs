@@ -90,7 +90,7 @@ fn without_an_alert_nothing_is_asked_of_the_issuer() {
     assert_eq!(traffic::of(&ran, Server::GitHub, "GET").len(), 1, "{}", ran.log());
 }
 
-/// What does not look like a key of the issuer's is nobody's business.
+/// Values that do not look like the issuer's keys are never sent to it.
 #[test]
 fn a_strangers_secret_is_shown_to_nobody_and_its_alert_stays() {
     let stage = stage();

@@ -19,7 +19,7 @@ pub struct Alert {
     pub open: bool,
     /// What the last one said who closed it: `revoked`.
     pub resolution: Option<String>,
-    /// The words beside it.
+    /// The comment made when it was closed.
     pub comment: Option<String>,
 }
 
