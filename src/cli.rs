@@ -11,7 +11,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, Command, ValueHint};
 
 pub use help::{about_itself, commands, help};
-pub use inputs::{FIELDS, FLAGS, INPUTS, InFile, Input, KEY_ID, Task, ValueKind, input, rows};
+pub use inputs::{FIELDS, FLAGS, INPUTS, InFile, Input, KEY_ID, RECEIPT_FILE, Task, ValueKind, input, rows};
 pub use surroundings::Surroundings;
 pub use values::{Inputs, Place, Raw, Spot, Subject};
 
@@ -58,7 +58,12 @@ pub fn parse(surroundings: &Surroundings) -> Result<Inputs, clap::Error> {
     };
     let variable = |row: &Input| surroundings.vars.get(&input(row.name)?.variable()).cloned();
     let rows = INPUTS.iter().chain(FLAGS).filter(|row| !row.is_secret());
-    Ok(rows.filter_map(|row| Some((row.name, flag(row).or_else(|| variable(row))?))).collect())
+    let mut given: Vec<_> = rows.filter_map(|row| Some((row.name, flag(row).or_else(|| variable(row))?))).collect();
+    if given.iter().any(|(name, text)| *name == "command" && text.trim() == Task::VerifyReceipt.word()) {
+        // The word behind it is the file.
+        given.iter_mut().filter(|(name, _)| *name == KEY_ID).for_each(|(name, _)| *name = RECEIPT_FILE);
+    }
+    Ok(given.into_iter().collect())
 }
 
 fn refuse_secrets(surroundings: &Surroundings) -> Result<(), clap::Error> {

@@ -15,6 +15,7 @@
 //! * [`issuer`]: who makes keys; `issuer::open` knows which there are. [`store`]: where they are kept.
 //! * [`http`], [`secret`], [`duration`], [`humanize`]: how a call can fail; the one type that holds a secret; spans of time,
 //!   read and told.
+//! * [`receipt`]: what a run claims to have done, and whether it still holds. `lists`: an issuer's key list, read alone.
 //! * [`report`], [`console`]: what became of it, for people, workflows and programs. `notices`: what they should know
 //!   beside it. `notify`: posts the report to a server.
 
@@ -32,20 +33,24 @@ pub mod humanize;
 mod init;
 pub mod issuer;
 pub mod leaks;
+mod lists;
 pub mod nearest;
 mod notices;
 mod notify;
+pub mod receipt;
 pub mod regular;
 pub mod report;
 pub mod rotation;
 pub mod secret;
 pub mod store;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::cli::Surroundings;
-use crate::config::{Asked, Command};
+use crate::config::{Asked, Command, Request};
 use crate::console::Console;
+use crate::receipt::leave::Receipt;
 use crate::report::Ending;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::outcome::Observer as _;
@@ -80,19 +85,14 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
         }
         Asked::Run(request) => {
             let variables = Rc::new(surroundings.vars.clone());
-            match &request.command {
-                Command::Audit(settings) => {
-                    Ending::audited(audit::execute::run(&request, settings, &interrupt, &console).await, &redactor)
-                }
-                Command::Reenable(id) => {
-                    Ending::ran(&[fleet::reenable(&request, id, &interrupt, &console).await], &redactor)
-                }
-                Command::WatchLeaks(settings) => Ending::watched(
-                    leaks::execute::run(&request, settings, variables, &interrupt, &console).await,
-                    &redactor,
-                ),
-                Command::Rotate | Command::Doctor => {
-                    Ending::ran(&fleet::run_all(&request, variables, &interrupt, &console).await, &redactor)
+            match request.receipt.as_ref().map(|settings| Receipt::make(settings, &request)).transpose() {
+                Err(problem) => Ending::invalid(&[problem], &redactor),
+                Ok(receipt) => {
+                    let mut ending = carry_out(&request, variables, &interrupt, &console).await;
+                    if let Some(receipt) = receipt {
+                        receipt.write(&mut ending, &console);
+                    }
+                    ending
                 }
             }
         }
@@ -103,4 +103,29 @@ pub async fn run(surroundings: &Surroundings, interrupt: Interrupt) -> u8 {
     let status = report::finish(&ending, &console);
     console.drain(&interrupt).await;
     status
+}
+
+/// Carries out what a request asks.
+async fn carry_out(
+    request: &Request,
+    variables: Rc<BTreeMap<String, String>>,
+    interrupt: &Interrupt,
+    console: &Rc<Console>,
+) -> Ending {
+    let redactor = console.redactor();
+    match &request.command {
+        Command::Audit(settings) => {
+            Ending::audited(audit::execute::run(request, settings, interrupt, console).await, redactor)
+        }
+        Command::Reenable(id) => Ending::ran(&[fleet::reenable(request, id, interrupt, console).await], redactor),
+        Command::WatchLeaks(settings) => {
+            Ending::watched(leaks::execute::run(request, settings, variables, interrupt, console).await, redactor)
+        }
+        Command::VerifyReceipt(path) => {
+            Ending::verified(&receipt::execute::run(request, path, interrupt, console).await, redactor)
+        }
+        Command::Rotate | Command::Doctor => {
+            Ending::ran(&fleet::run_all(request, variables, interrupt, console).await, redactor)
+        }
+    }
 }

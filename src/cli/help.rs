@@ -83,7 +83,7 @@ struct Example {
     lines: &'static str,
 }
 
-const EXAMPLES: [Example; 14] = [
+const EXAMPLES: [Example; 15] = [
     Example {
         task: Task::Rotate,
         does: "Say what would be done, and change nothing",
@@ -146,6 +146,11 @@ const EXAMPLES: [Example; 14] = [
         lines: "keyrotor audit --dry-run --prune disable --names 'ci-*' \\\n  --unused-after 60d",
     },
     Example { task: Task::Reenable, does: "Take back a `retire: disable`", lines: "keyrotor reenable key_123" },
+    Example {
+        task: Task::VerifyReceipt,
+        does: "Does what a run claimed still hold?",
+        lines: "keyrotor verify-receipt receipt.json",
+    },
 ];
 
 /// The commands as a person sees them, each with the options that have a meaning for it.

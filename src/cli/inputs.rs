@@ -18,11 +18,14 @@ pub enum Task {
     WatchLeaks,
     /// Takes back a `retire: disable`.
     Reenable,
+    /// Reads a receipt, and asks the issuer whether it still holds.
+    VerifyReceipt,
 }
 
 impl Task {
     /// Every command.
-    pub const ALL: [Self; 6] = [Self::Rotate, Self::Doctor, Self::Init, Self::Audit, Self::WatchLeaks, Self::Reenable];
+    pub const ALL: [Self; 7] =
+        [Self::Rotate, Self::Doctor, Self::Init, Self::Audit, Self::WatchLeaks, Self::Reenable, Self::VerifyReceipt];
 
     /// As it is written.
     #[must_use]
@@ -34,6 +37,7 @@ impl Task {
             Self::Audit => "audit",
             Self::WatchLeaks => "watch-leaks",
             Self::Reenable => "reenable",
+            Self::VerifyReceipt => "verify-receipt",
         }
     }
 
@@ -47,6 +51,7 @@ impl Task {
             Self::Audit => "Read and judge every key of the account",
             Self::WatchLeaks => "Rotate keys that GitHub's secret scanning has found",
             Self::Reenable => "Enable a key again that `retire: disable` switched off",
+            Self::VerifyReceipt => "Say what a receipt claims, and whether the issuer's list agrees",
         }
     }
 }
@@ -58,7 +63,9 @@ impl fmt::Display for Task {
 }
 
 const ALL: &[Task] = &Task::ALL;
-const EVERY: &[Task] = &[Task::Rotate, Task::Doctor, Task::Audit, Task::WatchLeaks, Task::Reenable];
+const EVERY: &[Task] =
+    &[Task::Rotate, Task::Doctor, Task::Audit, Task::WatchLeaks, Task::Reenable, Task::VerifyReceipt];
+const RECEIPT: &[Task] = &[Task::Rotate, Task::Doctor, Task::WatchLeaks, Task::Reenable, Task::VerifyReceipt];
 const ROTATE_AND_INIT: &[Task] = &[Task::Rotate, Task::Doctor, Task::Init, Task::WatchLeaks];
 const ROTATE: &[Task] = &[Task::Rotate, Task::Doctor, Task::WatchLeaks];
 /// What has no meaning where every rotation is one of a leaked key.
@@ -330,6 +337,9 @@ pub const INPUTS: &[Input] = &[
         .more("`problem`: where the exit status is not 0, or `always`.")
         .default("problem")
         .below(RUN),
+    Input::new(RECEIPT_FILE, Path, RECEIPT, "Also write to this file what was done, as a statement of in-toto")
+        .more("It holds no value. `verify-receipt` reads it again.")
+        .below(RUN),
     Input::new("old-after", Duration(&[]), AUDIT, "Report keys older than this").default("90d").below(FINDINGS),
     Input::new("unused-after", Duration(&[]), AUDIT, "Report keys not used for this long")
         .default("30d")
@@ -418,6 +428,8 @@ pub const FIELDS: &[Input] = &[
 
 /// The argument behind `reenable`.
 pub const KEY_ID: &str = "key-id";
+/// The input that is the argument behind `verify-receipt`.
+pub const RECEIPT_FILE: &str = "receipt-file";
 
 const ISSUERS: &[&str] = &["arouter", "openrouter"];
 const RESETS: &[&str] = &["daily", "weekly", "monthly", "none", "never", "inherit"];

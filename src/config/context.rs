@@ -58,7 +58,7 @@ pub(crate) fn check_event(
     problems: &mut Problems,
 ) {
     let event = surroundings.var("GITHUB_EVENT_NAME").unwrap_or_default();
-    if event.starts_with("pull_request") && task != Task::Audit && !is_dry {
+    if event.starts_with("pull_request") && !matches!(task, Task::Audit | Task::VerifyReceipt) && !is_dry {
         problems.wrong("GITHUB_EVENT_NAME", event, "on this event only `audit` and `dry-run: true` run");
     }
     let Some(config) = config.filter(|_| for_strangers(surroundings, inputs).is_some()) else { return };

@@ -16,6 +16,7 @@ pub mod notify;
 mod openrouter;
 mod policy;
 mod problem;
+pub mod receipt;
 mod request;
 mod rotations;
 mod scalar;
@@ -43,6 +44,7 @@ use audit::AuditSettings;
 use init::InitSettings;
 use leaks::WatchSettings;
 use notify::NotifySettings;
+use receipt::ReceiptSettings;
 
 pub use crate::console::Format;
 pub(crate) use conflicts::environments;
@@ -63,6 +65,8 @@ pub enum Command {
     WatchLeaks(WatchSettings),
     /// Take back a `retire: disable`.
     Reenable(KeyId),
+    /// Read the receipt in this file.
+    VerifyReceipt(String),
 }
 
 /// One rotation: what is asked of the key, and where it goes.
@@ -91,6 +95,26 @@ pub enum IssuerKind {
         /// it.
         include_byok: Option<bool>,
     },
+}
+
+impl IssuerKind {
+    /// As the input `issuer` is written.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Arouter => "arouter",
+            Self::OpenRouter { .. } => openrouter::WORD,
+        }
+    }
+
+    /// The workspace in which keys are looked for, where one is named.
+    #[must_use]
+    pub fn workspace(&self) -> Option<&str> {
+        match self {
+            Self::Arouter => None,
+            Self::OpenRouter { workspace, .. } => workspace.as_deref(),
+        }
+    }
 }
 
 /// How to reach the issuer.
@@ -136,6 +160,8 @@ pub struct Request {
     pub dry_run: bool,
     /// Whom to tell how the run ended.
     pub notify: Option<NotifySettings>,
+    /// Where a receipt is left.
+    pub receipt: Option<ReceiptSettings>,
     /// What looks odd without being wrong.
     pub warnings: Vec<Warning>,
 }

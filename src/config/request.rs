@@ -19,8 +19,9 @@ use crate::config::names::key_id;
 use crate::config::notify;
 use crate::config::policy;
 use crate::config::problem::{Problems, hide_credentials};
+use crate::config::receipt;
 use crate::config::rotations::{self, Beside};
-use crate::config::scalar::{boolean, choice};
+use crate::config::scalar::{boolean, choice, path};
 use crate::config::secrets::Secrets;
 use crate::config::targets;
 use crate::config::variable;
@@ -159,12 +160,15 @@ fn assemble(
         _ => Vec::new(),
     };
     let has_own_key = listed.iter().any(|listed| listed.request.issuer.current_key.is_some());
-    if !has_own_key && (task == Some(Task::Audit) || !inputs.has("config")) {
+    let needs_key = !has_own_key && (task == Some(Task::Audit) || !inputs.has("config"));
+    if needs_key && task != Some(Task::VerifyReceipt) {
         secrets.check_presence(surroundings, problems);
     }
     let command = task.and_then(|task| command(task, &beside, listed, &rotations, problems));
     let app = app::read(inputs, surroundings, &secrets, problems);
     let notify = notify::read(inputs, surroundings, &secrets, problems);
+    let run = receipt::workflow_run(run_page(surroundings), surroundings);
+    let receipt = receipt::read(task, inputs, run, problems);
     let api_url = github_url(surroundings, problems);
     warnings.extend(api_url.as_ref().and_then(without_api_path).map(Warning::from));
     let (request_timeout, issuer) = for_all(config, &beside, problems);
@@ -181,6 +185,7 @@ fn assemble(
         request_timeout: request_timeout?,
         dry_run: dry_run?,
         notify,
+        receipt,
         warnings,
     })
 }
@@ -237,6 +242,12 @@ fn command(
         }
         (Task::Rotate, None) => return Some(Command::Rotate),
         (Task::Doctor, None) => return Some(Command::Doctor),
+        (Task::VerifyReceipt, None) => {
+            if inputs.has("receipt-file") {
+                return problems.read(inputs, "receipt-file", path).map(Command::VerifyReceipt);
+            }
+            problems.note("receipt-file", "is required: the file to read, as `keyrotor verify-receipt FILE`");
+        }
         // It is read before anything else.
         (Task::Init, None) => {}
     }

@@ -16,6 +16,7 @@ use super::rows::{audit_problem, check, input_problem, key, problems, rotation, 
 use super::{Ending, phrases};
 use crate::audit::Audit;
 use crate::leaks::WatchOutcome;
+use crate::receipt::ReceiptOutcome;
 use crate::rotation::outcome::Outcome;
 
 /// Outputs of a job may have 1 MiB together, counted at two bytes a character; an environment variable that is to pass
@@ -48,7 +49,7 @@ pub struct Report<'a> {
     notices: Vec<TextRow<'a>>,
     steps: Vec<StepRow<'a>>,
     plan: Vec<TextRow<'a>>,
-    /// What `doctor` looked at; empty for everything else.
+    /// What `doctor` looked at, and what `verify-receipt` compared; empty for everything else.
     checks: Vec<CheckRow<'a>>,
     /// What an audit found; `null` for everything else.
     audit: Option<AuditRows<'a>>,
@@ -66,6 +67,7 @@ impl<'a> Report<'a> {
             Ending::Ran(outcomes) => (outcomes.iter().collect(), &[]),
             Ending::Invalid(problems) => (Vec::new(), problems),
             Ending::Audited(audit) => return Self::audited(ending, audit),
+            Ending::Verified(read) => return Self::verified(ending, read),
             Ending::Watched(watch) => return Self::watched(ending, watch, &watch.rotations.iter().collect::<Vec<_>>()),
         };
         Self::of(ending, &outcomes, inputs)
@@ -76,13 +78,19 @@ impl<'a> Report<'a> {
         match ending {
             Ending::Ran(outcomes) => Self::of(ending, &super::worst_first(outcomes), &[]),
             Ending::Watched(watch) => Self::watched(ending, watch, &super::worst_first(&watch.rotations)),
-            Ending::Invalid(_) | Ending::Audited(_) => Self::new(ending),
+            Ending::Invalid(_) | Ending::Audited(_) | Ending::Verified(_) => Self::new(ending),
         }
     }
 
     fn audited(ending: &'a Ending, audit: &'a Audit) -> Self {
         let problems = audit.all_problems().map(audit_problem).collect();
         Self { problems, audit: Some(AuditRows::new(audit)), ..Self::of(ending, &[], &[]) }
+    }
+
+    fn verified(ending: &'a Ending, read: &'a ReceiptOutcome) -> Self {
+        let problems = read.problems.iter().map(audit_problem).collect();
+        let checks = read.checks.iter().map(|it| check(&it.rotation, &it.check)).collect();
+        Self { problems, checks, ..Self::of(ending, &[], &[]) }
     }
 
     fn watched(ending: &'a Ending, watch: &'a WatchOutcome, outcomes: &[&'a Outcome]) -> Self {

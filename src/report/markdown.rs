@@ -20,6 +20,7 @@ pub fn markdown(ending: &Ending, limit: usize) -> String {
                 rotations(&mut page, &watch.rotations);
             }
         }
+        Ending::Verified(read) => super::receipt::markdown(&mut page, read),
         Ending::Ran(outcomes) => rotations(&mut page, outcomes),
     }
     page.finish()

@@ -4,6 +4,7 @@
 //! bounded in length.
 
 mod audit;
+mod checks;
 mod escape;
 mod facts;
 mod json;
@@ -13,6 +14,7 @@ mod outputs;
 mod page;
 mod phrases;
 mod pictures;
+mod receipt;
 mod rows;
 #[cfg(test)]
 mod samples;
@@ -29,11 +31,13 @@ pub use self::audit::sarif;
 pub use self::json::{OUTPUT_LIMIT, Report, json};
 pub use self::markdown::markdown;
 pub use self::outputs::outputs;
+pub use self::receipt::{Origin, receipt};
 pub use self::text::text;
 use crate::audit::{Audit, Level};
 use crate::console::phrases::problem_text;
 use crate::console::{Console, Kind, line};
 use crate::leaks::WatchOutcome;
+use crate::receipt::ReceiptOutcome;
 use crate::rotation::model::KeyId;
 use crate::rotation::outcome::{
     Check, KeyFate, KeyReport, Needed, Outcome, Problem, Reason, RunStatus, StrayReason, TargetReport,
@@ -58,6 +62,8 @@ pub enum Ending {
     Audited(Box<Audit>),
     /// Alerts were looked at.
     Watched(Box<WatchOutcome>),
+    /// A receipt was read.
+    Verified(Box<ReceiptOutcome>),
     /// The inputs are wrong, and nothing was contacted.
     Invalid(Vec<String>),
 }
@@ -81,6 +87,25 @@ impl Ending {
         Self::Watched(Box::new(Cleaner(redactor).watch(watch)))
     }
 
+    /// The ending of a look at a receipt.
+    #[must_use]
+    pub fn verified(read: &ReceiptOutcome, redactor: &Redactor) -> Self {
+        Self::Verified(Box::new(Cleaner(redactor).receipt(read)))
+    }
+
+    /// Adds what went wrong after the rotations were over. A person should look.
+    pub fn add_problem(&mut self, problem: &Problem, redactor: &Redactor) {
+        let outcomes = match self {
+            Self::Ran(outcomes) => outcomes,
+            Self::Watched(watch) => return watch.problems.push(Cleaner(redactor).problem(problem)),
+            Self::Audited(_) | Self::Verified(_) | Self::Invalid(_) => return,
+        };
+        if let Some(last) = outcomes.last_mut() {
+            last.problems.push(Cleaner(redactor).problem(problem));
+            last.verdict = RunStatus::Attention;
+        }
+    }
+
     /// The ending of a run whose inputs are wrong.
     #[must_use]
     pub fn invalid(problems: &[String], redactor: &Redactor) -> Self {
@@ -95,6 +120,7 @@ impl Ending {
             Self::Ran(outcomes) => worst(outcomes).exit_code(),
             Self::Audited(audit) => audit.verdict().exit_code(),
             Self::Watched(watch) => leaks::verdict(watch).exit_code(),
+            Self::Verified(read) => read.status().exit_code(),
         }
     }
 
@@ -106,6 +132,7 @@ impl Ending {
             Self::Ran(outcomes) => worst(outcomes).word(),
             Self::Audited(audit) => audit.verdict().word(),
             Self::Watched(watch) => leaks::verdict(watch).word(),
+            Self::Verified(read) => read.status().word(),
         }
     }
 
@@ -114,7 +141,7 @@ impl Ending {
         match self {
             Self::Ran(outcomes) => outcomes,
             Self::Watched(watch) => &watch.rotations,
-            Self::Invalid(_) | Self::Audited(_) => &[],
+            Self::Invalid(_) | Self::Audited(_) | Self::Verified(_) => &[],
         }
     }
 }
@@ -146,6 +173,7 @@ fn annotate<O: Write, E: Write>(ending: &Ending, console: &Console<O, E>) {
             leaks::annotate(watch, console);
             annotate_rotations(&watch.rotations, console);
         }
+        Ending::Verified(read) => receipt::annotate(read, console),
     }
 }
 

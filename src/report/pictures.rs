@@ -65,7 +65,12 @@ mod tests {
     use super::*;
 
     fn step(step: Step, began: u64, took: u64) -> StepTime {
-        StepTime { step, began: Duration::from_millis(began), took: Duration::from_millis(took) }
+        StepTime {
+            step,
+            began: Duration::from_millis(began),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            took: Duration::from_millis(took),
+        }
     }
 
     #[test]

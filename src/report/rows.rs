@@ -31,6 +31,9 @@ pub(super) struct RotationRow<'a> {
     old_key_status: &'a str,
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     retire_after: Option<Timestamp>,
+    /// When the issuer's list was read, on the issuer's clock.
+    #[cfg_attr(test, schemars(with = "Option<String>"))]
+    looked_at: Option<Timestamp>,
     inputs_to_add: Vec<InputRow<'a>>,
 }
 
@@ -96,6 +99,8 @@ pub(super) struct KeyRow<'a> {
     /// Of a key that this run retired: it is refused since then at the latest.
     #[cfg_attr(test, schemars(with = "Option<String>"))]
     refused_since: Option<Timestamp>,
+    /// Why this run did not see whether it is refused.
+    not_tried: Option<&'a str>,
     reason: Option<String>,
 }
 
@@ -123,6 +128,8 @@ pub(super) struct TextRow<'a> {
 pub(super) struct StepRow<'a> {
     rotation: &'a str,
     step: &'a str,
+    #[cfg_attr(test, schemars(with = "String"))]
+    began_at: Timestamp,
     began_ms: u64,
     took_ms: u64,
 }
@@ -145,6 +152,7 @@ pub(super) fn rotation(outcome: &Outcome) -> RotationRow<'_> {
         old_key_name: old.map(|(_, name)| name.as_str()),
         old_key_status: outcome.old_key_status.word(),
         retire_after: Single::from(outcome).retire_after,
+        looked_at: outcome.at,
         inputs_to_add: outcome.inputs.iter().map(|it| InputRow { input: it.input, value: &it.value }).collect(),
     }
 }
@@ -182,12 +190,13 @@ pub(super) fn key<'a>(rotation: &'a str, row: &'a KeyReport) -> KeyRow<'a> {
         KeyFate::Foreign => ("foreign", None, None),
     };
     let (created_at, last_used_at) = (row.created_at, row.last_used_at);
-    let refused_since = match row.death {
-        Some(Death::RefusedSince(since)) => Some(since),
-        _ => None,
+    let (refused_since, not_tried) = match row.death {
+        Some(Death::RefusedSince(since)) => (Some(since), None),
+        Some(Death::NotTried(why)) => (None, Some(why)),
+        None => (None, None),
     };
     let (id, name) = (row.id.0.as_str(), row.name.as_str());
-    KeyRow { rotation, id, name, created_at, last_used_at, fate, until, refused_since, reason }
+    KeyRow { rotation, id, name, created_at, last_used_at, fate, until, refused_since, not_tried, reason }
 }
 
 pub(super) fn problems<'a>(outcome: &'a Outcome, name: &'a str) -> Vec<ProblemRow<'a>> {
@@ -212,6 +221,7 @@ pub(super) fn steps<'a>(outcome: &'a Outcome, rotation: &'a str) -> Vec<StepRow<
     let row = |time: &StepTime| StepRow {
         rotation,
         step: time.step.word(),
+        began_at: time.at,
         began_ms: millis(time.began),
         took_ms: millis(time.took),
     };

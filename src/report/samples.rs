@@ -50,8 +50,18 @@ pub(super) fn rotated() -> Outcome {
         notices: Vec::new(),
         plan: Vec::new(),
         steps: vec![
-            StepTime { step: Step::Observe, began: Duration::ZERO, took: Duration::from_millis(420) },
-            StepTime { step: Step::Create, began: Duration::from_millis(420), took: Duration::from_millis(1_300) },
+            StepTime {
+                step: Step::Observe,
+                began: Duration::ZERO,
+                at: time("2026-10-01T08:30:00Z"),
+                took: Duration::from_millis(420),
+            },
+            StepTime {
+                step: Step::Create,
+                began: Duration::from_millis(420),
+                at: time("2026-10-01T08:30:00Z"),
+                took: Duration::from_millis(1_300),
+            },
         ],
         interrupted: false,
         new_key_used: None,

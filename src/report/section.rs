@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::checks;
 use super::escape::{code, escape, prose};
 use super::page::Page;
 use super::phrases::{self, fate, full_stop, holds, mark, short_id, what_happened};
 use super::pictures;
 use crate::humanize::{duration, moment, relative};
-use crate::rotation::outcome::{
-    Check, Finding, KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport,
-};
+use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, RunStatus, StepTime, TargetReport};
 
 /// So many rotations of a run have a picture, those that failed first: GitHub draws each in a frame of its own.
 pub(super) const MAX_DRAWN: usize = 10;
@@ -38,7 +37,7 @@ pub(super) fn section(page: &mut Page, outcome: &Outcome, level: Level) {
         page.push(&format!("**{}**\n\n", escape(&leak)));
     }
     page.push(&format!("{}\n\n", escape(&what_happened(outcome))));
-    checks(page, outcome);
+    checks::table(page, &outcome.checks);
     head(page, outcome);
     list(page, "**Plan**\n\n", &outcome.plan);
     targets(page, outcome);
@@ -60,18 +59,6 @@ fn heading(page: &mut Page, outcome: &Outcome, level: Level) {
     };
     let headline = phrases::headline_of(outcome);
     page.push(&format!("{sign} {mark}{headline}: {}\n\n", code(&outcome.key_name)));
-}
-
-/// The table of `doctor`, what failed first.
-fn checks(page: &mut Page, outcome: &Outcome) {
-    let mut checks: Vec<_> = outcome.checks.iter().collect();
-    checks.sort_by_key(|check| check.finding != Finding::Failed);
-    let row = |check: &&Check| {
-        let remedy = check.remedy.as_deref().map(prose).unwrap_or_default();
-        format!("| {} | {} | {} | {remedy} |\n", phrases::sign(check.finding), code(&check.what), prose(&check.detail))
-    };
-    let rest = |count| format!("| | … and {count} more | | |\n");
-    page.list("| | What | Found | What to do |\n|---|---|---|---|\n", checks.len(), checks.iter().map(row), rest);
 }
 
 /// The first problem and what to do come before everything else.

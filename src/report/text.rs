@@ -1,12 +1,10 @@
 //! The closing lines of a log or a terminal.
 
 use super::Ending;
+use super::checks;
 use super::phrases::{self, counts, extend, fate, full_stop, holds, what_happened};
 use crate::humanize::moment;
-use crate::rotation::outcome::{Check, Finding, KeyFate, KeyReport, Outcome, Problem, TargetReport, TargetState};
-
-/// So many dots lead from the longest name of a table to what stands beside it.
-const LEADER: usize = 4;
+use crate::rotation::outcome::{KeyFate, KeyReport, Outcome, Problem, TargetReport, TargetState};
 
 /// The ending in lines, without mark-up.
 #[must_use]
@@ -15,6 +13,7 @@ pub fn text(ending: &Ending) -> String {
         Ending::Invalid(problems) => invalid(problems),
         Ending::Audited(audit) => super::audit::text(audit),
         Ending::Watched(watch) => super::leaks::text(watch).into_iter().chain(rotations(&watch.rotations)).collect(),
+        Ending::Verified(read) => super::receipt::text(read),
         Ending::Ran(outcomes) => rotations(outcomes),
     };
     lines.into_iter().map(|line| line + "\n").collect()
@@ -40,7 +39,7 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
     let leak = phrases::leak(outcome).map(|leak| format!("{}: {leak}", outcome.key_name));
     let headline = format!("{}: {}. {}", outcome.key_name, phrases::result_of(outcome), what_happened(outcome));
     let mut lines: Vec<_> = leak.into_iter().chain([headline]).collect();
-    lines.extend(checks(outcome));
+    lines.extend(checks::lines(&outcome.checks));
     if !phrases::is_examined(outcome) {
         extend(&mut lines, phrases::other_problems(outcome), |one| problem(one, &next));
     }
@@ -54,28 +53,6 @@ fn rotation(outcome: &Outcome) -> Vec<String> {
         lines.extend(inputs.iter().map(|input| format!("    {input}")));
     }
     lines
-}
-
-/// The table of `doctor`. What failed is told in full, however many checks there are.
-fn checks(outcome: &Outcome) -> Vec<String> {
-    let width = outcome.checks.iter().map(|check| check.what.chars().count()).max().unwrap_or_default() + LEADER;
-    let failed = |check: &&Check| check.finding != Finding::Passed;
-    let shown = outcome
-        .checks
-        .iter()
-        .filter(failed)
-        .chain(outcome.checks.iter().filter(|check| !failed(check)).take(phrases::MAX_LINES));
-    let mut shown: Vec<_> = shown.collect();
-    shown.sort_by_key(|check| outcome.checks.iter().position(|one| std::ptr::eq(one, *check)));
-    let left_out = outcome.checks.len() - shown.len();
-    let lines = shown.into_iter().flat_map(|Check { what, finding, detail, remedy }| {
-        // Of several spaces in a row a log keeps one.
-        let line = format!("  {} {:.<width$} {detail}", phrases::sign(*finding), format!("{what} "));
-        let remedy = remedy.as_ref().map(|remedy| format!("      → {remedy}"));
-        std::iter::once(line).chain(remedy)
-    });
-    let more = (left_out > 0).then(|| format!("  ✓ … and {left_out} more"));
-    lines.chain(more).collect()
 }
 
 /// Where one of the listed keys is to be chosen, its age and last use tell which it is.
@@ -118,6 +95,7 @@ fn targets(outcome: &Outcome, lines: &mut Vec<String>) {
 mod tests {
     use super::super::samples::{self, attention, rolled_back, rotated, target, time, unchanged};
     use super::*;
+    use crate::rotation::outcome::{Check, Finding};
     use crate::secret::Redactor;
 
     fn shown(outcomes: &[Outcome]) -> String {

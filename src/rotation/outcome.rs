@@ -276,6 +276,8 @@ pub struct StepTime {
     pub step: Step,
     /// From the run's begin.
     pub began: Duration,
+    /// When that was, on the clock of its machine.
+    pub at: Timestamp,
     /// How long.
     pub took: Duration,
 }

@@ -40,6 +40,7 @@ mod program {
     mod openrouter;
     mod proof;
     mod prune;
+    mod receipts;
     mod requests;
     mod retiring;
     mod rotates;
@@ -98,5 +99,6 @@ mod peers {
     mod openrouter_sdk;
     mod pictures;
     pub(crate) mod programs;
+    mod receipts;
     mod sealed_box;
 }

@@ -2,7 +2,6 @@
 
 mod prune;
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
@@ -17,9 +16,10 @@ use crate::audit::{Assessment, Audit, AuditedAccount, Criteria, Rotation, assess
 use crate::config::audit::{AuditSettings, Listed, Prune};
 use crate::config::{IssuerKind, IssuerSettings, Request, environments};
 use crate::console::Console;
-use crate::http::{self, Client, Failure, Retry, Trace};
+use crate::http::{self, Client, Trace};
 use crate::issuer;
 use crate::issuer::SingleFlight;
+use crate::lists;
 use crate::regular;
 use crate::report;
 use crate::rotation::clock::Clock;
@@ -48,11 +48,7 @@ impl Reached {
 
     /// Another workspace has keys of its own.
     fn is_at(&self, issuer: &IssuerSettings) -> bool {
-        let workspace = |kind: &IssuerKind| match kind {
-            IssuerKind::Arouter => None,
-            IssuerKind::OpenRouter { workspace, .. } => workspace.clone(),
-        };
-        self.url == issuer.url && workspace(&self.kind) == workspace(&issuer.kind)
+        self.url == issuer.url && self.kind.workspace() == issuer.kind.workspace()
     }
 }
 
@@ -174,19 +170,15 @@ async fn account(
     }
     let mut merged: Option<Listing> = None;
     for issuer in &reached.issuers {
-        match listing(issuer.as_ref(), interrupt, console).await {
+        match lists::read(issuer.as_ref(), interrupt, console).await {
             Some(Ok(listing)) => merge(&mut merged, listing),
             Some(Err(failure)) => {
-                let problem = Problem {
-                    next: failure.hint().map(ToOwned::to_owned),
-                    ..Problem::bare(format!("the issuer's key list could not be read: {failure}"))
-                };
+                let problem = lists::unread(&failure);
                 console.event(&Event::Failed(&problem));
                 account.problems.push(problem);
             }
             None => {
-                let what = "the run was told to stop before the issuer's key list was read".to_owned();
-                account.problems.push(Problem::new(what, "Run it again."));
+                account.problems.push(lists::stopped());
                 break;
             }
         }
@@ -218,25 +210,6 @@ fn merge(merged: &mut Option<Listing>, listing: Listing) {
             merged.keys.extend(listing.keys.into_iter().filter(|row| !known.contains(&row.id)));
         }
     }
-}
-
-/// The list, asked for as often as is sensible; `None` where the run was told to stop meanwhile.
-async fn listing(issuer: &dyn KeyIssuer, interrupt: &Interrupt, console: &Console) -> Option<Result<Listing, Failure>> {
-    tokio::select! {
-        biased;
-        () = interrupt.wait() => None,
-        read = persistently(issuer, console) => Some(read),
-    }
-}
-
-async fn persistently(issuer: &dyn KeyIssuer, console: &Console) -> Result<Listing, Failure> {
-    let pause = async |failure: &Failure, wait| {
-        let (what, why) = ("read the key list".to_owned(), failure.message().to_owned());
-        console.event(&Event::Retrying { what, why, wait });
-        tokio::time::sleep(wait).await;
-        Ok::<_, Failure>(())
-    };
-    Retry::default().persist(&RefCell::default(), async || Ok(issuer.list().await), pause).await?
 }
 
 /// A file that can't be written is a problem of the run: what reads it would take an older one for this one's.

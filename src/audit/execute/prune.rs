@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Reached, assess, listing, persistently};
+use super::{Reached, assess};
 use crate::audit::prune::{Candidate, Fate, How, Pruned, Pruning, candidates};
 use crate::audit::{AuditedAccount, Criteria};
 use crate::console::Console;
 use crate::http::{Failure, Retry};
+use crate::lists;
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::model::{About, Deletion, KeyId, KeyKind, KeyProbe, Listing};
@@ -119,7 +120,7 @@ impl Pruner<'_> {
         signers: &[KeyId],
     ) -> Fate {
         if list.read_at.elapsed() > FRESH {
-            match listing(issuer, self.interrupt, self.console).await {
+            match lists::read(issuer, self.interrupt, self.console).await {
                 Some(Ok(listing)) => *list = Fresh { listing, read_at: Instant::now() },
                 Some(Err(failure)) => return Fate::Failed(format!("the key list could not be read again: {failure}")),
                 None => return Fate::NotReached,
@@ -165,7 +166,7 @@ impl Pruner<'_> {
     async fn look_again(&self, reached: &Reached, issuer: &dyn KeyIssuer, account: &mut AuditedAccount) {
         let read = tokio::select! {
             biased;
-            read = persistently(issuer, self.console) => read.map_err(|failure| failure.to_string()),
+            read = lists::persistently(issuer, self.console) => read.map_err(|failure| failure.to_string()),
             () = self.interrupt.deadline(self.clock) => Err(STOPPED.to_owned()),
         };
         let listing = match read {

@@ -220,7 +220,7 @@ fn an_empty_argument_is_none() {
 
 #[test]
 fn an_input_of_another_command_is_refused() {
-    let format = "format: has no meaning for `init`, only for `rotate` and `doctor` and `audit` and `watch-leaks` and `reenable`";
+    let format = "format: has no meaning for `init`, only for `rotate` and `doctor` and `audit` and `watch-leaks` and `reenable` and `verify-receipt`";
     assert!(wrong(&["init", "--format=json"], &[]).iter().any(|problem| problem.to_string() == format));
     assert!(only(&["--prune", "none"], &[]).starts_with("prune: has no meaning for `rotate`, only for `audit`"));
     assert!(only(&["rotate", "key_1"], &[]).starts_with("KEY-ID: has no meaning for `rotate`"));

@@ -307,12 +307,12 @@ impl<'a> Run<'a> {
 
     /// Runs one step, telling when it begins and ends.
     pub(super) async fn step<T>(&self, step: Step, work: impl Future<Output = T>) -> T {
-        let began = self.clock().elapsed();
+        let (began, at) = (self.clock().elapsed(), self.clock().wall_time());
         self.event(&Event::Began(step));
         let out = work.await;
         let took = self.clock().elapsed().saturating_sub(began);
         self.event(&Event::Ended(step, took));
-        self.memory.borrow_mut().steps.push(StepTime { step, began, took });
+        self.memory.borrow_mut().steps.push(StepTime { step, began, at, took });
         out
     }
 

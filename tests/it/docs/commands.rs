@@ -201,6 +201,11 @@ fn gh(place: &str, arguments: &[String]) {
             assert!(path.starts_with("repos/acme/"), "{place}");
             return;
         }
+        // What the example signs.
+        ["attestation", "verify", "receipt.json", "--repo", "OWNER/NAME"] => {
+            assert!(text("examples/workflows/receipts.yml").contains("subject-path: receipt.json"), "{place}");
+            return;
+        }
         ["attestation", "verify", what, "--repo", repository] => {
             let release: Value = crate::docs::workflows::parsed(".github/workflows/release.yml");
             let published = release["env"]["IMAGE"].as_str().unwrap();

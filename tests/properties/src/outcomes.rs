@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use jiff::Timestamp;
+use keyrotor::receipt::{ReceiptCheck, ReceiptOutcome};
 use keyrotor::rotation::model::KeyId;
 use keyrotor::rotation::outcome::{
     Check, Death, Finding, KeyFate, KeyReport, OldKeyStatus, Outcome, Problem, RunStatus, StepTime, StrayReason,
@@ -95,6 +96,20 @@ fn check(u: &mut Unstructured<'_>) -> Result<Check> {
     Ok(Check { what: echoing(u)?, finding, detail: echoing(u)?, remedy: maybe(u, echoing)? })
 }
 
+/// What reading any receipt comes to, in hostile words.
+///
+/// # Errors
+/// Where the input is used up.
+pub fn receipt(u: &mut Unstructured<'_>) -> Result<ReceiptOutcome> {
+    let one = |u: &mut Unstructured<'_>| Ok(ReceiptCheck { rotation: echoing(u)?, check: check(u)? });
+    Ok(ReceiptOutcome {
+        path: echoing(u)?,
+        claims: several(u, 3, echoing)?,
+        checks: several(u, 3, one)?,
+        problems: several(u, 2, problem)?,
+    })
+}
+
 /// Any outcome, in hostile words.
 ///
 /// # Errors
@@ -111,7 +126,8 @@ pub fn outcome(u: &mut Unstructured<'_>) -> Result<Outcome> {
     outcome.problems.extend(several(u, 3, problem)?);
     outcome.retired = several(u, 4, echoing)?;
     (outcome.notices, outcome.plan) = (several(u, 3, echoing)?, several(u, 3, echoing)?);
-    let step = |u: &mut Unstructured<'_>| Ok(StepTime { step: Step::Prove, began: took(u)?, took: took(u)? });
+    let step =
+        |u: &mut Unstructured<'_>| Ok(StepTime { step: Step::Prove, began: took(u)?, at: time(u)?, took: took(u)? });
     outcome.steps = several(u, 2, step)?;
     outcome.checks = several(u, 2, check)?;
     (outcome.interrupted, outcome.new_key_used) = (u.arbitrary()?, u.arbitrary()?);

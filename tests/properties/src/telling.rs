@@ -13,7 +13,8 @@ use arbitrary::{Result, Unstructured};
 use keyrotor::audit::State;
 use keyrotor::console::line;
 use keyrotor::console::{Console, Format, Kind, Sink, Surroundings};
-use keyrotor::report::{self, Ending, json, markdown, outputs};
+use keyrotor::receipt::{IssuedBy, WorkflowRun};
+use keyrotor::report::{self, Ending, Origin, json, markdown, outputs};
 use keyrotor::rotation::outcome::{Event, Observer as _, Outcome, Problem};
 use keyrotor::rotation::step::Step;
 use keyrotor::secret::{Redactor, Secret};
@@ -21,7 +22,7 @@ use keyrotor::secret::{Redactor, Secret};
 use crate::actions::{self, check_visible, commands};
 use crate::audits::audit;
 use crate::echo::{SECRETS, echoing, searcher};
-use crate::outcomes::outcome;
+use crate::outcomes::{outcome, receipt, time};
 use crate::text::several;
 use crate::watches::watch;
 
@@ -205,9 +206,32 @@ fn ending(u: &mut Unstructured<'_>) -> Result<Ending> {
     if u.ratio(1, 4)? {
         return Ok(Ending::watched(watch(u)?, &redactor));
     }
+    if u.ratio(1, 4)? {
+        return Ok(Ending::verified(&receipt(u)?, &redactor));
+    }
     let first = outcome(u)?;
     let more: Vec<Outcome> = if u.ratio(1, 4)? { several(u, 2, outcome)? } else { Vec::new() };
     Ok(Ending::ran(&[vec![first], more].concat(), &redactor))
+}
+
+/// A run's receipt, from surroundings that hold secrets.
+fn receipt_of(u: &mut Unstructured<'_>, ending: &Ending) -> Result<String> {
+    let redactor = Redactor::new();
+    SECRETS.iter().for_each(|secret| redactor.learn(&Secret::new((*secret).to_owned())));
+    let word = |u: &mut Unstructured<'_>| Ok(Some(echoing(u)?));
+    let run = WorkflowRun {
+        page: word(u)?,
+        attempt: word(u)?,
+        workflow: word(u)?,
+        commit: word(u)?,
+        event: word(u)?,
+        actor: word(u)?,
+    };
+    let issuer =
+        IssuedBy { rotation: echoing(u)?, issuer: "arouter".to_owned(), url: echoing(u)?, workspace: word(u)? };
+    let (started_at, finished_at) = (time(u)?, time(u)?);
+    let origin = Origin { started_at, finished_at, run, inputs: Vec::new(), issuers: vec![issuer] };
+    Ok(report::receipt(ending, &origin, &redactor))
 }
 
 /// Whatever a run came to: its outputs read back as they were and are exactly those of the contract; the summary is the
@@ -243,7 +267,8 @@ pub fn summary(u: &mut Unstructured<'_>) -> Result<()> {
     assert_eq!(parsed.get("exit-code"), Some(&status.into()));
     // It is pasted into scripts.
     assert!(!report.contains(['\n', '\r', '\'', '`', '$']) && !report.contains("##["), "{report:?}");
-    for text in [&file, &summary, &report] {
+    let receipt = receipt_of(u, &ending)?;
+    for text in [&file, &summary, &report, &receipt] {
         assert_eq!(searcher().find(text), None, "{text:?}");
     }
     check_summary(&ending, &summary);
@@ -287,6 +312,14 @@ fn check_summary(ending: &Ending, summary: &str) {
                 many => 1 + many,
             };
             assert_eq!(seen.headings.len(), 1 + of_rotations, "{summary:?}");
+        }
+        Ending::Verified(read) => {
+            assert_eq!(seen.headings.len(), 1, "{summary:?}");
+            let told = read
+                .checks
+                .iter()
+                .all(|it| seen.rows.iter().flatten().any(|cell| plain(cell).ends_with(&it.check.what)));
+            assert!(told, "a check is not told as it is in {summary:?}");
         }
         Ending::Ran(outcomes) => {
             let parts = if outcomes.len() > 1 { outcomes.len() } else { 0 };
