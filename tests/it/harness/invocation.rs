@@ -204,6 +204,9 @@ impl Invocation<'_> {
             ("the arguments".to_owned(), String::from_utf8_lossy(cmdline).into_owned()),
         ];
         shown.extend(["output", "summary"].map(|name| (format!("the file {name}"), files.read(name))));
+        let receipt = self.inputs.get("receipt-file").map(|name| self.stage.path(name));
+        let receipt = receipt.filter(|path| path.is_file()).and_then(|path| fs::read_to_string(path).ok());
+        shown.extend(receipt.map(|text| ("the receipt".to_owned(), text)));
         for request in &ran.requests {
             let Request { method, path, headers, body, .. } = request;
             let headers = headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect::<String>();

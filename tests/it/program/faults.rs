@@ -147,7 +147,8 @@ struct Came {
 
 /// A stage right before the run that something befalls.
 fn stage(home: Home, dialect: Dialect, current_key: bool, course: Course) -> Stage {
-    let setting = Setting::new(dialect).places(&home.places).input("request-timeout", "1s");
+    let setting =
+        Setting::new(dialect).places(&home.places).input("request-timeout", "1s").input("receipt-file", "receipt.json");
     // Without one a key that this run fails to delete waits for a day.
     let setting = setting.input("grace-period", "0s");
     let setting = if current_key { setting.with_current_key() } else { setting };
