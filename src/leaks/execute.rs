@@ -23,19 +23,22 @@ use crate::leaks::{Alert, Fate, WatchOutcome};
 use crate::rotation::clock::Clock;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::model::{KeyId, KeyKind, KeyProbe, KeyRow, Listing};
-use crate::rotation::name::FamilyName;
+use crate::rotation::name::{FamilyName, is_of_any_family, was_taken_back};
 use crate::rotation::outcome::{
     Death, Event, KeyFate, KeyReport, Observer as _, Outcome, Problem, RunStatus, TargetReport,
 };
 use crate::rotation::plan::holdings::Holding;
 use crate::rotation::ports::KeyIssuer;
-use crate::rotation::{Found, FoundKey, identify_found};
+use crate::rotation::{Found, FoundKey, identify_found, labelled};
 use crate::secret::{SHORTEST_REDACTED, Secret};
 use crate::store::github::alerts::FoundSecret;
 use crate::store::github::{GitHub, Level};
 
 /// So many values are shown to issuers in one run.
 const MAX_TRIED: usize = 100;
+
+/// What is known by then is acted on.
+const LONGEST_LOOK: Duration = Duration::from_secs(5 * 60);
 
 /// A key that was disabled is tried this often until it is refused.
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
@@ -90,7 +93,6 @@ struct Watcher<'a> {
 struct Account<'a> {
     settings: &'a IssuerSettings,
     issuer: Box<dyn KeyIssuer>,
-    rotations: Vec<&'a RotationRequest>,
     /// What is given for it and should work there.
     working: Vec<Secret>,
 }
@@ -135,32 +137,50 @@ impl Account<'_> {
     async fn identify(&self, listing: &Listing, found: Found<'_>) -> FoundKey {
         identify_found(self.issuer.as_ref(), listing, found, &self.working, &RefCell::default()).await
     }
+}
+
+impl<'a> Watcher<'a> {
+    /// The rotations of an issuer, whatever credential each has: one account may have several.
+    fn rotations_at(&self, account: &Account<'_>) -> impl Iterator<Item = &'a RotationRequest> {
+        let url = &account.settings.url;
+        self.request.rotations.iter().filter(move |it| it.issuer.url == *url)
+    }
 
     /// The family of the rotation that was given this value as its current key.
-    fn family_given(&self, value: &Secret) -> Option<String> {
-        let rotation = self.rotations.iter().find(|it| it.policy.current_key.as_ref() == Some(value));
+    fn family_given(&self, account: &Account<'_>, value: &Secret) -> Option<String> {
+        let rotation = self.rotations_at(account).find(|it| it.policy.current_key.as_ref() == Some(value));
         rotation.map(|it| it.policy.key_name.clone())
     }
 
     /// The family that all of these keys belong to, where that is one.
-    fn family_of_all(&self, listing: &Listing, ids: &[KeyId], value: &Secret) -> Option<String> {
+    fn family_of_all(&self, account: &Account<'_>, listing: &Listing, ids: &[KeyId], value: &Secret) -> Option<String> {
         let rows = listing.keys.iter().filter(|row| ids.contains(&row.id));
-        let families: BTreeSet<_> = rows.map(|row| self.family(row, value)).collect();
+        let families: BTreeSet<_> = rows.map(|row| self.family(account, row, value)).collect();
         if families.len() == 1 { families.into_iter().next().flatten() } else { None }
     }
 
     /// The family of the rotation that a key belongs to. A key that manages others is of none.
-    fn family(&self, row: &KeyRow, value: &Secret) -> Option<String> {
-        let is_of = |rotation: &&&RotationRequest| {
+    fn family(&self, account: &Account<'_>, row: &KeyRow, value: &Secret) -> Option<String> {
+        let is_of = |rotation: &&RotationRequest| {
             let policy = &rotation.policy;
             FamilyName::parse(&policy.key_name, &row.name).is_some() || policy.replace_key_id.as_ref() == Some(&row.id)
         };
-        let rotation = self.rotations.iter().find(is_of).map(|it| it.policy.key_name.clone());
-        rotation.or_else(|| self.family_given(value)).filter(|_| row.kind == KeyKind::Regular)
+        let rotation = self.rotations_at(account).find(is_of).map(|it| it.policy.key_name.clone());
+        rotation.or_else(|| self.family_given(account, value)).filter(|_| row.kind == KeyKind::Regular)
     }
-}
 
-impl<'a> Watcher<'a> {
+    /// Whether a value is one that this run is given and needs.
+    fn is_given(&self, value: &Secret) -> bool {
+        self.request.rotations.iter().any(|it| {
+            [&it.issuer.management_key, &it.issuer.current_key, &it.policy.current_key].contains(&&Some(value.clone()))
+        })
+    }
+
+    /// Whether nothing may be changed.
+    fn is_dry(&self) -> bool {
+        self.request.dry_run || self.request.rotations.iter().all(|rotation| rotation.dry_run)
+    }
+
     fn note(&self, watch: &mut WatchOutcome, problem: Problem) {
         self.console.event(&Event::Failed(&problem));
         watch.problems.push(problem);
@@ -187,8 +207,8 @@ impl<'a> Watcher<'a> {
 
     /// Reads every source, then asks each account about the values that look like its keys.
     async fn look(&self, client: &Client, github: &GitHub, watch: &mut WatchOutcome) -> (Vec<Account<'a>>, Vec<Leak>) {
-        let open = self.alerts(github, watch).await;
         let accounts = self.accounts(client);
+        let open = self.alerts(github, &accounts, watch).await;
         let (mut by_value, mut others): (BTreeMap<String, (Secret, Vec<FoundSecret>)>, usize) = Default::default();
         for alert in open {
             let readings = alert.value.iter().flat_map(readings).collect::<Vec<_>>();
@@ -206,11 +226,22 @@ impl<'a> Watcher<'a> {
             let what = format!("{} different keys stand in open alerts: {MAX_TRIED} are looked at", by_value.len());
             self.note(watch, Problem::new(what, "Close those that are dead, then run it again."));
         }
-        let values: Vec<_> = by_value.into_values().take(MAX_TRIED).collect();
+        let mut values: Vec<_> = by_value.into_values().collect();
+        // The newest leak is the most urgent one.
+        values.sort_by_key(|(_, alerts)| std::cmp::Reverse(alerts.iter().filter_map(|alert| alert.found_at).max()));
+        values.truncate(MAX_TRIED);
         let mut leaks = Vec::new();
         let lists = self.lists(&accounts, &values, watch).await;
-        for (value, alerts) in values {
+        let began = tokio::time::Instant::now();
+        let count = values.len();
+        for (nth, (value, alerts)) in values.into_iter().enumerate() {
             self.console.mask(&value);
+            if began.elapsed() > LONGEST_LOOK {
+                let what =
+                    format!("{} of {count} keys in open alerts were not looked at: it took too long", count - nth);
+                self.note(watch, Problem::new(what, "Run it again once the issuer answers in time."));
+                break;
+            }
             match self.whose(found(&value, &alerts), &accounts, &lists, watch).await {
                 Some(whose) => leaks.push(Leak { value, alerts, whose }),
                 None => watch.others += alerts.len(),
@@ -235,9 +266,12 @@ impl<'a> Watcher<'a> {
     }
 
     /// The open alerts of all sources, each once.
-    async fn alerts(&self, github: &GitHub, watch: &mut WatchOutcome) -> Vec<FoundSecret> {
+    async fn alerts(&self, github: &GitHub, accounts: &[Account<'_>], watch: &mut WatchOutcome) -> Vec<FoundSecret> {
+        // Nothing is done with the others, of which there may be thousands.
+        let is_asked_about =
+            |value: &Secret| readings(value).iter().any(|it| accounts.iter().any(|one| one.issuer.may_have_made(it)));
         let hide = |value: &Secret| {
-            if value.expose().len() >= SHORTEST_REDACTED && !value.is_words() {
+            if value.expose().len() >= SHORTEST_REDACTED && !value.is_words() && is_asked_about(value) {
                 self.console.redactor().learn(value);
             }
         };
@@ -283,19 +317,15 @@ impl<'a> Watcher<'a> {
             let settings = &rotation.issuer;
             let signs = |it: &IssuerSettings| it.management_key.clone().or_else(|| it.current_key.clone());
             let same = |it: &&mut Account<'_>| {
-                (&it.settings.url, &it.settings.kind) == (&settings.url, &settings.kind)
+                (&it.settings.url, it.settings.kind.workspace()) == (&settings.url, settings.kind.workspace())
                     && signs(it.settings) == signs(settings)
             };
             let working = settings.management_key.iter().chain(&rotation.policy.current_key).cloned();
             match accounts.iter_mut().find(same) {
-                Some(account) => {
-                    account.rotations.push(rotation);
-                    account.working.extend(working);
-                }
+                Some(account) => account.working.extend(working),
                 None => accounts.push(Account {
                     settings,
                     issuer: self.issuer(settings, client),
-                    rotations: vec![rotation],
                     working: working.collect(),
                 }),
             }
@@ -335,6 +365,23 @@ impl<'a> Watcher<'a> {
         lists
     }
 
+    /// The accounts that are asked about a value: the one that was given it or whose list has its label, else each whose keys
+    /// look so. A value is shown to no more than that.
+    fn to_ask(&self, value: &Secret, accounts: &[Account<'_>], lists: &[Option<Listing>]) -> Vec<usize> {
+        let may_be: Vec<usize> = (0..accounts.len())
+            .filter(|nth| accounts.get(*nth).is_some_and(|account| account.issuer.may_have_made(value)))
+            .collect();
+        let is_its = |nth: &&usize| {
+            let given = accounts.get(**nth).is_some_and(|it| it.working.contains(value));
+            let listed = lists.get(**nth).and_then(Option::as_ref).is_some_and(|it| labelled(it, value).is_some());
+            given || listed
+        };
+        match may_be.iter().find(is_its) {
+            Some(only) => vec![*only],
+            None => may_be,
+        }
+    }
+
     /// Whose key a value is. `None`: of no account here, or not known, which is noted as a problem.
     async fn whose(
         &self,
@@ -344,32 +391,43 @@ impl<'a> Watcher<'a> {
         watch: &mut WatchOutcome,
     ) -> Option<Whose> {
         let (value, mut best, mut undecided) = (found.value, None, Vec::new());
-        let asked = accounts.iter().filter(|account| account.issuer.may_have_made(value)).count();
         if accounts.iter().any(|account| account.settings.management_key.as_ref() == Some(value)) {
             return Some(Whose::Manages);
         }
-        for (nth, (account, listing)) in accounts.iter().zip(lists).enumerate() {
-            let Some(listing) = listing.as_ref().filter(|_| account.issuer.may_have_made(value)) else { continue };
+        let asked = self.to_ask(value, accounts, lists);
+        for (nth, account) in accounts.iter().enumerate().filter(|(nth, _)| asked.contains(nth)) {
+            let Some(listing) = lists.get(nth).and_then(Option::as_ref) else {
+                undecided.push(format!("the key list of {} could not be read", account.settings.url));
+                continue;
+            };
+            let given = self.family_given(account, value);
             match account.identify(listing, found).await {
                 FoundKey::Alive(id) => {
                     let row = listing.keys.iter().find(|row| row.id == id)?.clone();
-                    let family = account.family(&row, value);
+                    let family = self.family(account, &row, value);
                     return Some(Whose::Alive { key: Some(Box::new(row)), account: nth, family });
                 }
                 FoundKey::Manages => return Some(Whose::Manages),
-                FoundKey::Nameless(_) | FoundKey::Undecided(_) if account.family_given(value).is_some() => {
-                    return Some(Whose::Alive { key: None, account: nth, family: account.family_given(value) });
-                }
                 // Another account's keys may be accepted too.
-                FoundKey::Nameless(ids) => match account.family_of_all(listing, &ids, value).filter(|_| asked == 1) {
-                    None => best = Some(Whose::Nameless),
-                    family => return Some(Whose::Alive { key: None, account: nth, family }),
-                },
-                FoundKey::Ended(id) => {
-                    let row = listing.keys.iter().find(|row| row.id == id);
-                    return Some(Whose::Dead(row.map(|row| (row.id.clone(), row.name.clone()))));
+                FoundKey::Perhaps(id) if asked.len() == 1 => {
+                    let row = listing.keys.iter().find(|row| row.id == id)?.clone();
+                    let family = self.family(account, &row, value);
+                    return Some(Whose::Alive { key: Some(Box::new(row)), account: nth, family });
                 }
-                FoundKey::Refused { others_accepted: true } if best.is_none() => best = Some(Whose::Dead(None)),
+                FoundKey::Perhaps(_) => best = Some(Whose::Nameless),
+                FoundKey::Nameless(_) | FoundKey::Undecided(_) if given.is_some() => {
+                    return Some(Whose::Alive { key: None, account: nth, family: given });
+                }
+                FoundKey::Nameless(ids) => {
+                    match self.family_of_all(account, listing, &ids, value).filter(|_| asked.len() == 1) {
+                        None => best = Some(Whose::Nameless),
+                        family => return Some(Whose::Alive { key: None, account: nth, family }),
+                    }
+                }
+                FoundKey::Refused { others_accepted: true, key } if !matches!(best, Some(Whose::Nameless)) => {
+                    let row = key.and_then(|id| listing.keys.iter().find(|row| row.id == id));
+                    best = Some(Whose::Dead(row.map(|row| (row.id.clone(), row.name.clone()))));
+                }
                 FoundKey::Refused { .. } if best.is_none() => best = Some(Whose::PerhapsDead),
                 FoundKey::Refused { .. } | FoundKey::Strangers => {}
                 FoundKey::Undecided(why) => undecided.push(why),
@@ -417,15 +475,17 @@ impl<'a> Watcher<'a> {
         fleet::run_some(request, Some(&families), Rc::clone(&self.variables), self.interrupt, self.console).await
     }
 
-    /// Why a target of the account may hold a key of no rotation, which must then stay enabled.
-    async fn may_be_held(&self, account: &Account<'_>) -> Option<String> {
+    /// Why a target may hold a key of no rotation, which must then stay enabled.
+    async fn may_be_held(&self) -> Option<String> {
         self.console.event(&Event::Note("looking at every target before a key of no rotation is disabled".to_owned()));
         let mut request = Request { warnings: Vec::new(), ..self.request.clone() };
         request.rotations.iter_mut().for_each(|rotation| rotation.dry_run = true);
-        let families = account.rotations.iter().map(|it| it.policy.key_name.clone()).collect();
+        let families = request.rotations.iter().map(|it| it.policy.key_name.clone()).collect();
         let outcomes = self.run(&request, families).await;
-        let is_known =
-            |target: &TargetReport| matches!(target.before, Some(Holding::Current | Holding::Ours | Holding::Empty));
+        // What rests on an input alone may be otherwise.
+        let is_known = |target: &TargetReport| {
+            target.seen && matches!(target.before, Some(Holding::Current | Holding::Ours | Holding::Empty))
+        };
         outcomes.iter().find_map(|outcome| match outcome.targets.iter().find(|target| !is_known(target)) {
             Some(target) => Some(format!("{} may hold it", target.name)),
             None if outcome.targets.is_empty() => Some(format!("the targets of {} may hold it", outcome.key_name)),
@@ -444,7 +504,12 @@ impl<'a> Watcher<'a> {
                 Whose::Dead(key) => (key.clone(), None),
                 Whose::Manages | Whose::Nameless | Whose::PerhapsDead => (None, None),
             };
-            let verdict = self.verdict(accounts, &leak, &watch.rotations).await;
+            let verdict = match self.verdict(accounts, &leak, &watch.rotations).await {
+                Verdict::Close(_) if self.is_dry() => {
+                    Verdict::Left(Fate::Planned("the key is dead; the alert would be closed".to_owned()))
+                }
+                verdict => verdict,
+            };
             for alert in leak.alerts {
                 let fate = match &verdict {
                     Verdict::Left(fate) => fate.clone(),
@@ -488,9 +553,10 @@ impl<'a> Watcher<'a> {
                 self.after_rotation(accounts.get(*account), leak, outcome).await
             }
             Whose::Alive { key: Some(row), account, .. } => match accounts.get(*account) {
-                Some(account) if row.kind == KeyKind::Regular && !account.working.contains(&leak.value) => {
-                    let stopped = || Verdict::Left(Fate::Alive(Problem::new(STOPPED, "run it again")));
-                    self.unless_stopped(self.stray(account, row, &leak.value)).await.unwrap_or_else(stopped)
+                Some(account) if row.kind == KeyKind::Regular && !self.is_given(&leak.value) => {
+                    let what = format!("{STOPPED}; the key may have been disabled");
+                    let stopped = || Verdict::Left(Fate::Alive(Problem::new(what, "run it again")));
+                    self.unless_stopped(self.stray(account, row, leak)).await.unwrap_or_else(stopped)
                 }
                 _ => manages(),
             },
@@ -501,11 +567,8 @@ impl<'a> Watcher<'a> {
                 "the key works, and the issuer does not tell which of the listed keys it is",
                 "find the key in the issuer's dashboard; if it is of a rotation, run that with `leaked: true`",
             ))),
-            Whose::Dead(_) if self.request.dry_run && self.settings.close_dead => {
-                Verdict::Left(Fate::Planned("the key is dead; the alert would be closed".to_owned()))
-            }
             Whose::Dead(key) if self.settings.close_dead => {
-                let which = key.as_ref().map_or_else(|| "The key".to_owned(), |(id, name)| format!("{name} ({id})"));
+                let which = key.as_ref().map_or_else(|| "The key".to_owned(), |(_, name)| name.clone());
                 Verdict::Close(self.comment(&format!("{which} was dead already.")))
             }
             Whose::Dead(_) => Verdict::Left(Fate::Open(
@@ -525,12 +588,13 @@ impl<'a> Watcher<'a> {
             let what = "the family would be rotated as with `leaked`, and the alert closed";
             return Verdict::Left(Fate::Planned(what.to_owned()));
         }
-        let which = leak.row().map_or_else(|| "the key".to_owned(), |row| row.id.to_string());
+        // GitHub takes 280 characters, and the run's page stands behind it.
+        let which = leak.row().map_or_else(|| "the key".to_owned(), |row| row.name.clone());
         let is_it = |key: &&KeyReport| leak.row().is_some_and(|row| row.id == key.id);
         let reported = outcome.and_then(|outcome| outcome.keys.iter().find(is_it));
         if let Some(Death::RefusedSince(at)) = reported.and_then(|key| key.death) {
             let new = outcome.and_then(|outcome| outcome.new_key.as_ref());
-            let new = new.map(|(id, _)| format!(" {id} replaced it.")).unwrap_or_default();
+            let new = new.map(|(_, name)| format!(" {name} replaced it.")).unwrap_or_default();
             let told = format!("{which} was retired, and is refused since {}.{new}", moment(at));
             return Verdict::Close(self.comment(&told));
         }
@@ -551,64 +615,72 @@ impl<'a> Watcher<'a> {
         match self.list(account.issuer.as_ref()).await {
             Ok(listing) => matches!(
                 account.identify(&listing, found(&leak.value, &leak.alerts)).await,
-                FoundKey::Ended(_) | FoundKey::Refused { others_accepted: true }
+                FoundKey::Refused { others_accepted: true, .. }
             ),
             Err(_) => false,
         }
     }
 
     /// A key that works and is of no rotation.
-    async fn stray(&self, account: &Account<'_>, row: &KeyRow, value: &Secret) -> Verdict {
+    async fn stray(&self, account: &Account<'_>, row: &KeyRow, leak: &Leak) -> Verdict {
         let (id, name, issuer) = (&row.id, &row.name, account.issuer.as_ref());
+        let left = |what: &str, next: String| {
+            Verdict::Left(Fate::Alive(Problem::new(format!("{name} ({id}) works, and {what}"), next)))
+        };
         // OpenRouter's list does not say which keys manage others.
-        if let Some(at) = issuer.endpoints().last()
-            && let KeyProbe::Accepted(about) = issuer.try_key(value, *at).await
-            && about.manages
-        {
-            return manages();
+        if let Some(at) = issuer.endpoints().last() {
+            match issuer.try_key(&leak.value, *at).await {
+                KeyProbe::Accepted(about) if about.manages => return manages(),
+                KeyProbe::Accepted(_) | KeyProbe::NoSuchEndpoint => {}
+                KeyProbe::Refused => return left("was refused the next time", "run it again".to_owned()),
+                KeyProbe::Undecided(why) => {
+                    return left(&format!("whether it manages others is not known: {why}"), "run it again".to_owned());
+                }
+            }
+        }
+        if is_of_any_family(name) || was_taken_back(name) {
+            let next = "run the rotation that it belongs to with `leaked: true`, and add that to this watch".to_owned();
+            return left("its name is that of another rotation's key", next);
         }
         if self.settings.on_leak == OnLeak::Report {
             let next = format!(
                 "rotate it with `replace-key-id: {id}` and `leaked: true`, or set `on-leak: disable`. {}",
                 issuer.manual(id)
             );
-            let what = format!("{name} ({id}) works, and is of no rotation");
-            return Verdict::Left(Fate::Alive(Problem::new(what, next)));
+            return left("is of no rotation", next);
         }
-        if let Some(why) = self.may_be_held(account).await {
-            let what = format!("{name} ({id}) works, is of no rotation, and is not disabled: {why}");
+        if let Some(why) = self.may_be_held().await {
             let next = format!("see what the target holds; if it is this key, set `replace-key-id: {id}`");
-            return Verdict::Left(Fate::Alive(Problem::new(what, next)));
+            return left(&format!("is of no rotation, and is not disabled: {why}"), next);
         }
-        if self.request.dry_run {
+        if self.is_dry() {
             return Verdict::Left(Fate::Planned(format!("{name} ({id}) would be disabled, and the alert closed")));
         }
-        match self.disable(id, issuer, value).await {
-            Ok(()) => Verdict::Close(self.comment(&format!("{name} ({id}) was disabled, and is refused."))),
+        match self.disable(account, id, leak).await {
+            Ok(()) => Verdict::Close(self.comment(&format!("{name} was disabled, and is refused."))),
             Err(why) => {
-                let what = format!("{name} ({id}) could not be disabled: {why}");
-                Verdict::Left(Fate::Alive(Problem::new(what, issuer.manual(id))))
+                Verdict::Left(Fate::Alive(Problem::new(format!("{name} ({id}) works: {why}"), issuer.manual(id))))
             }
         }
     }
 
     /// Disables a key, and looks whether that has come about.
-    async fn disable(&self, id: &KeyId, issuer: &dyn KeyIssuer, value: &Secret) -> Result<(), String> {
+    async fn disable(&self, account: &Account<'_>, id: &KeyId, leak: &Leak) -> Result<(), String> {
+        let issuer = account.issuer.as_ref();
         if self.interrupt.requested() {
-            return Err(STOPPED.to_owned());
+            return Err(format!("it could not be disabled: {STOPPED}"));
         }
         let told = self.again("disable the key", async || issuer.set_disabled(id, true).await).await;
-        let listing = self.list(issuer).await.map_err(|it| it.to_string())?;
+        let listing = self.list(issuer).await.map_err(|it| format!("it may be disabled: {it}"))?;
         let is_off = listing.keys.iter().all(|row| row.id != *id || row.disabled);
         match told {
             _ if is_off => {}
-            Err(failure) => return Err(failure.to_string()),
-            Ok(_) => return Err("the issuer's list shows it enabled".to_owned()),
+            Err(failure) => return Err(format!("it could not be disabled: {failure}")),
+            Ok(_) => return Err("it could not be disabled: the issuer's list shows it enabled".to_owned()),
         }
         let began = tokio::time::Instant::now();
         let within = self.request.rotations.iter().map(|it| it.policy.verify_timeout).max().unwrap_or_default();
-        let Some(at) = issuer.endpoints().last() else { return Ok(()) };
-        while issuer.try_key(value, *at).await != KeyProbe::Refused {
+        while !self.is_dead(Some(account), leak).await {
             if began.elapsed() > within || self.interrupt.requested() {
                 return Err("it is disabled, and was not seen to be refused".to_owned());
             }

@@ -303,6 +303,7 @@ impl Cleaner<'_> {
         TargetReport {
             name: self.name(&target.name),
             before: target.before,
+            seen: target.seen,
             state: target.state,
             took: target.took,
             detail: target.detail.as_ref().map(|detail| self.sentence(detail)),

@@ -21,7 +21,7 @@ pub(super) fn key(id: &str, name: &str, fate: KeyFate) -> KeyReport {
 
 pub(super) fn target(name: &str, state: TargetState, detail: Option<&str>) -> TargetReport {
     let took = (state != TargetState::Untouched).then_some(Duration::from_millis(340));
-    TargetReport { name: name.into(), before: None, state, took, detail: detail.map(Into::into) }
+    TargetReport { name: name.into(), before: None, seen: false, state, took, detail: detail.map(Into::into) }
 }
 
 /// One old key deleted, two targets written.

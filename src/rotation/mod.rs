@@ -15,7 +15,7 @@ pub mod ports;
 pub mod recovery;
 pub mod step;
 
-pub use self::exec::found::{Found, FoundKey, identify_found};
+pub use self::exec::found::{Found, FoundKey, identify_found, labelled};
 pub use self::exec::reenable::reenable;
 pub use self::exec::run::Context;
 pub use self::exec::{dry_run, rotate};

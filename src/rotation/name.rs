@@ -85,7 +85,8 @@ pub fn was_taken_back(name: &str) -> bool {
 }
 
 /// Whether a name is one that some rotation made, or looks like it.
-pub(super) fn is_of_any_family(name: &str) -> bool {
+#[must_use]
+pub fn is_of_any_family(name: &str) -> bool {
     // A family's name may hold anything, dates too: what counts is the end.
     let families = name.match_indices('-').filter_map(|(at, _)| name.get(..at));
     families.into_iter().any(|family| FamilyName::parse(family, name).is_some())

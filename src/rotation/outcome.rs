@@ -106,6 +106,8 @@ pub struct TargetReport {
     pub name: String,
     /// What it held before, where that was decided on.
     pub before: Option<Holding>,
+    /// It was seen there or follows from times alone, and rests on no input that says so.
+    pub seen: bool,
     /// What it holds at the end.
     pub state: TargetState,
     /// How long its write took.

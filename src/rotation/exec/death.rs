@@ -25,7 +25,8 @@ pub(super) fn values_in_hand(seen: &Observation, policy: &Policy, found: &[Targe
         });
     let held = seen.held.as_ref().and_then(|held| held.is.clone().or_else(|| held.perhaps.clone()));
     let exposed = policy.exposed.iter().map(|(id, value)| (id.clone(), value.clone()));
-    exposed.chain(in_targets).chain(held.zip(policy.current_key.clone())).collect()
+    // What leaked has to be seen dead, whatever else passes for the same key.
+    in_targets.chain(held.zip(policy.current_key.clone())).chain(exposed).collect()
 }
 
 impl Run<'_> {

@@ -14,6 +14,7 @@ use crate::rotation::outcome::{
     TargetState,
 };
 use crate::rotation::plan::Blocked;
+use crate::rotation::plan::holdings::TargetHolding;
 use crate::rotation::plan::observation::Observation;
 use crate::rotation::plan::pending::Standing;
 
@@ -111,7 +112,13 @@ impl Run<'_> {
         if !self.policy.leaked || verdict == RunStatus::Planned || memory.ended || retired {
             return None;
         }
-        let Some(id) = memory.current.as_ref().or(self.policy.replace_key_id.as_ref()) else {
+        // Of keys that were found elsewhere those are meant, whichever is current.
+        let gone = |id: &&KeyId| matches!(memory.fate(id), Some(KeyFate::Deleted | KeyFate::Disabled));
+        let exposed = self.policy.exposed.keys().find(|id| !gone(id));
+        if exposed.is_none() && !self.policy.exposed.is_empty() {
+            return None;
+        }
+        let Some(id) = exposed.or(memory.current.as_ref()).or(self.policy.replace_key_id.as_ref()) else {
             let first = verdict == RunStatus::Rotated;
             return (!first).then(|| {
                 Problem::new(
@@ -183,6 +190,7 @@ impl Run<'_> {
             .map(|(at, (store, progress))| TargetReport {
                 name: store.name(),
                 before: memory.found.get(at).map(|found| found.holding),
+                seen: memory.found.get(at).is_some_and(TargetHolding::is_seen),
                 state: if rotated {
                     TargetState::New
                 } else if progress.put_back.is_some() {

@@ -42,7 +42,7 @@ impl Situation<'_> {
         let target = |pick: &dyn Fn(Option<Timestamp>) -> bool| {
             self.seen.targets.iter().find(|target| pick(target.last_write)).map(|target| target.name.as_str())
         };
-        if self.policy.leaked {
+        if self.policy.leaked && self.would_end_the_leak(current) {
             return Some("the key has leaked".to_owned());
         }
         if !self.family.unconfirmed.is_empty() {
@@ -82,6 +82,13 @@ impl Situation<'_> {
             }
             _ => None,
         }
+    }
+
+    /// Of keys that were found elsewhere one has to be alive and of this family: to replace another helps nobody.
+    fn would_end_the_leak(&self, current: &KeyRow) -> bool {
+        let exposed = &self.policy.exposed;
+        let is_one = |row: &KeyRow| exposed.contains_key(&row.id);
+        exposed.is_empty() || is_one(current) || self.family.all().any(is_one)
     }
 
     /// A dead key that was made no more than a lease before the current one: a run that did not finish, or one beside another,

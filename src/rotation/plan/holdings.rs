@@ -93,6 +93,12 @@ pub struct TargetHolding {
 }
 
 impl TargetHolding {
+    /// Whether it was seen there, or follows from when the target was written, and rests on no input that says so.
+    #[must_use]
+    pub fn is_seen(&self) -> bool {
+        matches!(self.evidence, Evidence::Value(_) | Evidence::Deployed(_) | Evidence::Absent)
+    }
+
     /// Whether the key being replaced was deployed here, or another key of the family.
     #[must_use]
     pub fn is_ours(&self) -> bool {

@@ -150,13 +150,22 @@ impl GitHub {
         Err(Failure::advised(format!("{source} has more than {most} open alerts"), "Name repositories in `alerts-of`."))
     }
 
-    /// Closes an alert as revoked. Safe to repeat.
+    /// Closes an alert as revoked, unless somebody has closed it meanwhile: what a person said of it stays. Safe to repeat.
     ///
     /// # Errors
     /// As any write.
     pub async fn close_alert(&self, alert: &FoundSecret, comment: &str) -> Result<(), Failure> {
         let number = alert.number.to_string();
-        let route = route(&paths::alert(&alert.owner, &alert.repo, &number))?;
+        let path = paths::alert(&alert.owner, &alert.repo, &number);
+        let query = [("hide_secret", "true".to_owned())];
+        let now = self.get::<State>(None, &path, &query).await?;
+        if now.answer.status != StatusCode::OK {
+            return Err(self.failure(&now.answer));
+        }
+        if now.read()?.state != "open" {
+            return Ok(());
+        }
+        let route = route(&path)?;
         let comment: String = comment.chars().take(LONGEST_COMMENT).collect();
         let body = json!({ "state": "resolved", "resolution": "revoked", "resolution_comment": comment });
         let octo = async |octo: Octocrab| octo._patch(route.as_str(), Some(&body)).await.map(drop);

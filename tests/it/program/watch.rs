@@ -504,3 +504,164 @@ fn a_listed_key_that_manages_others_is_not_disabled() {
     ended(&ran, 3, "attention");
     assert!(!is_dead(&stage, &value) && alert(&stage, "acme/app", 1).open, "{}", ran.log());
 }
+
+/// One account is one, however its rotations are configured.
+#[test]
+fn a_key_of_another_rotation_of_the_account_is_rotated_and_not_disabled() {
+    for set in ["include-byok-in-limit: true", "workspace-id: other"] {
+        let stage = Setting::new(Dialect::OpenRouter).stage();
+        stage.world.by_hand(|state| _ = state.github.add_repo("acme/staging"));
+        let value = leak_current(&stage, "acme/app");
+        let text = format!(
+            "rotations:\n  - {{key-name: staging, targets: [\"repo:acme/staging\"], {set}}}\n  - {{key-name: production, \
+             targets: [\"repo:acme/app\"]}}\n"
+        );
+        let path = stage.put("keyrotor.yml", text);
+        let run = watch(&stage).input("key-name", "").input("targets", "").input("config", &path);
+        let ran = run.input("on-leak", "disable").run();
+        ended(&ran, 0, "rotated");
+        assert!(is_dead(&stage, &value), "{set}\n{}", ran.log());
+        closed(&stage, "acme/app", 1);
+        stage.check_no_outage().unwrap();
+    }
+}
+
+/// Its targets are another workflow's, which this one does not know.
+#[test]
+fn a_key_that_is_named_as_another_rotations_is_left_to_a_person() {
+    for name in ["staging-2026-10-22-aaaaaa", "staging-2026-10-22-aaaaaa-reenabled"] {
+        let stage = Setting::new(Dialect::OpenRouter).stage();
+        let (_, value) = stage.world.by_hand(|state| state.issuer.seed_key(name, |_| {}));
+        stage.world.by_hand(|state| _ = state.github.leak("acme/app", &value));
+        let ran = watch(&stage).input("on-leak", "disable").run();
+        ended(&ran, 3, "attention");
+        assert!(ran.tells("its name is that of another rotation's key"), "{}", ran.log());
+        assert!(!is_dead(&stage, &value) && alert(&stage, "acme/app", 1).open);
+    }
+}
+
+/// Where the issuer does not say whether a key manages others, it may.
+#[test]
+fn a_key_that_may_manage_others_is_not_disabled() {
+    let stage = Setting::new(Dialect::OpenRouter).stage();
+    let value = stage.world.by_hand(|state| {
+        let (_, value) = state.issuer.seed_management("colleague");
+        state.github.leak("acme/app", &value);
+        value
+    });
+    for nth in 1..=6 {
+        stage.world.clear_faults();
+        stage.world.fault(&format!("issuer:GET:{nth}:status=502"));
+        let ran = watch(&stage).input("on-leak", "disable").run();
+        assert_ne!(ran.status(), 0, "{nth}\n{}", ran.log());
+        assert!(!is_dead(&stage, &value) && alert(&stage, "acme/app", 1).open, "{nth}\n{}", ran.log());
+    }
+}
+
+/// What has expired is dead, whatever its family does.
+#[test]
+fn a_key_that_has_expired_rotates_nothing() {
+    let stage = Setting::new(Dialect::OpenRouter).stage();
+    let value = stage.world.by_hand(|state| {
+        let end = state.issuer.clock.now() + Duration::from_secs(3600);
+        let (_, value) = state.issuer.seed_key("production-2026-09-01-bbbbbb", |key| key.rights.expires_at = Some(end));
+        value
+    });
+    stage.world.advance(Duration::from_secs(7200));
+    stage.world.by_hand(|state| _ = state.github.leak("acme/app", &value));
+    let before = stage.held();
+    let ran = watch(&stage).run();
+    ended(&ran, 0, "watched");
+    assert!(ran.tells("the key is dead") && stage.held() == before, "{}", ran.log());
+}
+
+/// Placeholders agree with masked labels, and are no keys.
+#[test]
+fn a_value_that_only_agrees_with_a_label_changes_nothing() {
+    let stage = Setting::new(Dialect::OpenRouter).stage();
+    let value = stage.held()[0].clone().unwrap();
+    let (head, tail) = (&value[..14], &value[value.len() - 4..]);
+    let placeholder = format!("{head}{}{tail}", "x".repeat(value.len() - 18));
+    stage.world.by_hand(|state| _ = state.github.leak("acme/app", &placeholder));
+    let before = stage.held();
+    let ran = watch(&stage).input("on-leak", "disable").run();
+    assert_eq!((stage.held(), is_dead(&stage, &value)), (before, false), "{}", ran.log());
+}
+
+/// A team's account at the same issuer: its key is accepted, and is not the one that is deployed here.
+#[test]
+fn a_strangers_key_that_is_accepted_neither_rotates_nor_is_called_dead() {
+    let stage = Setting::new(Dialect::Mgmt).with_current_key().stage();
+    stage.behaviour(|it| (it.forgets_after, it.has_key_endpoint) = (Duration::from_secs(24 * 3600), false));
+    let value = stage.world.by_hand(|state| {
+        let (id, value) = state.issuer.seed_key("theirs", |_| {});
+        _ = state.issuer.delete(&id);
+        value
+    });
+    stage.world.advance(Duration::from_secs(600));
+    stage.world.by_hand(|state| _ = state.github.leak("acme/app", &value));
+    let before = stage.held();
+    let ran = watch(&stage).input("close-dead-alerts", "true").input("verify-timeout", "1s").run();
+    ended(&ran, 3, "attention");
+    assert!(stage.held() == before && alert(&stage, "acme/app", 1).open, "{}", ran.log());
+}
+
+/// A target that somebody wrote by hand may hold the key, whatever `current-key` says.
+#[test]
+fn a_key_is_not_disabled_while_a_target_was_written_by_hand() {
+    let stage = Setting::new(Dialect::OpenRouter).repos(&["acme/app", "acme/api"]).with_current_key().stage();
+    let value = stage.world.by_hand(|state| {
+        let (_, value) = state.issuer.seed_key("somebodys", |_| {});
+        state.github.leak("acme/app", &value);
+        value
+    });
+    stage.world.advance(Duration::from_secs(600));
+    stage.world.by_hand(|state| state.github.write_secret(&Place::repo("acme/api"), SECRET, &value));
+    stage.world.advance(Duration::from_secs(600));
+    let ran = watch(&stage).input("on-leak", "disable").run();
+    ended(&ran, 3, "attention");
+    assert!(!is_dead(&stage, &value), "{}", ran.log());
+    stage.check_no_outage().unwrap();
+}
+
+/// Wherever it stands, it holds.
+#[test]
+fn where_every_rotation_is_dry_nothing_is_changed() {
+    let stage = Setting::new(Dialect::OpenRouter).stage();
+    let (id, value) = stage.world.by_hand(|state| state.issuer.seed_key("somebodys", |_| {}));
+    let (dead_id, dead) = stage.world.by_hand(|state| state.issuer.seed_key("dead", |_| {}));
+    stage.world.by_hand(|state| {
+        _ = state.issuer.delete(&dead_id);
+        state.github.leak("acme/app", &value);
+        state.github.leak("acme/app", &dead);
+    });
+    let text = "rotations: [{key-name: production, targets: [\"repo:acme/app\"], dry-run: true}]\nissuer: openrouter\n";
+    let path = stage.put("keyrotor.yml", text);
+    let run = watch(&stage).input("key-name", "").input("targets", "").input("config", &path).input("issuer", "");
+    let ran = run.input("on-leak", "disable").input("close-dead-alerts", "true").run();
+    assert_eq!(traffic::writes(&ran), Vec::<String>::new(), "{id}\n{}", ran.log());
+    assert!(!is_dead(&stage, &value) && alert(&stage, "acme/app", 2).open, "{}", ran.log());
+}
+
+/// What a person said of an alert meanwhile stays.
+#[test]
+fn an_alert_that_was_closed_meanwhile_is_left_as_it_is() {
+    let stage = stage();
+    leak_current(&stage, "acme/app");
+    let world = stage.world.clone();
+    stage.world.fault("issuer:POST:1:delay=300ms");
+    let ran = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !world.requests().iter().any(|request| request.method == "POST") {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            world.by_hand(|state| {
+                let alert = state.github.alerts.last_mut().unwrap();
+                (alert.open, alert.resolution) = (false, Some("used_in_tests".to_owned()));
+            });
+        });
+        watch(&stage).run()
+    });
+    assert_eq!(ran.status(), 0, "{}", ran.log());
+    assert_eq!(alert(&stage, "acme/app", 1).resolution.as_deref(), Some("used_in_tests"));
+}

@@ -61,6 +61,7 @@ fn took(u: &mut Unstructured<'_>) -> Result<Duration> {
 fn target(u: &mut Unstructured<'_>) -> Result<TargetReport> {
     Ok(TargetReport {
         name: echoing(u)?,
+        seen: u.arbitrary()?,
         before: None,
         state: *u.choose(&STATES)?,
         took: maybe(u, took)?,

@@ -26,9 +26,10 @@ pub(super) fn of_repository(github: &mut GitHub, asked: &Asked<'_>, full_name: &
     }
     match (asked.request.method.as_str(), rest) {
         ("GET", []) => list(github, asked, |alert| alert.repo == place, false),
-        ("PATCH", [number]) => {
+        ("GET" | "PATCH", [number]) => {
             let number = number.parse().unwrap_or(0);
             match github.alerts.iter().position(|it| it.repo == place && it.number == number) {
+                Some(at) if asked.request.method == "GET" => Reply::json(200, row(github, &github.alerts[at], false)),
                 Some(at) => update(github, asked, at),
                 None => not_found(),
             }
