@@ -238,7 +238,7 @@ pub const INPUTS: &[Input] = &[
              `env:OWNER/NAME/ENVIRONMENT`, `org:ORG`, `dependabot:OWNER/NAME`, `dependabot-org:ORG`, \
              `codespaces:OWNER/NAME`, `codespaces-org:ORG`, `agents:OWNER/NAME`, `agents-org:ORG`, \
              `kubernetes:NAMESPACE/NAME#KEY`, `vault:MOUNT/PATH#FIELD`, `aws-secretsmanager:NAME_OR_ARN[#JSON_FIELD]`, \
-             `file:PATH[#VARIABLE]`.\n\n\
+             `aws-ssm:NAME`, `file:PATH[#VARIABLE]`.\n\n\
              `repo:OWNER/*` is every repository of an owner, narrowed by `topic=TOPIC`, `visibility=private` and \
              `except=NAME,NAME`.\n\n\
              Words may follow, such as `secret=NAME`, `visibility=selected repos=NAME,NAME`, \

@@ -30,7 +30,7 @@ use crate::rotation::model::{Sighting, Written};
 use crate::rotation::ports::SecretStore;
 use crate::secret::Secret;
 #[cfg(feature = "aws")]
-use aws::{Aws, AwsSecretStore};
+use aws::{Aws, AwsParameterStore, AwsSecretStore};
 pub use context::StoreContext;
 use github::{GitHub, GitHubSecret, Shadows};
 use target::{GitHubTarget, Place, Target};
@@ -80,6 +80,8 @@ impl Stores {
             (Target::GitHub(target), Some(github)) => Box::new(github_secret(target, github).one_of(at_github)),
             #[cfg(feature = "aws")]
             (Target::Aws(target), _) => Box::new(AwsSecretStore::new(Rc::clone(&self.aws), target)),
+            #[cfg(feature = "aws")]
+            (Target::AwsSsm(target), _) => Box::new(AwsParameterStore::new(Rc::clone(&self.aws), target)),
             #[cfg(feature = "vault")]
             (Target::Vault(target), _) => Box::new(VaultSecret::new(Rc::clone(&self.vault), target)),
             #[cfg(feature = "kubernetes")]

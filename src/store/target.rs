@@ -17,7 +17,7 @@ use std::fmt;
 
 use crate::secret::prefix;
 use accept::Accepted;
-pub use aws::AwsSecret;
+pub use aws::{AwsParameter, AwsSecret};
 pub use canary::Canary;
 pub use file::FileVariable;
 pub(crate) use grammar::spaced;
@@ -88,6 +88,8 @@ pub enum Target {
     Vault(VaultField),
     /// An AWS secret.
     Aws(AwsSecret),
+    /// A parameter of AWS Systems Manager.
+    AwsSsm(AwsParameter),
     /// One variable of a `.env` file.
     File(FileVariable),
 }
@@ -134,6 +136,7 @@ impl Target {
             Self::Kubernetes(_) => Kind::Kubernetes,
             Self::Vault(_) => Kind::Vault,
             Self::Aws(_) => Kind::AwsSecretsManager,
+            Self::AwsSsm(_) => Kind::AwsSsm,
             Self::File(_) => Kind::File,
         }
     }
@@ -184,6 +187,7 @@ impl Target {
             Self::Kubernetes(target) => target.to_string(),
             Self::Vault(target) => target.to_string(),
             Self::Aws(target) => target.to_string(),
+            Self::AwsSsm(target) => target.to_string(),
             Self::File(target) => target.to_string(),
         }
     }
@@ -196,7 +200,7 @@ impl Target {
             Self::GitHub(_) | Self::Selection(_) => self.label().to_lowercase(),
             Self::Aws(target) => target.identity(),
             Self::File(target) => target.identity(),
-            Self::Kubernetes(_) | Self::Vault(_) => self.label(),
+            Self::Kubernetes(_) | Self::Vault(_) | Self::AwsSsm(_) => self.label(),
         }
     }
 }
@@ -220,6 +224,7 @@ impl fmt::Display for Target {
             Self::Kubernetes(target) => write!(f, "{target}{}", target.words()),
             Self::Vault(target) => write!(f, "{target}{}", target.words()),
             Self::Aws(target) => write!(f, "{target}{}", target.words()),
+            Self::AwsSsm(target) => write!(f, "{target}{}", target.words()),
             Self::File(target) => write!(f, "{target}{}", target.words()),
         }
     }

@@ -58,6 +58,7 @@ mod program {
 /// The kinds of targets, each by itself.
 mod stores {
     mod aws;
+    mod aws_ssm;
     mod canary;
     mod files;
     mod github_store;

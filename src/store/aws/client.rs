@@ -15,10 +15,11 @@ use aws_sdk_secretsmanager::config::timeout::TimeoutConfig;
 use aws_sdk_secretsmanager::config::{Builder, StalledStreamProtectionConfig};
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::fault::{self, Fault};
+use super::call::Parameters;
+use super::fault::{self, Dated, Fault};
 use super::process;
 use super::watch::{Learning, Watch};
 use super::wire::Wire;
@@ -52,12 +53,9 @@ pub(super) struct Service {
     /// Where.
     pub(super) region: String,
     learning: Learning,
-}
-
-/// An answer, and when it was given on AWS's clock.
-pub(super) struct Dated<T> {
-    pub(super) answer: T,
-    pub(super) date: Timestamp,
+    /// Parameter Store there, once it is needed.
+    parameters: OnceCell<Parameters>,
+    config: SdkConfig,
 }
 
 impl Aws {
@@ -116,7 +114,20 @@ impl Aws {
             .credentials_provider(learning.clone())
             .retry_config(RetryConfig::disabled())
             .build();
-        Ok(Service { client: Client::from_conf(service), region, learning })
+        Ok(Service { client: Client::from_conf(service), region, learning, parameters: OnceCell::new(), config })
+    }
+
+    /// Sends one request to Parameter Store, once.
+    pub(super) async fn ask_parameters(
+        &self,
+        (call, operation): (Call, &'static str),
+        body: &Value,
+    ) -> Result<Dated<Value>, Fault> {
+        let cell = self.service(None).await.map_err(Fault::known)?;
+        let Some(service) = cell.get() else { return Err(fault::undated(call, operation)) };
+        let connect = || Parameters::connect(&service.config, &service.region, service.learning.clone());
+        let parameters = service.parameters.get_or_try_init(connect).await.map_err(Fault::known)?;
+        parameters.ask(&self.ctx, (call, operation), body).await
     }
 
     /// Sends one request, once.

@@ -2,18 +2,34 @@
 
 use std::error::Error;
 
+use ::http::{HeaderMap, StatusCode};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use jiff::Timestamp;
+use serde_json::Value;
 
 use super::watch::Seen;
-use crate::http::{self, Call, Failure, Words, lost, retry_after, server_text, status_failure, transport_failure};
+use crate::http::{
+    self, Answer, Call, Failure, Words, lost, retry_after, server_text, status_failure, transport_failure,
+};
 use crate::secret::Redactor;
+
+/// An answer, and when it was given on AWS's clock.
+pub(super) struct Dated<T> {
+    pub(super) answer: T,
+    pub(super) date: Timestamp,
+}
+
+/// Parameter Store, as policies call it, in its host, and in what is signed.
+pub(super) const SSM: &str = "ssm";
 
 /// Why a request did not come to its end, and AWS's word for it, where it has one.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) code: Option<String>,
+    /// When it was answered, on AWS's clock.
+    pub(super) date: Option<Timestamp>,
     pub(super) failure: Failure,
 }
 
@@ -24,14 +40,25 @@ impl From<Fault> for Failure {
 }
 
 impl Fault {
+    /// Nobody has answered.
+    pub(super) fn known(failure: Failure) -> Self {
+        Self { code: None, date: None, failure }
+    }
+
     pub(super) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }
 }
 
 /// Too many requests, in the words of AWS's services; answered 400, before anything is done.
-const THROTTLED: [&str; 5] =
-    ["ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded", "ThrottledException"];
+const THROTTLED: [&str; 6] = [
+    "ThrottlingException",
+    "Throttling",
+    "TooManyRequestsException",
+    "TooManyUpdates",
+    "RequestLimitExceeded",
+    "ThrottledException",
+];
 /// The credentials are not accepted.
 const STRANGERS: [&str; 6] = [
     "ExpiredTokenException",
@@ -61,17 +88,7 @@ where
     let failure = match (service, seen.status) {
         (Some(said), Some(status)) => {
             let said = said.message().map(|said| server_text(said, redactor)).unwrap_or_default();
-            let named = code.as_deref().unwrap_or_default();
-            let message = format!("{operation}: AWS answered {}: {named}: {said}", status.as_u16());
-            let wait = retry_after(&seen.headers);
-            if THROTTLED.contains(&named) {
-                Failure::Transient { message, retry_after: wait }
-            } else if status.is_success() {
-                lost(call, message)
-            } else {
-                let words = Words::own_if(code.is_some());
-                status_failure((call, words), status, message, hint(operation, named, &said), wait)
-            }
+            told("secretsmanager", (call, operation), (status, &seen.headers), code.as_deref(), &said)
         }
         (_, Some(status)) if !status.is_success() => {
             let message = format!("{operation}: AWS answered {status}");
@@ -81,25 +98,49 @@ where
         (_, None) if !seen.sent => unsent(operation, error, redactor),
         (_, None) => on_the_way(call, operation, error, redactor),
     };
-    Fault { code, failure }
+    Fault { code, date: None, failure }
+}
+
+/// What an answer of AWS's JSON protocol says, which is no success.
+pub(super) fn answered(service: &str, answer: &Answer, operation: &str, redactor: &Redactor) -> Fault {
+    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    // `ParameterNotFound`, or `com.amazonaws.ssm#ParameterNotFound`.
+    let text = |name: &str| body.get(name).and_then(Value::as_str);
+    let code = text("__type").map(|code| code.rsplit('#').next().unwrap_or_default().to_owned());
+    let said = text("message").or_else(|| text("Message")).map(|said| server_text(said, redactor)).unwrap_or_default();
+    let asked = (answer.call, operation);
+    let failure = told(service, asked, (answer.status, &answer.headers), code.as_deref(), &said);
+    Fault { code, date: answer.date().ok(), failure }
+}
+
+fn told(
+    service: &str,
+    (call, operation): (Call, &str),
+    (status, headers): (StatusCode, &HeaderMap),
+    code: Option<&str>,
+    said: &str,
+) -> Failure {
+    let named = code.unwrap_or_default();
+    let message = format!("{operation}: AWS answered {}: {named}: {said}", status.as_u16());
+    let wait = retry_after(headers);
+    if THROTTLED.contains(&named) {
+        Failure::Transient { message, retry_after: wait }
+    } else if status.is_success() {
+        lost(call, message)
+    } else {
+        let words = Words::own_if(code.is_some());
+        status_failure((call, words), status, message, hint(service, operation, named, said), wait)
+    }
 }
 
 /// An answer without `Date`.
 pub(super) fn undated(call: Call, operation: &str) -> Fault {
-    Fault { code: None, failure: http::undated(call, operation) }
+    Fault::known(http::undated(call, operation))
 }
 
 fn unsent(operation: &str, error: &(dyn Error + 'static), redactor: &Redactor) -> Failure {
-    // What a program that hands out credentials says of its failure can be one.
     match in_chain::<CredentialsError>(error) {
-        Some(CredentialsError::CredentialsNotLoaded(_)) => no_credentials(),
-        Some(CredentialsError::InvalidConfiguration(_)) => {
-            Failure::advised("the AWS credentials are not set up as they should be", WHERE_FROM)
-        }
-        Some(CredentialsError::ProviderTimedOut(_)) => {
-            Failure::Hindered { message: format!("{operation}: no AWS credentials came in time"), hint: WHERE_FROM }
-        }
-        Some(_) => Failure::Hindered { message: format!("{operation}: no AWS credentials came"), hint: WHERE_FROM },
+        Some(error) => without_credentials(operation, error),
         None if matches!(in_chain::<reqwest::Error>(error), Some(error) if error.is_timeout()) => {
             Failure::Transient { message: format!("{operation}: no answer in time"), retry_after: None }
         }
@@ -107,6 +148,20 @@ fn unsent(operation: &str, error: &(dyn Error + 'static), redactor: &Redactor) -
             let why = innermost(error, redactor);
             Failure::refused(format!("{operation}: the request could not be put together: {why}"))
         }
+    }
+}
+
+/// What a program that hands out credentials says of its failure can be one, and is not told.
+pub(super) fn without_credentials(operation: &str, error: &CredentialsError) -> Failure {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => no_credentials(),
+        CredentialsError::InvalidConfiguration(_) => {
+            Failure::advised("the AWS credentials are not set up as they should be", WHERE_FROM)
+        }
+        CredentialsError::ProviderTimedOut(_) => {
+            Failure::Hindered { message: format!("{operation}: no AWS credentials came in time"), hint: WHERE_FROM }
+        }
+        _ => Failure::Hindered { message: format!("{operation}: no AWS credentials came"), hint: WHERE_FROM },
     }
 }
 
@@ -127,14 +182,23 @@ pub(super) fn no_credentials() -> Failure {
     Failure::advised("no AWS credentials were found", WHERE_FROM)
 }
 
-fn hint(operation: &str, code: &str, said: &str) -> Option<String> {
+fn hint(service: &str, operation: &str, code: &str, said: &str) -> Option<String> {
+    let what = if service == SSM { "parameter" } else { "secret" };
     let kms = said.contains("KMS") || said.contains("kms:");
     match code {
-        "AccessDeniedException" if kms => Some(about_kms(operation)),
-        "DecryptionFailure" | "EncryptionFailure" => Some(about_kms(operation)),
+        "AccessDeniedException" if kms => Some(about_kms(operation, what)),
+        "DecryptionFailure" | "EncryptionFailure" | "InvalidKeyId" => Some(about_kms(operation, what)),
+        // It is asked about all parameters, whatever its filter.
+        "AccessDeniedException" if operation == "DescribeParameters" => {
+            Some("The role's policy must allow ssm:DescribeParameters on `*`.".to_owned())
+        }
+        "AccessDeniedException" if service == SSM => {
+            Some(format!("The role's policy must allow ssm:{operation} on the parameter."))
+        }
         "AccessDeniedException" => {
             Some(format!("The role's policy must allow secretsmanager:{operation} on the secret."))
         }
+        "ParameterMaxVersionLimitExceeded" => Some("Move the label off the oldest of its 100 versions.".to_owned()),
         "ResourceNotFoundException" => Some(
             "Check the name, the region and the account. A secret is not made: aws secretsmanager create-secret does."
                 .to_owned(),
@@ -144,9 +208,13 @@ fn hint(operation: &str, code: &str, said: &str) -> Option<String> {
     }
 }
 
-fn about_kms(operation: &str) -> String {
-    let action = if operation == "GetSecretValue" { "kms:Decrypt" } else { "kms:GenerateDataKey and kms:Decrypt" };
-    format!("The role needs {action} on the KMS key that encrypts the secret, and that key must be enabled.")
+fn about_kms(operation: &str, what: &str) -> String {
+    let action = match operation {
+        "GetSecretValue" | "GetParameter" => "kms:Decrypt",
+        "PutParameter" => "kms:Encrypt",
+        _ => "kms:GenerateDataKey and kms:Decrypt",
+    };
+    format!("The role needs {action} on the KMS key that encrypts the {what}, and that key must be enabled.")
 }
 
 fn innermost(error: &(dyn Error + 'static), redactor: &Redactor) -> String {
@@ -184,12 +252,15 @@ mod tests {
             ("PutSecretValue", "AccessDeniedException", "User: x is not authorized", "secretsmanager:PutSecretValue"),
             ("GetSecretValue", "AccessDeniedException", "Access to KMS is not allowed", "kms:Decrypt"),
             ("PutSecretValue", "EncryptionFailure", "", "kms:GenerateDataKey"),
+            ("PutParameter", "AccessDeniedException", "User: x is not authorized", "ssm:PutParameter on the parameter"),
+            ("GetParameter", "InvalidKeyId", "", "kms:Decrypt"),
             ("DescribeSecret", "ResourceNotFoundException", "", "create-secret"),
             ("DescribeSecret", "ExpiredTokenException", "", "expired"),
         ] {
-            let hint = hint(operation, code, said).unwrap_or_default();
+            let service = if operation.contains("Parameter") { SSM } else { "secretsmanager" };
+            let hint = hint(service, operation, code, said).unwrap_or_default();
             assert!(hint.contains(words), "{hint}");
         }
-        assert_eq!(hint("PutSecretValue", "InvalidRequestException", ""), None);
+        assert_eq!(hint("secretsmanager", "PutSecretValue", "InvalidRequestException", ""), None);
     }
 }

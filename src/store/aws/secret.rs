@@ -19,8 +19,8 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 use zeroize::Zeroizing;
 
-use super::client::{Aws, Dated, Service};
-use super::fault::Fault;
+use super::client::{Aws, Service};
+use super::fault::{Dated, Fault};
 use super::text;
 use crate::http::{Call, Failure, one_line};
 use crate::rotation::model::{Contents, Held, Sighting, Written};
@@ -171,9 +171,8 @@ impl AwsSecretStore {
 
     /// A version by its id, else the current one.
     async fn value(&self, id: Option<&str>) -> Result<Dated<Version>, Fault> {
-        let known = |failure| Fault { code: None, failure };
-        let cell = self.service().await.map_err(known)?;
-        let service = connected(&cell).map_err(known)?;
+        let cell = self.service().await.map_err(Fault::known)?;
+        let service = connected(&cell).map_err(Fault::known)?;
         let Dated { answer, date } = self
             .aws
             .ask(service, (Call::Read, "GetSecretValue"), async |watch| {
@@ -185,7 +184,7 @@ impl AwsSecretStore {
                 ask.customize().interceptor(watch).send().await
             })
             .await?;
-        version(answer).map(|answer| Dated { answer, date }).map_err(known)
+        version(answer).map(|answer| Dated { answer, date }).map_err(Fault::known)
     }
 
     fn is_ours(&self, id: &str) -> bool {
@@ -256,9 +255,8 @@ impl AwsSecretStore {
 
     /// Moves a label from one version to another, or takes it off.
     async fn label(&self, label: &str, from: &str, to: Option<&str>) -> Result<Timestamp, Fault> {
-        let known = |failure| Fault { code: None, failure };
-        let cell = self.service().await.map_err(known)?;
-        let service = connected(&cell).map_err(known)?;
+        let cell = self.service().await.map_err(Fault::known)?;
+        let service = connected(&cell).map_err(Fault::known)?;
         let moved = self.aws.ask(service, (Call::Write, "UpdateSecretVersionStage"), async |watch| {
             let step = service.client.update_secret_version_stage().secret_id(&self.target.id).version_stage(label);
             let step = step.remove_from_version_id(from).set_move_to_version_id(to.map(ToOwned::to_owned));

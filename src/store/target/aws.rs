@@ -1,4 +1,4 @@
-//! `aws-secretsmanager:NAME_OR_ARN[#JSON_FIELD] [accept=NAME[,NAME]]`.
+//! `aws-secretsmanager:NAME_OR_ARN[#JSON_FIELD] [accept=NAME[,NAME]]` and `aws-ssm:NAME [accept=NAME[,NAME]]`.
 
 use std::fmt;
 
@@ -7,6 +7,8 @@ use super::words::Words;
 use super::{Kind, is_a_value};
 
 const LONGEST_NAME: usize = 512;
+/// Of the 1011 that AWS allows for the ARN.
+const LONGEST_PARAMETER: usize = 900;
 /// `CreateSecret` in AWS's API reference.
 const BESIDE_LETTERS: &str = "/_+=.@-";
 
@@ -90,4 +92,55 @@ fn name_of_arn(arn: &str) -> Option<&str> {
 fn is_name(name: &str) -> bool {
     let letters = |c: char| c.is_ascii_alphanumeric() || BESIDE_LETTERS.contains(c);
     !name.is_empty() && name.len() <= LONGEST_NAME && name.chars().all(letters) && !is_a_value(name)
+}
+
+/// A parameter of AWS Systems Manager Parameter Store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwsParameter {
+    /// Its name, with the whole hierarchy before it.
+    pub name: String,
+    accepted: Accepted,
+}
+
+impl AwsParameter {
+    /// Names beside it that are no misspelling of its own (`accept=`).
+    #[must_use]
+    pub fn accepted(&self) -> &[String] {
+        self.accepted.names()
+    }
+
+    /// The words behind the locator, each with a space before it.
+    pub(super) fn words(&self) -> String {
+        self.accepted.to_string()
+    }
+}
+
+impl fmt::Display for AwsParameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", Kind::AwsSsm, self.name)
+    }
+}
+
+/// `PutParameter` in AWS's API reference: at most 15 levels, and a name in a hierarchy begins with a slash. That call
+/// takes no ARN.
+pub(super) fn read_parameter(name: &str, words: &Words<'_>, problems: &mut Vec<String>) -> Option<AwsParameter> {
+    let accepted = Accepted::of_words(words, problems);
+    let before = problems.len();
+    let letters = |c: char| c.is_ascii_alphanumeric() || "/_.-".contains(c);
+    let levels: Vec<&str> = name.trim_start_matches('/').split('/').collect();
+    let is_whole = name.starts_with('/') || levels.len() == 1;
+    let fits = name.len() <= LONGEST_PARAMETER && name.chars().all(letters) && levels.len() <= 15;
+    let reserved = levels.first().is_some_and(|first| {
+        let first = first.to_ascii_lowercase();
+        first.starts_with("aws") || first.starts_with("ssm")
+    });
+    if name.starts_with("arn:") {
+        problems.push("a parameter is named by its name: AWS takes no ARN when one is written".to_owned());
+    } else if levels.iter().any(|level| level.is_empty() || is_a_value(level)) || !is_whole || !fits || reserved {
+        problems.push(format!(
+            "`{name}` is no parameter's name: letters, digits, `_.-`, with a `/` before each of at most 15 levels, and \
+             neither `aws` nor `ssm` at the begin"
+        ));
+    }
+    (problems.len() == before).then(|| AwsParameter { name: name.to_owned(), accepted })
 }

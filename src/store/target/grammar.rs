@@ -58,6 +58,7 @@ fn parse_line(text: &str, secret: &SecretName, problems: &mut Vec<String>) -> Ve
         Kind::Kubernetes => kubernetes::read(locator, &words, problems).into_iter().map(Target::Kubernetes).collect(),
         Kind::Vault => vault::read(locator, &words, problems).into_iter().map(Target::Vault).collect(),
         Kind::AwsSecretsManager => aws::read(locator, &words, problems).into_iter().map(Target::Aws).collect(),
+        Kind::AwsSsm => aws::read_parameter(locator, &words, problems).into_iter().map(Target::AwsSsm).collect(),
         Kind::File => file::read(locator, &words, secret, problems).into_iter().map(Target::File).collect(),
         Kind::GitHub(kind) => at_github(kind, locator, &words, secret, problems),
     }

@@ -15,13 +15,15 @@ pub enum Kind {
     Vault,
     /// An AWS secret.
     AwsSecretsManager,
+    /// A parameter of AWS Systems Manager.
+    AwsSsm,
     /// One variable of a `.env` file.
     File,
 }
 
 impl Kind {
     /// Every kind, in the order in which they are documented.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::GitHub(PlaceKind::Repo),
         Self::GitHub(PlaceKind::Env),
         Self::GitHub(PlaceKind::Org),
@@ -34,6 +36,7 @@ impl Kind {
         Self::Kubernetes,
         Self::Vault,
         Self::AwsSecretsManager,
+        Self::AwsSsm,
         Self::File,
     ];
 
@@ -45,6 +48,7 @@ impl Kind {
             Self::Kubernetes => "kubernetes",
             Self::Vault => "vault",
             Self::AwsSecretsManager => "aws-secretsmanager",
+            Self::AwsSsm => "aws-ssm",
             Self::File => "file",
         }
     }
@@ -65,6 +69,7 @@ impl Kind {
             Self::Kubernetes => "NAMESPACE/NAME#KEY",
             Self::Vault => "MOUNT/PATH#FIELD",
             Self::AwsSecretsManager => "NAME_OR_ARN[#JSON_FIELD]",
+            Self::AwsSsm => "NAME",
             Self::File => "PATH[#VARIABLE]",
         }
     }
@@ -81,7 +86,7 @@ impl Kind {
             Self::GitHub(_) | Self::File => &["secret", "accept"],
             Self::Kubernetes => &["restart", "rollout-timeout", "accept"],
             Self::Vault => &["role", "jwt-mount", "accept"],
-            Self::AwsSecretsManager => &["accept"],
+            Self::AwsSecretsManager | Self::AwsSsm => &["accept"],
         }
     }
 
@@ -97,7 +102,7 @@ impl Kind {
         match self {
             Self::Kubernetes => Some("kubernetes"),
             Self::Vault => Some("vault"),
-            Self::AwsSecretsManager => Some("aws"),
+            Self::AwsSecretsManager | Self::AwsSsm => Some("aws"),
             Self::File => Some("file"),
             _ => None,
         }
@@ -120,7 +125,7 @@ impl Kind {
     pub fn secret_variables(self) -> &'static [&'static str] {
         match self {
             Self::Vault => &["VAULT_TOKEN", "BAO_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
-            Self::AwsSecretsManager => {
+            Self::AwsSecretsManager | Self::AwsSsm => {
                 &["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN"]
             }
             _ => &[],

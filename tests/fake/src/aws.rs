@@ -1,4 +1,5 @@
-//! AWS Secrets Manager: moto keeps the secrets and answers, on the world's clock.
+//! AWS Secrets Manager and Parameter Store: moto keeps what they hold and answers, on the world's clock. A parameter is known
+//! here by `ssm:` and its name.
 //!
 //! moto shows whole seconds of the machine's clock, and in `ListSecretVersionIds` the time of asking: here every time is the
 //! world's. Where a version is put again by its client request token it makes the version anew and takes `AWSCURRENT` off it;
@@ -17,6 +18,9 @@ use crate::clock::Clock;
 
 /// Each world has an account of its own.
 static NEXT_ACCOUNT: AtomicU64 = AtomicU64::new(1);
+
+/// What stands before the name of a parameter.
+pub const PARAMETER: &str = "ssm:";
 
 /// What moto answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,7 +68,8 @@ impl Aws {
         if answer.status == 200 {
             self.stamp(operation, request, &mut answer.body);
         }
-        if matches!(operation, "CreateSecret" | "PutSecretValue" | "UpdateSecretVersionStage" | "DeleteSecret") {
+        let writes = ["CreateSecret", "PutSecretValue", "UpdateSecretVersionStage", "DeleteSecret", "PutParameter"];
+        if writes.contains(&operation) || operation == "DeleteParameter" {
             self.look();
         }
         answer
@@ -85,10 +90,12 @@ impl Aws {
     fn forward(&self, operation: &str, request: &Value) -> Answer {
         let upstream = self.upstream.as_deref().expect("moto was started");
         let body = request.to_string();
+        let (service, target) =
+            if operation.contains("Parameter") { ("ssm", "AmazonSSM") } else { ("secretsmanager", "secretsmanager") };
         let text = format!(
             "POST / HTTP/1.1\r\nhost: {upstream}\r\nconnection: close\r\ncontent-type: application/x-amz-json-1.1\r\n\
-             x-amz-target: secretsmanager.{operation}\r\nx-moto-account-id: {}\r\n\
-             authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261201/eu-west-1/secretsmanager/aws4_request, \
+             x-amz-target: {target}.{operation}\r\nx-moto-account-id: {}\r\n\
+             authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261201/eu-west-1/{service}/aws4_request, \
              SignedHeaders=host, Signature=0\r\ncontent-length: {}\r\n\r\n{body}",
             self.account,
             body.len()
@@ -106,7 +113,14 @@ impl Aws {
     fn stamp(&mut self, operation: &str, request: &Value, body: &mut Value) {
         let now = self.clock.now();
         let secret = body["Name"].as_str().unwrap_or_default().to_owned();
+        let parameter = request["Name"].as_str().unwrap_or_default();
+        let version_of = |row: &Value| format!("{parameter} {}", row["Version"]);
         match operation {
+            "PutParameter" => _ = self.created.insert(version_of(body), now),
+            "GetParameter" => {
+                let made = self.created.get(&version_of(&body["Parameter"]));
+                body["Parameter"]["LastModifiedDate"] = made.map_or(Value::Null, |made| seconds(*made));
+            }
             "CreateSecret" | "PutSecretValue" | "UpdateSecretVersionStage" => {
                 if let Some(version) = body["VersionId"].as_str() {
                     self.created.entry(version.to_owned()).or_insert(now);
@@ -169,6 +183,10 @@ impl Aws {
     #[must_use]
     pub fn text(&self, id: &str) -> Option<String> {
         self.upstream.as_ref()?;
+        if let Some(name) = id.strip_prefix(PARAMETER) {
+            let answer = self.forward("GetParameter", &json!({ "Name": name, "WithDecryption": true }));
+            return answer.body["Parameter"]["Value"].as_str().map(str::to_owned);
+        }
         let ask = json!({ "SecretId": id, "VersionStage": "AWSCURRENT" });
         let answer = self.forward("GetSecretValue", &ask);
         answer.body["SecretString"].as_str().map(str::to_owned)
@@ -205,6 +223,12 @@ impl Aws {
     /// # Panics
     /// Where moto takes none of it.
     pub fn put_text(&mut self, id: &str, text: &str) {
+        if let Some(name) = id.strip_prefix(PARAMETER) {
+            let put = json!({ "Name": name, "Value": text, "Type": "SecureString", "Overwrite": true });
+            let put = self.call("PutParameter", &put);
+            assert_eq!(put.status, 200, "{}", put.body);
+            return;
+        }
         let Some(current) = self.labelled(id, "AWSCURRENT") else {
             let made = self.call("CreateSecret", &json!({ "Name": id, "SecretString": text }));
             assert_eq!(made.status, 200, "{}", made.body);

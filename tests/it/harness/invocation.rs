@@ -151,7 +151,9 @@ impl Invocation<'_> {
             command.env("SSL_CERT_FILE", path);
         }
         if self.stage.places.iter().any(|place| matches!(place, Place::Aws { .. })) {
-            command.env("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.stage.fakes.url(Server::Aws));
+            for service in ["SECRETS_MANAGER", "SSM"] {
+                command.env(format!("AWS_ENDPOINT_URL_{service}"), self.stage.fakes.url(Server::Aws));
+            }
             command.env("AWS_REGION", "eu-west-1").env("AWS_EC2_METADATA_DISABLED", "true");
             command.env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE").env("AWS_SECRET_ACCESS_KEY", AWS_SECRET);
         }

@@ -113,7 +113,7 @@ impl Setting {
         let scratch = Scratch::new();
         world.by_hand(|state| state.files.root.clone_from(&scratch.0));
         let roto = self.roto.then(programs::Roto::start);
-        if self.places.iter().any(|place| place.starts_with("aws-secretsmanager:")) {
+        if self.places.iter().any(|place| place.starts_with("aws-")) {
             let upstream = roto.as_ref().map_or_else(programs::moto, |roto| roto.address.clone());
             world.by_hand(|state| state.aws.upstream = Some(upstream));
         }

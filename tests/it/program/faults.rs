@@ -72,11 +72,12 @@ impl Home {
 const REPOSITORIES: Home =
     Home { server: None, ..Home::of("repo", ["repo:acme/app", "repo:acme/api"], Server::GitHub, actions) };
 /// Beside each a repository, which is the one that refuses.
-const ELSEWHERE: [Home; 6] = [
+const ELSEWHERE: [Home; 7] = [
     Home::of("agents", ["agents:acme/app", "repo:acme/api"], Server::GitHub, few_actions),
     Home { server: None, ..Home::of("file", ["file:.env#KEY", "repo:acme/api"], Server::GitHub, few_actions) },
     Home::of("vault", ["vault:secret/team/app#key", "repo:acme/api"], Server::Vault, actions),
     Home::of("aws", ["aws-secretsmanager:prod/app#key", "repo:acme/api"], Server::Aws, few_actions),
+    Home::of("aws-ssm", ["aws-ssm:/prod/arouter", "repo:acme/api"], Server::Aws, few_actions),
     Home::of("kubernetes", ["kubernetes:prod/creds#key", "repo:acme/api"], Server::Kubernetes, actions),
     // What leads to the targets, and the look at a repository that is none of them.
     Home {

@@ -1,5 +1,6 @@
 //! Places that keep secrets, each with a public key of its own, and the permission that each asks for.
 
+use crate::aws::PARAMETER;
 use std::fmt;
 use std::str::FromStr;
 
@@ -258,6 +259,7 @@ impl fmt::Display for Place {
             Self::Vault { path, field } => write!(f, "vault:{path}#{field}"),
             Self::Kubernetes { namespace, name, key } => write!(f, "kubernetes:{namespace}/{name}#{key}"),
             Self::File { path, variable } => write!(f, "file:{path}#{variable}"),
+            Self::Aws { id, .. } if id.starts_with(PARAMETER) => write!(f, "aws-{id}"),
             Self::Aws { id, field: None } => write!(f, "aws-secretsmanager:{id}"),
             Self::Aws { id, field: Some(field) } => write!(f, "aws-secretsmanager:{id}#{field}"),
         }
@@ -292,6 +294,9 @@ impl FromStr for Place {
         }
         if let Some((path, variable)) = text.strip_prefix("file:").and_then(|locator| locator.split_once('#')) {
             return Ok(Self::File { path: path.to_owned(), variable: variable.to_owned() });
+        }
+        if let Some(id) = text.strip_prefix("aws-").filter(|id| id.starts_with(PARAMETER)) {
+            return Ok(Self::Aws { id: id.to_owned(), field: None });
         }
         if let Some(locator) = text.strip_prefix("aws-secretsmanager:") {
             let (id, field) = locator.split_once('#').map_or((locator, None), |(id, field)| (id, Some(field)));
