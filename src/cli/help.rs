@@ -173,7 +173,11 @@ pub fn commands() -> Command {
 
 /// A command beside the options that have a meaning for it.
 fn described(task: Task) -> Command {
-    Command::new(task.word())
+    let command = match task {
+        Task::VerifyReceipt => Command::new(task.word()).override_usage("keyrotor verify-receipt FILE [OPTIONS]"),
+        _ => Command::new(task.word()),
+    };
+    command
         .about(task.summary())
         .args(options(task))
         .after_help("`--help` says more of each option, and has examples.")

@@ -65,6 +65,8 @@ impl fmt::Display for Task {
 const ALL: &[Task] = &Task::ALL;
 const EVERY: &[Task] =
     &[Task::Rotate, Task::Doctor, Task::Audit, Task::WatchLeaks, Task::Reenable, Task::VerifyReceipt];
+const CHANGES: &[Task] = &[Task::Rotate, Task::Doctor, Task::Audit, Task::WatchLeaks, Task::Reenable];
+const AT_GITHUB: &[Task] = &[Task::Rotate, Task::Doctor, Task::Init, Task::Audit, Task::WatchLeaks, Task::Reenable];
 const RECEIPT: &[Task] = &[Task::Rotate, Task::Doctor, Task::WatchLeaks, Task::Reenable, Task::VerifyReceipt];
 const ROTATE_AND_INIT: &[Task] = &[Task::Rotate, Task::Doctor, Task::Init, Task::WatchLeaks];
 const ROTATE: &[Task] = &[Task::Rotate, Task::Doctor, Task::WatchLeaks];
@@ -255,7 +257,7 @@ pub const INPUTS: &[Input] = &[
         .default("AROUTER_API_KEY")
         .tasks(ROTATE_AND_INIT),
     Input::new("github-token", Secret, ALL, ""),
-    Input::new("app-client-id", Text("ID", ""), ALL, "Client id of a GitHub App that may write secrets")
+    Input::new("app-client-id", Text("ID", ""), AT_GITHUB, "Client id of a GitHub App that may write secrets")
         .more("Or its number. Takes the place of `github-token`, and needs `app-private-key`.")
         .below(TARGETS),
     Input::new("app-private-key", Secret, EVERY, ""),
@@ -320,7 +322,7 @@ pub const INPUTS: &[Input] = &[
         .default("30s")
         .tasks(EVERY),
     Input::setting("parallel", Count, TARGETS, "Targets written at once, 1 to 100").default("16"),
-    Input::setting("dry-run", Boolean, RUN, "Print the plan, change nothing").default("false").tasks(EVERY),
+    Input::setting("dry-run", Boolean, RUN, "Print the plan, change nothing").default("false").tasks(CHANGES),
     Input::new("config", Path, ROTATE_AND_AUDIT, "YAML file with many rotations")
         .more("It states `key-name` and `targets` of each.")
         .below(RUN),
@@ -337,8 +339,8 @@ pub const INPUTS: &[Input] = &[
         .more("`problem`: where the exit status is not 0, or `always`.")
         .default("problem")
         .below(RUN),
-    Input::new(RECEIPT_FILE, Path, RECEIPT, "Also write to this file what was done, as a statement of in-toto")
-        .more("It holds no value. `verify-receipt` reads it again.")
+    Input::new(RECEIPT_FILE, Path, RECEIPT, "File of the run's receipt, a statement of in-toto")
+        .more("It tells what was done, and holds no value. `verify-receipt` reads it again.")
         .below(RUN),
     Input::new("old-after", Duration(&[]), AUDIT, "Report keys older than this").default("90d").below(FINDINGS),
     Input::new("unused-after", Duration(&[]), AUDIT, "Report keys not used for this long")

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::claims::{Claimed, claims, compare, issuer, of_statement};
-use super::{IssuedBy, Predicate, ReceiptCheck, ReceiptOutcome, file};
+use super::{IssuedBy, Predicate, ReceiptOutcome, file};
 use crate::config::{IssuerKind, IssuerSettings, Request};
 use crate::console::Console;
 use crate::http::{self, Trace};
@@ -14,7 +14,7 @@ use crate::issuer::SingleFlight;
 use crate::lists;
 use crate::rotation::interrupt::Interrupt;
 use crate::rotation::model::Listing;
-use crate::rotation::outcome::{Check, Event, Finding, Observer as _, Problem};
+use crate::rotation::outcome::{Event, Observer as _, Problem};
 
 /// Reads a receipt, and compares it with the issuer's list as it is now.
 pub(crate) async fn run(request: &Request, path: &str, interrupt: &Interrupt, console: &Rc<Console>) -> ReceiptOutcome {
@@ -26,11 +26,8 @@ pub(crate) async fn run(request: &Request, path: &str, interrupt: &Interrupt, co
         Ok(statement) => {
             outcome.claims = claims(&statement);
             outcome.checks = of_statement(&statement);
-            let compared = with_lists(&statement.predicate, request, interrupt, console).await;
-            match compared {
-                Ok(checks) => outcome.checks.extend(checks),
-                Err(problem) => outcome.problems.push(problem),
-            }
+            let compared = with_lists(&statement.predicate, request, &mut outcome, interrupt, console).await;
+            outcome.problems.extend(compared.err());
         }
         Err(why) => outcome.problems.push(Problem::new(format!("{path} {why}"), "Name the file of `receipt-file`.")),
     }
@@ -42,27 +39,30 @@ pub(crate) async fn run(request: &Request, path: &str, interrupt: &Interrupt, co
 async fn with_lists(
     predicate: &Predicate<Claimed>,
     request: &Request,
+    outcome: &mut ReceiptOutcome,
     interrupt: &Interrupt,
     console: &Rc<Console>,
-) -> Result<Vec<ReceiptCheck>, Problem> {
+) -> Result<(), Problem> {
     if request.issuer.management_key.is_none() && request.issuer.current_key.is_none() {
         let next = "Set `management-key`, or `current-key` where a key manages itself.";
         return Err(Problem::new("no claim was compared: no key is given that could list the issuer's", next));
     }
     let mut lists: BTreeMap<Option<String>, Listing> = BTreeMap::new();
-    let mut checks = Vec::new();
     for rotation in predicate.issuers.iter().map(|it| it.rotation.as_str()) {
         let Some(settings) = issuer(predicate, rotation).and_then(|claimed| reached(claimed, request)) else {
-            checks.push(elsewhere(rotation));
+            let what = format!("{rotation}: its issuer is another one than the inputs name, and its list was not read");
+            let next = "Set `issuer` and `issuer-url` to those of the receipt, if you trust them.";
+            outcome.problems.push(Problem::new(what, next));
             continue;
         };
         let workspace = settings.kind.workspace().map(ToOwned::to_owned);
         if !lists.contains_key(&workspace) {
             lists.insert(workspace.clone(), listing(&settings, request, interrupt, console).await?);
         }
-        checks.extend(lists.get(&workspace).into_iter().flat_map(|list| compare(&predicate.report, rotation, list)));
+        let list = lists.get(&workspace);
+        outcome.checks.extend(list.into_iter().flat_map(|list| compare(&predicate.report, rotation, list)));
     }
-    Ok(checks)
+    Ok(())
 }
 
 /// The issuer of the inputs, in the workspace that is claimed, where it is the claimed one.
@@ -73,16 +73,6 @@ fn reached(claimed: &IssuedBy, request: &Request) -> Option<IssuerSettings> {
         workspace.clone_from(&claimed.workspace);
     }
     (claimed.url == own.url.as_str() && claimed.issuer == own.kind.word()).then_some(settings)
-}
-
-fn elsewhere(rotation: &str) -> ReceiptCheck {
-    let check = Check {
-        what: "issuer".to_owned(),
-        finding: Finding::Open,
-        detail: "another one than the inputs name; its list was not read".to_owned(),
-        remedy: Some("Set `issuer` and `issuer-url` to those of the receipt, if you trust them.".to_owned()),
-    };
-    ReceiptCheck { rotation: rotation.to_owned(), check }
 }
 
 async fn listing(
