@@ -1,4 +1,4 @@
-# The action's image: one static program and the roots it trusts. No shell, no libc, nothing to update but these.
+# The action's image: one static program, the roots it trusts, and the licences of both. No shell, no libc, nothing to update but these.
 #
 # The runner starts it as root, in its own working directory and with its own HOME: so neither USER nor WORKDIR stands here.
 
@@ -21,5 +21,6 @@ LABEL org.opencontainers.image.title="keyrotor" \
     org.opencontainers.image.version="$VERSION" \
     org.opencontainers.image.revision="$REVISION"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY LICENSE* /licenses/
 COPY --from=build /keyrotor /keyrotor
 ENTRYPOINT ["/keyrotor"]

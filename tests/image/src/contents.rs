@@ -10,11 +10,17 @@ use crate::engine::Engine;
 
 /// Compressed, as it is pulled: 5.5 MB. Completions and the manual page are 75 KB of it.
 const MAX: u64 = 5_500_000;
-const FILES: [&str; 2] = ["etc/ssl/certs/ca-certificates.crt", "keyrotor"];
+const FILES: [&str; 5] = [
+    "etc/ssl/certs/ca-certificates.crt",
+    "keyrotor",
+    "licenses/LICENSE-APACHE",
+    "licenses/LICENSE-MIT",
+    "licenses/LICENSES-THIRD-PARTY.txt",
+];
 /// Fewer certificates are not the roots of the web.
 const FEWEST_ROOTS: usize = 100;
 
-/// The program and the roots, nothing else; started as root, in whatever directory; small.
+/// The program, the roots and the licences, nothing else; started as root, in whatever directory; small.
 pub(crate) fn check(engine: &Engine) -> Result<String, String> {
     let folder = std::env::temp_dir().join(format!("keyrotor-contents-{}", std::process::id()));
     let told = read(engine, &folder);
@@ -50,7 +56,7 @@ fn read(engine: &Engine, folder: &Path) -> Result<String, String> {
     }
     #[expect(clippy::cast_precision_loss, reason = "a few megabytes")]
     let megabytes = blobs.bytes as f64 / 1e6;
-    Ok(format!("one program and {roots} roots of trust, nothing else: {megabytes:.2} MB compressed"))
+    Ok(format!("one program, {roots} roots of trust and the licences, nothing else: {megabytes:.2} MB compressed"))
 }
 
 /// The image's layers, compressed.

@@ -144,6 +144,11 @@ fn a_release_publishes_what_was_built_and_nothing_else() {
     for job in ["linux", "macos", "materials", "publish"] {
         assert!(tested.iter().all(|it| !jobs[job].to_string().contains(it)), "{job}");
     }
+    // Whoever is given the program is given its licences.
+    for job in ["linux", "macos"] {
+        let packs = jobs[job].to_string().split("\\n").any(|line| line.contains("tar ") && line.contains(" licenses"));
+        assert!(packs, "{job} packs no licences");
+    }
     assert!(jobs["publish"]["needs"].as_array().unwrap().contains(&json!("image")));
     // What a new package in the registry is to nobody else.
     let publish = &jobs["publish"];
