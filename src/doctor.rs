@@ -160,9 +160,7 @@ impl Patient<'_> {
     fn writable(&self, target: &Target) -> &'static str {
         match target.kind() {
             Kind::Vault | Kind::Kubernetes | Kind::File => "may be written",
-            kind if !matches!(kind, Kind::AwsSecretsManager | Kind::AwsSsm) && self.request.github.app.is_some() => {
-                "the App's token may write it"
-            }
+            Kind::GitHub(_) if self.request.github.app.is_some() => "the App's token may write it",
             _ => "readable; whether it may be written too, only a write shows",
         }
     }

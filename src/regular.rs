@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -22,6 +22,19 @@ const LONGEST_WORD: usize = 11;
 
 /// How files begin that people put into a variable in place of their path.
 const BEGINNINGS: [&str; 6] = ["-----BEGIN", "{", "[", "apiVersion:", "kind:", "---"];
+
+/// A file by what it is: the same for every path that leads to it now, through links and `..` too. Nothing is opened.
+#[must_use]
+pub fn identity(path: &Path) -> String {
+    if let Ok(file) = fs::metadata(path) {
+        return format!("{}/{}", file.dev(), file.ino());
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name).display().to_string(),
+        _ => path.display().to_string(),
+    }
+}
 
 /// Opens a file for reading.
 ///

@@ -1,10 +1,14 @@
 //! Where a receipt is left, and what the run is known by.
 
+use std::path::Path;
+
 use crate::cli::{INPUTS, Inputs, Surroundings, Task};
+use crate::config::RotationRequest;
 use crate::config::file::read_file;
 use crate::config::problem::Problems;
 use crate::config::scalar::path;
 use crate::receipt::{Digested, WorkflowRun};
+use crate::regular;
 
 /// Inputs that stand for what their file says.
 const FILES: [&str; 2] = ["config", "targets-file"];
@@ -25,6 +29,7 @@ pub struct ReceiptSettings {
 pub(super) fn read(
     task: Option<Task>,
     inputs: &Inputs,
+    rotations: &[RotationRequest],
     run: WorkflowRun,
     problems: &mut Problems,
 ) -> Option<ReceiptSettings> {
@@ -32,6 +37,15 @@ pub(super) fn read(
         return None;
     }
     let path = problems.read(inputs, "receipt-file", path)?;
+    let targets = rotations.iter().flat_map(|rotation| &rotation.targets);
+    let targets = targets.filter_map(|target| Some((target.file_here()?.0, target.label())));
+    let files =
+        FILES.iter().filter_map(|name| Some((regular::identity(Path::new(inputs.text(name)?)), (*name).to_owned())));
+    let here = regular::identity(Path::new(&path));
+    if let Some((_, of)) = targets.chain(files).find(|(file, _)| *file == here) {
+        problems.wrong("receipt-file", &path, format!("this is the file of `{of}`: expected one of its own"));
+        return None;
+    }
     let given = INPUTS.iter().filter(|row| !row.is_secret());
     let given = given.filter_map(|row| Some((row.name, inputs.text(row.name)?)));
     let digest = |(name, text): (&str, &str)| match FILES.contains(&name) {

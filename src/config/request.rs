@@ -168,7 +168,7 @@ fn assemble(
     let app = app::read(inputs, surroundings, &secrets, problems);
     let notify = notify::read(inputs, surroundings, &secrets, problems);
     let run = receipt::workflow_run(run_page(surroundings), surroundings);
-    let receipt = receipt::read(task, inputs, run, problems);
+    let receipt = receipt::read(task, inputs, &rotations, run, problems);
     let api_url = github_url(surroundings, problems);
     warnings.extend(api_url.as_ref().and_then(without_api_path).map(Warning::from));
     let (request_timeout, issuer) = for_all(config, &beside, problems);

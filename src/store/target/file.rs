@@ -1,13 +1,12 @@
 //! `file:PATH[#VARIABLE[,VARIABLE]] [accept=NAME[,NAME]]`.
 
 use std::fmt;
-use std::fs;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path};
 
 use super::accept::Accepted;
 use super::words::{Words, note};
 use super::{Kind, SecretName, is_a_value};
+use crate::regular;
 
 /// One variable of a `.env` file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,19 +41,8 @@ impl FileVariable {
 impl FileVariable {
     /// The file: the same for every path that leads to it now, through links and `..` too. Nothing is opened.
     pub(super) fn file_here(&self) -> String {
-        let path = Path::new(&self.path);
-        if let Ok(file) = fs::metadata(path) {
-            return format!("{}/{}", file.dev(), file.ino());
-        }
-        match (fs::canonicalize(folder_of(path)), path.file_name()) {
-            (Ok(folder), Some(name)) => folder.join(name).display().to_string(),
-            _ => self.path.clone(),
-        }
+        regular::identity(Path::new(&self.path))
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl fmt::Display for FileVariable {

@@ -81,7 +81,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("secret", &[]),
     ("store", &["child", "http", "regular", "rotation::model", "rotation::ports", "secret"]),
     ("store::github", &["humanize", "http", "rotation::model", "rotation::ports", "secret", "store::target"]),
-    ("store::target", &["duration", "nearest", "secret::prefix"]),
+    ("store::target", &["duration", "nearest", "regular", "secret::prefix"]),
 ];
 
 /// A file of the library: its module's path (empty for `lib.rs`) and its text without comments.

@@ -146,6 +146,21 @@ fn a_file_that_holds_something_else_is_left_alone_and_nothing_is_contacted() {
     assert_eq!(stage.world.requests().len(), 0);
 }
 
+/// An empty one too: the key would be written beside what is linked to it.
+#[test]
+fn the_file_of_a_target_is_no_receipts() {
+    let stage = stage(Dialect::Mgmt);
+    stage.put(".env", "");
+    for path in [".env", "./.env", "../.env"] {
+        let folder = stage.path("").file_name().unwrap().to_str().unwrap().to_owned();
+        let path = path.replace("../", &format!("../{folder}/"));
+        let ran = stage.action().input("targets", "file:.env#KEY").input("receipt-file", &path).run();
+        assert_eq!(ran.status(), 2, "{}", ran.log());
+        assert!(ran.tells("this is the file of"), "{}", ran.log());
+    }
+    assert_eq!(stage.world.requests().len(), 0);
+}
+
 #[test]
 fn a_disk_that_is_full_needs_a_person_and_the_key_is_rotated() {
     let stage = stage(Dialect::Mgmt);
