@@ -79,6 +79,7 @@ mod docs {
     pub(crate) mod documents;
     pub(crate) mod examples;
     mod inputs_agree;
+    mod install;
     mod translations;
     pub(crate) mod workflows;
 }
